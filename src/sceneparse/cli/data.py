@@ -1,0 +1,47 @@
+"""`data synth` and `data inspect`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sceneparse.cli.output import console
+
+app = typer.Typer(help="Make and look at data sets.", no_args_is_help=True)
+
+
+@app.command()
+def synth(
+    out: Annotated[Path, typer.Argument(help="New folder, in the layout of ADEChallengeData2016.")],
+    images: Annotated[int, typer.Option(min=1, help="Training scenes.")] = 400,
+    validation: Annotated[
+        int | None, typer.Option(min=1, help="Validation scenes.", show_default="a fifth of them")
+    ] = None,
+    width: Annotated[int, typer.Option(min=32, max=4096, help="Pixels.")] = 320,
+    height: Annotated[int, typer.Option(min=32, max=4096, help="Pixels.")] = 256,
+    seed: Annotated[int, typer.Option(min=0, help="Which scenes.")] = 0,
+) -> None:
+    """Draw scenes in classes of ADE20K, with exact masks, and store them as a data set."""
+    from sceneparse.runs.synth import write_scenes
+
+    held_out = validation or max(1, images // 5)
+    write_scenes(out, {"training": images, "validation": held_out}, (height, width), seed, console)
+    console.print(f"{images} training and {held_out} validation scenes: {out}", soft_wrap=True)
+
+
+@app.command()
+def inspect(
+    root: Annotated[
+        Path, typer.Argument(help="A data set: ADE20K's layout, or a folder of yours.")
+    ],
+) -> None:
+    """Read every picture and mask, say what is wrong with them, and count classes and sizes."""
+    from sceneparse.runs.inspect import inspect_data
+
+    report = inspect_data(root, console)
+    console.print(report.table())
+    for problem in report.problems:
+        console.print(f"problem: {problem}", style="red", soft_wrap=True)
+    console.print(report.summary(), soft_wrap=True)
+    if report.problems:
+        raise typer.Exit(2)

@@ -1,0 +1,48 @@
+"""`model` and `config`."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sceneparse.cli.output import console
+
+Overrides = Annotated[
+    list[str] | None,
+    typer.Argument(help="section.field=value, laid over the file.", show_default=False),
+]
+
+
+def model(
+    config: Annotated[Path, typer.Argument(help="The run, as YAML.")], overrides: Overrides = None
+) -> None:
+    """Show the network that a config builds: layers, parameters, multiply-adds, a diagram."""
+    from sceneparse.config.reading import read_config
+    from sceneparse.runs.describe import describe
+
+    settings = read_config(config, overrides or [])
+    description = describe(settings)
+    console.print(description.table())
+    sys.stdout.write(f"\n```mermaid\n{description.diagram}\n```\n")
+
+
+def config(
+    config: Annotated[
+        Path | None, typer.Argument(help="The run, as YAML.", show_default=False)
+    ] = None,
+    overrides: Overrides = None,
+    schema: Annotated[
+        bool, typer.Option("--schema", help="Print the JSON Schema of all configs instead.")
+    ] = False,
+) -> None:
+    """Print a config as it is after overrides and defaults."""
+    from sceneparse.config.reading import config_schema, config_yaml, read_config
+    from sceneparse.errors import InputError
+
+    if schema:
+        sys.stdout.write(config_schema() + "\n")
+    elif config is None:
+        raise InputError("config: no file given; give a YAML file, or --schema")
+    else:
+        sys.stdout.write(config_yaml(read_config(config, overrides or [])))

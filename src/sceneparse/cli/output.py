@@ -1,0 +1,53 @@
+"""What commands print with."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from sceneparse.scoring import ScoreReport
+
+console = Console(highlight=False)
+
+
+def scores_table(report: "ScoreReport") -> Table:
+    """Lay out the scores over all classes."""
+    table = Table(title=f"{report.pictures} pictures", title_justify="left", show_header=False)
+    table.add_column(style="bold")
+    table.add_column(justify="right")
+    summary = report.scores.summary()
+    for name, key in _NAMES.items():
+        value = summary[key]
+        table.add_row(name, f"{value:.4f}" if isinstance(value, float) else str(value))
+    if report.loss is not None:
+        table.add_row("loss", f"{report.loss:.4f}")
+    if report.resize:
+        table.add_row("pictures sized for the network", report.resize)
+    return table
+
+
+def classes_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """Lay out the scores per class; classes that do not occur are left out."""
+    table = Table(title="per class", title_justify="left")
+    table.add_column("id", justify="right")
+    table.add_column("class")
+    for column in ("IoU", "accuracy", "share"):
+        table.add_column(column, justify="right")
+    for row in rows:
+        if row["iou"] is not None:
+            accuracy = "" if row["accuracy"] is None else f"{row['accuracy']:.3f}"
+            table.add_row(
+                str(row["id"]), row["name"], f"{row['iou']:.3f}", accuracy, f"{row['share']:.2%}"
+            )
+    return table
+
+
+_NAMES = {
+    "mIoU": "miou",
+    "pixel accuracy": "pixel_accuracy",
+    "mean accuracy": "mean_accuracy",
+    "frequency-weighted IoU": "fwiou",
+    "classes absent, left out of the mean": "classes_absent",
+}

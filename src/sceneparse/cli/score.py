@@ -1,0 +1,51 @@
+"""`evaluate` and `score`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sceneparse.cli.output import classes_table, console, scores_table
+
+if TYPE_CHECKING:
+    from sceneparse.scoring import ScoreReport
+
+
+def evaluate(
+    model: Annotated[str, typer.Argument(help="A run folder or a weights file.")],
+    data: Annotated[
+        Path | None, typer.Option(help="Data root.", show_default="the one it was trained on")
+    ] = None,
+    split: Annotated[str, typer.Option(help="Which part of the data.")] = "validation",
+    json: Annotated[Path | None, typer.Option(help="Write the scores here too.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")] = "auto",
+) -> None:
+    """Score a model at the size of each annotation, from one confusion matrix over all pictures."""
+    from sceneparse.runs.evaluate import evaluate_model
+
+    report = evaluate_model(model, data, split, device, console)
+    _show(report, json)
+
+
+def score(
+    predictions: Annotated[Path, typer.Argument(help="Folder of index PNGs, of any tool.")],
+    annotations: Annotated[Path, typer.Argument(help="Folder of annotations.")],
+    labels: Annotated[str, typer.Option(help="ade20k, or a labels.json.")] = "ade20k",
+    json: Annotated[Path | None, typer.Option(help="Write the scores here too.")] = None,
+) -> None:
+    """Score predictions in files, given in the annotations' own ids."""
+    from sceneparse.labels import read_labels
+    from sceneparse.scoring import score_folders
+
+    report = score_folders(predictions, annotations, read_labels(labels))
+    for warning in report.warnings:
+        console.print(f"warning: {warning}", style="yellow", soft_wrap=True)
+    _show(report, json)
+
+
+def _show(report: "ScoreReport", json: Path | None) -> None:
+    console.print(classes_table(report.per_class()))
+    console.print(scores_table(report))
+    if json:
+        report.write(json)
+        console.print(f"written: {json}", soft_wrap=True)

@@ -1,0 +1,64 @@
+"""`train` and `demo`."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sceneparse.cli.output import console, scores_table
+
+
+def train(
+    config: Annotated[Path, typer.Argument(help="The run, as YAML; see configs/.")],
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(help="section.field=value, laid over the file.", show_default=False),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Run folder.", show_default="runs/ and the config's name")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the folder's checkpoint.")
+    ] = False,
+) -> None:
+    """Train a network and leave weights, scores, curves and pictures in a run folder."""
+    from sceneparse.config.reading import read_config
+
+    folder = out or Path("runs") / config.stem
+    settings = read_config(config, overrides or [])
+    from sceneparse.runs.train import train as train_run
+
+    run = train_run(settings, folder, console, resume=resume)
+    if not run.finished:
+        again = " ".join(["sceneparse", *sys.argv[1:], *([] if resume else ["--resume"])])
+        console.print(f"stopped; the state is saved. Go on with:\n  {again}", soft_wrap=True)
+        raise typer.Exit(130)
+    console.print(
+        f"kept the weights of epoch {run.best_epoch}, validation mIoU {run.best_miou:.4f}: "
+        f"{run.folder.weights}",
+        soft_wrap=True,
+    )
+
+
+def demo(
+    data: Annotated[
+        Path | None,
+        typer.Option(help="A folder like ADEChallengeData2016.", show_default="generated scenes"),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Where everything goes.")] = Path("demo"),
+) -> None:
+    """Generate scenes, train a U-Net on them, evaluate, predict and draw: about five minutes."""
+    from sceneparse.runs.demo import demo as run_demo
+
+    report = run_demo(data, out, console)
+    console.print(scores_table(report))
+    run = out / "run"
+    for path, what in (
+        (run / "model_progress.gif", "predictions over the epochs, as an animation"),
+        (run / "predictions_final.png", "photo, truth and prediction"),
+        (run / "training_history.png", "loss, IoU, accuracy and learning rate"),
+        (out / "predictions", "index maps, coloured maps and overlays"),
+        (out / "scores.json", "scores, per class too"),
+    ):
+        console.print(f"{path}: {what}", soft_wrap=True)

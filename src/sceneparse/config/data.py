@@ -1,0 +1,45 @@
+"""Which pictures a run learns from."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, PositiveInt
+
+from sceneparse.config.section import Section
+
+
+class Ade20kData(Section):
+    """ADE20K in the layout of `ADEChallengeData2016`."""
+
+    kind: Literal["ade20k"] = "ade20k"
+    root: Path = Path("data/ADEChallengeData2016")
+    """Folder that holds `images` and `annotations`."""
+
+
+class FolderData(Section):
+    """Your own pictures: `images`, `masks` and `labels.yaml`."""
+
+    kind: Literal["folder"]
+    root: Path
+    """Folder that holds them."""
+    validation_share: float = Field(default=0.2, gt=0, lt=1)
+    """Share of pictures held out where the folder has no `training` and `validation` of its own."""
+
+
+class SyntheticData(Section):
+    """Scenes drawn on the fly in classes of ADE20K."""
+
+    kind: Literal["synthetic"]
+    training_images: PositiveInt = 400
+    """Scenes to train on."""
+    validation_images: PositiveInt = 50
+    """Scenes to validate on."""
+    height: int = Field(default=256, ge=32, le=4096)
+    """Height of each in pixels."""
+    width: int = Field(default=256, ge=32, le=4096)
+    """Width of each in pixels."""
+    seed: int = Field(default=0, ge=0)
+    """Which scenes; independent of the seed of the run."""
+
+
+DataConfig = Annotated[Ade20kData | FolderData | SyntheticData, Field(discriminator="kind")]

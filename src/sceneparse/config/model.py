@@ -1,0 +1,32 @@
+"""Which network a run trains."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, PositiveInt
+
+from sceneparse.config.section import Section
+
+
+class UNetModel(Section):
+    """The U-Net of Ronneberger et al. (2015), batch-normalised, with bilinear upsampling."""
+
+    kind: Literal["unet"] = "unet"
+    width: int = Field(default=64, ge=2, multiple_of=2)
+    """Channels of the first stage; each deeper one has twice as many."""
+
+
+class EncoderUNetModel(Section):
+    """A U-Net decoder over any timm encoder."""
+
+    kind: Literal["encoder_unet"]
+    encoder: str = "tf_efficientnet_lite0"
+    """Name of a timm model."""
+    weights: Literal["imagenet", "none"] = "imagenet"
+    """What the encoder starts from: its ImageNet weights, or random numbers."""
+    decoder_channels: tuple[PositiveInt, ...] = Field(default=(256, 128, 64, 32, 16), min_length=1)
+    """Width of each decoder block, deepest first; those beyond the output stride are not built."""
+    output_stride: Literal[1, 2, 4] = 4
+    """Pixels of input per cell of the logits, which are then upsampled."""
+
+
+ModelConfig = Annotated[UNetModel | EncoderUNetModel, Field(discriminator="kind")]

@@ -1,0 +1,169 @@
+"""From YAML and dotted overrides to a config, and back; every mistake named with its path."""
+
+import difflib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, get_args, get_origin
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from sceneparse.config.run import RunConfig
+from sceneparse.errors import InputError
+
+
+def read_config(path: Path, overrides: Sequence[str] = ()) -> RunConfig:
+    """Read a config from a YAML file.
+
+    Args:
+        path: The file.
+        overrides: `section.field=value`, each laid over the file; the value is YAML.
+
+    Raises:
+        InputError: If the file or an override is wrong; the message lists every mistake.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such config file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read ({error})") from None
+    return parse_config(text, str(path), overrides)
+
+
+def parse_config(text: str, source: str, overrides: Sequence[str] = ()) -> RunConfig:
+    """Read a config from YAML text; `source` names it in messages.
+
+    Raises:
+        InputError: If the text or an override is wrong.
+    """
+    try:
+        document = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise InputError(f"{source}: not YAML ({error})") from None
+    document = {} if document is None else document
+    if not isinstance(document, dict):
+        raise InputError(f"{source}: expected sections such as `model:`, found {document!r:.80}")
+    for override in overrides:
+        _apply(document, override)
+    try:
+        return RunConfig.model_validate(document)
+    except ValidationError as error:
+        raise InputError(_explained(error, source)) from None
+
+
+def config_yaml(config: RunConfig) -> str:
+    """Write a config as the YAML that `parse_config` reads back."""
+    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+def config_schema() -> str:
+    """Write the JSON Schema of a config, for editors."""
+    return json.dumps(RunConfig.model_json_schema(), indent=2)
+
+
+def config_differences(asked: RunConfig, stored: RunConfig) -> list[str]:
+    """List where a config asks for something else than a stored, resolved one.
+
+    What is `auto` in the one that is asked for fits whatever it was resolved to.
+    """
+    wanted, held = _flat(asked.model_dump(mode="json")), _flat(stored.model_dump(mode="json"))
+    return [
+        f"{path}: {wanted.get(path)} instead of {held.get(path)}"
+        for path in dict.fromkeys([*wanted, *held])
+        if wanted.get(path) not in ("auto", held.get(path))
+    ]
+
+
+def _flat(document: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in document.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = value
+    return flat
+
+
+def _apply(document: dict[str, Any], override: str) -> None:
+    """Lay `section.field=value` over a parsed document."""
+    path, equals, value = override.partition("=")
+    keys = path.strip().split(".")
+    if not equals or not all(keys):
+        raise InputError(f"{override}: expected section.field=value, such as optimizer.lr=3e-4")
+    place: dict[str, Any] = document
+    for key in keys[:-1]:
+        inner = place.setdefault(key, {})
+        if not isinstance(inner, dict):
+            raise InputError(f"{override}: `{key}` is no section")
+        place = inner
+    try:
+        place[keys[-1]] = yaml.safe_load(value)
+    except yaml.YAMLError:
+        place[keys[-1]] = value
+
+
+def _explained(error: ValidationError, source: str) -> str:
+    """Turn pydantic's mistakes into one line each: path, what was found, and the fix."""
+    lines: dict[str, list[str]] = {}
+    for detail in error.errors(include_url=False):
+        path, fields = _place(detail["loc"])
+        lines.setdefault(path, []).append(_mistake(path, fields, detail))
+    return "\n".join(
+        [f"{source}:", *(f"  {path}: {'; or '.join(said)}" for path, said in lines.items())]
+    )
+
+
+def _mistake(path: str, fields: Sequence[str], detail: Mapping[str, Any]) -> str:
+    match detail["type"]:
+        case "extra_forbidden":
+            close = difflib.get_close_matches(path.rpartition(".")[2], fields, 1, 0.5)
+            known = f"did you mean `{close[0]}`?" if close else f"known: {', '.join(fields)}"
+            return f"unknown key; {known}"
+        case "union_tag_invalid":
+            context = detail["ctx"]
+            return f"kind `{context['tag']}` is unknown; expected one of {context['expected_tags']}"
+        case _:
+            return f"{detail['msg']}, found {detail['input']!r:.60}"
+
+
+def _place(location: Sequence[int | str]) -> tuple[str, list[str]]:
+    """Return the dotted path of a mistake and the fields of the section where it is.
+
+    Pydantic puts the `kind` of a union, and the type that a field might have had, into the
+    location; both are left out of the path.
+    """
+    section: type[BaseModel] | None = RunConfig
+    choices: list[type[BaseModel]] = []
+    path: list[str] = []
+    fields: list[str] = list(RunConfig.model_fields)
+    for part in location:
+        kinds = {_kind(choice): choice for choice in choices}
+        if part in kinds and len(choices) > 1:
+            section, choices = kinds[str(part)], []
+            fields = list(section.model_fields)
+            continue
+        if section is None and not isinstance(part, int):
+            break
+        path.append(str(part))
+        field = section.model_fields.get(str(part)) if section else None
+        choices = _sections(field.annotation) if field else []
+        section = choices[0] if len(choices) == 1 else None
+        fields = list(section.model_fields) if section else fields
+    return ".".join(path), fields
+
+
+def _sections(annotation: Any) -> list[type[BaseModel]]:
+    """List the sections that an annotation allows."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    arguments = get_args(annotation)
+    if get_origin(annotation) is Annotated:
+        arguments = arguments[:1]
+    return [section for argument in arguments for section in _sections(argument)]
+
+
+def _kind(section: type[BaseModel]) -> str | None:
+    field = section.model_fields.get("kind")
+    return get_args(field.annotation)[0] if field else None

@@ -1,0 +1,106 @@
+"""A whole run."""
+
+from typing import Any, Literal
+
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+
+from sceneparse.config.data import Ade20kData, DataConfig
+from sceneparse.config.model import ModelConfig, UNetModel
+from sceneparse.config.optimization import (
+    Adam,
+    CrossEntropyLoss,
+    LossConfig,
+    OptimizerConfig,
+    Plateau,
+    ScheduleConfig,
+)
+from sceneparse.config.section import Section
+
+
+class TransformConfig(Section):
+    """How training pictures are sized, and what is changed in them at random."""
+
+    size: int = Field(default=256, ge=32, le=4096)
+    """Side in pixels of the square that the network sees."""
+    crop: float = Field(default=1.0, gt=0, le=1)
+    """Smallest share of the sides that is cut out; 1 keeps the whole picture."""
+    aspect: float = Field(default=1.0, ge=1, le=4)
+    """Largest factor by which the cut's ratio of sides differs from the picture's."""
+    flip: float = Field(default=0.0, ge=0, le=1)
+    """Probability of mirroring left and right."""
+    brightness: float = Field(default=0.0, ge=0, lt=1)
+    """Largest relative change of brightness."""
+    contrast: float = Field(default=0.0, ge=0, lt=1)
+    """Largest relative change of contrast."""
+    saturation: float = Field(default=0.0, ge=0, le=1)
+    """Largest relative change of saturation."""
+
+
+class TrainingConfig(Section):
+    """How long a run is, and on what."""
+
+    epochs: PositiveInt = 30
+    """Times that the training pictures are gone through."""
+    batch_size: PositiveInt | Literal["auto"] = "auto"
+    """Pictures per step; `auto`: 16, or as many as the memory of the device holds."""
+    precision: Literal["auto", "bf16", "fp16", "fp32"] = "auto"
+    """`auto`: bf16 where the hardware computes it natively, else fp16 on CUDA, else fp32."""
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """`auto`: the fastest that is there."""
+    threads: PositiveInt | Literal["auto"] = "auto"
+    """Threads that read pictures ahead."""
+    clip_norm: PositiveFloat | None = None
+    """Largest norm of the gradient; longer ones are shortened."""
+    validate_every: PositiveInt = 1
+    """Epochs from one validation to the next."""
+
+
+class InferenceConfig(Section):
+    """How pictures are sized for the network, in validation and ever after."""
+
+    resize: Literal["squash", "keep_ratio", "window"] = "squash"
+    """`squash` to a square; `keep_ratio`; `window`: ratio kept, overlapping squares."""
+    size: int = Field(default=256, ge=32, le=4096)
+    """Pixels of the short side, and of the square."""
+    overlap: float = Field(default=0.25, ge=0, lt=1)
+    """Share of a window that the next one sees again."""
+
+
+class ReportConfig(Section):
+    """What a run draws."""
+
+    pictures: int = Field(default=6, ge=1, le=24)
+    """Validation pictures that are drawn, the same each time."""
+    every: PositiveInt = 5
+    """Epochs from one drawing to the next."""
+    tensorboard: bool = False
+    """Write TensorBoard logs too; needs the extra `sceneparse[tensorboard]`."""
+
+
+class RunConfig(Section):
+    """One training run, whole."""
+
+    seed: int = Field(default=0, ge=0, lt=2**31)
+    """Of weights, order and augmentation."""
+    data: DataConfig = Ade20kData()
+    model: ModelConfig = UNetModel()
+    transform: TransformConfig = TransformConfig()
+    loss: LossConfig = CrossEntropyLoss()
+    optimizer: OptimizerConfig = Adam()
+    schedule: ScheduleConfig = Plateau()
+    training: TrainingConfig = TrainingConfig()
+    inference: InferenceConfig = InferenceConfig()
+    report: ReportConfig = ReportConfig()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_kinds(cls, document: Any) -> Any:
+        """Let a section that names no `kind` be of the default one."""
+        if not isinstance(document, dict):
+            return document
+        filled: dict[str, Any] = {**document}
+        for name, field in cls.model_fields.items():
+            kind = getattr(field.default, "kind", None)
+            if kind is not None and isinstance(filled.get(name), dict):
+                filled[name] = {"kind": kind, **filled[name]}
+        return filled

@@ -1,0 +1,1 @@
+"""From files, or from nothing, to pictures and masks of train ids."""

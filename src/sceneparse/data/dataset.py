@@ -1,0 +1,149 @@
+"""What every data set is: pictures with masks, by index."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sceneparse.data.decode import (
+    IMAGE_SUFFIXES,
+    MASK_SUFFIXES,
+    image_size,
+    mask_size,
+    read_image,
+    read_mask,
+)
+from sceneparse.errors import InputError
+from sceneparse.labels import Labels, Mask
+
+
+class Sample(NamedTuple):
+    """A picture with its mask.
+
+    Attributes:
+        image: RGB `(H, W, 3)` in 0..255.
+        mask: Train ids `(H, W)`.
+        name: Unique in its split.
+    """
+
+    image: NDArray[np.uint8]
+    mask: Mask
+    name: str
+
+
+class Dataset(Protocol):
+    """Samples by index, each the same whenever it is asked for."""
+
+    @property
+    def labels(self) -> Labels:
+        """How to read the train ids."""
+        ...
+
+    def __len__(self) -> int:
+        """Return the number of samples."""
+        ...
+
+    def __getitem__(self, index: int) -> Sample:
+        """Return one sample."""
+        ...
+
+
+@dataclass(frozen=True)
+class PairedFiles:
+    """Pictures and index masks in files.
+
+    Attributes:
+        images: One file per sample.
+        masks: The mask of each.
+        labels: How to read the ids in them.
+    """
+
+    images: tuple[Path, ...]
+    masks: tuple[Path, ...]
+    labels: Labels
+
+    def __len__(self) -> int:
+        """Return the number of samples."""
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> Sample:
+        """Read one sample.
+
+        Raises:
+            InputError: If a file is broken, the sizes differ, or the mask holds unknown ids.
+        """
+        image = read_image(self.images[index])
+        raw = read_mask(self.masks[index])
+        _check_sizes(self.images[index], image.shape[:2], self.masks[index], raw.shape)
+        try:
+            mask = self.labels.encode(raw)
+        except InputError as error:
+            raise InputError(f"{self.masks[index]}: {error}") from None
+        return Sample(image, mask, self.images[index].stem)
+
+    def check_headers(self, index: int) -> None:
+        """Check kind and sizes of one sample without reading its pixels.
+
+        Raises:
+            InputError: If they do not fit.
+        """
+        image, mask = self.images[index], self.masks[index]
+        _check_sizes(image, image_size(image), mask, mask_size(mask))
+
+
+def pair_files(images: Path, masks: Path, labels: Labels) -> PairedFiles:
+    """Pair the pictures of one folder with the masks of another by name.
+
+    Raises:
+        InputError: If a folder is missing or empty, a picture has no mask, or a mask no picture.
+    """
+    image_of = _by_stem(images, IMAGE_SUFFIXES)
+    mask_of = _by_stem(masks, MASK_SUFFIXES)
+    _check_all_paired(image_of, mask_of, "picture", f"mask of the same name in {masks}")
+    _check_all_paired(mask_of, image_of, "mask", f"picture of the same name in {images}")
+    names = sorted(image_of)
+    return PairedFiles(
+        images=tuple(image_of[name] for name in names),
+        masks=tuple(mask_of[name] for name in names),
+        labels=labels,
+    )
+
+
+def _by_stem(folder: Path, suffixes: frozenset[str]) -> dict[str, Path]:
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder")
+    files: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        if path.suffix.lower() not in suffixes or path.name.startswith("."):
+            continue
+        if path.stem in files:
+            raise InputError(
+                f"{path}: {files[path.stem].name} has the same name but for the ending; "
+                "a mask could belong to either; remove or rename one"
+            )
+        files[path.stem] = path
+    if not files:
+        raise InputError(f"{folder}: no files that end in {', '.join(sorted(suffixes))}")
+    return files
+
+
+def _check_all_paired(
+    files: dict[str, Path], others: dict[str, Path], what: str, missing: str
+) -> None:
+    alone = [path for stem, path in files.items() if stem not in others]
+    if alone:
+        more = f" (and {len(alone) - 1} more)" if len(alone) > 1 else ""
+        raise InputError(f"{alone[0]}: {what} without a {missing}{more}; add it or remove this one")
+
+
+def _check_sizes(
+    image: Path, image_shape: tuple[int, ...], mask: Path, mask_shape: tuple[int, ...]
+) -> None:
+    if tuple(image_shape) != tuple(mask_shape):
+        raise InputError(
+            f"{mask}: {mask_shape[1]}×{mask_shape[0]} pixels, but {image.name} has "
+            f"{image_shape[1]}×{image_shape[0]} (width × height); "
+            "a mask must have the size of its picture"
+        )

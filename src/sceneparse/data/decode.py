@@ -1,0 +1,132 @@
+"""Pictures and masks from files, whatever their kind, with messages that say what is wrong."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from sceneparse.errors import InputError
+from sceneparse.labels import Mask
+
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"})
+MASK_SUFFIXES = frozenset({".png", ".tif", ".tiff", ".bmp"})
+# Refused before memory is taken. It is the size beyond which Pillow warns of decompression bombs.
+MAX_PIXELS = 89_478_485
+
+
+def read_image(path: Path) -> NDArray[np.uint8]:
+    """Read a picture as `(H, W, 3)` RGB uint8, upright.
+
+    Grey, palette, 16-bit and CMYK pictures become RGB; transparency is laid over white; the EXIF
+    orientation is applied.
+
+    Raises:
+        InputError: If the file cannot be read as a picture.
+    """
+    with _opened(path) as image:
+        image.load()
+        return np.array(_rgb(ImageOps.exif_transpose(image)))
+
+
+def read_mask(path: Path) -> Mask:
+    """Read an index mask as raw ids `(H, W)`, uint8 or uint16.
+
+    Raises:
+        InputError: If the file cannot be read, or holds colours instead of ids.
+    """
+    with _opened(path) as image:
+        check_mask_kind(path, image)
+        image.load()
+        values = np.array(image)
+    if values.dtype == np.bool_:
+        return values.astype(np.uint8)
+    if values.dtype.kind == "u":
+        return values
+    if values.min(initial=0) < 0 or values.max(initial=0) > 65535:
+        raise InputError(f"{path}: values {values.min()}..{values.max()} outside 0..65535")
+    return values.astype(np.uint16 if values.max(initial=0) > 255 else np.uint8)
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """Read the height and width of an upright picture from its header.
+
+    Raises:
+        InputError: If the file is no picture.
+    """
+    with _opened(path) as image:
+        width, height = image.size
+        turned = image.getexif().get(_EXIF_ORIENTATION, 1) >= _FIRST_TURNED
+    return (width, height) if turned else (height, width)
+
+
+def mask_size(path: Path) -> tuple[int, int]:
+    """Read the height and width of a mask from its header, and check that it holds ids.
+
+    Raises:
+        InputError: If the file is no index mask.
+    """
+    with _opened(path) as image:
+        check_mask_kind(path, image)
+        return image.height, image.width
+
+
+def check_mask_kind(path: Path, image: Image.Image) -> None:
+    """Refuse masks that hold colours, or that were stored with loss.
+
+    Raises:
+        InputError: If it is such a mask.
+    """
+    if image.format == "JPEG":
+        raise InputError(
+            f"{path}: a JPEG mask; JPEG changes pixel values, so class ids do not survive it; "
+            "store masks as PNG"
+        )
+    if image.mode not in _INDEX_MODES:
+        raise InputError(
+            f"{path}: a mask of colours (mode {image.mode}); expected one class id per pixel "
+            "(8- or 16-bit grey, or palette PNG); convert the colours to ids"
+        )
+
+
+_EXIF_ORIENTATION = 0x0112
+_FIRST_TURNED = 5  # orientations 5..8 swap height and width
+_INDEX_MODES = frozenset({"1", "L", "P", "I;16", "I;16B", "I"})
+
+
+@contextmanager
+def _opened(path: Path) -> Generator[Image.Image]:
+    """Open a picture; whatever goes wrong while it is open becomes an `InputError`."""
+    try:
+        with Image.open(path) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise InputError(
+                    f"{path}: {image.width}×{image.height} pixels; at most "
+                    f"{MAX_PIXELS // 1_000_000} million are read; scale it down"
+                )
+            yield image
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except UnidentifiedImageError:
+        raise InputError(f"{path}: not a picture, or of an unknown kind") from None
+    except Image.DecompressionBombError as error:
+        raise InputError(f"{path}: too large ({error})") from None
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
+        raise InputError(f"{path}: broken or truncated ({error})") from None
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I") or image.mode == "F":
+        return Image.fromarray(_to_8_bit(np.asarray(image))).convert("RGB")
+    if image.has_transparency_data:
+        layer = image.convert("RGBA")
+        white = Image.new("RGBA", layer.size, "white")
+        return Image.alpha_composite(white, layer).convert("RGB")
+    return image.convert("RGB")
+
+
+def _to_8_bit(values: NDArray[np.generic]) -> NDArray[np.uint8]:
+    """Scale 16-bit grey to 8 bits; Pillow's own conversion clips it instead."""
+    return np.clip(np.round(values.astype(np.float64) / 257), 0, 255).astype(np.uint8)

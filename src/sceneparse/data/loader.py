@@ -1,0 +1,116 @@
+"""Batches in an order that depends on seed and step alone, read ahead by threads.
+
+Threads, not processes: decoding and resampling happen inside Pillow and NumPy, which let other
+threads run, and nothing has to be copied or pickled between processes.
+"""
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sceneparse.data.dataset import Dataset, Sample
+from sceneparse.data.transforms import Transform
+from sceneparse.labels import Mask
+
+Input = TypeVar("Input")
+Output = TypeVar("Output")
+
+
+class Batch(NamedTuple):
+    """Samples of one size, stacked.
+
+    Attributes:
+        image: RGB `(B, H, W, 3)` in 0..255.
+        mask: Train ids `(B, H, W)`.
+        names: One per sample.
+    """
+
+    image: NDArray[np.uint8]
+    mask: Mask
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Loader:
+    """The batches of a run, by step.
+
+    Every epoch is another permutation of the samples. The samples that do not fill a last batch
+    are left out of that epoch; a data set smaller than a batch is gone through more than once.
+
+    Attributes:
+        dataset: Where samples come from.
+        transform: What is done to each.
+        seed: Of the run.
+        batch_size: Samples per step of this process.
+        threads: How many read ahead.
+        rank: Number of this process.
+        processes: How many processes share each step; each takes its own part of the batch.
+    """
+
+    dataset: Dataset
+    transform: Transform
+    seed: int
+    batch_size: int
+    threads: int
+    rank: int = 0
+    processes: int = 1
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps in which the samples are gone through once."""
+        return max(1, len(self.dataset) // (self.batch_size * self.processes))
+
+    def batches(self, first_step: int, last_step: int) -> Generator[Batch]:
+        """Yield the batches of steps `first_step .. last_step - 1`."""
+        indices = (index for step in range(first_step, last_step) for index in self._indices(step))
+        ahead = 3 * self.batch_size
+        samples = prefetched(self._sample, indices, threads=self.threads, ahead=ahead)
+        for _ in range(first_step, last_step):
+            yield _stacked([next(samples) for _ in range(self.batch_size)])
+
+    def _indices(self, step: int) -> list[tuple[int, int]]:
+        """List (epoch, sample index) of this process's part of a step's batch."""
+        epoch, position = divmod(step, self.steps_per_epoch)
+        order = np.random.default_rng([self.seed, epoch]).permutation(len(self.dataset))
+        total = self.batch_size * self.processes
+        first = position * total + self.rank * self.batch_size
+        places = np.arange(first, first + self.batch_size) % len(self.dataset)
+        return [(epoch, int(index)) for index in order[places]]
+
+    def _sample(self, place: tuple[int, int]) -> Sample:
+        epoch, index = place
+        return self.transform(self.dataset[index], epoch, index)
+
+
+def prefetched(
+    function: Callable[[Input], Output], inputs: Iterable[Input], *, threads: int, ahead: int
+) -> Generator[Output]:
+    """Yield `function(input)` in order, computed by threads at most `ahead` inputs ahead.
+
+    An exception of the function comes out where its result would have.
+    """
+    with ThreadPoolExecutor(threads) as pool:
+        waiting: deque[Future[Output]] = deque()
+        try:
+            for value in inputs:
+                waiting.append(pool.submit(function, value))
+                if len(waiting) > ahead:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def _stacked(samples: list[Sample]) -> Batch:
+    return Batch(
+        image=np.stack([sample.image for sample in samples]),
+        mask=np.stack([sample.mask for sample in samples]),
+        names=tuple(sample.name for sample in samples),
+    )

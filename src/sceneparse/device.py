@@ -1,0 +1,47 @@
+"""Which device there is and what it computes well."""
+
+from typing import Literal
+
+import psutil
+import torch
+
+from sceneparse.errors import InputError
+
+
+def best_device(wanted: str = "auto") -> torch.device:
+    """Return the device asked for, or the fastest that is there.
+
+    Raises:
+        InputError: If it is not there.
+    """
+    there = {"cuda": torch.cuda.is_available, "mps": torch.backends.mps.is_available}
+    if wanted == "auto":
+        wanted = next((kind for kind, is_there in there.items() if is_there()), "cpu")
+    kind = wanted.partition(":")[0]
+    if kind in there and not there[kind]():
+        raise InputError(f"device {wanted}: not there on this machine; use cpu or auto")
+    return torch.device(wanted)
+
+
+def native_precision(device: torch.device) -> Literal["bf16", "fp16", "fp32"]:
+    """Return bf16 where the hardware computes it natively, else fp16 on CUDA, else fp32."""
+    if device.type == "cuda":
+        # Ampere is the first with bf16 units; older ones only emulate it.
+        native = torch.cuda.get_device_capability(device)[0] >= 8
+        return "bf16" if native else "fp16"
+    if device.type == "cpu" and cpu_has_bf16():
+        return "bf16"
+    return "fp32"
+
+
+def cpu_has_bf16() -> bool:
+    """Tell whether the processor multiplies bf16 natively (AVX512-BF16, AMX, or Arm's BF16)."""
+    capabilities = torch.cpu.get_capabilities()
+    return any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
+
+
+def memory_bytes(device: torch.device) -> int:
+    """Return the memory of a device that is free now, in bytes; of the CPU, the RAM."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    return psutil.virtual_memory().available

@@ -1,0 +1,107 @@
+"""How a picture is sized for the network, and the logits of it put together."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from sceneparse.inference.backend import Backend
+
+ResizeKind = Literal["squash", "keep_ratio", "window"]
+
+
+@dataclass(frozen=True)
+class Resize:
+    """How pictures are sized for the network; part of every score.
+
+    Attributes:
+        kind: `squash` to a square; `keep_ratio` with the short side at `size`; `window` the same,
+            cut into overlapping squares whose logits are averaged.
+        size: Pixels of the short side, and of the square.
+        overlap: Share of a window that the next one sees again, in 0..1.
+    """
+
+    kind: ResizeKind = "squash"
+    size: int = 256
+    overlap: float = 0.25
+
+    def __str__(self) -> str:
+        """Say how pictures are sized, as printed with scores."""
+        match self.kind:
+            case "squash":
+                return f"squashed to {self.size}×{self.size}"
+            case "keep_ratio":
+                return f"short side to {self.size}, ratio kept"
+            case "window":
+                return (
+                    f"short side to {self.size}, ratio kept, windows of {self.size}×{self.size} "
+                    f"overlapping by {self.overlap:.0%}"
+                )
+
+    def network_size(self, height: int, width: int, stride: int) -> tuple[int, int]:
+        """Return the height and width at which the network sees a picture."""
+        if self.kind == "squash":
+            return self.size, self.size
+        scale = self.size / min(height, width)
+        return _rounded(height * scale, stride), _rounded(width * scale, stride)
+
+
+def logits_of(
+    image: NDArray[np.uint8], backend: Backend, resize: Resize
+) -> tuple[NDArray[np.float32], tuple[float, float]]:
+    """Size a picture `(H, W, 3)`, run it, and return its logits and the cells that it covers."""
+    size = resize.network_size(image.shape[0], image.shape[1], backend.input_stride)
+    sized = resized(image, size)
+    stride = backend.output_stride
+    covered = (size[0] / stride, size[1] / stride)
+    if resize.kind == "window":
+        return _windows(sized, backend, resize), covered
+    return backend.logits(sized), covered
+
+
+def resized(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Resize a picture `(H, W, 3)` to a height and width, bilinearly with antialiasing."""
+    if image.shape[:2] == size:
+        return np.ascontiguousarray(image)
+    height, width = size
+    picture = Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR)
+    return np.array(picture)
+
+
+def _windows(image: NDArray[np.uint8], backend: Backend, resize: Resize) -> NDArray[np.float32]:
+    """Average the logits of overlapping windows over a picture."""
+    stride = backend.output_stride
+    rows, columns = (-(-side // stride) for side in image.shape[:2])
+    total: NDArray[np.float32] | None = None
+    count = np.zeros((rows, columns), np.float32)
+    # Windows begin at multiples of the input stride, so that their cells fall on one grid.
+    side = _rounded(resize.size, backend.input_stride)
+    step = max(backend.input_stride, _rounded(side * (1 - resize.overlap), backend.input_stride))
+    for top in _starts(image.shape[0], side, step):
+        for left in _starts(image.shape[1], side, step):
+            window = np.ascontiguousarray(image[top : top + side, left : left + side])
+            logits = backend.logits(window)
+            if total is None:
+                total = np.zeros((logits.shape[0], rows, columns), np.float32)
+            area = np.s_[top // stride :, left // stride :]
+            view, seen = total[:, *area], count[area]
+            height = min(logits.shape[1], view.shape[1])
+            width = min(logits.shape[2], view.shape[2])
+            view[:, :height, :width] += logits[:, :height, :width]
+            seen[:height, :width] += 1
+    assert total is not None  # noqa: S101 - a picture has at least one window
+    return total / count
+
+
+def _starts(length: int, side: int, step: int) -> Iterator[int]:
+    """Yield where windows begin so that they cover a length that is a multiple of the stride."""
+    last = max(length - side, 0)
+    yield from range(0, last, step)
+    yield last
+
+
+def _rounded(length: float, stride: int) -> int:
+    return max(stride, round(length / stride) * stride)

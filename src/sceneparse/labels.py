@@ -1,0 +1,240 @@
+"""Classes of a data set: names, colours, and the way from annotation ids to train ids and back."""
+
+import colorsys
+import csv
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sceneparse.errors import InputError
+
+# Train ids or raw ids, uint8 or uint16.
+Mask = NDArray[np.unsignedinteger[Any]]
+Color = tuple[int, int, int]
+
+LARGEST_RAW_ID = 65534
+
+
+@dataclass(frozen=True)
+class Labels:
+    """The classes of a data set, and how its annotation files number them.
+
+    A mask inside sceneparse holds train ids: `0 .. num_classes - 1`, or `ignore_index` where the
+    annotation says nothing. Annotation files hold raw ids, which may start at 1 or have gaps.
+
+    Attributes:
+        class_names: One name per train id.
+        colors: One RGB triple in 0..255 per train id.
+        raw_ids: The id of each class in annotation files, one per train id.
+        ignored_ids: Raw ids that mean "unlabelled".
+    """
+
+    class_names: tuple[str, ...]
+    colors: tuple[Color, ...]
+    raw_ids: tuple[int, ...]
+    ignored_ids: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse labels that contradict themselves."""
+        if not self.class_names:
+            raise InputError("labels: no class names; give at least one")
+        if not len(self.class_names) == len(self.colors) == len(self.raw_ids):
+            raise InputError(
+                f"labels: {len(self.class_names)} names, {len(self.colors)} colours and "
+                f"{len(self.raw_ids)} ids; expected one of each per class"
+            )
+        ids = [*self.raw_ids, *self.ignored_ids]
+        twice = sorted({raw for raw in ids if ids.count(raw) > 1})
+        if twice:
+            raise InputError(f"labels: id {_listed(twice)} stands for more than one thing")
+        if min(ids) < 0 or max(ids) > LARGEST_RAW_ID:
+            raise InputError(f"labels: ids {min(ids)}..{max(ids)} outside 0..{LARGEST_RAW_ID}")
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes, void not counted."""
+        return len(self.class_names)
+
+    @property
+    def ignore_index(self) -> int:
+        """The train id of unlabelled pixels: 255 where it fits in one byte, else 65535."""
+        return 255 if self.num_classes <= 255 else 65535
+
+    @property
+    def dtype(self) -> type[np.uint8] | type[np.uint16]:
+        """Type of a mask of train ids."""
+        return np.uint8 if self.num_classes <= 255 else np.uint16
+
+    @cached_property
+    def palette(self) -> NDArray[np.uint8]:
+        """Colours as an array `(num_classes, 3)` in 0..255."""
+        return np.array(self.colors, dtype=np.uint8)
+
+    def encode(self, raw: Mask) -> Mask:
+        """Turn raw ids of an annotation into train ids.
+
+        Args:
+            raw: Annotation `(H, W)` of raw ids.
+
+        Returns:
+            Mask `(H, W)` of train ids and `ignore_index`.
+
+        Raises:
+            InputError: If the annotation holds ids that are neither classes nor ignored.
+        """
+        mask = self._train_ids[raw]
+        unknown = mask == _UNKNOWN
+        if unknown.any():
+            raise InputError(
+                f"values {_listed(np.unique(raw[unknown]).tolist())} are neither a class "
+                f"({_listed(self.raw_ids)}) nor ignored ({_listed(self.ignored_ids) or 'none'}); "
+                "fix the mask, or add them to the ignored ids of the labels"
+            )
+        mask = np.where(mask == _VOID, self.ignore_index, mask)
+        return mask.astype(self.dtype)
+
+    def decode(self, mask: Mask) -> Mask:
+        """Turn train ids `(H, W)` into the raw ids of annotation files.
+
+        `ignore_index` becomes the first ignored id, or stays as it is where there is none.
+        """
+        highest = max(*self.raw_ids, *self.ignored_ids, 0)
+        void = self.ignored_ids[0] if self.ignored_ids else self.ignore_index
+        dtype = np.uint8 if max(highest, void) <= 255 else np.uint16
+        table = np.full(self.ignore_index + 1, void, dtype=dtype)
+        table[: self.num_classes] = self.raw_ids
+        return table[mask]
+
+    @cached_property
+    def _train_ids(self) -> NDArray[np.int32]:
+        table = np.full(65536, _UNKNOWN, dtype=np.int32)
+        table[list(self.raw_ids)] = np.arange(self.num_classes)
+        table[list(self.ignored_ids)] = _VOID
+        return table
+
+    def to_json(self) -> str:
+        """Write the labels as JSON text that `from_json` reads back."""
+        classes = [
+            {"id": raw, "name": name, "color": list(color)}
+            for raw, name, color in zip(self.raw_ids, self.class_names, self.colors, strict=True)
+        ]
+        return json.dumps({"classes": classes, "ignored_ids": list(self.ignored_ids)}, indent=1)
+
+    @classmethod
+    def from_json(cls, text: str, source: str = "labels.json") -> "Labels":
+        """Read labels from JSON text.
+
+        Args:
+            text: JSON with `classes`, a list of `{id, name, color}`, and `ignored_ids`. A colour
+                that is not given is made up; ids that are not given count from 0.
+            source: Name of the file, for messages.
+
+        Raises:
+            InputError: If the text is not such JSON.
+        """
+        try:
+            document = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise InputError(f"{source}: not JSON ({error})") from None
+        return cls.from_mapping(document, source)
+
+    @classmethod
+    def from_mapping(cls, document: Any, source: str) -> "Labels":
+        """Read labels from a parsed JSON or YAML document.
+
+        `classes` is a list of names, a list of `{id, name, color}`, or a mapping from id to name.
+
+        Raises:
+            InputError: If the document has another form.
+        """
+        if not isinstance(document, Mapping) or not document.get("classes"):
+            raise InputError(f"{source}: expected a key `classes` with the names of the classes")
+        classes: Any = document["classes"]
+        if isinstance(classes, Mapping):
+            classes = [{"id": key, "name": name} for key, name in classes.items()]
+        try:
+            entries: list[Any] = [
+                entry if isinstance(entry, Mapping) else {"name": entry} for entry in classes
+            ]
+            names = tuple(str(entry["name"]) for entry in entries)
+            ids = tuple(int(entry.get("id", index)) for index, entry in enumerate(entries))
+            made_up = distinct_colors(len(entries))
+            colors = tuple(
+                _color(entry.get("color", made_up[index])) for index, entry in enumerate(entries)
+            )
+            ignored = tuple(int(raw) for raw in document.get("ignored_ids", ()))
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(
+                f"{source}: a class is not understood ({error}); expected names, or entries "
+                "like {id: 1, name: wall, color: [120, 120, 120]}"
+            ) from None
+        return cls(names, colors, ids, ignored)
+
+
+def ade20k_labels() -> Labels:
+    """Return the 150 classes of the ADE20K scene-parsing benchmark (Zhou et al., 2017).
+
+    Raw ids are 1..150; raw 0, "other", is ignored.
+    """
+    with (resources.files("sceneparse") / "assets" / "ade20k.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    return Labels(
+        class_names=tuple(row["name"] for row in rows),
+        colors=tuple((int(row["r"]), int(row["g"]), int(row["b"])) for row in rows),
+        raw_ids=tuple(int(row["id"]) for row in rows),
+        ignored_ids=(0,),
+    )
+
+
+def read_labels(name_or_path: str) -> Labels:
+    """Return `ade20k`, or the labels of a JSON file.
+
+    Raises:
+        InputError: If there is no such file or it does not hold labels.
+    """
+    if name_or_path == "ade20k":
+        return ade20k_labels()
+    path = Path(name_or_path)
+    if not path.is_file():
+        raise InputError(f"{path}: no such labels file; give `ade20k` or a labels.json")
+    return Labels.from_json(path.read_text(encoding="utf-8"), str(path))
+
+
+def distinct_colors(count: int) -> tuple[Color, ...]:
+    """Make up colours that differ, walking the hue circle in golden-ratio steps."""
+    triples = (
+        colorsys.hsv_to_rgb(index * 0.618034 % 1.0, 0.65 if index % 2 else 0.85, 0.9)
+        for index in range(count)
+    )
+    return tuple((round(r * 255), round(g * 255), round(b * 255)) for r, g, b in triples)
+
+
+def _color(values: Any) -> Color:
+    red, green, blue = (int(value) for value in values)
+    if not all(0 <= value <= 255 for value in (red, green, blue)):
+        raise ValueError(f"colour {values} outside 0..255")
+    return red, green, blue
+
+
+def _listed(values: "tuple[int, ...] | list[int]") -> str:
+    """Write ids shortly: runs as `1..150`, at most eight parts."""
+    parts: list[str] = []
+    run: list[int] = []
+    for value in [*sorted(values), None]:
+        if run and value != run[-1] + 1:
+            parts.append(str(run[0]) if len(run) == 1 else f"{run[0]}..{run[-1]}")
+            run = []
+        if value is not None:
+            run.append(value)
+    return ", ".join(parts[:8]) + (", …" if len(parts) > 8 else "")
+
+
+_UNKNOWN = -1
+_VOID = -2

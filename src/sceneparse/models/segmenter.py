@@ -1,0 +1,79 @@
+"""A network with its normalisation, padding and training loss inside."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from sceneparse.models.encoder_unet import EncoderUNet
+from sceneparse.models.unet import UNet
+
+# A new architecture is added here; it needs what these have in common.
+Network = UNet | EncoderUNet
+
+# (features (B, D, h, w), head, covered rows and columns of cells, target (B, H, W)) -> its result
+Loss = Callable[[Tensor, nn.Conv2d, tuple[float, float], Tensor], Any]
+
+
+class Segmenter(nn.Module):
+    """From pictures as they are to logits at the decoder's stride, or to the loss.
+
+    Pictures are padded at the right and at the bottom to a multiple of the network's stride, so
+    that any size goes in. Cells of the output that lie beyond the picture are not cut off:
+    `covered` tells how many rows and columns of cells, fractions included, the picture takes up.
+    """
+
+    mean: Tensor
+    std: Tensor
+    network: Network
+
+    def __init__(
+        self,
+        network: Network,
+        mean: Sequence[float] = (0.485, 0.456, 0.406),
+        std: Sequence[float] = (0.229, 0.224, 0.225),
+    ) -> None:
+        """Wrap a network.
+
+        Args:
+            network: Turns normalised pictures into features, and has a head for them.
+            mean: Taken off an RGB picture in 0..1.
+            std: Divides it afterwards.
+        """
+        super().__init__()
+        self.network = network
+        self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1) * 255)
+        self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1) * 255)
+
+    def features(self, image: Tensor) -> Tensor:
+        """Compute the decoder's features of pictures `(B, 3, H, W)`, uint8 or float in 0..255."""
+        image = (image.to(self.mean.dtype) - self.mean) / self.std
+        height, width = image.shape[2:]
+        stride = self.network.input_stride
+        padding = (0, -width % stride, 0, -height % stride)
+        if any(padding):
+            image = F.pad(image, padding, mode="replicate")
+        return self.network.features(image.contiguous(memory_format=torch.channels_last))
+
+    def covered(self, height: int, width: int) -> tuple[float, float]:
+        """Return rows and columns of output cells that a picture of this size takes up."""
+        stride = self.network.output_stride
+        return height / stride, width / stride
+
+    def forward(self, image: Tensor, mask: Tensor | None = None, loss: Loss | None = None) -> Any:
+        """Compute logits `(B, C, h, w)` at the decoder's stride, or the loss where one is given.
+
+        Head, upsampling and loss are inside the forward so that mixed precision and DDP see them
+        and that a loss may do them piece by piece, without the logits at full size.
+
+        Args:
+            image: Pictures `(B, 3, H, W)`, uint8 or float in 0..255.
+            mask: Train ids `(B, H, W)`; needed by the loss.
+            loss: Turns features, head, covered cells and mask into what is returned.
+        """
+        features = self.features(image)
+        if loss is None or mask is None:
+            return self.network.head(features)
+        return loss(features, self.network.head, self.covered(*image.shape[2:]), mask)

@@ -1,0 +1,136 @@
+"""The history of a training run as curves."""
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
+
+from sceneparse.errors import InputError
+
+Curve = NDArray[np.float64]
+
+COLORS = {"train": "#4477aa", "validation": "#cc5533", "learning rate": "#557755"}
+MARKED_POINTS = 40
+LOG_SPAN = 20.0
+PADDING = 0.18  # inches
+STYLE: dict[Any, Any] = {
+    "font.size": 12,
+    "text.color": "#262626",
+    "axes.labelcolor": "#262626",
+    "axes.edgecolor": "#999999",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.titlelocation": "left",
+    "axes.titlesize": 14,
+    "grid.color": "#e6e6e6",
+    "grid.linewidth": 0.8,
+    "xtick.color": "#666666",
+    "ytick.color": "#666666",
+    "legend.frameon": False,
+}
+
+
+def training_history(metrics_csv: Path, out: Path) -> None:
+    """Draw loss, mIoU, pixel accuracy and learning rate over the epochs.
+
+    The epoch of the best validation mIoU is marked. Cells may be empty, and values that are not
+    finite are left out.
+
+    Args:
+        metrics_csv: One row per epoch: `epoch`, `learning_rate`, and `loss`, `miou` and
+            `pixel_accuracy`, each of them with `train_` and `validation_` before it.
+        out: PNG file to write.
+
+    Raises:
+        InputError: If the file holds no epochs.
+    """
+    history = _read(metrics_csv)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with mpl.rc_context(STYLE):
+        figure = Figure(
+            figsize=(14, 10), dpi=100, layout=ConstrainedLayoutEngine(w_pad=PADDING, h_pad=PADDING)
+        )
+        canvas = FigureCanvasAgg(figure)
+        (loss, miou), (accuracy, rate) = figure.subplots(2, 2)
+        _draw_pair(loss, history, "loss", "loss")
+        _draw_pair(miou, history, "miou", "mIoU")
+        _draw_pair(accuracy, history, "pixel_accuracy", "pixel accuracy")
+        _draw_rate(rate, history)
+        _mark_best(history, {"loss": loss, "miou": miou, "pixel_accuracy": accuracy})
+        canvas.print_png(out)
+
+
+def _read(metrics_csv: Path) -> dict[str, Curve]:
+    """Return one array per column, NaN where a cell is empty."""
+    with metrics_csv.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    if not rows:
+        raise InputError(f"{metrics_csv}: no epochs yet; train at least one")
+    return {name: np.array([float(row[name] or "nan") for row in rows]) for name in rows[0]}
+
+
+def _draw_pair(axes: Axes, history: dict[str, Curve], column: str, title: str) -> None:
+    for split in ("train", "validation"):
+        _draw(axes, history["epoch"], history[f"{split}_{column}"], split)
+    _finish(axes, title, history["epoch"])
+
+
+def _draw_rate(axes: Axes, history: dict[str, Curve]) -> None:
+    rates = history["learning_rate"]
+    _draw(axes, history["epoch"], rates, "learning rate")
+    positive = rates[np.isfinite(rates) & (rates > 0)]
+    if positive.size and positive.max() > LOG_SPAN * positive.min():
+        axes.set_yscale("log")
+    else:
+        axes.set_ylim(bottom=0)
+    _finish(axes, "learning rate", history["epoch"])
+
+
+def _draw(axes: Axes, epochs: Curve, values: Curve, name: str) -> None:
+    finite = np.isfinite(values)
+    few = np.count_nonzero(finite) <= MARKED_POINTS
+    axes.plot(
+        epochs[finite],
+        values[finite],
+        color=COLORS[name],
+        linewidth=1.8,
+        marker="o" if few else None,
+        markersize=4.5,
+        label=name,
+    )
+
+
+def _finish(axes: Axes, title: str, epochs: Curve) -> None:
+    axes.set_title(title, pad=12)
+    axes.set_xlabel("epoch")
+    margin = max(0.5, 0.02 * np.ptp(epochs))
+    axes.set_xlim(epochs.min() - margin, epochs.max() + margin)
+    axes.xaxis.set_major_locator(MaxNLocator(steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))
+    if len(axes.lines) > 1:
+        axes.legend()
+
+
+def _mark_best(history: dict[str, Curve], panels: dict[str, Axes]) -> None:
+    """Mark the epoch of the best validation mIoU, and tell its values above each panel."""
+    miou = history["validation_miou"]
+    if not np.isfinite(miou).any():
+        return
+    best = np.argmax(np.where(np.isfinite(miou), miou, -1))
+    epoch, color = history["epoch"][best], COLORS["validation"]
+    for column, axes in panels.items():
+        value = history[f"validation_{column}"][best]
+        word = "best epoch" if column == "miou" else "epoch"
+        note = f"{word} {epoch:.0f}: {value:.3f}"
+        axes.axvline(epoch, color=color, linewidth=1.2, linestyle=(0, (2, 3)), zorder=1)
+        axes.plot(epoch, value, "o", color=color, markersize=11, fillstyle="none")
+        axes.set_title(note, loc="right", color=color, fontsize=12, pad=12)

@@ -1,0 +1,140 @@
+"""Scores of a set of predictions: the report, and the way to it from folders of index PNGs."""
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from sceneparse.data.dataset import pair_files
+from sceneparse.data.decode import read_mask
+from sceneparse.errors import InputError
+from sceneparse.labels import Labels, Mask
+from sceneparse.metrics import Scores, confusion_matrix
+
+
+@dataclass(frozen=True)
+class ScoreReport:
+    """Scores, and what they are scores of.
+
+    Attributes:
+        scores: Over all pictures.
+        labels: The classes.
+        pictures: Number of pictures.
+        source: What was scored on what, in words.
+        loss: Mean cross-entropy per valid pixel in nats, if a network was run here.
+        resize: How pictures were sized for the network, if one was run here.
+        warnings: What the reader of the scores should know.
+    """
+
+    scores: Scores
+    labels: Labels
+    pictures: int
+    source: dict[str, str]
+    loss: float | None = None
+    resize: str | None = None
+    warnings: tuple[str, ...] = ()
+
+    def per_class(self) -> list[dict[str, Any]]:
+        """List id, name, IoU, accuracy and share of valid pixels of each class, in their order."""
+        scores = self.scores
+        total = max(1, int(scores.pixels.sum()))
+        return [
+            {
+                "id": raw,
+                "name": name,
+                "iou": _or_none(scores.iou[index]),
+                "accuracy": _or_none(scores.accuracy[index]),
+                "share": int(scores.pixels[index]) / total,
+            }
+            for index, (raw, name) in enumerate(
+                zip(self.labels.raw_ids, self.labels.class_names, strict=True)
+            )
+        ]
+
+    def document(self) -> dict[str, Any]:
+        """Return everything as plain data for JSON; what is NaN is null."""
+        summary = {key: _or_none(value) for key, value in self.scores.summary().items()}
+        return {
+            **summary,
+            "loss": None if self.loss is None else _or_none(self.loss),
+            "pictures": self.pictures,
+            "resize": self.resize,
+            **self.source,
+            "warnings": list(self.warnings),
+            "per_class": self.per_class(),
+        }
+
+    def write(self, path: Path) -> None:
+        """Write the report as JSON.
+
+        Raises:
+            InputError: If the file cannot be written.
+        """
+        try:
+            path.write_text(json.dumps(self.document(), indent=1) + "\n", encoding="utf-8")
+        except OSError as error:
+            raise InputError(f"{path}: cannot be written ({error.strerror})") from None
+
+
+def score_folders(predictions: Path, annotations: Path, labels: Labels) -> ScoreReport:
+    """Score index PNGs of any tool against annotations, both in the annotations' own ids.
+
+    A predicted id that is no class counts as wrong. A prediction of another size than its
+    annotation is brought to it by nearest neighbour, and reported.
+
+    Raises:
+        InputError: If files are missing or broken, or an annotation holds unknown ids.
+    """
+    pairs = pair_files(predictions, annotations, labels)
+    confusion = np.zeros((labels.num_classes, labels.num_classes + 1), np.int64)
+    resized: list[str] = []
+    for prediction_path, truth_path in zip(pairs.images, pairs.masks, strict=True):
+        truth = _truth(truth_path, labels)
+        raw = read_mask(prediction_path)
+        if raw.shape != truth.shape:
+            resized.append(prediction_path.name)
+            height, width = truth.shape
+            raw = np.array(Image.fromarray(raw).resize((width, height), Image.Resampling.NEAREST))
+        confusion += confusion_matrix(
+            truth, _train_ids(raw, labels), labels.num_classes, labels.ignore_index
+        )
+    return ScoreReport(
+        scores=Scores.from_confusion(confusion),
+        labels=labels,
+        pictures=len(pairs),
+        source={"predictions": str(predictions), "annotations": str(annotations)},
+        warnings=_size_warnings(resized),
+    )
+
+
+def _truth(path: Path, labels: Labels) -> Mask:
+    try:
+        return labels.encode(read_mask(path))
+    except InputError as error:
+        message = str(error)
+        raise InputError(message if str(path) in message else f"{path}: {message}") from None
+
+
+def _train_ids(raw: Mask, labels: Labels) -> Mask:
+    """Turn predicted raw ids into train ids; what is no class becomes one that never is right."""
+    table = np.full(65536, labels.num_classes, dtype=np.uint16)
+    table[list(labels.raw_ids)] = np.arange(labels.num_classes, dtype=np.uint16)
+    return table[raw]
+
+
+def _size_warnings(resized: list[str]) -> tuple[str, ...]:
+    if not resized:
+        return ()
+    names = ", ".join(resized[:3]) + (", …" if len(resized) > 3 else "")
+    return (
+        f"{len(resized)} predictions have another size than their annotation and were brought to "
+        f"it by nearest neighbour: {names}",
+    )
+
+
+def _or_none(value: float) -> float | None:
+    return None if math.isnan(value) else float(value)

@@ -1,0 +1,1 @@
+"""The loop, all that it holds, and what is decided when a run starts."""

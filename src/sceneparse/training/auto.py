@@ -1,0 +1,92 @@
+"""What a config leaves open is decided once, when a run starts, on the machine it starts on."""
+
+import os
+
+import torch
+
+from sceneparse import build
+from sceneparse.config import RunConfig
+from sceneparse.data.dataset import Dataset
+from sceneparse.device import best_device, memory_bytes, native_precision
+from sceneparse.labels import Labels
+from sceneparse.models.segmenter import Segmenter
+
+# The total batch of the usual ADE20K recipes; more would change what the learning rate means.
+REFERENCE_BATCH = 16
+# Of the free memory, what a step may take: the rest is for the system and for temporary tensors.
+MEMORY_SHARE = {"cpu": 0.4, "cuda": 0.7, "mps": 0.4}
+
+
+def resolve(config: RunConfig, segmenter: Segmenter, training: Dataset) -> RunConfig:
+    """Return the config with every `auto` decided.
+
+    Raises:
+        InputError: If the device asked for is not there.
+    """
+    asked = config.training
+    device = best_device(asked.device)
+    precision = native_precision(device) if asked.precision == "auto" else asked.precision
+    batch_size = asked.batch_size
+    if batch_size == "auto":
+        batch_size = fitting_batch(config, segmenter, training.labels, device, precision)
+        batch_size = min(batch_size, max(2, len(training)))
+    threads = asked.threads
+    if threads == "auto":
+        cores = os.cpu_count() or 1
+        threads = min(cores, 2 if device.type == "cpu" else 8)
+    decided = {
+        "device": device.type,
+        "precision": precision,
+        "batch_size": batch_size,
+        "threads": threads,
+    }
+    return config.model_copy(update={"training": asked.model_copy(update=decided)})
+
+
+def fitting_batch(
+    config: RunConfig,
+    segmenter: Segmenter,
+    labels: Labels,
+    device: torch.device,
+    precision: build.Precision,
+) -> int:
+    """Return the largest power of two up to the reference batch that fits into the memory."""
+    per_picture = step_bytes(config, segmenter, labels, precision)
+    budget = MEMORY_SHARE[device.type] * memory_bytes(device)
+    batch = REFERENCE_BATCH
+    while batch > 2 and batch * per_picture > budget:
+        batch //= 2
+    return batch
+
+
+def step_bytes(
+    config: RunConfig, segmenter: Segmenter, labels: Labels, precision: build.Precision
+) -> int:
+    """Measure what one picture of a training step keeps in memory, in bytes.
+
+    Counts the tensors that the forward pass saves for the backward one. This is done on the CPU:
+    the count is that of the network and the loss, not of the device.
+    """
+    seen: dict[int, int] = {}
+    own = {parameter.untyped_storage().data_ptr() for parameter in segmenter.parameters()}
+
+    def count(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in own:
+            seen[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    size = config.transform.size
+    image = torch.zeros(2, 3, size, size, dtype=torch.uint8)
+    mask = torch.zeros(2, size, size, dtype=torch.uint8)
+    loss = build.loss(config.loss, labels)
+    state = {name: value.clone() for name, value in segmenter.state_dict().items()}
+    with (
+        torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor),
+        build.autocast(precision if precision != "fp16" else "bf16", torch.device("cpu")),
+    ):
+        kept = segmenter(image, mask, loss)
+    # The pass has moved the running statistics of the normalisation layers.
+    segmenter.load_state_dict(state)
+    del kept
+    return sum(seen.values()) // 2

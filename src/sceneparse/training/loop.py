@@ -1,0 +1,216 @@
+"""The training loop: counted in steps, so that a run resumes by starting to count where it was."""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol, cast
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from sceneparse.data.loader import Batch, Loader
+from sceneparse.errors import InputError
+from sceneparse.inference.evaluate import Evaluation
+from sceneparse.losses.confusion import LossSum
+from sceneparse.metrics import Scores
+from sceneparse.models.segmenter import Loss
+from sceneparse.training.state import EpochSums, TrainState, is_better
+
+
+@dataclass(frozen=True)
+class Job:
+    """All that does not change while a run goes on.
+
+    Attributes:
+        fabric: Device, precision and processes.
+        model: The segmenter as Fabric wrapped it.
+        optimizer: The optimizer as Fabric wrapped it.
+        loss: What is minimised.
+        loader: Batches by step.
+        ignore_index: Train id of void.
+        validate: Scores the network as it is.
+        epochs: How many.
+        validate_every: Epochs from one validation to the next; the last one always is validated.
+        clip_norm: Largest norm of the gradient, or none.
+    """
+
+    fabric: Fabric
+    model: nn.Module
+    optimizer: Any
+    loss: Loss
+    loader: Loader
+    ignore_index: int
+    validate: Callable[[], Evaluation]
+    epochs: int
+    validate_every: int
+    clip_norm: float | None
+
+    @property
+    def total_steps(self) -> int:
+        """Steps of the whole run."""
+        return self.epochs * self.loader.steps_per_epoch
+
+
+class EpochRecord(NamedTuple):
+    """What an epoch came to.
+
+    Attributes:
+        epoch: Counted from 1.
+        step: Steps done in the run.
+        learning_rate: At its last step.
+        train_loss: Mean over its valid pixels, in nats, while the weights were moving.
+        train: Scores of its training predictions, at the size and with the changes of training.
+        validation: Scores on the validation split, where this epoch was validated.
+        is_best: Whether that is the best so far.
+        timing: Seconds and other figures that depend on the machine.
+    """
+
+    epoch: int
+    step: int
+    learning_rate: float
+    train_loss: float
+    train: Scores
+    validation: Evaluation | None
+    is_best: bool
+    timing: dict[str, float]
+
+
+class Observer(Protocol):
+    """Who is told how the run goes."""
+
+    def step_ended(self, step: int, loss: Tensor) -> None:
+        """Take note of a step: its number from 1 and its mean loss."""
+        ...
+
+    def epoch_ended(self, record: EpochRecord) -> None:
+        """Take note of an epoch, before its checkpoint is written."""
+        ...
+
+    def save(self) -> None:
+        """Write a checkpoint of the state as it is."""
+        ...
+
+    def wants_stop(self) -> bool:
+        """Tell whether to stop after this step."""
+        ...
+
+
+def fit(state: TrainState, job: Job, observer: Observer) -> bool:
+    """Train from where the state is to the end.
+
+    Returns:
+        Whether the end was reached; if not, a stop was asked for and the state has been saved.
+
+    Raises:
+        InputError: If the loss is no longer a number.
+    """
+    clock = Clock()
+    batches = job.loader.batches(state.step, job.total_steps)
+    while state.step < job.total_steps:
+        with clock.waiting():
+            batch = next(batches)
+        loss = train_step(state, job, batch)
+        state.step += 1
+        clock.pictures += len(batch.names) * job.loader.processes
+        observer.step_ended(state.step, loss)
+        if state.step % job.loader.steps_per_epoch == 0:
+            record = _end_epoch(state, job, clock)
+            observer.epoch_ended(record)
+            observer.save()
+            clock = Clock()
+        if observer.wants_stop():
+            observer.save()
+            batches.close()
+            return False
+    return True
+
+
+def train_step(state: TrainState, job: Job, batch: Batch) -> Tensor:
+    """Do one optimizer step and return the mean loss over the valid pixels of the whole batch."""
+    fabric = job.fabric
+    image = fabric.to_device(torch.from_numpy(batch.image)).permute(0, 3, 1, 2)
+    mask = fabric.to_device(torch.from_numpy(batch.mask))
+    factor = state.schedule.factor(state.step)
+    for group in state.optimizer.param_groups:
+        group["lr"] = group["base_lr"] * factor
+    sums: LossSum = job.model(image, mask, job.loss)
+    valid = _summed(fabric, (mask != job.ignore_index).sum())
+    # DDP averages gradients over processes; the sum over all pixels is wanted.
+    fabric.backward(sums.total * fabric.world_size / valid.clamp(min=1))
+    if job.clip_norm is not None:
+        fabric.clip_gradients(job.model, job.optimizer, max_norm=job.clip_norm)
+    job.optimizer.step()
+    job.optimizer.zero_grad()
+    total = sums.total.detach()
+    state.sums.loss += total
+    state.sums.confusion += sums.confusion
+    return total * fabric.world_size / valid.clamp(min=1)
+
+
+class Clock:
+    """Seconds of an epoch: in all, and spent waiting for data."""
+
+    def __init__(self) -> None:
+        self.start = time.perf_counter()
+        self.waited = 0.0
+        self.pictures = 0
+        self._since = 0.0
+
+    def waiting(self) -> "Clock":
+        """Count the seconds inside the `with` as waiting."""
+        return self
+
+    def __enter__(self) -> None:
+        self._since = time.perf_counter()
+
+    def __exit__(self, *_: object) -> None:
+        self.waited += time.perf_counter() - self._since
+
+    def seconds(self) -> float:
+        """Return the seconds since the start."""
+        return time.perf_counter() - self.start
+
+
+def _end_epoch(state: TrainState, job: Job, clock: Clock) -> EpochRecord:
+    """Put the epoch's sums together, validate, and start new sums."""
+    epoch = state.step // job.loader.steps_per_epoch
+    loss = _summed(job.fabric, state.sums.loss)
+    confusion = _summed(job.fabric, state.sums.confusion)
+    train_seconds = clock.seconds()
+    mean_loss = float(loss) / max(1, int(confusion.sum()))
+    if not math.isfinite(mean_loss):
+        raise InputError(
+            f"epoch {epoch}: the training loss is {mean_loss}; lower optimizer.lr, or set "
+            "training.clip_norm or training.precision=fp32. The last checkpoint is from before."
+        )
+    state.sums = EpochSums.zeros(confusion.shape[0], confusion.device)
+    validation = None
+    is_best = False
+    if epoch % job.validate_every == 0 or epoch == job.epochs:
+        validation = job.validate()
+        state.schedule.validated(validation.loss)
+        is_best = is_better(validation.scores.miou, state.best_miou)
+        if is_best:
+            state.best_miou, state.best_epoch = validation.scores.miou, epoch
+    return EpochRecord(
+        epoch=epoch,
+        step=state.step,
+        learning_rate=state.optimizer.param_groups[0]["lr"],
+        train_loss=mean_loss,
+        train=Scores.from_confusion(confusion.cpu().numpy()),
+        validation=validation,
+        is_best=is_best,
+        timing={
+            "train_s": train_seconds,
+            "validation_s": clock.seconds() - train_seconds,
+            "pictures_per_s": clock.pictures / train_seconds,
+            "data_wait_share": clock.waited / train_seconds,
+        },
+    )
+
+
+def _summed(fabric: Fabric, tensor: Tensor) -> Tensor:
+    """Add a tensor up over all processes."""
+    return cast("Tensor", fabric.all_reduce(tensor, reduce_op="sum"))
