@@ -1,0 +1,70 @@
+"""The whole job on data that are drawn on the spot, or on the user's own ADE20K."""
+
+import time
+from importlib import resources
+from pathlib import Path
+
+from rich.console import Console
+
+from sceneparse.config import Ade20kData, RunConfig
+from sceneparse.config.reading import parse_config
+from sceneparse.data.ade20k import ade20k
+from sceneparse.data.dataset import PairedFiles
+from sceneparse.errors import InputError
+from sceneparse.load import load
+from sceneparse.runs.evaluate import evaluate_model
+from sceneparse.runs.predict import predict_files
+from sceneparse.runs.synth import write_scenes
+from sceneparse.runs.train import train
+from sceneparse.scoring import ScoreReport
+
+SCENES = {"training": 480, "validation": 60}
+SCENE_SIZE = (192, 256)
+# Pictures of the user's own that the few minutes of a demo are enough for.
+PICTURES_TO_PARSE = 4
+
+
+def demo(data: Path | None, out: Path, console: Console) -> ScoreReport:
+    """Make or take data, train, evaluate, predict and draw.
+
+    Args:
+        data: A folder like `ADEChallengeData2016`; none for generated scenes.
+        out: New folder for everything.
+        console: Where it is told.
+
+    Raises:
+        InputError: If the folder holds something already, or the data are not as they should be.
+    """
+    start = time.perf_counter()
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise InputError(f"{out}: is not empty; remove it, or give another folder with --out")
+    root = data or out / "scenes"
+    if data is None:
+        console.print("[bold]1. scenes[/bold]: drawing pictures with exact masks")
+        write_scenes(root, SCENES, SCENE_SIZE, 0, console)
+    config = demo_config(root)
+    console.print(f"[bold]2. train[/bold]: a U-Net on the pictures in {root}")
+    run = train(config, out / "run", console)
+    if not run.finished:
+        raise InputError("demo: stopped before it was done")
+    console.print("[bold]3. evaluate[/bold]: on pictures it has not seen")
+    report = evaluate_model(str(run.folder.path), None, "validation", "auto", console)
+    report.write(out / "scores.json")
+    console.print("[bold]4. predict[/bold]: parse pictures and draw what was found")
+    files = list(_validation_files(root)[:PICTURES_TO_PARSE])
+    for result in predict_files(load(run.folder.path), files, out / "predictions"):
+        console.print(f"   {result.overlay}", soft_wrap=True)
+    console.print(f"done in {time.perf_counter() - start:.0f} s")
+    return report
+
+
+def demo_config(root: Path) -> RunConfig:
+    """Return the config that the demo trains, on data in a folder."""
+    text = (resources.files("sceneparse") / "assets" / "demo.yaml").read_text(encoding="utf-8")
+    config = parse_config(text, "demo.yaml")
+    return config.model_copy(update={"data": Ade20kData(root=root)})
+
+
+def _validation_files(root: Path) -> tuple[Path, ...]:
+    pairs: PairedFiles = ade20k(root, "validation")
+    return pairs.images

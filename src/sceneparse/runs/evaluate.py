@@ -1,0 +1,61 @@
+"""From a model's name and a data root to a score report."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import Progress
+
+from sceneparse import build
+from sceneparse.data.dataset import Dataset
+from sceneparse.data.loader import prefetched
+from sceneparse.device import best_device
+from sceneparse.errors import InputError
+from sceneparse.inference.evaluate import Evaluation, evaluate
+from sceneparse.inference.predictor import Predictor
+from sceneparse.load import find_weights, predictor_of
+from sceneparse.scoring import ScoreReport
+
+
+def evaluate_model(
+    model: str, root: Path | None, split: str, device: str, console: Console
+) -> ScoreReport:
+    """Score a model on a split of the data it was trained on, or of the same kind elsewhere.
+
+    Raises:
+        InputError: If the model or the data cannot be read, or their classes differ.
+    """
+    weights = find_weights(model)
+    dataset = build.dataset(weights.config.data, split, root)
+    if dataset.labels.class_names != weights.labels.class_names:
+        raise InputError(
+            f"{model}: was trained on {weights.labels.num_classes} classes, the data have "
+            f"{dataset.labels.num_classes}, or other names; evaluate it on data of its own classes"
+        )
+    predictor = predictor_of(weights, best_device(device))
+    with Progress(console=console, transient=True) as progress:
+        task = progress.add_task("evaluating", total=len(dataset))
+        evaluation = score(predictor, dataset, 2, lambda: progress.advance(task))
+    data = root or getattr(weights.config.data, "root", "generated scenes")
+    return ScoreReport(
+        scores=evaluation.scores,
+        labels=weights.labels,
+        pictures=evaluation.pictures,
+        source={"model": model, "data": str(data), "split": split},
+        loss=evaluation.loss,
+        resize=str(predictor.resize),
+    )
+
+
+def score(
+    predictor: Predictor,
+    dataset: Dataset,
+    threads: int,
+    on_picture: Callable[[], Any] = lambda: None,
+) -> Evaluation:
+    """Evaluate on a data set; the next pictures are read while the network runs."""
+    samples = prefetched(
+        dataset.__getitem__, range(len(dataset)), threads=threads, ahead=2 * threads
+    )
+    return evaluate(predictor, ((sample.image, sample.mask) for sample in samples), on_picture)

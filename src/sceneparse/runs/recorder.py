@@ -1,0 +1,236 @@
+"""What a run writes while it goes on: tables, weights, checkpoints, pictures, a progress bar."""
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+from torch import Tensor
+
+from sceneparse.checkpoint import RunFolder, Weights, write_checkpoint, write_text, write_weights
+from sceneparse.config import RunConfig
+from sceneparse.data.dataset import Dataset, Sample
+from sceneparse.inference.predictor import Predictor
+from sceneparse.report.curves import training_history
+from sceneparse.report.panels import PanelRow, prediction_panels
+from sceneparse.report.progress import progress_gif
+from sceneparse.runs.stopping import StopRequests
+from sceneparse.training.loop import EpochRecord
+from sceneparse.training.state import TrainState
+
+
+class Recorder:
+    """Follows one run and writes its folder; an `Observer` of the loop."""
+
+    def __init__(
+        self,
+        config: RunConfig,
+        folder: RunFolder,
+        state: TrainState,
+        predictor: Predictor,
+        console: Console,
+    ) -> None:
+        """Prepare to follow a run.
+
+        Args:
+            config: The run, resolved.
+            folder: Where to write.
+            state: What checkpoints hold.
+            predictor: The network as it is, for pictures.
+            console: Where progress is shown.
+        """
+        self._config = config
+        self._folder = folder
+        self._state = state
+        self._predictor = predictor
+        self._console = console
+        self._samples: list[Sample] = []
+        self._stop = StopRequests()
+        self._steps_per_epoch = 1
+        self._tensorboard = _summary_writer(folder.tensorboard, enabled=config.report.tensorboard)
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("loss {task.fields[loss]:.3f} · {task.fields[speed]:.1f} pictures/s"),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+        )
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+        if self._tensorboard:
+            self._tensorboard.close()
+
+    def start(
+        self, validation: Dataset, total_steps: int, steps_per_epoch: int, stop: StopRequests
+    ) -> None:
+        """Draw the first pictures of a new run, or cut the tables of a resumed one to its step."""
+        self._samples = _chosen(validation, self._config.report.pictures)
+        self._steps_per_epoch = steps_per_epoch
+        self._stop = stop
+        self._task = self._progress.add_task(
+            "training", total=total_steps, completed=self._state.step, loss=float("nan"), speed=0.0
+        )
+        if self._state.step == 0:
+            self._draw("initial", "before training", self._predictor)
+            return
+        for table in (self._folder.metrics, self._folder.timing):
+            _forget_after(table, self._state.step // steps_per_epoch)
+
+    def step_ended(self, step: int, loss: Tensor) -> None:
+        """Move the bar; the loss is read rarely, since that waits for an accelerator."""
+        if step % 10 == 0 or step % self._steps_per_epoch < 2:
+            epoch = (step - 1) // self._steps_per_epoch + 1
+            task = self._progress.tasks[0]
+            self._progress.update(
+                self._task,
+                completed=step,
+                description=f"epoch {epoch}/{self._config.training.epochs}",
+                loss=float(loss),
+                speed=(task.speed or 0.0) * self._pictures_per_step(),
+            )
+
+    def epoch_ended(self, record: EpochRecord) -> None:
+        """Write rows, weights if they are the best, curves, and pictures when it is their turn."""
+        row = _metrics_row(record)
+        _append(self._folder.metrics, row)
+        _append(self._folder.timing, {"epoch": record.epoch, **record.timing})
+        if record.is_best:
+            weights = Weights(
+                self._state.segmenter.state_dict(), self._config, self._predictor.labels
+            )
+            write_weights(self._folder.weights, weights)
+        training_history(self._folder.metrics, self._folder.history)
+        if record.epoch % self._config.report.every == 0:
+            self._draw(f"epoch_{record.epoch:03d}", _headline(record), self._predictor)
+            self._film()
+        if self._tensorboard:
+            for name, value in row.items():
+                if isinstance(value, float):
+                    self._tensorboard.add_scalar(name, value, record.epoch)
+        self._console.print(_epoch_line(record, self._config.training.epochs), highlight=False)
+
+    def save(self) -> None:
+        """Write the checkpoint."""
+        write_checkpoint(self._folder.checkpoint, self._state.state_dict())
+
+    def wants_stop(self) -> bool:
+        """Tell whether the user asked to stop."""
+        return self._stop.requested
+
+    def finish(self, best: Predictor) -> None:
+        """Draw the last pictures with the weights that were kept, and the film of them all."""
+        title = f"kept weights, epoch {self._state.best_epoch}"
+        self._draw("final", f"{title} · validation mIoU {self._state.best_miou:.3f}", best)
+        self._film()
+
+    def _pictures_per_step(self) -> int:
+        batch_size = self._config.training.batch_size
+        return batch_size if isinstance(batch_size, int) else 1
+
+    def _draw(self, when: str, title: str, predictor: Predictor) -> None:
+        rows = [
+            PanelRow(
+                sample.name,
+                sample.image,
+                sample.mask,
+                predictor.label_map(
+                    sample.image, (sample.mask.shape[0], sample.mask.shape[1])
+                ).mask,
+            )
+            for sample in self._samples
+        ]
+        prediction_panels(self._folder.predictions(when), rows, predictor.labels, title)
+
+    def _film(self) -> None:
+        epochs = sorted(self._folder.path.glob("predictions_epoch_*.png"))
+        ends = [self._folder.predictions(when) for when in ("initial", "final")]
+        frames = [path for path in (ends[0], *epochs, ends[1]) if path.exists()]
+        progress_gif(frames, self._folder.progress)
+
+
+def _chosen(dataset: Dataset, count: int) -> list[Sample]:
+    """Read pictures spread evenly over a data set, the same each time."""
+    places = np.linspace(0, len(dataset) - 1, min(count, len(dataset))).round().astype(int)
+    return [dataset[int(place)] for place in dict.fromkeys(places.tolist())]
+
+
+def _metrics_row(record: EpochRecord) -> dict[str, int | float | None]:
+    validation = record.validation
+    scores = validation.scores if validation else None
+    return {
+        "epoch": record.epoch,
+        "step": record.step,
+        "learning_rate": record.learning_rate,
+        "train_loss": record.train_loss,
+        "train_miou": record.train.miou,
+        "train_pixel_accuracy": record.train.pixel_accuracy,
+        "validation_loss": validation.loss if validation else None,
+        "validation_miou": scores.miou if scores else None,
+        "validation_pixel_accuracy": scores.pixel_accuracy if scores else None,
+        "validation_mean_accuracy": scores.mean_accuracy if scores else None,
+        "validation_fwiou": scores.fwiou if scores else None,
+    }
+
+
+def _headline(record: EpochRecord) -> str:
+    title = f"epoch {record.epoch}"
+    if record.validation:
+        scores = record.validation.scores
+        title += f" · mIoU {scores.miou:.3f} · pixel accuracy {scores.pixel_accuracy:.3f}"
+    return title
+
+
+def _epoch_line(record: EpochRecord, epochs: int) -> str:
+    parts = [
+        f"epoch {record.epoch:>{len(str(epochs))}}/{epochs}",
+        f"loss {record.train_loss:.3f} mIoU {record.train.miou:.3f} "
+        f"accuracy {record.train.pixel_accuracy:.3f}",
+    ]
+    if record.validation:
+        scores = record.validation.scores
+        parts.append(
+            f"validation loss {record.validation.loss:.3f} mIoU {scores.miou:.3f} "
+            f"accuracy {scores.pixel_accuracy:.3f}{' (best)' if record.is_best else ''}"
+        )
+    timing = record.timing
+    parts.append(
+        f"{timing['pictures_per_s']:.1f} pictures/s, "
+        f"{timing['train_s'] + timing['validation_s']:.0f} s"
+    )
+    return " | ".join(parts)
+
+
+def _append(path: Path, row: dict[str, Any]) -> None:
+    """Add a row to a CSV file, with a header if it is new."""
+    is_new = not path.exists()
+    with path.open("a", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, fieldnames=list(row), lineterminator="\n")
+        if is_new:
+            writer.writeheader()
+        writer.writerow(row)
+
+
+def _forget_after(path: Path, epoch: int) -> None:
+    """Drop the rows of epochs that a resumed run is going to do again."""
+    if path.exists():
+        lines: Sequence[str] = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        kept = [lines[0], *(line for line in lines[1:] if int(line.split(",")[0]) <= epoch)]
+        write_text(path, "".join(kept))
+
+
+def _summary_writer(path: Path, *, enabled: bool) -> Any:
+    if not enabled:
+        return None
+    from torch.utils.tensorboard import SummaryWriter
+
+    return SummaryWriter(str(path))

@@ -1,0 +1,166 @@
+"""From a config to a finished run folder."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from lightning_fabric import Fabric
+from lightning_fabric.plugins import MixedPrecision
+from rich.console import Console
+
+from sceneparse import build
+from sceneparse.checkpoint import RunFolder, read_checkpoint
+from sceneparse.config import RunConfig
+from sceneparse.config.reading import config_differences
+from sceneparse.data.dataset import Dataset, PairedFiles
+from sceneparse.data.loader import Loader, prefetched
+from sceneparse.errors import InputError
+from sceneparse.load import find_weights, predictor_of
+from sceneparse.models.segmenter import Segmenter
+from sceneparse.runs.evaluate import score
+from sceneparse.runs.recorder import Recorder
+from sceneparse.runs.stopping import StopRequests
+from sceneparse.training.auto import resolve
+from sceneparse.training.environment import environment
+from sceneparse.training.loop import Job, fit
+from sceneparse.training.state import EpochSums, TrainState
+
+
+@dataclass(frozen=True)
+class TrainedRun:
+    """What `train` leaves.
+
+    Attributes:
+        folder: Where the run is.
+        finished: Whether it reached its end; if not, it can be resumed.
+        best_epoch: Epoch whose weights were kept.
+        best_miou: Their validation mIoU.
+    """
+
+    folder: RunFolder
+    finished: bool
+    best_epoch: int
+    best_miou: float
+
+
+def train(config: RunConfig, path: Path, console: Console, *, resume: bool = False) -> TrainedRun:
+    """Train a network and leave everything about it in a folder.
+
+    Args:
+        config: The run; what is `auto` in it is decided here, and stored.
+        path: The run folder, which must not hold a run unless this one is resumed.
+        console: Where progress is shown.
+        resume: Go on from the folder's checkpoint instead of starting.
+
+    Raises:
+        InputError: If data, config or folder are not as they should be.
+    """
+    folder = RunFolder(path)
+    if resume:
+        config = _resumed_config(config, folder)
+    training = checked(build.dataset(config.data, "training"))
+    validation = checked(build.dataset(config.data, "validation"))
+    torch.manual_seed(config.seed)
+    segmenter = build.segmenter(config.model, training.labels.num_classes)
+    if not resume:
+        config = resolve(config, segmenter, training)
+        folder.create()
+        folder.write_start(config, training.labels, environment(config.seed))
+    return _run(config, folder, segmenter, (training, validation), console, resume=resume)
+
+
+def checked(dataset: Dataset) -> Dataset:
+    """Return the data set after looking at the header of every file in it.
+
+    Raises:
+        InputError: If a picture and its mask differ in size, or a mask is none.
+    """
+    if isinstance(dataset, PairedFiles):
+        for _ in prefetched(dataset.check_headers, range(len(dataset)), threads=4, ahead=64):
+            pass
+    return dataset
+
+
+def _resumed_config(config: RunConfig, folder: RunFolder) -> RunConfig:
+    stored = folder.read_config()
+    differences = config_differences(config, stored)
+    if differences:
+        raise InputError(
+            f"{folder.config}: the run was started with another config "
+            f"({'; '.join(differences)}); resume with the same one, or start a new run"
+        )
+    return stored
+
+
+def _run(
+    config: RunConfig,
+    folder: RunFolder,
+    segmenter: Segmenter,
+    datasets: tuple[Dataset, Dataset],
+    console: Console,
+    *,
+    resume: bool,
+) -> TrainedRun:
+    training, validation = datasets
+    labels = training.labels
+    plan = config.training
+    precision = _precision_plugin(plan.precision, plan.device)
+    fabric = Fabric(accelerator=plan.device, devices=1, plugins=[precision] if precision else None)
+    segmenter = build.on_device(segmenter, fabric.device)
+    optimizer = build.optimizer(config.optimizer, segmenter)
+    loader = _loader(config, training, fabric)
+    state = TrainState(
+        segmenter=segmenter,
+        optimizer=optimizer,
+        schedule=build.schedule(config.schedule, plan.epochs * loader.steps_per_epoch),
+        precision=precision,
+        sums=EpochSums.zeros(labels.num_classes, fabric.device),
+    )
+    model, wrapped_optimizer = fabric.setup(segmenter, optimizer)
+    assert plan.precision != "auto" and plan.threads != "auto"  # noqa: S101, PT018 - resolved
+    predictor = build.predictor(segmenter, labels, config.inference, plan.precision, fabric.device)
+    threads = plan.threads
+    job = Job(
+        fabric=fabric,
+        model=model,
+        optimizer=wrapped_optimizer,
+        loss=build.loss(config.loss, labels),
+        loader=loader,
+        ignore_index=labels.ignore_index,
+        validate=lambda: score(predictor, validation, threads),
+        epochs=plan.epochs,
+        validate_every=plan.validate_every,
+        clip_norm=plan.clip_norm,
+    )
+    if resume:
+        state.load_state_dict(read_checkpoint(folder.checkpoint))
+    with StopRequests() as stop, Recorder(config, folder, state, predictor, console) as recorder:
+        recorder.start(validation, job.total_steps, loader.steps_per_epoch, stop)
+        finished = fit(state, job, recorder)
+    if finished:
+        recorder.finish(predictor_of(find_weights(folder.path), fabric.device))
+    return TrainedRun(folder, finished, state.best_epoch, state.best_miou)
+
+
+def _loader(config: RunConfig, training: Dataset, fabric: Fabric) -> Loader:
+    plan = config.training
+    assert plan.batch_size != "auto" and plan.threads != "auto"  # noqa: S101, PT018 - resolved
+    return Loader(
+        dataset=training,
+        transform=build.transform(config.transform, config.seed),
+        seed=config.seed,
+        batch_size=plan.batch_size,
+        threads=plan.threads,
+        rank=fabric.global_rank,
+        processes=fabric.world_size,
+    )
+
+
+def _precision_plugin(precision: str, device: str) -> MixedPrecision | None:
+    match precision:
+        case "bf16":
+            return MixedPrecision("bf16-mixed", device)
+        case "fp16":
+            return MixedPrecision("16-mixed", device)
+        case _:
+            return None

@@ -1,0 +1,85 @@
+"""Tiny data that a network can learn, and the way to the real ones."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+SHARED = Path(__file__).parents[2] / "shared"
+COLORS = np.array([[40, 40, 40], [220, 60, 60], [60, 200, 80], [70, 90, 230]], dtype=np.float64)
+
+
+def rectangles(
+    index: int, size: tuple[int, int] = (48, 64)
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Draw coloured, noisy rectangles: an image and its ids, 0 the background."""
+    random = np.random.default_rng(index)
+    height, width = size
+    ids = np.zeros(size, np.uint8)
+    for class_id in random.permutation([1, 2, 3]):
+        top, left = random.integers(0, height // 2), random.integers(0, width // 2)
+        ids[top : top + height // 2, left : left + width // 3] = class_id
+    image = COLORS[ids] + random.normal(0, 12, (*size, 3))
+    return image.clip(0, 255).astype(np.uint8), ids
+
+
+def write_rectangles(root: Path, counts: dict[str, int], size: tuple[int, int] = (48, 64)) -> None:
+    """Write a `folder` data set of rectangles with the splits asked for."""
+    root.mkdir(parents=True, exist_ok=True)
+    (root / "labels.yaml").write_text("classes: [background, red, green, blue]\n")
+    first = 0
+    for split, count in counts.items():
+        for kind in ("images", "masks"):
+            (root / kind / split).mkdir(parents=True)
+        for index in range(count):
+            image, ids = rectangles(first + index, size)
+            Image.fromarray(image).save(root / "images" / split / f"{index:03d}.png")
+            Image.fromarray(ids).save(root / "masks" / split / f"{index:03d}.png")
+        first += 1000
+
+
+@pytest.fixture(scope="session")
+def rectangles_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A `folder` data set of 24 training and 6 validation pictures of coloured rectangles."""
+    root = tmp_path_factory.mktemp("rectangles")
+    write_rectangles(root, {"training": 24, "validation": 6})
+    return root
+
+
+@pytest.fixture
+def real_root() -> Path:
+    """ADE20K pictures beside the project; where they are absent the test is skipped."""
+    root = SHARED / "ade20k"
+    if not root.is_dir():
+        pytest.skip("../shared/ade20k is absent")
+    return root
+
+
+@pytest.fixture
+def official_root() -> Path:
+    """Three validation pairs as published; where they are absent the test is skipped."""
+    root = SHARED / "ade20k_official3"
+    if not root.is_dir():
+        pytest.skip("../shared/ade20k_official3 is absent")
+    return root
+
+
+@pytest.fixture
+def rectangles_config(rectangles_root: Path, tmp_path: Path) -> Path:
+    """A config that learns the rectangles in seconds."""
+    path = tmp_path / "rectangles.yaml"
+    path.write_text(
+        f"""
+data: {{kind: folder, root: {rectangles_root}}}
+model: {{kind: unet, width: 8}}
+transform: {{size: 32}}
+optimizer: {{kind: adam, lr: 0.01}}
+schedule: {{kind: constant}}
+training: {{epochs: 4, batch_size: 4, precision: fp32, device: cpu, threads: 2}}
+inference: {{resize: squash, size: 32}}
+report: {{pictures: 2, every: 2}}
+"""
+    )
+    return path

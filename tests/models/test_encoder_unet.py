@@ -1,0 +1,51 @@
+"""The decoder over encoders of the three kinds of pyramid."""
+
+import pytest
+import torch
+
+from sceneparse.errors import InputError
+from sceneparse.models.encoder import Encoder
+from sceneparse.models.encoder_unet import EncoderUNet
+from sceneparse.models.segmenter import Segmenter
+
+PYRAMIDS = {
+    "tf_efficientnet_lite0": [2, 4, 8, 16, 32],
+    "convnext_atto": [4, 8, 16, 32],
+    "swin_tiny_patch4_window7_224": [4, 8, 16, 32],
+    "vgg11": [1, 2, 4, 8, 16, 32],
+}
+
+
+@pytest.mark.parametrize("name", PYRAMIDS)
+@pytest.mark.parametrize("output_stride", [1, 2, 4])
+def test_decoder_returns_logits_at_its_stride(name: str, output_stride: int) -> None:
+    encoder = Encoder(name, "none")
+    assert encoder.strides == PYRAMIDS[name]
+    segmenter = Segmenter(EncoderUNet(encoder, 7, (16, 8), output_stride)).eval()
+    with torch.no_grad():
+        logits = segmenter(torch.zeros(1, 3, 64, 96, dtype=torch.uint8))
+    assert logits.shape == (1, 7, 64 // output_stride, 96 // output_stride)
+
+
+def test_every_skip_is_joined_at_its_own_stride() -> None:
+    network = EncoderUNet(Encoder("tf_efficientnet_lite0", "none"), 7, (16, 8), 2)
+    skips = {block.stride: block.skip for block in network.blocks() if "decoder" in block.name}
+    assert skips == {stride: f"encoder stage {stride}" for stride in (16, 8, 4, 2)}
+
+
+def test_an_unknown_encoder_is_refused_with_a_hint() -> None:
+    with pytest.raises(InputError, match=r"did you mean .*tf_efficientnet_lite0"):
+        Encoder("efficientnet-lite0", "none")
+
+
+def test_an_encoder_without_a_pyramid_is_refused() -> None:
+    with pytest.raises(InputError, match="strides"):
+        Encoder("vit_tiny_patch16_224", "none")
+
+
+def test_weights_that_cannot_be_had_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    # A hub that refuses at once, as where there is no network.
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(InputError, match="could not be had from the hub"):
+        Encoder("resnet10t", "imagenet")

@@ -1,0 +1,45 @@
+"""The U-Net of the paper's figure."""
+
+import pytest
+import torch
+from torch import nn
+
+import sceneparse
+from sceneparse.models.unet import UNet
+
+
+def test_unet_has_the_parameters_of_the_original() -> None:
+    network = sceneparse.UNet(num_classes=150)
+    assert sum(parameter.numel() for parameter in network.parameters()) == 17_272_662
+
+
+def test_unet_has_the_widths_of_the_original() -> None:
+    widths = [(block.in_channels, block.out_channels) for block in UNet(150).blocks()]
+    assert widths == [
+        (3, 64),
+        (64, 128),
+        (128, 256),
+        (256, 512),
+        (512, 512),
+        (1024, 256),
+        (512, 128),
+        (256, 64),
+        (128, 64),
+        (64, 150),
+    ]
+
+
+def test_unet_convolves_without_bias_but_for_the_head() -> None:
+    convs = [module for module in UNet(150).modules() if isinstance(module, nn.Conv2d)]
+    assert [conv.bias is not None for conv in convs] == [False] * 18 + [True]
+
+
+def test_unet_halves_the_width_inside_a_decoder_block() -> None:
+    layers = [m for m in UNet(150).decoder[0].modules() if isinstance(m, nn.Conv2d)]
+    assert [(conv.in_channels, conv.out_channels) for conv in layers] == [(1024, 512), (512, 256)]
+
+
+@pytest.mark.parametrize(("height", "width"), [(16, 16), (33, 47), (50, 64)])
+def test_unet_returns_logits_of_the_size_of_its_input(height: int, width: int) -> None:
+    network = UNet(5, width=4).eval()
+    assert network(torch.randn(2, 3, height, width)).shape == (2, 5, height, width)
