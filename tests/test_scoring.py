@@ -8,6 +8,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from sceneparse.data.decode import read_mask
 from sceneparse.errors import InputError
 from sceneparse.labels import ade20k_labels
 from sceneparse.scoring import score_folders
@@ -40,7 +41,7 @@ def test_score_agrees_with_a_slow_reference_on_official_pictures(
     official_root: Path, tmp_path: Path
 ) -> None:
     annotations = official_root / "annotations" / "validation"
-    truths = {path.stem: np.array(Image.open(path)) for path in sorted(annotations.glob("*.png"))}
+    truths = {path.stem: read_mask(path) for path in sorted(annotations.glob("*.png"))}
     shifted = {name: np.roll(truth, 8, axis=1) for name, truth in truths.items()}
     report = score_folders(write(tmp_path / "shifted", shifted), annotations, ade20k_labels())
     names = sorted(truths)

@@ -60,7 +60,8 @@ def dataset(config: DataConfig, split: str, root: Path | None = None) -> Dataset
     """
     match config:
         case Ade20kData():
-            return ade20k(root or config.root, split)
+            limits = {"training": config.training_limit, "validation": config.validation_limit}
+            return ade20k(root or config.root, split).limited(None if root else limits.get(split))
         case FolderData():
             return folder(root or config.root, split, config.validation_share)
         case SyntheticData():

@@ -3,7 +3,8 @@
 import colorsys
 import csv
 import json
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import resources
@@ -44,18 +45,25 @@ class Labels:
     def __post_init__(self) -> None:
         """Refuse labels that contradict themselves."""
         if not self.class_names:
-            raise InputError("labels: no class names; give at least one")
+            raise InputError("labels without class names; give at least one")
         if not len(self.class_names) == len(self.colors) == len(self.raw_ids):
             raise InputError(
-                f"labels: {len(self.class_names)} names, {len(self.colors)} colours and "
+                f"labels with {len(self.class_names)} names, {len(self.colors)} colours and "
                 f"{len(self.raw_ids)} ids; expected one of each per class"
             )
         ids = [*self.raw_ids, *self.ignored_ids]
-        twice = sorted({raw for raw in ids if ids.count(raw) > 1})
+        twice = [raw for raw, count in Counter(ids).items() if count > 1]
         if twice:
-            raise InputError(f"labels: id {_listed(twice)} stands for more than one thing")
+            raise InputError(
+                f"labels where id {_listed(twice)} stands for more than one thing; "
+                "give each class its own id, and ignore none of them"
+            )
         if min(ids) < 0 or max(ids) > LARGEST_RAW_ID:
-            raise InputError(f"labels: ids {min(ids)}..{max(ids)} outside 0..{LARGEST_RAW_ID}")
+            raise InputError(
+                f"labels with ids {min(ids)}..{max(ids)}; expected ids in 0..{LARGEST_RAW_ID}"
+            )
+        if not all(0 <= value <= 255 for color in self.colors for value in color):
+            raise InputError("labels with colours outside 0..255; expected RGB in whole numbers")
 
     @property
     def num_classes(self) -> int:
@@ -95,7 +103,7 @@ class Labels:
             raise InputError(
                 f"values {_listed(np.unique(raw[unknown]).tolist())} are neither a class "
                 f"({_listed(self.raw_ids)}) nor ignored ({_listed(self.ignored_ids) or 'none'}); "
-                "fix the mask, or add them to the ignored ids of the labels"
+                "fix the mask, name them in the classes of the labels, or add them to ignored_ids"
             )
         mask = np.where(mask == _VOID, self.ignore_index, mask)
         return mask.astype(self.dtype)
@@ -156,26 +164,25 @@ class Labels:
         """
         if not isinstance(document, Mapping) or not document.get("classes"):
             raise InputError(f"{source}: expected a key `classes` with the names of the classes")
-        classes: Any = document["classes"]
-        if isinstance(classes, Mapping):
-            classes = [{"id": key, "name": name} for key, name in classes.items()]
         try:
-            entries: list[Any] = [
-                entry if isinstance(entry, Mapping) else {"name": entry} for entry in classes
-            ]
-            names = tuple(str(entry["name"]) for entry in entries)
-            ids = tuple(int(entry.get("id", index)) for index, entry in enumerate(entries))
+            _check_keys(document, ("classes", "ignored_ids"))
+            entries = _entries(document["classes"])
             made_up = distinct_colors(len(entries))
-            colors = tuple(
-                _color(entry.get("color", made_up[index])) for index, entry in enumerate(entries)
+            return cls(
+                class_names=tuple(_name(entry.get("name")) for entry in entries),
+                colors=tuple(
+                    _color(entry.get("color", made_up[index]))
+                    for index, entry in enumerate(entries)
+                ),
+                raw_ids=tuple(
+                    _whole(entry.get("id", index), "an id") for index, entry in enumerate(entries)
+                ),
+                ignored_ids=tuple(
+                    _whole(raw, "an id") for raw in _list(document.get("ignored_ids"), "[0, 255]")
+                ),
             )
-            ignored = tuple(int(raw) for raw in document.get("ignored_ids", ()))
-        except (KeyError, TypeError, ValueError) as error:
-            raise InputError(
-                f"{source}: a class is not understood ({error}); expected names, or entries "
-                "like {id: 1, name: wall, color: [120, 120, 120]}"
-            ) from None
-        return cls(names, colors, ids, ignored)
+        except InputError as error:
+            raise InputError(f"{source}: {error}") from None
 
 
 def ade20k_labels() -> Labels:
@@ -204,7 +211,11 @@ def read_labels(name_or_path: str) -> Labels:
     path = Path(name_or_path)
     if not path.is_file():
         raise InputError(f"{path}: no such labels file; give `ade20k` or a labels.json")
-    return Labels.from_json(path.read_text(encoding="utf-8"), str(path))
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read ({error})") from None
+    return Labels.from_json(text, str(path))
 
 
 def distinct_colors(count: int) -> tuple[Color, ...]:
@@ -216,10 +227,55 @@ def distinct_colors(count: int) -> tuple[Color, ...]:
     return tuple((round(r * 255), round(g * 255), round(b * 255)) for r, g, b in triples)
 
 
+def _entries(classes: Any) -> list[Mapping[str, Any]]:
+    """Bring the forms that `classes` may have to `{id, name, color}`."""
+    if isinstance(classes, Mapping):
+        return [{"id": key, "name": name} for key, name in classes.items()]
+    listed = _list(classes, "[wall, floor]")
+    entries = [entry if isinstance(entry, Mapping) else {"name": entry} for entry in listed]
+    for entry in entries:
+        _check_keys(entry, ("id", "name", "color"))
+    return entries
+
+
+def _check_keys(document: Mapping[str, Any], known: tuple[str, ...]) -> None:
+    unknown = [str(key) for key in document if key not in known]
+    if unknown:
+        raise InputError(f"unknown key `{unknown[0]}`; known: {', '.join(known)}")
+
+
+def _list(values: Any, example: str) -> Sequence[Any]:
+    if values is None:
+        return ()
+    if not isinstance(values, (list, tuple)):
+        raise InputError(f"expected a list such as {example}, found {values!r:.60}")
+    return values
+
+
+def _name(name: Any) -> str:
+    if isinstance(name, bool):
+        raise InputError(f"a class is named {name}: YAML reads yes, no, on and off so; quote it")
+    if not isinstance(name, (str, int, float)) or name == "":
+        raise InputError(
+            f"expected the name of a class, found {name!r:.60}; give names, a mapping like "
+            "{1: wall}, or a list of entries like {id: 1, name: wall, color: [120, 120, 120]}"
+        )
+    return str(name)
+
+
+def _whole(value: Any, what: str) -> int:
+    """Return a whole number; the keys of JSON are text."""
+    if isinstance(value, str) and value.isdecimal():
+        return int(value)
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise InputError(f"expected {what} in whole numbers, found {value!r:.60}")
+    return value
+
+
 def _color(values: Any) -> Color:
-    red, green, blue = (int(value) for value in values)
-    if not all(0 <= value <= 255 for value in (red, green, blue)):
-        raise ValueError(f"colour {values} outside 0..255")
+    if not isinstance(values, (list, tuple)) or len(values) != 3:
+        raise InputError(f"expected a colour such as [120, 120, 120], found {values!r:.60}")
+    red, green, blue = (_whole(value, "a colour of 0..255") for value in values)
     return red, green, blue
 
 

@@ -1,5 +1,6 @@
 """The command line: one file per group of commands, no logic, nothing heavy imported at start."""
 
+import errno
 import sys
 from typing import Annotated
 
@@ -60,10 +61,20 @@ def main() -> None:
             f'`pip install "sceneparse[{extra}]"`\n'
         )
         sys.exit(2)
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted\n")
+        sys.exit(130)
     except BrokenPipeError:
         sys.exit(1)
+    except OSError as error:
+        if error.errno not in _USERS_DISK:
+            raise
+        sys.stderr.write(f"error: {error.filename or 'writing'}: {error.strerror}; {_DISK_HINT}\n")
+        sys.exit(2)
 
 
+_USERS_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
+_DISK_HINT = "files written before are whole; make room or give another folder, then go on"
 _EXTRA_OF = {
     "torch": "train",
     "timm": "train",

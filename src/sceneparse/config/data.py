@@ -14,6 +14,10 @@ class Ade20kData(Section):
     kind: Literal["ade20k"] = "ade20k"
     root: Path = Path("data/ADEChallengeData2016")
     """Folder that holds `images` and `annotations`."""
+    training_limit: PositiveInt | None = None
+    """Use at most so many training pictures, spread evenly; for a quick try."""
+    validation_limit: PositiveInt | None = None
+    """The same for validation."""
 
 
 class FolderData(Section):

@@ -3,6 +3,7 @@
 import difflib
 import json
 from collections.abc import Mapping, Sequence
+from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin
 
@@ -23,8 +24,11 @@ def read_config(path: Path, overrides: Sequence[str] = ()) -> RunConfig:
     Raises:
         InputError: If the file or an override is wrong; the message lists every mistake.
     """
+    # The configs of the repository are part of the package too, under the same path.
+    packaged = resources.files("sceneparse") / path.as_posix()
+    source = packaged if packaged.is_file() and not path.exists() else path
     try:
-        text = path.read_text(encoding="utf-8")
+        text = source.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise InputError(f"{path}: no such config file") from None
     except (OSError, UnicodeDecodeError) as error:
@@ -40,11 +44,13 @@ def parse_config(text: str, source: str, overrides: Sequence[str] = ()) -> RunCo
     """
     try:
         document = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that there is not
         raise InputError(f"{source}: not YAML ({error})") from None
     document = {} if document is None else document
     if not isinstance(document, dict):
         raise InputError(f"{source}: expected sections such as `model:`, found {document!r:.80}")
+    # A section whose every line is commented out is None to YAML.
+    document = {key: value for key, value in document.items() if value is not None}
     for override in overrides:
         _apply(document, override)
     try:
@@ -100,7 +106,7 @@ def _apply(document: dict[str, Any], override: str) -> None:
         place = inner
     try:
         place[keys[-1]] = yaml.safe_load(value)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError):
         place[keys[-1]] = value
 
 
@@ -118,12 +124,14 @@ def _explained(error: ValidationError, source: str) -> str:
 def _mistake(path: str, fields: Sequence[str], detail: Mapping[str, Any]) -> str:
     match detail["type"]:
         case "extra_forbidden":
-            close = difflib.get_close_matches(path.rpartition(".")[2], fields, 1, 0.5)
+            close = difflib.get_close_matches(path.rpartition(".")[2], fields, 1)
             known = f"did you mean `{close[0]}`?" if close else f"known: {', '.join(fields)}"
             return f"unknown key; {known}"
         case "union_tag_invalid":
             context = detail["ctx"]
             return f"kind `{context['tag']}` is unknown; expected one of {context['expected_tags']}"
+        case "missing":
+            return "missing, and there is no default"
         case _:
             return f"{detail['msg']}, found {detail['input']!r:.60}"
 

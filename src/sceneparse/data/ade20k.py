@@ -25,6 +25,8 @@ def ade20k(root: Path, split: str) -> PairedFiles:
     Raises:
         InputError: If the layout is another, or pictures and masks do not pair.
     """
+    if not root.is_dir():
+        raise InputError(f"{root}: no such folder; give the one that holds ADEChallengeData2016")
     if not (root / "images").is_dir() or not (root / "annotations").is_dir():
         raise InputError(
             f"{root}: expected the folders `images` and `annotations` of ADEChallengeData2016; "

@@ -83,6 +83,17 @@ class PairedFiles:
             raise InputError(f"{self.masks[index]}: {error}") from None
         return Sample(image, mask, self.images[index].stem)
 
+    def limited(self, most: int | None) -> "PairedFiles":
+        """Return at most so many of the samples, spread evenly; all of them for none."""
+        if most is None or most >= len(self):
+            return self
+        chosen = [place * len(self) // most for place in range(most)]
+        return PairedFiles(
+            images=tuple(self.images[index] for index in chosen),
+            masks=tuple(self.masks[index] for index in chosen),
+            labels=self.labels,
+        )
+
     def check_headers(self, index: int) -> None:
         """Check kind and sizes of one sample without reading its pixels.
 
@@ -113,7 +124,7 @@ def pair_files(images: Path, masks: Path, labels: Labels) -> PairedFiles:
 
 def _by_stem(folder: Path, suffixes: frozenset[str]) -> dict[str, Path]:
     if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder")
+        raise InputError(f"{folder}: no such folder{_folders_in(folder.parent)}")
     files: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
         if path.suffix.lower() not in suffixes or path.name.startswith("."):
@@ -125,8 +136,15 @@ def _by_stem(folder: Path, suffixes: frozenset[str]) -> dict[str, Path]:
             )
         files[path.stem] = path
     if not files:
-        raise InputError(f"{folder}: no files that end in {', '.join(sorted(suffixes))}")
+        endings = ", ".join(sorted(suffixes))
+        raise InputError(f"{folder}: no files that end in {endings}{_folders_in(folder)}")
     return files
+
+
+def _folders_in(folder: Path) -> str:
+    """Say which folders are there instead, for messages."""
+    names = sorted(path.name for path in folder.glob("*/"))
+    return f"; the folders in {folder}: {', '.join(names[:5])}" if names else ""
 
 
 def _check_all_paired(

@@ -27,6 +27,7 @@ def read_image(path: Path) -> NDArray[np.uint8]:
         InputError: If the file cannot be read as a picture.
     """
     with _opened(path) as image:
+        _check_picture_kind(path, image)
         image.load()
         return np.array(_rgb(ImageOps.exif_transpose(image)))
 
@@ -54,11 +55,13 @@ def image_size(path: Path) -> tuple[int, int]:
     """Read the height and width of an upright picture from its header.
 
     Raises:
-        InputError: If the file is no picture.
+        InputError: If the file is no picture, or of a kind that `read_image` refuses.
     """
     with _opened(path) as image:
+        _check_picture_kind(path, image)
         width, height = image.size
-        turned = image.getexif().get(_EXIF_ORIENTATION, 1) >= _FIRST_TURNED
+        # Pillow turns the size of a TIFF itself.
+        turned = image.format != "TIFF" and image.getexif().get(_EXIF_ORIENTATION) in _TURNED
     return (width, height) if turned else (height, width)
 
 
@@ -92,33 +95,41 @@ def check_mask_kind(path: Path, image: Image.Image) -> None:
 
 
 _EXIF_ORIENTATION = 0x0112
-_FIRST_TURNED = 5  # orientations 5..8 swap height and width
+_TURNED = (5, 6, 7, 8)  # the orientations that swap height and width
 _INDEX_MODES = frozenset({"1", "L", "P", "I;16", "I;16B", "I"})
+_DEEP_MODES = frozenset({"I", "F"})
+_TOO_LARGE = f"at most {MAX_PIXELS // 1_000_000} million pixels are read; scale it down"
 
 
 @contextmanager
 def _opened(path: Path) -> Generator[Image.Image]:
     """Open a picture; whatever goes wrong while it is open becomes an `InputError`."""
     try:
-        with Image.open(path) as image:
+        # Given a path, Pillow maps uncompressed grey TIFFs and garbles those that are turned.
+        with path.open("rb") as file, Image.open(file) as image:
             if image.width * image.height > MAX_PIXELS:
-                raise InputError(
-                    f"{path}: {image.width}×{image.height} pixels; at most "
-                    f"{MAX_PIXELS // 1_000_000} million are read; scale it down"
-                )
+                raise InputError(f"{path}: {image.width}×{image.height} pixels; {_TOO_LARGE}")
             yield image
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except UnidentifiedImageError:
         raise InputError(f"{path}: not a picture, or of an unknown kind") from None
-    except Image.DecompressionBombError as error:
-        raise InputError(f"{path}: too large ({error})") from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise InputError(f"{path}: too large; {_TOO_LARGE}") from None
     except (OSError, SyntaxError, ValueError, EOFError) as error:
         raise InputError(f"{path}: broken or truncated ({error})") from None
 
 
+def _check_picture_kind(path: Path, image: Image.Image) -> None:
+    if image.mode in _DEEP_MODES:
+        raise InputError(
+            f"{path}: grey of 32 bits (mode {image.mode}), and nothing says which value is white; "
+            "expected at most 16 bits; convert it to an 8-bit PNG or JPEG"
+        )
+
+
 def _rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I") or image.mode == "F":
+    if image.mode.startswith("I;16"):
         return Image.fromarray(_to_8_bit(np.asarray(image))).convert("RGB")
     if image.has_transparency_data:
         layer = image.convert("RGBA")

@@ -8,8 +8,8 @@ ROOT/masks/*.png            the same names; one class id per pixel (grey or pale
 ```
 
 `classes` may also be a mapping from id to name, or a list of `{id, name, color}`. Without folders
-`training` and `validation`, a fixed share of the pictures is held out for validation: which ones
-depends on their names alone, so that adding pictures does not move the others.
+`training` and `validation`, about a fixed share of the pictures is held out for validation: whether
+one is depends on its name alone, so that adding pictures does not move the others.
 """
 
 import hashlib
@@ -28,7 +28,8 @@ def folder(root: Path, split: str, validation_share: float = 0.2) -> PairedFiles
     Args:
         root: The folder.
         split: `training` or `validation`, or any other that the folder has below `images`.
-        validation_share: Share of pictures held out where the folder has no splits, in 0..1.
+        validation_share: Share of pictures held out where the folder has no splits, in 0..1; at
+            least one picture is held out, and one is not.
 
     Raises:
         InputError: If the layout is another, or pictures and masks do not pair.
@@ -56,20 +57,22 @@ def folder_labels(root: Path) -> Labels:
         )
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise InputError(f"{path}: not YAML ({error})") from None
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise InputError(f"{path}: not YAML in UTF-8 ({error})") from None
     return Labels.from_mapping(document, str(path))
 
 
 def _held_out(pairs: PairedFiles, root: Path, split: str, validation_share: float) -> PairedFiles:
     if split not in ("training", "validation"):
         raise InputError(f"{root / 'images' / split}: no such folder")
-    order = sorted(range(len(pairs)), key=lambda index: _digest(pairs.images[index].stem))
-    count = max(1, round(validation_share * len(pairs)))
+    places = [_place(image.stem) for image in pairs.images]
+    order = sorted(range(len(pairs)), key=places.__getitem__)
+    count = sum(place < validation_share for place in places)
+    count = max(1, min(count, len(pairs) - 1))
     chosen = sorted(order[:count] if split == "validation" else order[count:])
     if not chosen:
         raise InputError(
-            f"{root / 'images'}: {len(pairs)} picture is too few to hold one out for validation; "
+            f"{root / 'images'}: one picture is too few to hold one out for validation; "
             "add pictures"
         )
     return PairedFiles(
@@ -79,5 +82,6 @@ def _held_out(pairs: PairedFiles, root: Path, split: str, validation_share: floa
     )
 
 
-def _digest(name: str) -> bytes:
-    return hashlib.sha256(name.encode()).digest()
+def _place(name: str) -> float:
+    """Return a number in 0..1 that depends on a name alone and is spread evenly."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:6], "big") / 2**48

@@ -61,8 +61,12 @@ def demo(data: Path | None, out: Path, console: Console) -> ScoreReport:
 def demo_config(root: Path) -> RunConfig:
     """Return the config that the demo trains, on data in a folder."""
     text = (resources.files("sceneparse") / "assets" / "demo.yaml").read_text(encoding="utf-8")
-    config = parse_config(text, "demo.yaml")
-    return config.model_copy(update={"data": Ade20kData(root=root)})
+    data = Ade20kData(
+        root=root,
+        training_limit=SCENES["training"],
+        validation_limit=SCENES["validation"],
+    )
+    return parse_config(text, "demo.yaml").model_copy(update={"data": data})
 
 
 def _validation_files(root: Path) -> tuple[Path, ...]:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
@@ -55,7 +56,7 @@ class DataReport:
 
     def table(self) -> Table:
         """Lay out the classes: share of labelled pixels, and pictures of each split."""
-        table = Table(title=f"classes of {self.root}", title_justify="left")
+        table = Table(title=escape(f"classes of {self.root}"), title_justify="left")
         table.add_column("id", justify="right")
         table.add_column("class")
         table.add_column("share", justify="right")
@@ -67,7 +68,10 @@ class DataReport:
             counts = [str(split.pictures[index]) for split in self.splits]
             share = f"{total[index] / labelled:.3%}"
             table.add_row(
-                str(self.labels.raw_ids[index]), self.labels.class_names[index], share, *counts
+                str(self.labels.raw_ids[index]),
+                escape(self.labels.class_names[index]),
+                share,
+                *counts,
             )
         return table
 

@@ -29,6 +29,10 @@ def write_scenes(
     """
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
         raise InputError(f"{root}: is not empty; give a new folder")
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{root}: cannot be made ({error.strerror}); give another") from None
     with (
         ProcessPoolExecutor() as pool,
         Progress(console=console, transient=True) as progress,

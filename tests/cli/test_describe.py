@@ -1,0 +1,43 @@
+"""What the command line tells about itself, configs and networks."""
+
+import json
+from pathlib import Path
+
+import yaml
+
+from tests.cli.conftest import Cli
+
+CONFIGS = Path(__file__).parents[2] / "configs" / "ade20k"
+
+
+def test_model_shows_parameters_and_a_diagram(cli: Cli) -> None:
+    done = cli("model", CONFIGS / "unet.yaml")
+    assert done.returncode == 0, done.stderr
+    assert "17,272,662 parameters" in done.stdout
+    assert "decoder 1: 1024→256" in done.stdout
+    assert "encoder_4 -- skip --> decoder_1" in done.stdout
+
+
+def test_model_counts_multiply_adds(cli: Cli) -> None:
+    done = cli("model", CONFIGS / "unet.yaml", "model.width=2", "transform.size=32")
+    # By hand, for the first convolution: 3 × 2 × 9 weights at 32 × 32 places.
+    line = next(line for line in done.stdout.splitlines() if "stem.0" in line)
+    assert "54" in line
+    assert f"{3 * 2 * 9 * 32 * 32 / 1e6:.1f}" in line
+
+
+def test_config_prints_defaults_and_overrides(cli: Cli) -> None:
+    done = cli("config", CONFIGS / "unet.yaml", "optimizer.lr=3e-4")
+    assert yaml.safe_load(done.stdout)["optimizer"]["lr"] == 3e-4
+    assert yaml.safe_load(done.stdout)["report"]["pictures"] == 6
+
+
+def test_config_prints_its_schema(cli: Cli) -> None:
+    schema = json.loads(cli("config", "--schema").stdout)
+    assert schema["properties"]["seed"]["type"] == "integer"
+
+
+def test_help_lists_the_commands(cli: Cli) -> None:
+    done = cli("--help")
+    for command in ("demo", "train", "evaluate", "predict", "score", "model", "config", "data"):
+        assert command in done.stdout

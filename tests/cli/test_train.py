@@ -1,0 +1,167 @@
+"""Train, interrupt, resume, evaluate, predict: as a person does it."""
+
+import csv
+import json
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from sceneparse.checkpoint import read_checkpoint, read_weights
+from tests.cli.conftest import COMMAND, Cli
+
+
+def test_a_run_leaves_everything_that_was_promised(
+    rectangles_config: Path, cli: Cli, tmp_path: Path
+) -> None:
+    done = cli("train", rectangles_config, "report.tensorboard=true")
+    assert done.returncode == 0, done.stderr
+    run = tmp_path / "runs" / "rectangles"
+    for name in (
+        "config.yaml",
+        "environment.json",
+        "metrics.csv",
+        "timing.csv",
+        "model.safetensors",
+        "labels.json",
+        "checkpoints/last.pt",
+        "predictions_initial.png",
+        "predictions_epoch_002.png",
+        "predictions_epoch_004.png",
+        "predictions_final.png",
+        "training_history.png",
+        "model_progress.gif",
+    ):
+        assert (run / name).stat().st_size > 0, name
+    assert list((run / "tensorboard").iterdir())
+    rows = list(csv.DictReader((run / "metrics.csv").read_text().splitlines()))
+    assert [row["epoch"] for row in rows] == ["1", "2", "3", "4"]
+    assert all(0 <= float(row["train_miou"]) <= 1 for row in rows)
+    environment = json.loads((run / "environment.json").read_text())
+    assert environment["seed"] == 0
+    assert environment["packages"]["torch"]
+    with Image.open(run / "model_progress.gif") as film:
+        assert getattr(film, "n_frames", 1) == 4
+
+
+def test_an_interrupted_run_resumes_to_the_very_same_end(
+    rectangles_config: Path, cli: Cli, tmp_path: Path
+) -> None:
+    longer = ("training.epochs=12", "schedule.kind=one_cycle")
+    whole = cli("train", rectangles_config, *longer, "--out", "whole")
+    assert whole.returncode == 0, whole.stderr
+    process = subprocess.Popen(
+        [COMMAND, "train", str(rectangles_config), *longer, "--out", "parts"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    metrics = tmp_path / "parts" / "metrics.csv"
+    deadline = time.monotonic() + 120
+    while not (metrics.exists() and metrics.read_text().count("\n") >= 4):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "--resume" in output
+    stopped = read_checkpoint(tmp_path / "parts" / "checkpoints" / "last.pt")["step"]
+    assert 0 < stopped < 12 * 6
+    resumed = cli("train", rectangles_config, *longer, "--out", "parts", "--resume")
+    assert resumed.returncode == 0, resumed.stderr
+    assert metrics.read_bytes() == (tmp_path / "whole" / "metrics.csv").read_bytes()
+    states = [
+        read_checkpoint(tmp_path / name / "checkpoints" / "last.pt") for name in ("whole", "parts")
+    ]
+    for part in ("segmenter", "optimizer"):
+        assert_same(states[0][part], states[1][part])
+    weights = [read_weights(tmp_path / name / "model.safetensors") for name in ("whole", "parts")]
+    assert_same(weights[0].tensors, weights[1].tensors)
+
+
+def assert_same(one: object, other: object) -> None:
+    """Compare nested states bit by bit."""
+    if isinstance(one, torch.Tensor):
+        assert isinstance(other, torch.Tensor)
+        assert torch.equal(one, other)
+    elif isinstance(one, dict):
+        assert isinstance(other, dict)
+        assert one.keys() == other.keys()
+        for key in one:
+            assert_same(one[key], other[key])
+    elif isinstance(one, list):
+        assert isinstance(other, list)
+        for mine, theirs in zip(one, other, strict=True):
+            assert_same(mine, theirs)
+    else:
+        assert one == other
+
+
+def test_evaluate_predict_and_score_agree(
+    rectangles_config: Path, rectangles_root: Path, cli: Cli, tmp_path: Path
+) -> None:
+    assert cli("train", rectangles_config, "--out", "run").returncode == 0
+    done = cli("evaluate", "run", "--json", "evaluated.json")
+    assert done.returncode == 0, done.stderr
+    assert "squashed to 32×32" in done.stdout
+    images = rectangles_root / "images" / "validation"
+    done = cli("predict", images, "--model", "run/model.safetensors", "--out", "out")
+    assert done.returncode == 0, done.stderr
+    for name in ("000.png", "000_color.png", "000_overlay.jpg", "000.json"):
+        assert (tmp_path / "out" / name).is_file()
+    with Image.open(tmp_path / "out" / "000.png") as image:
+        assert image.size == (64, 48)
+        mask = np.array(image)
+    document = json.loads((tmp_path / "out" / "000.json").read_text())
+    for entry in document["classes"]:
+        assert entry["share"] == np.mean(mask == entry["id"])
+    predictions = tmp_path / "predictions"
+    predictions.mkdir()
+    for path in (tmp_path / "out").glob("[0-9][0-9][0-9].png"):
+        path.rename(predictions / path.name)
+    truth = rectangles_root / "masks" / "validation"
+    done = cli("score", predictions, truth, "--labels", "run/labels.json", "--json", "scored.json")
+    assert done.returncode == 0, done.stderr
+    evaluated, scored = (
+        json.loads((tmp_path / f"{name}.json").read_text()) for name in ("evaluated", "scored")
+    )
+    for key in ("miou", "pixel_accuracy", "mean_accuracy", "fwiou", "classes_absent", "per_class"):
+        assert evaluated[key] == scored[key]
+
+
+def test_mistakes_end_in_one_message(
+    rectangles_config: Path, rectangles_root: Path, fails: Callable[..., str], tmp_path: Path
+) -> None:
+    assert "did you mean `width`" in fails("train", rectangles_config, "model.wdth=4")
+    assert "no such config file" in fails("train", "nothing.yaml")
+    assert "nowhere" in fails("train", rectangles_config, "data.root=nowhere")
+    assert "no such weights file" in fails("evaluate", "nothing")
+    (tmp_path / "empty").mkdir()
+    assert "a run writes it" in fails("evaluate", "empty")
+    (tmp_path / "bad.safetensors").write_bytes(b"\x00" * 100)
+    assert "broken" in fails("evaluate", "bad.safetensors")
+    assert "no run to resume" in fails("train", rectangles_config, "--resume", "--out", "empty")
+    assert "no pictures in this folder" in fails(
+        "predict", "empty", "--model", "bad.safetensors", "--out", "out"
+    )
+    annotations = rectangles_root / "masks" / "validation"
+    assert "no such labels file" in fails(
+        "score", annotations, annotations, "--labels", "nothing.json"
+    )
+    assert "no such folder" in fails("score", "nowhere", annotations)
+
+
+def test_predict_never_writes_among_the_pictures(
+    rectangles_config: Path, rectangles_root: Path, cli: Cli, fails: Callable[..., str]
+) -> None:
+    assert cli("train", rectangles_config, "training.epochs=1", "--out", "run").returncode == 0
+    images = rectangles_root / "images" / "validation"
+    assert "give another folder" in fails("predict", images, "--model", "run", "--out", images)
+    twice = ("predict", images / "000.png", images / "000.png", "--model", "run", "--out", "out")
+    assert "would overwrite" in fails(*twice)

@@ -1,0 +1,74 @@
+"""How pictures are sized for the network."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from sceneparse.inference.backend import LabelMap
+from sceneparse.inference.resize import Resize, logits_of, resized
+from sceneparse.labels import Mask
+
+
+class MeanBackend:
+    """A network whose logits are the mean colours of each cell: what it sees, it tells."""
+
+    input_stride = 8
+    output_stride = 4
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[int, ...]] = []
+
+    def logits(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        self.seen.append(image.shape[:2])
+        rows, columns = image.shape[0] // 4, image.shape[1] // 4
+        cells = image.astype(np.float32).reshape(rows, 4, columns, 4, 3).mean(axis=(1, 3))
+        return cells.transpose(2, 0, 1)
+
+    def label_map(
+        self,
+        logits: NDArray[np.float32],
+        covered: tuple[float, float],
+        size: tuple[int, int],
+        truth: Mask | None = None,
+    ) -> LabelMap:
+        raise AssertionError("not used here")
+
+
+def picture(height: int, width: int) -> NDArray[np.uint8]:
+    return np.random.default_rng(0).integers(0, 256, (height, width, 3)).astype(np.uint8)
+
+
+def test_squash_shows_the_network_a_square() -> None:
+    backend = MeanBackend()
+    logits, covered = logits_of(picture(50, 90), backend, Resize("squash", 64))
+    assert backend.seen == [(64, 64)]
+    assert logits.shape == (3, 16, 16)
+    assert covered == (16, 16)
+
+
+@pytest.mark.parametrize(("height", "width"), [(50, 90), (90, 50), (33, 200), (64, 64)])
+def test_keep_ratio_keeps_it_to_the_stride(height: int, width: int) -> None:
+    rows, columns = Resize("keep_ratio", 64).network_size(height, width, 8)
+    assert rows % 8 == columns % 8 == 0
+    assert min(rows, columns) == 64
+    assert abs(columns / rows - width / height) < 0.1 * width / height
+
+
+@pytest.mark.parametrize(("height", "width"), [(64, 64), (70, 200), (300, 64)])
+@pytest.mark.parametrize("overlap", [0.0, 0.25, 0.6])
+def test_windows_put_together_are_the_whole(height: int, width: int, overlap: float) -> None:
+    backend = MeanBackend()
+    image = picture(height, width)
+    resize = Resize("window", 64, overlap)
+    logits, covered = logits_of(image, backend, resize)
+    size = resize.network_size(height, width, backend.input_stride)
+    assert set(backend.seen) == {(64, 64)}
+    assert covered == (size[0] / 4, size[1] / 4)
+    whole = MeanBackend().logits(resized(image, size))
+    np.testing.assert_allclose(logits, whole, atol=1e-3)
+
+
+def test_each_kind_says_what_it_does() -> None:
+    assert str(Resize("squash", 256)) == "squashed to 256×256"
+    assert "ratio kept" in str(Resize("keep_ratio", 512))
+    assert "25%" in str(Resize("window", 512, 0.25))

@@ -1,0 +1,76 @@
+"""Labels, confidence and loss from logits in strips, against the plain way."""
+
+from contextlib import nullcontext
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from sceneparse.inference.backends import torch as backend_module
+from sceneparse.inference.backends.torch import TorchBackend
+from sceneparse.inference.predictor import Predictor
+from sceneparse.inference.resize import Resize
+from sceneparse.labels import Labels, ade20k_labels
+from sceneparse.models.segmenter import Segmenter
+from sceneparse.models.unet import UNet
+
+
+def segmenter_of(labels: Labels) -> Segmenter:
+    torch.manual_seed(0)
+    return Segmenter(UNet(labels.num_classes, width=4))
+
+
+def backend_of(labels: Labels) -> TorchBackend:
+    cpu = torch.device("cpu")
+    return TorchBackend(segmenter_of(labels), labels, (16, 1), cpu, nullcontext)
+
+
+@pytest.mark.parametrize(
+    ("cells", "size"), [((16, 16), (61, 83)), ((20, 12), (9, 7)), ((8, 8), (8, 8))]
+)
+@pytest.mark.parametrize("strip_bytes", [1, 10**9])
+def test_label_map_equals_the_plain_way(
+    cells: tuple[int, int],
+    size: tuple[int, int],
+    strip_bytes: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(backend_module, "STRIP_BYTES", strip_bytes)
+    labels = ade20k_labels()
+    logits = 4 * torch.randn(1, 150, *cells)
+    truth = torch.randint(0, 150, size, dtype=torch.uint8)
+    truth[:2] = 255
+    answer = backend_of(labels).label_map(logits[0].numpy(), cells, size, truth.numpy())
+    full = F.interpolate(logits, size=size, mode="bilinear")[0]
+    best = full.topk(2, dim=0).values
+    clear = (best[0] - best[1] > 1e-5).numpy()
+    np.testing.assert_array_equal(answer.mask[clear], full.argmax(0).numpy()[clear])
+    np.testing.assert_allclose(answer.confidence, full.softmax(0).amax(0).numpy(), atol=1e-5)
+    loss = F.cross_entropy(full[None], truth[None].long(), ignore_index=255, reduction="sum")
+    assert answer.loss == pytest.approx(loss.item(), rel=1e-5)
+    assert answer.mask.dtype == np.uint8
+
+
+def test_predictor_answers_at_the_size_of_the_picture() -> None:
+    labels = ade20k_labels()
+    predictor = Predictor(backend_of(labels), labels, Resize("squash", 32))
+    for height, width in ((20, 50), (97, 33)):
+        image = np.zeros((height, width, 3), np.uint8)
+        prediction = predictor(image)
+        assert prediction.mask.shape == prediction.confidence.shape == (height, width)
+        shares = [entry["share"] for entry in prediction.classes()]
+        assert sum(shares) == pytest.approx(1)
+        assert shares == sorted(shares, reverse=True)
+        assert all(0 < entry["confidence"] <= 1 for entry in prediction.classes())
+
+
+def test_predicting_leaves_the_network_in_training_as_it_was() -> None:
+    labels = ade20k_labels()
+    segmenter = segmenter_of(labels).train()
+    backend = TorchBackend(segmenter, labels, (16, 1), torch.device("cpu"), nullcontext)
+    before = {name: value.clone() for name, value in segmenter.state_dict().items()}
+    backend.logits(np.zeros((32, 32, 3), np.uint8))
+    assert segmenter.training
+    for name, value in segmenter.state_dict().items():
+        torch.testing.assert_close(value, before[name])

@@ -1,0 +1,34 @@
+"""What the house style promises and no linter checks."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SOURCES = sorted((ROOT / "src").rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT / "src")))
+def test_a_file_fits_a_reader(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 320
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["import sceneparse", "import sceneparse.cli", "from sceneparse import Labels, Predictor"],
+)
+def test_torch_is_not_imported_by(statement: str) -> None:
+    heavy = "{'torch', 'timm', 'lightning_fabric', 'matplotlib', 'torchvision'}"
+    code = f"import sys; {statement}; print(sorted({heavy} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_everything_public_can_be_imported() -> None:
+    import sceneparse
+
+    assert all(getattr(sceneparse, name) for name in sceneparse.__all__)
+    with pytest.raises(AttributeError, match="nothing"):
+        _ = sceneparse.nothing

@@ -1,0 +1,40 @@
+"""What is decided when a run starts."""
+
+import pytest
+import torch
+
+from sceneparse import build
+from sceneparse.config.reading import parse_config
+from sceneparse.device import best_device, native_precision
+from sceneparse.errors import InputError
+from sceneparse.labels import ade20k_labels
+from sceneparse.training.auto import step_bytes
+
+
+def test_a_wider_network_needs_more_memory_per_picture() -> None:
+    labels = ade20k_labels()
+    needed: list[int] = []
+    for width in (4, 8):
+        config = parse_config(f"model: {{width: {width}}}\ntransform: {{size: 64}}", "test")
+        segmenter = build.segmenter(config.model, 150)
+        before = {name: value.clone() for name, value in segmenter.state_dict().items()}
+        needed.append(step_bytes(config, segmenter, labels, "fp32"))
+        for name, value in segmenter.state_dict().items():
+            torch.testing.assert_close(value, before[name])
+    # At least what the first stage alone keeps: four maps of 64×64 in fp32.
+    assert needed[0] > 4 * 4 * 64 * 64 * 4
+    assert 1.3 * needed[0] < needed[1] < 2.1 * needed[0]
+
+
+def test_a_device_that_is_not_there_is_refused() -> None:
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    with pytest.raises(InputError, match="device cuda: not there"):
+        best_device("cuda")
+
+
+def test_precision_is_what_the_processor_computes_natively() -> None:
+    capable = any(
+        torch.cpu.get_capabilities().get(name) for name in ("avx512_bf16", "amx_bf16", "bf16")
+    )
+    assert native_precision(torch.device("cpu")) == ("bf16" if capable else "fp32")

@@ -1,0 +1,92 @@
+"""The loop learns, resumes exactly, and divides by the pixels that count."""
+
+from io import StringIO
+from pathlib import Path
+
+import pytest
+import torch
+from rich.console import Console
+
+from sceneparse.checkpoint import read_checkpoint, read_weights
+from sceneparse.config import RunConfig
+from sceneparse.config.reading import read_config
+from sceneparse.errors import InputError
+from sceneparse.load import load
+from sceneparse.runs.evaluate import evaluate_model
+from sceneparse.runs.train import TrainedRun, train
+
+QUIET = Console(file=StringIO())
+
+
+def run(config: RunConfig, path: Path, *, resume: bool = False) -> TrainedRun:
+    return train(config, path, QUIET, resume=resume)
+
+
+def test_a_tiny_unet_learns_coloured_rectangles(rectangles_config: Path, tmp_path: Path) -> None:
+    config = read_config(rectangles_config, ["training.epochs=9"])
+    trained = run(config, tmp_path / "run")
+    assert trained.finished
+    assert trained.best_miou > 0.9
+
+
+def test_evaluating_the_kept_weights_gives_the_score_of_the_run(
+    rectangles_config: Path, tmp_path: Path
+) -> None:
+    trained = run(read_config(rectangles_config), tmp_path / "run")
+    report = evaluate_model(str(tmp_path / "run"), None, "validation", "cpu", QUIET)
+    assert report.scores.miou == trained.best_miou
+    assert report.resize == "squashed to 32×32"
+
+
+def test_a_weights_file_works_wherever_it_is(rectangles_config: Path, tmp_path: Path) -> None:
+    run(read_config(rectangles_config, ["training.epochs=1"]), tmp_path / "run")
+    moved = (tmp_path / "run" / "model.safetensors").rename(tmp_path / "alone.safetensors")
+    predictor = load(moved)
+    assert predictor.labels.class_names == ("background", "red", "green", "blue")
+
+
+def test_everything_auto_is_resolved_and_stored(rectangles_config: Path, tmp_path: Path) -> None:
+    auto = [f"training.{name}=auto" for name in ("batch_size", "precision", "device", "threads")]
+    run(read_config(rectangles_config, [*auto, "training.epochs=1"]), tmp_path / "run")
+    stored = read_config(tmp_path / "run" / "config.yaml").training
+    assert "auto" not in (stored.batch_size, stored.precision, stored.device, stored.threads)
+    assert stored.batch_size == 16
+
+
+def test_a_run_is_not_overwritten(rectangles_config: Path, tmp_path: Path) -> None:
+    config = read_config(rectangles_config, ["training.epochs=1"])
+    run(config, tmp_path / "run")
+    with pytest.raises(InputError, match="holds a run already"):
+        run(config, tmp_path / "run")
+
+
+def test_resuming_with_another_config_is_refused(rectangles_config: Path, tmp_path: Path) -> None:
+    run(read_config(rectangles_config, ["training.epochs=1"]), tmp_path / "run")
+    other = read_config(rectangles_config, ["training.epochs=1", "optimizer.lr=0.5"])
+    with pytest.raises(InputError, match=r"optimizer\.lr: 0\.5 instead of 0\.01"):
+        run(other, tmp_path / "run", resume=True)
+
+
+def test_the_same_seed_gives_the_same_weights(rectangles_config: Path, tmp_path: Path) -> None:
+    config = read_config(rectangles_config, ["training.epochs=1"])
+    other = read_config(rectangles_config, ["training.epochs=1", "seed=1"])
+    tensors = [
+        read_weights(run(c, tmp_path / name).folder.weights).tensors["network.head.weight"]
+        for c, name in ((config, "a"), (config, "b"), (other, "c"))
+    ]
+    assert torch.equal(tensors[0], tensors[1])
+    assert not torch.equal(tensors[0], tensors[2])
+
+
+def test_a_loss_that_is_no_number_ends_the_run(rectangles_config: Path, tmp_path: Path) -> None:
+    config = read_config(rectangles_config, ["optimizer.kind=sgd", "optimizer.lr=1e30"])
+    with pytest.raises(InputError, match=r"loss is (nan|inf).*optimizer\.lr"):
+        run(config, tmp_path / "run")
+
+
+def test_checkpoints_hold_data_only(rectangles_config: Path, tmp_path: Path) -> None:
+    trained = run(read_config(rectangles_config, ["training.epochs=1"]), tmp_path / "run")
+    assert read_checkpoint(trained.folder.checkpoint)["step"] == 6
+    torch.save({"step": Path}, trained.folder.checkpoint)
+    with pytest.raises(InputError, match="broken checkpoint"):
+        read_checkpoint(trained.folder.checkpoint)
