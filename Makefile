@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DATA ?=
 
-.PHONY: install demo check test test-slow clean
+.PHONY: install demo check test test-slow docs clean
 install: $(VENV)/.installed
 
 $(VENV)/.installed: pyproject.toml constraints.txt
@@ -27,6 +27,9 @@ test: install
 
 test-slow: install
 	$(BIN)/python -m pytest -m slow
+
+docs: install
+	$(BIN)/python docs/make_reference.py
 
 clean:
 	rm -rf $(VENV) .pytest_cache .ruff_cache

@@ -11,7 +11,8 @@ from sceneparse.drawing import (
     printable,
     with_legend,
 )
-from sceneparse.labels import Labels, ade20k_labels, distinct_colors
+from sceneparse.label_files import distinct_colors
+from sceneparse.labels import Labels, ade20k_labels
 
 WHITE = (255, 255, 255)
 LABELS = ade20k_labels()

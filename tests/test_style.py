@@ -1,5 +1,6 @@
 """What the house style promises and no linter checks."""
 
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -32,3 +33,8 @@ def test_everything_public_can_be_imported() -> None:
     assert all(getattr(sceneparse, name) for name in sceneparse.__all__)
     with pytest.raises(AttributeError, match="nothing"):
         _ = sceneparse.nothing
+
+
+def test_the_reference_is_what_the_code_says() -> None:
+    script = runpy.run_path(str(ROOT / "docs" / "make_reference.py"))
+    assert script["TARGET"].read_text(encoding="utf-8") == script["reference"](), "run `make docs`"

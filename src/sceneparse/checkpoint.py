@@ -16,6 +16,7 @@ from torch import Tensor
 from sceneparse.config.reading import config_yaml, parse_config
 from sceneparse.config.run import RunConfig
 from sceneparse.errors import InputError
+from sceneparse.label_files import labels_from_text
 from sceneparse.labels import Labels
 
 WEIGHTS_FILE = "model.safetensors"
@@ -168,7 +169,7 @@ def read_weights(path: Path) -> Weights:
     return Weights(
         tensors=tensors,
         config=parse_config(metadata["config"], f"{path} (config)"),
-        labels=Labels.from_json(metadata["labels"], f"{path} (labels)"),
+        labels=labels_from_text(metadata["labels"], f"{path} (labels)"),
     )
 
 

@@ -110,6 +110,8 @@ def test_evaluate_predict_and_score_agree(
     done = cli("evaluate", "run", "--json", "evaluated.json")
     assert done.returncode == 0, done.stderr
     assert "squashed to 32×32" in done.stdout
+    windows = cli("evaluate", "run", "inference.resize=window")
+    assert "windows of 32×32" in windows.stdout
     images = rectangles_root / "images" / "validation"
     done = cli("predict", images, "--model", "run/model.safetensors", "--out", "out")
     assert done.returncode == 0, done.stderr
@@ -157,11 +159,12 @@ def test_mistakes_end_in_one_message(
     assert "no such folder" in fails("score", "nowhere", annotations)
 
 
-def test_predict_never_writes_among_the_pictures(
+def test_a_trained_model_is_used_with_care(
     rectangles_config: Path, rectangles_root: Path, cli: Cli, fails: Callable[..., str]
 ) -> None:
     assert cli("train", rectangles_config, "training.epochs=1", "--out", "run").returncode == 0
     images = rectangles_root / "images" / "validation"
     assert "give another folder" in fails("predict", images, "--model", "run", "--out", images)
+    assert "`inference` alone" in fails("evaluate", "run", "model.width=2")
     twice = ("predict", images / "000.png", images / "000.png", "--model", "run", "--out", "out")
     assert "would overwrite" in fails(*twice)

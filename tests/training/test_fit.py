@@ -3,16 +3,19 @@
 from io import StringIO
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from rich.console import Console
+from tests.conftest import rectangles
 
 from sceneparse.checkpoint import read_checkpoint, read_weights
 from sceneparse.config import RunConfig
 from sceneparse.config.reading import read_config
 from sceneparse.errors import InputError
 from sceneparse.load import load
-from sceneparse.runs.evaluate import evaluate_model
+from sceneparse.runs.evaluate import EvaluationTarget, evaluate_model
 from sceneparse.runs.train import TrainedRun, train
 
 QUIET = Console(file=StringIO())
@@ -33,7 +36,7 @@ def test_evaluating_the_kept_weights_gives_the_score_of_the_run(
     rectangles_config: Path, tmp_path: Path
 ) -> None:
     trained = run(read_config(rectangles_config), tmp_path / "run")
-    report = evaluate_model(str(tmp_path / "run"), None, "validation", "cpu", QUIET)
+    report = evaluate_model(EvaluationTarget(str(tmp_path / "run")), "cpu", QUIET)
     assert report.scores.miou == trained.best_miou
     assert report.resize == "squashed to 32×32"
 
@@ -90,3 +93,27 @@ def test_checkpoints_hold_data_only(rectangles_config: Path, tmp_path: Path) -> 
     torch.save({"step": Path}, trained.folder.checkpoint)
     with pytest.raises(InputError, match="broken checkpoint"):
         read_checkpoint(trained.folder.checkpoint)
+
+
+def test_more_classes_than_a_byte_holds_are_trained_and_predicted(
+    rectangles_config: Path, tmp_path: Path
+) -> None:
+    root = tmp_path / "many"
+    for kind in ("images", "masks"):
+        (root / kind).mkdir(parents=True)
+    names = "\n".join(f"- class {index}" for index in range(300))
+    (root / "labels.yaml").write_text(f"classes:\n{names}\nignored_ids: [65000]\n")
+    for index in range(10):
+        image, ids = rectangles(index, (32, 32))
+        raw = ids.astype(np.uint16) * 99
+        raw[:4] = 65000
+        Image.fromarray(raw).save(root / "masks" / f"{index}.png")
+        Image.fromarray(image).save(root / "images" / f"{index}.png")
+    config = read_config(rectangles_config, [f"data.root={root}", "training.epochs=20"])
+    assert run(config, tmp_path / "run").best_miou > 0.5
+    predictor = load(tmp_path / "run")
+    assert predictor.labels.ignore_index == 65535
+    image, ids = rectangles(0, (32, 32))
+    decoded = predictor.labels.decode(predictor(image).mask)
+    assert decoded.dtype == np.uint16
+    assert np.mean(decoded == ids.astype(np.uint16) * 99) > 0.8

@@ -9,7 +9,8 @@ from rich.table import Table
 if TYPE_CHECKING:
     from sceneparse.scoring import ScoreReport
 
-console = Console(highlight=False)
+# Markup is off: names and paths may hold brackets.
+console = Console(highlight=False, markup=False)
 
 
 def scores_table(report: "ScoreReport") -> Table:

@@ -13,6 +13,12 @@ if TYPE_CHECKING:
 
 def evaluate(
     model: Annotated[str, typer.Argument(help="A run folder or a weights file.")],
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="inference.field=value: size pictures in another way.", show_default=False
+        ),
+    ] = None,
     data: Annotated[
         Path | None, typer.Option(help="Data root.", show_default="the one it was trained on")
     ] = None,
@@ -21,20 +27,23 @@ def evaluate(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")] = "auto",
 ) -> None:
     """Score a model at the size of each annotation, from one confusion matrix over all pictures."""
-    from sceneparse.runs.evaluate import evaluate_model
+    from sceneparse.runs.evaluate import EvaluationTarget, evaluate_model
 
-    report = evaluate_model(model, data, split, device, console)
+    target = EvaluationTarget(model, data, split, tuple(overrides or ()))
+    report = evaluate_model(target, device, console)
     _show(report, json)
 
 
 def score(
     predictions: Annotated[Path, typer.Argument(help="Folder of index PNGs, of any tool.")],
     annotations: Annotated[Path, typer.Argument(help="Folder of annotations.")],
-    labels: Annotated[str, typer.Option(help="ade20k, or a labels.json.")] = "ade20k",
+    labels: Annotated[
+        str, typer.Option(help="ade20k, or a labels.json or labels.yaml.")
+    ] = "ade20k",
     json: Annotated[Path | None, typer.Option(help="Write the scores here too.")] = None,
 ) -> None:
     """Score predictions in files, given in the annotations' own ids."""
-    from sceneparse.labels import read_labels
+    from sceneparse.label_files import read_labels
     from sceneparse.scoring import score_folders
 
     report = score_folders(predictions, annotations, read_labels(labels))

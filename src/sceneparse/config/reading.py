@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from sceneparse.config.run import RunConfig
 from sceneparse.errors import InputError
+from sceneparse.yaml_text import parse_yaml
 
 
 def read_config(path: Path, overrides: Sequence[str] = ()) -> RunConfig:
@@ -42,10 +43,7 @@ def parse_config(text: str, source: str, overrides: Sequence[str] = ()) -> RunCo
     Raises:
         InputError: If the text or an override is wrong.
     """
-    try:
-        document = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that there is not
-        raise InputError(f"{source}: not YAML ({error})") from None
+    document = parse_yaml(text, source)
     document = {} if document is None else document
     if not isinstance(document, dict):
         raise InputError(f"{source}: expected sections such as `model:`, found {document!r:.80}")
@@ -125,8 +123,8 @@ def _mistake(path: str, fields: Sequence[str], detail: Mapping[str, Any]) -> str
     match detail["type"]:
         case "extra_forbidden":
             close = difflib.get_close_matches(path.rpartition(".")[2], fields, 1)
-            known = f"did you mean `{close[0]}`?" if close else f"known: {', '.join(fields)}"
-            return f"unknown key; {known}"
+            near = f"did you mean `{close[0]}`?" if close else _elsewhere(path)
+            return f"unknown key; {near or 'known: ' + ', '.join(fields)}"
         case "union_tag_invalid":
             context = detail["ctx"]
             return f"kind `{context['tag']}` is unknown; expected one of {context['expected_tags']}"
@@ -160,6 +158,19 @@ def _place(location: Sequence[int | str]) -> tuple[str, list[str]]:
         section = choices[0] if len(choices) == 1 else None
         fields = list(section.model_fields) if section else fields
     return ".".join(path), fields
+
+
+def _elsewhere(path: str) -> str | None:
+    """Say where in a config a field of this name belongs, if anywhere."""
+    key = path.rpartition(".")[2]
+    for name, field in RunConfig.model_fields.items():
+        for section in _sections(field.annotation):
+            if key not in section.model_fields:
+                continue
+            if f"{name}.{key}" != path:
+                return f"did you mean `{name}.{key}`?"
+            return f"it belongs to `{name}.kind: {_kind(section)}`"
+    return None
 
 
 def _sections(annotation: Any) -> list[type[BaseModel]]:

@@ -12,7 +12,8 @@ from sceneparse.errors import InputError
 from sceneparse.labels import Mask
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"})
-MASK_SUFFIXES = frozenset({".png", ".tif", ".tiff", ".bmp"})
+# JPEG is among them to be refused with the reason, where pairs are read.
+MASK_SUFFIXES = frozenset({".png", ".tif", ".tiff", ".bmp", ".jpg", ".jpeg"})
 # Refused before memory is taken. It is the size beyond which Pillow warns of decompression bombs.
 MAX_PIXELS = 89_478_485
 
@@ -40,8 +41,11 @@ def read_mask(path: Path) -> Mask:
     """
     with _opened(path) as image:
         check_mask_kind(path, image)
+        spread = _grey_spread(image)
         image.load()
         values = np.array(image)
+    if spread > 1:
+        return values // spread
     if values.dtype == np.bool_:
         return values.astype(np.uint8)
     if values.dtype.kind == "u":
@@ -61,7 +65,9 @@ def image_size(path: Path) -> tuple[int, int]:
         _check_picture_kind(path, image)
         width, height = image.size
         # Pillow turns the size of a TIFF itself.
-        turned = image.format != "TIFF" and image.getexif().get(_EXIF_ORIENTATION) in _TURNED
+        # Asking a PNG for EXIF that is not at its beginning would decode all of it.
+        has_exif = image.format != "TIFF" and (image.format != "PNG" or "exif" in image.info)
+        turned = has_exif and image.getexif().get(_EXIF_ORIENTATION) in _TURNED
     return (width, height) if turned else (height, width)
 
 
@@ -126,6 +132,12 @@ def _check_picture_kind(path: Path, image: Image.Image) -> None:
             f"{path}: grey of 32 bits (mode {image.mode}), and nothing says which value is white; "
             "expected at most 16 bits; convert it to an 8-bit PNG or JPEG"
         )
+
+
+def _grey_spread(image: Image.Image) -> int:
+    """Return what Pillow multiplies the values of 2- and 4-bit grey with, to fill a byte."""
+    tiles = getattr(image, "tile", None)
+    return {"L;2": 85, "L;4": 17}.get(str(tiles[0].args), 1) if tiles else 1
 
 
 def _rgb(image: Image.Image) -> Image.Image:

@@ -15,10 +15,9 @@ one is depends on its name alone, so that adding pictures does not move the othe
 import hashlib
 from pathlib import Path
 
-import yaml
-
 from sceneparse.data.dataset import PairedFiles, pair_files
 from sceneparse.errors import InputError
+from sceneparse.label_files import labels_from_text
 from sceneparse.labels import Labels
 
 
@@ -56,10 +55,10 @@ def folder_labels(root: Path) -> Labels:
             "`classes: [background, cat, dog]`"
         )
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not YAML in UTF-8 ({error})") from None
-    return Labels.from_mapping(document, str(path))
+    return labels_from_text(text, str(path))
 
 
 def _held_out(pairs: PairedFiles, root: Path, split: str, validation_share: float) -> PairedFiles:

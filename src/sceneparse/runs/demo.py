@@ -12,7 +12,7 @@ from sceneparse.data.ade20k import ade20k
 from sceneparse.data.dataset import PairedFiles
 from sceneparse.errors import InputError
 from sceneparse.load import load
-from sceneparse.runs.evaluate import evaluate_model
+from sceneparse.runs.evaluate import EvaluationTarget, evaluate_model
 from sceneparse.runs.predict import predict_files
 from sceneparse.runs.synth import write_scenes
 from sceneparse.runs.train import train
@@ -40,17 +40,17 @@ def demo(data: Path | None, out: Path, console: Console) -> ScoreReport:
         raise InputError(f"{out}: is not empty; remove it, or give another folder with --out")
     root = data or out / "scenes"
     if data is None:
-        console.print("[bold]1. scenes[/bold]: drawing pictures with exact masks")
+        console.print("1. scenes: drawing pictures with exact masks", style="bold")
         write_scenes(root, SCENES, SCENE_SIZE, 0, console)
     config = demo_config(root)
-    console.print(f"[bold]2. train[/bold]: a U-Net on the pictures in {root}")
+    console.print(f"2. train: a U-Net on the pictures in {root}", style="bold")
     run = train(config, out / "run", console)
     if not run.finished:
         raise InputError("demo: stopped before it was done")
-    console.print("[bold]3. evaluate[/bold]: on pictures it has not seen")
-    report = evaluate_model(str(run.folder.path), None, "validation", "auto", console)
+    console.print("3. evaluate: on pictures it has not seen", style="bold")
+    report = evaluate_model(EvaluationTarget(str(run.folder.path)), "auto", console)
     report.write(out / "scores.json")
-    console.print("[bold]4. predict[/bold]: parse pictures and draw what was found")
+    console.print("4. predict: parse pictures and draw what was found", style="bold")
     files = list(_validation_files(root)[:PICTURES_TO_PARSE])
     for result in predict_files(load(run.folder.path), files, out / "predictions"):
         console.print(f"   {result.overlay}", soft_wrap=True)

@@ -1,6 +1,7 @@
 """From a model's name and a data root to a score report."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,8 @@ from rich.console import Console
 from rich.progress import Progress
 
 from sceneparse import build
+from sceneparse.checkpoint import Weights
+from sceneparse.config.reading import config_yaml, parse_config
 from sceneparse.data.dataset import Dataset
 from sceneparse.data.loader import prefetched
 from sceneparse.device import best_device
@@ -18,34 +21,60 @@ from sceneparse.load import find_weights, predictor_of
 from sceneparse.scoring import ScoreReport
 
 
-def evaluate_model(
-    model: str, root: Path | None, split: str, device: str, console: Console
-) -> ScoreReport:
+@dataclass(frozen=True)
+class EvaluationTarget:
+    """What is to be scored on what.
+
+    Attributes:
+        model: A run folder or a weights file.
+        root: Where the data are; none for where the model was trained.
+        split: Which part of them.
+        overrides: `inference.field=value`: pictures are sized for the network in another way.
+    """
+
+    model: str
+    root: Path | None = None
+    split: str = "validation"
+    overrides: tuple[str, ...] = ()
+
+
+def evaluate_model(target: EvaluationTarget, device: str, console: Console) -> ScoreReport:
     """Score a model on a split of the data it was trained on, or of the same kind elsewhere.
 
     Raises:
         InputError: If the model or the data cannot be read, or their classes differ.
     """
-    weights = find_weights(model)
-    dataset = build.dataset(weights.config.data, split, root)
+    weights = _overridden(find_weights(target.model), target.overrides)
+    dataset = build.dataset(weights.config.data, target.split, target.root)
     if dataset.labels.class_names != weights.labels.class_names:
         raise InputError(
-            f"{model}: was trained on {weights.labels.num_classes} classes, the data have "
+            f"{target.model}: was trained on {weights.labels.num_classes} classes, the data have "
             f"{dataset.labels.num_classes}, or other names; evaluate it on data of its own classes"
         )
     predictor = predictor_of(weights, best_device(device))
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task("evaluating", total=len(dataset))
         evaluation = score(predictor, dataset, 2, lambda: progress.advance(task))
-    data = root or getattr(weights.config.data, "root", "generated scenes")
+    data = target.root or getattr(weights.config.data, "root", "generated scenes")
     return ScoreReport(
         scores=evaluation.scores,
         labels=weights.labels,
         pictures=evaluation.pictures,
-        source={"model": model, "data": str(data), "split": split},
+        source={"model": target.model, "data": str(data), "split": target.split},
         loss=evaluation.loss,
         resize=str(predictor.resize),
     )
+
+
+def _overridden(weights: Weights, overrides: tuple[str, ...]) -> Weights:
+    wrong = [override for override in overrides if not override.startswith("inference.")]
+    if wrong:
+        raise InputError(
+            f"{wrong[0]}: a trained model takes overrides of `inference` alone, such as "
+            "inference.resize=window"
+        )
+    config = parse_config(config_yaml(weights.config), "the model's config", overrides)
+    return weights._replace(config=config)
 
 
 def score(

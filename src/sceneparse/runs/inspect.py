@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
+from rich.text import Text
 
 from sceneparse.data.ade20k import ade20k
 from sceneparse.data.dataset import PairedFiles
@@ -56,7 +56,7 @@ class DataReport:
 
     def table(self) -> Table:
         """Lay out the classes: share of labelled pixels, and pictures of each split."""
-        table = Table(title=escape(f"classes of {self.root}"), title_justify="left")
+        table = Table(title=Text(f"classes of {self.root}"), title_justify="left")
         table.add_column("id", justify="right")
         table.add_column("class")
         table.add_column("share", justify="right")
@@ -69,7 +69,7 @@ class DataReport:
             share = f"{total[index] / labelled:.3%}"
             table.add_row(
                 str(self.labels.raw_ids[index]),
-                escape(self.labels.class_names[index]),
+                Text(self.labels.class_names[index]),
                 share,
                 *counts,
             )

@@ -134,12 +134,27 @@ def _run(
     )
     if resume:
         state.load_state_dict(read_checkpoint(folder.checkpoint))
+    _announce(config, state, (len(training), len(validation)), console)
     with StopRequests() as stop, Recorder(config, folder, state, predictor, console) as recorder:
         recorder.start(validation, job.total_steps, loader.steps_per_epoch, stop)
         finished = fit(state, job, recorder)
     if finished:
         recorder.finish(predictor_of(find_weights(folder.path), fabric.device))
     return TrainedRun(folder, finished, state.best_epoch, state.best_miou)
+
+
+def _announce(
+    config: RunConfig, state: TrainState, pictures: tuple[int, int], console: Console
+) -> None:
+    """Say what is going to happen, with everything that was `auto`."""
+    plan = config.training
+    parameters = sum(parameter.numel() for parameter in state.segmenter.parameters())
+    console.print(
+        f"{parameters / 1e6:.2f} M parameters · {pictures[0]} pictures to train on, "
+        f"{pictures[1]} to validate · {plan.epochs} epochs in batches of {plan.batch_size} · "
+        f"{plan.device}, {plan.precision}" + (f" · from step {state.step}" if state.step else ""),
+        soft_wrap=True,
+    )
 
 
 def _loader(config: RunConfig, training: Dataset, fabric: Fabric) -> Loader:

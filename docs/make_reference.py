@@ -1,0 +1,88 @@
+"""Write `docs/reference.md` from the code: every command and every field of a config.
+
+Run by `make docs`; a test holds the file against what this would write.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args
+
+import click
+import typer
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from sceneparse.cli import app
+from sceneparse.config import RunConfig
+
+TARGET = Path(__file__).parent / "reference.md"
+INTRODUCTION = """# Reference
+
+Written by `make docs` from the code.
+
+## Commands
+"""
+
+
+def reference() -> str:
+    """Return the whole text."""
+    lines = [INTRODUCTION]
+    root = typer.main.get_command(app)
+    for path, command in _commands(root, "sceneparse"):
+        lines += [f"### `{path}`", "", (command.help or "").strip(), ""]
+        lines += [*_parameters(command), ""]
+    lines += ["## Config", ""]
+    lines += ["A run is one YAML file; every field has a default but where none is given.", ""]
+    for name, field in RunConfig.model_fields.items():
+        lines += [*_section(name, field), ""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _commands(command: Any, path: str) -> Iterator[tuple[str, Any]]:
+    children: dict[str, Any] = getattr(command, "commands", {})
+    if not children:
+        yield path, command
+    for name, child in children.items():
+        yield from _commands(child, f"{path} {name}")
+
+
+def _parameters(command: Any) -> Iterator[str]:
+    for parameter in command.params:
+        names = ", ".join(f"`{name}`" for name in parameter.opts)
+        is_argument = parameter.param_type_name == "argument"
+        shown = f"`{parameter.name.upper()}`" if is_argument else names
+        yield f"- {shown}: {parameter.help or ''}".rstrip(": ")
+
+
+def _section(name: str, field: FieldInfo) -> list[str]:
+    sections = _sections(field.annotation)
+    if not sections:
+        return [f"### `{name}`", "", f"`{field.default}` unless given. {field.description or ''}"]
+    lines: list[str] = []
+    for section in sections:
+        kind = section.model_fields.get("kind")
+        title = f"`{name}`" + (f", kind `{get_args(kind.annotation)[0]}`" if kind else "")
+        lines += [f"### {title}", "", (section.__doc__ or "").strip(), ""]
+        lines += ["| field | default | |", "|---|---|---|"]
+        lines += [
+            f"| `{key}` | {_default(inner)} | {inner.description or ''} |"
+            for key, inner in section.model_fields.items()
+            if key != "kind"
+        ]
+        lines.append("")
+    return lines[:-1]
+
+
+def _sections(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [section for part in get_args(annotation) for section in _sections(part)]
+
+
+def _default(field: FieldInfo) -> str:
+    return "to be given" if field.is_required() else f"`{field.default}`"
+
+
+if __name__ == "__main__":
+    TARGET.write_text(reference(), encoding="utf-8")
+    click.echo(f"written: {TARGET}")

@@ -1,0 +1,112 @@
+"""`data synth` and `data inspect`, as a user runs them."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sceneparse.data.decode import image_size, read_mask
+from tests.cli.conftest import Cli
+
+SMALL = ("--width", "40", "--height", "32")
+
+
+def test_synth_writes_what_inspect_counts(cli: Cli, tmp_path: Path) -> None:
+    made = cli("data", "synth", "new/scenes", "--images", "7", "--validation", "3", *SMALL)
+    assert made.returncode == 0, made.stderr
+    assert "7 training and 3 validation scenes: new/scenes" in made.stdout
+    for kind in ("images", "annotations"):
+        for split, count in (("training", 7), ("validation", 3)):
+            files = sorted((tmp_path / "new" / "scenes" / kind / split).iterdir())
+            assert len(files) == count
+            assert {image_size(file) for file in files} == {(32, 40)}
+
+    seen = cli("data", "inspect", "new/scenes")
+    assert seen.returncode == 0, seen.stderr
+    assert "training: 7 pictures, 40×32 to 40×32" in seen.stdout
+    assert "validation: 3 pictures, 40×32 to 40×32" in seen.stdout
+    assert "no problems found" in seen.stdout
+    masks = [
+        read_mask(file) for file in (tmp_path / "new" / "scenes" / "annotations").rglob("*.png")
+    ]
+    occur = np.unique(np.concatenate([mask.ravel() for mask in masks]))
+    assert f"{np.count_nonzero(occur)} of 150 classes occur" in seen.stdout
+
+
+def test_synth_holds_out_a_fifth_and_repeats_itself(cli: Cli, tmp_path: Path) -> None:
+    for out, seed in (("a", "1"), ("b", "1"), ("c", "2")):
+        assert cli("data", "synth", out, "--images", "5", "--seed", seed, *SMALL).returncode == 0
+    files = sorted(path.relative_to(tmp_path / "a") for path in (tmp_path / "a").rglob("*.png"))
+    assert len(files) == 2 * (5 + 1)
+    same = [
+        (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
+        for file in files
+    ]
+    assert all(same)
+    pictures = [file for file in files if file.parts[0] == "images"]
+    assert not any(
+        (tmp_path / "a" / file).read_bytes() == (tmp_path / "c" / file).read_bytes()
+        for file in pictures
+    )
+
+
+def test_inspect_names_each_broken_file_and_exits_with_2(cli: Cli, tmp_path: Path) -> None:
+    assert cli("data", "synth", "s", "--images", "4", "--validation", "1", *SMALL).returncode == 0
+    pictures, masks = tmp_path / "s" / "images", tmp_path / "s" / "annotations"
+    content = (pictures / "training" / "scene_000000.png").read_bytes()
+    (pictures / "training" / "scene_000000.png").write_bytes(content[:300])
+    Image.new("L", (9, 9)).save(masks / "training" / "scene_000001.png")
+    Image.new("L", (40, 32), 151).save(masks / "training" / "scene_000002.png")
+    Image.new("RGB", (40, 32)).save(masks / "validation" / "scene_000000.png")
+    done = cli("data", "inspect", "s")
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    problems = [line for line in done.stdout.splitlines() if line.startswith("problem: ")]
+    for problem, start, says in zip(
+        problems,
+        (
+            "s/images/training/scene_000000.png",
+            "s/annotations/training/scene_000001.png",
+            "s/annotations/training/scene_000002.png",
+            "s/annotations/validation/scene_000000.png",
+        ),
+        (
+            "broken or truncated",
+            "9×9 pixels",
+            "values 151 are neither a class",
+            "a mask of colours",
+        ),
+        strict=True,
+    ):
+        assert problem.startswith(f"problem: {start}: {says}")
+    assert "training: 1 pictures" in done.stdout
+    assert "4 problems" in done.stdout
+
+
+@pytest.mark.parametrize("out", ["full", "file", "file/below"])
+def test_synth_leaves_alone_what_is_there(
+    out: str, fails: Callable[..., str], tmp_path: Path
+) -> None:
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "mine.txt").write_text("precious")
+    (tmp_path / "file").write_text("precious")
+    message = fails("data", "synth", out, "--images", "1", *SMALL)
+    assert message.startswith(f"error: {out}: ")
+    assert message.count("\n") == 1
+    assert "give a" in message
+    assert (tmp_path / "file").read_text() == "precious"
+    assert [path.name for path in (tmp_path / "full").iterdir()] == ["mine.txt"]
+
+
+def test_synth_takes_an_empty_folder(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    done = cli("data", "synth", "empty", "--images", "1", *SMALL)
+    assert done.returncode == 0, done.stderr
+
+
+def test_inspect_of_nothing_says_so_in_one_line(fails: Callable[..., str]) -> None:
+    message = fails("data", "inspect", "nowhere")
+    assert message.startswith("error: nowhere: no such folder")
+    assert message.count("\n") == 1

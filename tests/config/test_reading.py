@@ -1,0 +1,271 @@
+"""From YAML to a config and back, and every mistake by its path."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from sceneparse.config import (
+    Adam,
+    AdamW,
+    Ade20kData,
+    EncoderUNetModel,
+    FolderData,
+    Plateau,
+    RunConfig,
+    UNetModel,
+)
+from sceneparse.config.reading import (
+    config_differences,
+    config_schema,
+    config_yaml,
+    parse_config,
+    read_config,
+)
+from sceneparse.errors import InputError
+
+ROOT = Path(__file__).parents[2]
+SHIPPED = [
+    *sorted((ROOT / "configs").rglob("*.yaml")),
+    ROOT / "src" / "sceneparse" / "assets" / "demo.yaml",
+]
+
+
+def message_of(text: str, *overrides: str) -> str:
+    with pytest.raises(InputError) as caught:
+        parse_config(text, "run.yaml", overrides)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", "# nothing but words", "model:\noptimizer:\n  # lr: 1\n"])
+def test_what_is_not_given_is_the_default(text: str) -> None:
+    config = parse_config(text, "run.yaml")
+    assert config == RunConfig()
+    assert isinstance(config.data, Ade20kData)
+    assert isinstance(config.model, UNetModel)
+    assert isinstance(config.optimizer, Adam)
+    assert isinstance(config.schedule, Plateau)
+
+
+def test_a_section_without_a_kind_is_of_the_default_kind() -> None:
+    config = parse_config("model: {width: 16}\noptimizer: {lr: 0.5}", "run.yaml")
+    assert config.model == UNetModel(width=16)
+    assert config.optimizer == Adam(lr=0.5)
+
+
+def test_the_kind_chooses_the_section() -> None:
+    config = parse_config("model: {kind: encoder_unet}\noptimizer: {kind: adamw}", "run.yaml")
+    assert config.model == EncoderUNetModel(kind="encoder_unet")
+    assert config.optimizer == AdamW(kind="adamw")
+
+
+def test_overrides_lie_over_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "run.yaml"
+    path.write_text("optimizer: {lr: 1, weight_decay: 0.5}\nseed: 1\n")
+    config = read_config(path, ["optimizer.lr=2", "seed=7", "training.batch_size=auto"])
+    assert config.optimizer == Adam(lr=2, weight_decay=0.5)
+    assert config.seed == 7
+    assert config.training.batch_size == "auto"
+
+
+@pytest.mark.parametrize("file", ["", "optimizer:\n", "optimizer: {kind: adam}"])
+def test_overrides_make_sections_that_the_file_leaves_out(file: str) -> None:
+    assert parse_config(file, "run.yaml", ["optimizer.lr=2"]).optimizer == Adam(lr=2)
+
+
+def test_the_last_of_two_overrides_holds() -> None:
+    assert parse_config("", "run.yaml", ["seed=1", "seed=2"]).seed == 2
+
+
+def test_overrides_take_whole_sections_lists_and_paths_with_an_equals_sign() -> None:
+    config = parse_config(
+        "model: {width: 32}",
+        "run.yaml",
+        [
+            "model={kind: encoder_unet, decoder_channels: [8, 4]}",
+            "data.root=/pictures/a=b c",
+            "training.clip_norm=null",
+        ],
+    )
+    assert config.model == EncoderUNetModel(kind="encoder_unet", decoder_channels=(8, 4))
+    assert config.data == Ade20kData(root=Path("/pictures/a=b c"))
+    assert config.training.clip_norm is None
+
+
+@pytest.mark.parametrize("number", ["1e-3", "0.001", "1.0e-3", "'0.001'"])
+def test_a_learning_rate_is_a_number_however_it_is_written(number: str) -> None:
+    assert parse_config(f"optimizer: {{lr: {number}}}", "run.yaml").optimizer.lr == 0.001
+    assert parse_config("", "run.yaml", [f"optimizer.lr={number}"]).optimizer.lr == 0.001
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
+def test_every_shipped_config_loads_and_survives_yaml(path: Path) -> None:
+    config = read_config(path)
+    assert parse_config(config_yaml(config), "again.yaml") == config
+
+
+def test_configs_are_shipped() -> None:
+    assert len(SHIPPED) > 2
+
+
+def test_yaml_gives_an_unusual_config_back() -> None:
+    config = parse_config(
+        "data: {kind: folder, root: 'ä/no: #x', validation_share: 1e-3}\n"
+        "model: {kind: encoder_unet, decoder_channels: [3], weights: none}\n"
+        "optimizer: {kind: sgd, lr: 1e-7}\nschedule: {kind: one_cycle}\n"
+        "training: {clip_norm: 0.1, batch_size: 3, threads: 2}",
+        "run.yaml",
+    )
+    again = parse_config(config_yaml(config), "again.yaml")
+    assert again == config
+    assert again.data == FolderData(kind="folder", root=Path("ä/no: #x"), validation_share=0.001)
+
+
+def test_a_config_cannot_be_changed() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        RunConfig().training.epochs = 3  # pyright: ignore[reportAttributeAccessIssue]
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("optimzer: {lr: 1}", "optimzer: unknown key; did you mean `optimizer`?"),
+        ("optimizer: {lrr: 1}", "optimizer.lrr: unknown key; did you mean `lr`?"),
+        (
+            "model: {kind: encoder_unet, decoder_chanels: [1]}",
+            "model.decoder_chanels: unknown key; did you mean `decoder_channels`?",
+        ),
+        ("training: {precison: bf16}", "training.precison: unknown key; did you mean `precision`?"),
+        (
+            "model: {encoder: x}",
+            "model.encoder: unknown key; it belongs to `model.kind: encoder_unet`",
+        ),
+        ("zebra: 3", "zebra: unknown key; known: seed, data, model, transform"),
+        ("epochs: 3", "epochs: unknown key; did you mean `training.epochs`?"),
+    ],
+)
+def test_an_unknown_key_gets_its_path_and_the_nearest_known_one(text: str, line: str) -> None:
+    assert message_of(text).startswith(f"run.yaml:\n  {line}")
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (
+            "optimizer: {kind: adamww}",
+            "optimizer: kind `adamww` is unknown; expected one of 'adam', 'adamw', 'sgd'",
+        ),
+        ("model: {kind: [a]}", "model: kind `['a']` is unknown"),
+        ("loss: {kind: dice}", "loss.kind: Input should be 'cross_entropy', found 'dice'"),
+        ("model: unet", "model: "),
+        ("data: {kind: folder}", "data.root: missing, and there is no default"),
+        ("training: {epochs: 1.5}", "training.epochs: Input should be a valid integer"),
+        ("transform: {size: 16}", "transform.size: Input should be greater than or equal to 32"),
+        ("training: {batch_size: 0}", "training.batch_size: Input should be greater than 0"),
+        ("optimizer: {lr: .nan}", "optimizer.lr: "),
+        ("training: {clip_norm: .inf}", "training.clip_norm: Input should be a finite number"),
+        (
+            "model: {kind: encoder_unet, decoder_channels: [8, 0]}",
+            "model.decoder_channels.1: Input should be greater than 0, found 0",
+        ),
+        ("1: 2", "1: Keys should be strings"),
+    ],
+)
+def test_a_wrong_value_gets_its_path_and_what_was_found(text: str, line: str) -> None:
+    assert message_of(text).startswith(f"run.yaml:\n  {line}")
+
+
+def test_all_mistakes_are_told_at_once_one_line_each() -> None:
+    message = message_of(
+        "seed: -1\nmodel: {kind: unett}\ntraining: {epochs: x, batch_size: many}\nlos: {}",
+        "optimizer.lr=no",
+        "data.rot=x",
+    )
+    lines = message.splitlines()
+    assert lines[0] == "run.yaml:"
+    assert sorted(line.strip().partition(":")[0] for line in lines[1:]) == [
+        "data.rot",
+        "los",
+        "model",
+        "optimizer.lr",
+        "seed",
+        "training.batch_size",
+        "training.epochs",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("a: [1", "not YAML"),
+        ("\ta: 1", "not YAML"),
+        ("seed: 2026-13-45", "not YAML"),
+        ("!!python/object:os.system {}", "not YAML"),
+        ("[1, 2]", "expected sections such as `model:`, found [1, 2]"),
+        ("just words", "expected sections such as `model:`, found 'just words'"),
+    ],
+)
+def test_text_that_is_no_config_is_named(text: str, found: str) -> None:
+    assert message_of(text).startswith(f"run.yaml: {found}")
+
+
+@pytest.mark.parametrize("override", ["optimizer", "=3", "optimizer..lr=3", "--lr", ".=1"])
+def test_a_malformed_override_is_shown_with_an_example(override: str) -> None:
+    assert message_of("", override) == (
+        f"{override}: expected section.field=value, such as optimizer.lr=3e-4"
+    )
+
+
+def test_an_override_below_a_field_says_that_it_is_no_section() -> None:
+    assert message_of("seed: 1", "seed.x=3") == "seed.x=3: `seed` is no section"
+
+
+@pytest.mark.parametrize("value", ["2026-13-45", "[1", "@x"])
+def test_an_override_that_is_no_yaml_is_text(value: str) -> None:
+    config = parse_config("", "run.yaml", [f"data.root={value}"])
+    assert config.data == Ade20kData(root=Path(value))
+
+
+def test_a_config_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"none\.yaml: no such config file"):
+        read_config(tmp_path / "none.yaml")
+    with pytest.raises(InputError, match="cannot be read"):
+        read_config(tmp_path)
+    (tmp_path / "latin.yaml").write_bytes(b"data: {root: '\xe4'}")
+    with pytest.raises(InputError, match=r"latin\.yaml: cannot be read"):
+        read_config(tmp_path / "latin.yaml")
+
+
+def test_the_schema_describes_every_field() -> None:
+    schema: dict[str, Any] = json.loads(config_schema())
+    sections: dict[str, Any] = schema["$defs"]
+    assert set(schema["properties"]) == set(RunConfig.model_fields)
+    for name, section in sections.items():
+        assert section["description"], name
+        assert section["additionalProperties"] is False
+        for field, facts in section["properties"].items():
+            assert field == "kind" or facts["description"], f"{name}.{field}"
+
+
+def test_differences_name_path_and_both_values() -> None:
+    stored = parse_config("optimizer: {lr: 1}", "run.yaml")
+    asked = parse_config("", "run.yaml", ["optimizer.lr=2", "model.kind=encoder_unet"])
+    differences = config_differences(asked, stored)
+    assert "optimizer.lr: 2.0 instead of 1.0" in differences
+    assert "model.kind: encoder_unet instead of unet" in differences
+    assert "model.width: None instead of 64" in differences
+    assert not any(line.startswith("training") for line in differences)
+
+
+def test_auto_fits_whatever_it_was_resolved_to() -> None:
+    asked = parse_config("training: {batch_size: auto}", "run.yaml")
+    stored = parse_config("training: {batch_size: 16, precision: bf16, threads: 2}", "run.yaml")
+    assert config_differences(asked, stored) == []
+    assert "training.batch_size: 16 instead of auto" in config_differences(stored, asked)
+
+
+def test_a_key_given_twice_is_refused() -> None:
+    with pytest.raises(InputError, match="`seed` is given twice"):
+        parse_config("seed: 1\nmodel: {width: 8}\nseed: 2", "a.yaml")

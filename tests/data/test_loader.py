@@ -1,0 +1,251 @@
+"""Batches by step: the same for any number of threads, processes and restarts."""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from sceneparse.data.dataset import Sample
+from sceneparse.data.loader import Batch, Loader, prefetched
+from sceneparse.data.transforms import Augmentation, Transform
+from sceneparse.errors import InputError
+from sceneparse.label_files import distinct_colors
+from sceneparse.labels import Labels
+
+AUGMENTATION = Augmentation(crop=0.5, flip=0.5, brightness=0.2)
+
+
+class Numbered:
+    """Samples that differ, one of which may be broken."""
+
+    def __init__(self, count: int, broken: int | None = None) -> None:
+        self.count = count
+        self.broken = broken
+
+    @property
+    def labels(self) -> Labels:
+        return Labels(("a", "b"), distinct_colors(2), (0, 1))
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: int) -> Sample:
+        if index == self.broken:
+            raise InputError(f"{index}.png: broken")
+        random = np.random.default_rng(index)
+        image: NDArray[np.uint8] = random.integers(0, 256, (12, 10, 3), np.uint8)
+        return Sample(image, random.integers(0, 2, (12, 10), np.uint8), str(index))
+
+
+def loader(
+    count: int = 11,
+    batch_size: int = 4,
+    threads: int = 2,
+    rank: int = 0,
+    processes: int = 1,
+    seed: int = 1,
+) -> Loader:
+    transform = Transform(8, AUGMENTATION, seed)
+    return Loader(Numbered(count), transform, seed, batch_size, threads, rank, processes)
+
+
+def assert_same(first: Sequence[Batch], second: Sequence[Batch]) -> None:
+    for one, other in zip(first, second, strict=True):
+        assert one.names == other.names
+        np.testing.assert_array_equal(one.image, other.image)
+        np.testing.assert_array_equal(one.mask, other.mask)
+
+
+def test_a_batch_is_stacked_samples() -> None:
+    (batch,) = loader().batches(0, 1)
+    assert (batch.image.shape, batch.image.dtype) == ((4, 8, 8, 3), np.uint8)
+    assert (batch.mask.shape, batch.mask.dtype) == ((4, 8, 8), np.uint8)
+    source, (epoch, index) = Numbered(11), (0, int(batch.names[2]))
+    expected = Transform(8, AUGMENTATION, 1)(source[index], epoch, index)
+    np.testing.assert_array_equal(batch.image[2], expected.image)
+    np.testing.assert_array_equal(batch.mask[2], expected.mask)
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 4, 12])
+def test_each_epoch_is_another_permutation(batch_size: int) -> None:
+    twelve = loader(count=12, batch_size=batch_size)
+    steps = twelve.steps_per_epoch
+    assert steps == 12 // batch_size
+    epochs = [
+        [
+            name
+            for batch in twelve.batches(epoch * steps, (epoch + 1) * steps)
+            for name in batch.names
+        ]
+        for epoch in range(3)
+    ]
+    for names in epochs:
+        assert sorted(names, key=int) == [str(index) for index in range(12)]
+    assert epochs[0] != epochs[1] != epochs[2] != epochs[0]
+
+
+def test_samples_that_fill_no_batch_are_left_out_of_an_epoch_and_not_always_the_same() -> None:
+    eleven = loader(count=11, batch_size=4)
+    assert eleven.steps_per_epoch == 2
+    left_out: set[str] = set()
+    for epoch in range(20):
+        names = [name for batch in eleven.batches(2 * epoch, 2 * epoch + 2) for name in batch.names]
+        assert len(set(names)) == len(names) == 8
+        left_out |= {str(index) for index in range(11)} - set(names)
+    assert len(left_out) == 11
+
+
+def test_epochs_see_another_augmentation_of_a_sample() -> None:
+    whole = loader(count=4, batch_size=4)
+    first, second = whole.batches(0, 2)
+    place = [first.names.index("0"), second.names.index("0")]
+    assert not np.array_equal(first.image[place[0]], second.image[place[1]])
+
+
+def test_another_seed_is_another_order() -> None:
+    orders = {
+        tuple(name for batch in loader(seed=seed).batches(0, 2) for name in batch.names)
+        for seed in range(4)
+    }
+    assert len(orders) == 4
+
+
+@pytest.mark.parametrize("threads", [1, 3, 16])
+def test_batches_do_not_depend_on_the_number_of_threads(threads: int) -> None:
+    assert_same(list(loader(threads=threads).batches(0, 7)), list(loader(threads=2).batches(0, 7)))
+
+
+@pytest.mark.parametrize("step", [1, 2, 3, 5, 8])
+def test_starting_at_a_step_goes_on_as_if_never_stopped(step: int) -> None:
+    whole = list(loader().batches(0, 9))
+    assert_same(list(loader().batches(step, 9)), whole[step:])
+
+
+@pytest.mark.parametrize("processes", [2, 3, 4])
+def test_processes_share_the_batch_of_one(processes: int) -> None:
+    alone = list(loader(count=50, batch_size=12).batches(0, 9))
+    parts = [
+        list(loader(50, 12 // processes, 2, rank, processes).batches(0, 9))
+        for rank in range(processes)
+    ]
+    together = [
+        Batch(
+            image=np.concatenate([batch.image for batch in step]),
+            mask=np.concatenate([batch.mask for batch in step]),
+            names=tuple(name for batch in step for name in batch.names),
+        )
+        for step in zip(*parts, strict=True)
+    ]
+    assert_same(together, alone)
+    steps = {loader(50, 12 // processes, 2, 0, processes).steps_per_epoch, 50 // 12}
+    assert steps == {4}
+
+
+@pytest.mark.parametrize("count", [1, 3, 7])
+def test_a_data_set_smaller_than_a_batch_is_gone_through_more_than_once(count: int) -> None:
+    few = loader(count=count, batch_size=8)
+    assert few.steps_per_epoch == 1
+    batches = list(few.batches(0, 3))
+    for batch in batches:
+        times = Counter(batch.names)
+        assert len(batch.names) == 8
+        assert set(times) == {str(index) for index in range(count)}
+        assert max(times.values()) - min(times.values()) <= 1
+
+
+def test_no_steps_are_no_batches() -> None:
+    assert list(loader().batches(3, 3)) == []
+
+
+def test_an_error_of_a_sample_comes_out_of_its_batch() -> None:
+    broken = Loader(Numbered(8, broken=5), Transform(8, AUGMENTATION, 0), 0, 2, 2)
+    seen: list[str] = []
+
+    def read() -> None:
+        for batch in broken.batches(0, 4):
+            seen.extend(batch.names)
+
+    with pytest.raises(InputError, match=r"^5\.png: broken$"):
+        read()
+    whole = Loader(Numbered(8), Transform(8, AUGMENTATION, 0), 0, 2, 2)
+    names = [name for batch in whole.batches(0, 4) for name in batch.names]
+    assert seen == names[: names.index("5") // 2 * 2]
+
+
+def test_leaving_early_stops_the_threads() -> None:
+    before = set(threading.enumerate())
+    batches = loader().batches(0, 1000)
+    next(batches)
+    started = set(threading.enumerate()) - before
+    assert started
+    batches.close()
+    assert not any(thread.is_alive() for thread in started)
+
+
+def test_prefetched_keeps_the_order_of_its_inputs() -> None:
+    def slow_at_first(value: int) -> int:
+        time.sleep(0.02 if value % 4 == 0 else 0)
+        return value * value
+
+    results = list(prefetched(slow_at_first, range(20), threads=4, ahead=6))
+    assert results == [value * value for value in range(20)]
+
+
+@pytest.mark.parametrize(("threads", "ahead"), [(1, 0), (3, 0), (1, 5), (3, 50)])
+def test_prefetched_yields_everything_once(threads: int, ahead: int) -> None:
+    assert list(prefetched(str, range(7), threads=threads, ahead=ahead)) == list("0123456")
+    assert list(prefetched(str, [], threads=threads, ahead=ahead)) == []
+
+
+def test_prefetched_runs_ahead_by_a_limit_only() -> None:
+    taken: list[int] = []
+
+    def noted(value: int) -> int:
+        taken.append(value)
+        return value
+
+    results = prefetched(noted, range(100), threads=2, ahead=5)
+    assert next(results) == 0
+    deadline = time.monotonic() + 10
+    while len(taken) < 6 and time.monotonic() < deadline:
+        time.sleep(0.001)
+    assert sorted(taken) == list(range(6))
+    results.close()
+
+
+def test_prefetched_drops_what_is_not_wanted_any_more() -> None:
+    taken: list[int] = []
+
+    def noted(value: int) -> int:
+        taken.append(value)
+        time.sleep(0.01)
+        return value
+
+    results = prefetched(noted, range(100), threads=1, ahead=60)
+    next(results)
+    results.close()
+    assert len(taken) < 50
+
+
+def test_prefetched_works_at_the_same_time() -> None:
+    meeting = threading.Barrier(2, timeout=10)
+
+    def met(value: int) -> int:
+        meeting.wait()
+        return value
+
+    assert list(prefetched(met, range(4), threads=2, ahead=4)) == [0, 1, 2, 3]
+
+
+def test_prefetched_gives_an_error_where_its_result_would_be() -> None:
+    def reciprocal(value: int) -> float:
+        return 1 / value
+
+    results = prefetched(reciprocal, [2, 4, 0, 5], threads=2, ahead=4)
+    assert [next(results), next(results)] == [0.5, 0.25]
+    with pytest.raises(ZeroDivisionError):
+        next(results)

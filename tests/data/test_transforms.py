@@ -1,0 +1,164 @@
+"""One resampling to a square, random in (seed, epoch, index) alone."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from sceneparse.data.dataset import Sample
+from sceneparse.data.transforms import Augmentation, Transform, resample
+from sceneparse.labels import Mask
+
+ALL = Augmentation(crop=0.4, aspect=1.5, flip=0.5, brightness=0.3, contrast=0.3, saturation=0.3)
+PLACES = Augmentation(crop=0.4, aspect=1.5, flip=0.5)
+# One colour per id, far apart.
+PAINT = np.array([[20, 20, 20], [230, 40, 40], [40, 230, 40], [40, 40, 230]], np.uint8)
+
+
+def painted(size: tuple[int, int], dtype: type[Mask] | type[np.uint8] = np.uint8) -> Sample:
+    """Make a picture of large blocks of colour, each the colour of its id."""
+    rows, columns = np.indices(size)
+    ids = (rows * 3 // size[0] + 2 * (columns * 4 // size[1])) % 4
+    return Sample(PAINT[ids], ids.astype(dtype), "painted")
+
+
+def noisy(size: tuple[int, int]) -> Sample:
+    random = np.random.default_rng(0)
+    image = random.integers(0, 256, (*size, 3), np.uint8)
+    return Sample(image, random.integers(0, 4, size, np.uint8), "noisy")
+
+
+def away_from_edges(mask: NDArray[np.unsignedinteger]) -> NDArray[np.bool_]:
+    """Mark pixels whose neighbours two steps around hold the same id."""
+    same = np.ones(mask.shape, bool)
+    for axis in (0, 1):
+        for step in (-2, -1, 1, 2):
+            same &= np.roll(mask, step, axis) == mask
+    same[:2] = same[-2:] = same[:, :2] = same[:, -2:] = False
+    return same
+
+
+def test_the_same_numbers_give_the_same_sample() -> None:
+    sample = noisy((40, 50))
+    first, again = (Transform(32, ALL, seed=3)(sample, 2, 5) for _ in range(2))
+    np.testing.assert_array_equal(first.image, again.image)
+    np.testing.assert_array_equal(first.mask, again.mask)
+    assert first.name == "noisy"
+
+
+@pytest.mark.parametrize(("seed", "epoch", "index"), [(4, 2, 5), (3, 1, 5), (3, 2, 6), (3, 5, 2)])
+def test_another_seed_epoch_or_index_gives_another_sample(
+    seed: int, epoch: int, index: int
+) -> None:
+    sample = noisy((40, 50))
+    first = Transform(32, ALL, seed=3)(sample, 2, 5)
+    other = Transform(32, ALL, seed)(sample, epoch, index)
+    assert (first.image != other.image).mean() > 0.5
+    assert (first.mask != other.mask).any()
+
+
+def test_a_sample_is_not_changed_by_its_transform() -> None:
+    sample = noisy((40, 50))
+    image, mask = sample.image.copy(), sample.mask.copy()
+    for index in range(5):
+        Transform(32, ALL, seed=0)(sample, 0, index)
+    np.testing.assert_array_equal(sample.image, image)
+    np.testing.assert_array_equal(sample.mask, mask)
+
+
+@pytest.mark.parametrize("size", [(40, 50), (32, 32), (9, 200), (300, 310)])
+def test_no_augmentation_is_a_plain_resize(size: tuple[int, int]) -> None:
+    sample = noisy(size)
+    out = Transform(32, Augmentation(), seed=1)(sample, 4, 7)
+    image = np.array(Image.fromarray(sample.image).resize((32, 32), Image.Resampling.BILINEAR))
+    rows = ((np.arange(32) + 0.5) * size[0] / 32).astype(int)
+    columns = ((np.arange(32) + 0.5) * size[1] / 32).astype(int)
+    np.testing.assert_array_equal(out.mask, sample.mask[rows][:, columns])
+    # Far downscaling goes through a box filter first: near the plain resize, not equal to it.
+    assert np.abs(out.image.astype(int) - image).mean() < (0.01 if max(size) < 192 else 12)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 70), (70, 1), (3, 500), (64, 64), (257, 101)])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_any_size_comes_out_square_and_the_mask_invents_no_id(
+    size: tuple[int, int], dtype: type[np.uint8]
+) -> None:
+    sample = painted(size, dtype)
+    sample = sample._replace(mask=np.where(sample.mask == 3, np.iinfo(dtype).max, sample.mask))
+    for index in range(20):
+        out = Transform(33, replace(ALL, crop=0.01, aspect=4.0), seed=0)(sample, 0, index)
+        assert out.image.shape == (33, 33, 3)
+        assert out.mask.shape == (33, 33)
+        assert (out.image.dtype, out.mask.dtype) == (np.uint8, dtype)
+        assert set(np.unique(out.mask).tolist()) <= set(np.unique(sample.mask).tolist())
+
+
+@pytest.mark.parametrize("size", [(60, 80), (400, 300), (1000, 1400)])
+@pytest.mark.parametrize("index", range(8))
+def test_image_and_mask_stay_aligned(size: tuple[int, int], index: int) -> None:
+    out = Transform(64, PLACES, seed=5)(painted(size), 0, index)
+    inside = away_from_edges(out.mask)
+    assert inside.mean() > 0.4
+    wrong = np.abs(out.image.astype(int) - PAINT[out.mask]).max(-1) > 10
+    assert not (wrong & inside).any()
+
+
+def test_alignment_is_seen_to_be_lost_where_the_mask_is_shifted() -> None:
+    out = Transform(64, PLACES, seed=5)(painted((400, 300)), 0, 0)
+    shifted = np.roll(out.mask, 6, axis=1)
+    wrong = np.abs(out.image.astype(int) - PAINT[shifted]).max(-1) > 10
+    assert (wrong & away_from_edges(shifted)).any()
+
+
+def test_flip_mirrors_image_and_mask() -> None:
+    sample = noisy((32, 32))
+    box = (0.0, 0.0, 32.0, 32.0)
+    plain = resample(sample.image, sample.mask, box, 32, flip=False)
+    mirrored = resample(sample.image, sample.mask, box, 32, flip=True)
+    for before, after in zip(plain, mirrored, strict=True):
+        np.testing.assert_array_equal(after, before[:, ::-1])
+        assert after.flags.c_contiguous
+
+
+def test_flip_happens_as_often_as_asked() -> None:
+    sample = noisy((32, 32))
+    flipped = [
+        not np.array_equal(
+            Transform(32, Augmentation(flip=0.25), 0)(sample, epoch, 0).mask, sample.mask
+        )
+        for epoch in range(400)
+    ]
+    assert 0.17 < np.mean(flipped) < 0.33
+
+
+def test_crop_and_aspect_stay_in_their_limits() -> None:
+    """A ramp tells which columns and rows were cut out."""
+    rows, columns = np.indices((100, 200))
+    image = np.stack([rows, columns, rows], -1).astype(np.uint8)
+    sample = Sample(image, np.zeros((100, 200), np.uint8), "ramp")
+    heights: list[float] = []
+    widths: list[float] = []
+    corners: list[NDArray[np.float64]] = []
+    for index in range(200):
+        out = Transform(50, Augmentation(crop=0.5, aspect=1.4), 0)(sample, 0, index).image
+        heights.append(float(np.ptp(out[..., 0].astype(float))) * 50 / 49 / 100)
+        widths.append(float(np.ptp(out[..., 1].astype(float))) * 50 / 49 / 200)
+        corners.append(out[0, 0, :2] / [100, 200])
+    ratios = np.array(widths) / np.array(heights)
+    low = 0.5 / 1.4**0.5
+    assert low - 0.05 < min(heights) < 0.6
+    assert low - 0.05 < min(widths) < 0.6
+    assert max(heights) > 0.9
+    assert np.ptp(corners, axis=0).min() > 0.35
+    assert 1 / 1.4 - 0.06 < ratios.min() < 0.85
+    assert 1.15 < ratios.max() < 1.4 + 0.06
+
+
+@pytest.mark.parametrize("kind", ["brightness", "contrast", "saturation"])
+def test_colours_change_and_the_mask_does_not(kind: str) -> None:
+    sample = painted((32, 32))
+    out = Transform(32, Augmentation(**{kind: 0.5}), seed=0)(sample, 0, 1)
+    assert np.abs(out.image.astype(int) - sample.image).mean() > 1
+    np.testing.assert_array_equal(out.mask, sample.mask)
