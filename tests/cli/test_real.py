@@ -1,0 +1,56 @@
+"""The main job on real pictures."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sceneparse.data.ade20k import ade20k
+from tests.cli.conftest import Cli
+
+CONFIGS = Path(__file__).parents[2] / "configs" / "ade20k"
+
+
+@pytest.mark.real
+def test_real_pictures_are_learned_scored_and_parsed(
+    real_root: Path, official_root: Path, cli: Cli, tmp_path: Path
+) -> None:
+    done = cli(
+        "train", CONFIGS / "unet_narrow.yaml", f"data.root={real_root}", "data.training_limit=32",
+        "data.validation_limit=4", "training.epochs=8", "training.validate_every=8",
+        "model.width=8", "report.pictures=2", "--out", "run",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    done = cli("evaluate", "run", "--data", official_root, "--json", "scores.json")
+    assert done.returncode == 0, done.stderr
+    scores = json.loads((tmp_path / "scores.json").read_text())
+    assert scores["pictures"] == 3
+    assert 0 < scores["pixel_accuracy"] < 1
+    photos = official_root / "images" / "validation"
+    assert cli("predict", photos, "--model", "run", "--out", "out").returncode == 0
+    for photo in photos.iterdir():
+        with Image.open(photo) as image, Image.open(tmp_path / "out" / f"{photo.stem}.png") as mask:
+            assert mask.size == image.size
+            ids = np.array(mask)
+        assert ids.dtype == np.uint8
+        assert ids.min() >= 1
+        assert ids.max() <= 150
+    # What predict wrote, scored as files, has the very score that evaluate found.
+    (tmp_path / "maps").mkdir()
+    for photo in photos.iterdir():
+        (tmp_path / "out" / f"{photo.stem}.png").rename(tmp_path / "maps" / f"{photo.stem}.png")
+    done = cli("score", "maps", official_root / "annotations" / "validation", "--json", "s.json")
+    assert json.loads((tmp_path / "s.json").read_text())["miou"] == scores["miou"]
+
+
+@pytest.mark.real
+def test_real_masks_hold_only_classes_and_void(real_root: Path) -> None:
+    dataset = ade20k(real_root, "training")
+    seen = np.zeros(256, bool)
+    for index in range(0, len(dataset), 8):
+        seen[np.unique(dataset[index].mask)] = True
+    assert len(dataset) == 1600
+    assert seen[:150].sum() > 100
+    assert not seen[150:255].any()
