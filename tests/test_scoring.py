@@ -14,19 +14,34 @@ from sceneparse.labels import ade20k_labels
 from sceneparse.scoring import score_folders
 
 
-def slow_ade20k(truths: list[NDArray[np.uint8]], predictions: list[NDArray[np.uint8]]) -> float:
-    """Compute mIoU over raw ids 1..150, class by class from sets of pixels."""
+def slow_ade20k(
+    truths: list[NDArray[np.uint8]], predictions: list[NDArray[np.uint8]]
+) -> dict[str, float]:
+    """Score raw ids 1..150, class by class from sets of pixels."""
     ious: list[float] = []
+    accuracies: list[float] = []
+    weighted = right = valid = 0.0
     for raw in range(1, 151):
-        hit = union = 0
+        hit = union = pixels = 0
         for truth, prediction in zip(truths, predictions, strict=True):
-            valid = truth != 0
-            here, said = (truth == raw) & valid, (prediction == raw) & valid
+            labelled = truth != 0
+            here, said = truth == raw, (prediction == raw) & labelled
             hit += int(np.count_nonzero(here & said))
             union += int(np.count_nonzero(here | said))
+            pixels += int(np.count_nonzero(here))
+        right, valid = right + hit, valid + pixels
         if union:
             ious.append(hit / union)
-    return sum(ious) / len(ious)
+            weighted += pixels * hit / union
+        if pixels:
+            accuracies.append(hit / pixels)
+    return {
+        "miou": sum(ious) / len(ious),
+        "pixel_accuracy": right / valid,
+        "mean_accuracy": sum(accuracies) / len(accuracies),
+        "fwiou": weighted / valid,
+        "classes_absent": 150 - len(ious),
+    }
 
 
 def write(folder: Path, pictures: dict[str, NDArray[np.uint8]]) -> Path:
@@ -47,10 +62,10 @@ def test_score_agrees_with_a_slow_reference_on_official_pictures(
     names = sorted(truths)
     expected = slow_ade20k([truths[n] for n in names], [shifted[n] for n in names])
     assert report.pictures == 3
-    assert report.scores.miou == pytest.approx(expected, abs=1e-9)
-    right = sum(int(((truths[n] == shifted[n]) & (truths[n] > 0)).sum()) for n in names)
-    valid = sum(int((truths[n] > 0).sum()) for n in names)
-    assert report.scores.pixel_accuracy == pytest.approx(right / valid, abs=1e-9)
+    summary = report.scores.summary()
+    assert summary.keys() == expected.keys()
+    for name, value in expected.items():
+        assert summary[name] == pytest.approx(value, abs=1e-9), name
 
 
 def test_score_of_the_truth_is_one(tmp_path: Path) -> None:
@@ -93,8 +108,16 @@ def test_score_reports_a_missing_prediction(tmp_path: Path) -> None:
     truth = np.ones((4, 4), np.uint8)
     annotations = write(tmp_path / "t", {"a": truth, "b": truth})
     predictions = write(tmp_path / "p", {"a": truth})
-    with pytest.raises(InputError, match=r"b\.png"):
+    with pytest.raises(InputError, match=r"b\.png: annotation without a prediction"):
         score_folders(predictions, annotations, ade20k_labels())
+
+
+def test_score_takes_the_folder_that_predict_wrote(tmp_path: Path) -> None:
+    truth = np.ones((4, 4), np.uint8)
+    annotations = write(tmp_path / "t", {"a": truth})
+    color = np.zeros((4, 4, 3), np.uint8)
+    predictions = write(tmp_path / "p", {"a": truth, "a_color": color})
+    assert score_folders(predictions, annotations, ade20k_labels()).scores.miou == 1.0
 
 
 def test_report_writes_the_promised_keys(tmp_path: Path) -> None:

@@ -58,12 +58,16 @@ def dataset(config: DataConfig, split: str, root: Path | None = None) -> Dataset
     Raises:
         InputError: If the files are not as they should be.
     """
+    if root is not None:
+        root = root.expanduser()
     match config:
         case Ade20kData():
             limits = {"training": config.training_limit, "validation": config.validation_limit}
-            return ade20k(root or config.root, split).limited(None if root else limits.get(split))
+            return ade20k(root or config.root.expanduser(), split).limited(
+                None if root else limits.get(split)
+            )
         case FolderData():
-            return folder(root or config.root, split, config.validation_share)
+            return folder(root or config.root.expanduser(), split, config.validation_share)
         case SyntheticData():
             if root is not None:
                 return ade20k(root, split)

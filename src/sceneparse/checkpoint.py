@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from sceneparse.config.reading import config_yaml, parse_config
@@ -104,14 +104,30 @@ class RunFolder:
         """Make the folder.
 
         Raises:
-            InputError: If there is a run in it already.
+            InputError: If there is a run or anything else in it, or it cannot be made.
         """
-        if self.config.exists():
+        self.check_free()
+        try:
+            self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"{self.path}: cannot be made ({error.strerror})") from None
+
+    def check_free(self) -> None:
+        """Refuse a folder in which a new run would overwrite something.
+
+        Raises:
+            InputError: If there is anything in it.
+        """
+        if self.checkpoint.exists():
             raise InputError(
                 f"{self.path}: holds a run already; add --resume to go on with it, or give "
                 "another folder with --out"
             )
-        self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
+        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+            raise InputError(
+                f"{self.path}: is not empty, and no run that could be resumed; remove it, or give "
+                "another folder with --out"
+            )
 
     def read_config(self) -> RunConfig:
         """Read the config of a run that was started before.
@@ -144,7 +160,7 @@ def write_weights(path: Path, weights: Weights) -> None:
         "labels": weights.labels.to_json(),
     }
     with _replaced(path) as temporary:
-        save_file(tensors, temporary, metadata)
+        temporary.write_bytes(save(tensors, metadata))
 
 
 def read_weights(path: Path) -> Weights:
@@ -201,12 +217,21 @@ def write_text(path: Path, text: str) -> None:
 
 @contextmanager
 def _replaced(path: Path) -> Generator[Path]:
-    """Hand out a temporary file beside `path`, and put it in its place once it is complete."""
+    """Hand out a temporary file beside `path`, and put it in its place once it is complete.
+
+    Raises:
+        InputError: If it cannot be written; what was there before is untouched.
+    """
     temporary = path.with_name(f".{path.name}.part")
     try:
         yield temporary
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
         temporary.replace(path)
+    except (OSError, RuntimeError) as error:  # torch.save reports a full disk as the latter
+        raise InputError(
+            f"{path}: cannot be written ({error}); what was there before is untouched; make room, "
+            "then go on with --resume"
+        ) from error
     finally:
         temporary.unlink(missing_ok=True)

@@ -1,5 +1,6 @@
 """Which device there is and what it computes well."""
 
+from pathlib import Path
 from typing import Literal
 
 import psutil
@@ -17,7 +18,12 @@ def best_device(wanted: str = "auto") -> torch.device:
     there = {"cuda": torch.cuda.is_available, "mps": torch.backends.mps.is_available}
     if wanted == "auto":
         wanted = next((kind for kind, is_there in there.items() if is_there()), "cpu")
-    kind = wanted.partition(":")[0]
+    kind, _, index = wanted.partition(":")
+    if kind != "cpu" and kind not in there:
+        raise InputError(f"device {wanted}: unknown; use auto, cpu, cuda, cuda:1 or mps")
+    counted = torch.cuda.device_count() if kind == "cuda" else 1
+    if index and not (index.isdecimal() and int(index) < counted):
+        raise InputError(f"device {wanted}: there are {counted} of {kind} here, counted from 0")
     if kind in there and not there[kind]():
         raise InputError(f"device {wanted}: not there on this machine; use cpu or auto")
     return torch.device(wanted)
@@ -44,4 +50,8 @@ def memory_bytes(device: torch.device) -> int:
     """Return the memory of a device that is free now, in bytes; of the CPU, the RAM."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
-    return psutil.virtual_memory().available
+    available = psutil.virtual_memory().available
+    # A container may be allowed less than the machine has.
+    limit = Path("/sys/fs/cgroup/memory.max")
+    allowed = limit.read_text().strip() if limit.is_file() else "max"
+    return min(available, int(allowed)) if allowed.isdecimal() else available

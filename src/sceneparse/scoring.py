@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from sceneparse.data.dataset import pair_files
-from sceneparse.data.decode import read_mask
+from sceneparse.data.dataset import files_by_stem, read_annotation
+from sceneparse.data.decode import MASK_SUFFIXES, read_mask
 from sceneparse.errors import InputError
 from sceneparse.labels import Labels, Mask
 from sceneparse.metrics import Scores, confusion_matrix
@@ -83,20 +83,24 @@ class ScoreReport:
 def score_folders(predictions: Path, annotations: Path, labels: Labels) -> ScoreReport:
     """Score index PNGs of any tool against annotations, both in the annotations' own ids.
 
-    A predicted id that is no class counts as wrong. A prediction of another size than its
-    annotation is brought to it by nearest neighbour, and reported.
+    The prediction of an annotation is the file of the same name; other files, such as coloured
+    maps beside them, are not looked at. A predicted id that is no class counts as wrong. A
+    prediction of another size than its annotation is brought to it by nearest neighbour, and
+    reported.
 
     Raises:
-        InputError: If files are missing or broken, or an annotation holds unknown ids.
+        InputError: If predictions are missing, files are broken, or an annotation holds unknown
+            ids.
     """
-    pairs = pair_files(predictions, annotations, labels)
+    truths = files_by_stem(annotations, MASK_SUFFIXES)
+    predicted = _predictions_of(truths, predictions)
     confusion = np.zeros((labels.num_classes, labels.num_classes + 1), np.int64)
     resized: list[str] = []
-    for prediction_path, truth_path in zip(pairs.images, pairs.masks, strict=True):
-        truth = _truth(truth_path, labels)
-        raw = read_mask(prediction_path)
+    for stem, path in truths.items():
+        truth = read_annotation(path, labels)
+        raw = read_mask(predicted[stem])
         if raw.shape != truth.shape:
-            resized.append(prediction_path.name)
+            resized.append(predicted[stem].name)
             height, width = truth.shape
             raw = np.array(Image.fromarray(raw).resize((width, height), Image.Resampling.NEAREST))
         confusion += confusion_matrix(
@@ -105,18 +109,23 @@ def score_folders(predictions: Path, annotations: Path, labels: Labels) -> Score
     return ScoreReport(
         scores=Scores.from_confusion(confusion),
         labels=labels,
-        pictures=len(pairs),
+        pictures=len(truths),
         source={"predictions": str(predictions), "annotations": str(annotations)},
         warnings=_size_warnings(resized),
     )
 
 
-def _truth(path: Path, labels: Labels) -> Mask:
-    try:
-        return labels.encode(read_mask(path))
-    except InputError as error:
-        message = str(error)
-        raise InputError(message if str(path) in message else f"{path}: {message}") from None
+def _predictions_of(truths: dict[str, Path], folder: Path) -> dict[str, Path]:
+    """Find the prediction of each annotation."""
+    found = files_by_stem(folder, MASK_SUFFIXES, only=truths.keys())
+    missing = [truth for stem, truth in truths.items() if stem not in found]
+    if missing:
+        more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
+        raise InputError(
+            f"{missing[0]}: annotation without a prediction of the same name in {folder}{more}; "
+            "predict it too, or score against a folder of the annotations that were"
+        )
+    return found
 
 
 def _train_ids(raw: Mask, labels: Labels) -> Mask:

@@ -8,7 +8,19 @@ from sceneparse.errors import InputError
 
 
 class _Loader(yaml.SafeLoader):
-    """PyYAML's safe loader; a key given twice is a mistake instead of the last one winning."""
+    """PyYAML's safe loader without two traps.
+
+    A key given twice is a mistake, where PyYAML lets the last one win; and aliases are refused,
+    since a few of them nested inside each other fill any memory.
+    """
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            mark = self.peek_event().start_mark
+            raise yaml.constructor.ConstructorError(
+                problem="aliases (*name) are not read; write the value out", problem_mark=mark
+            )
+        return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]

@@ -22,7 +22,7 @@ def cli(tmp_path: Path) -> Cli:
             capture_output=True,
             text=True,
             check=False,
-            timeout=240,
+            timeout=280,
         )
 
     return run

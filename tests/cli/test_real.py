@@ -38,11 +38,18 @@ def test_real_pictures_are_learned_scored_and_parsed(
         assert ids.min() >= 1
         assert ids.max() <= 150
     # What predict wrote, scored as files, has the very score that evaluate found.
-    (tmp_path / "maps").mkdir()
-    for photo in photos.iterdir():
-        (tmp_path / "out" / f"{photo.stem}.png").rename(tmp_path / "maps" / f"{photo.stem}.png")
-    done = cli("score", "maps", official_root / "annotations" / "validation", "--json", "s.json")
+    done = cli("score", "out", official_root / "annotations" / "validation", "--json", "s.json")
     assert json.loads((tmp_path / "s.json").read_text())["miou"] == scores["miou"]
+
+
+@pytest.mark.slow
+def test_the_demo_does_the_whole_job(cli: Cli, tmp_path: Path) -> None:
+    done = cli("demo")
+    assert done.returncode == 0, done.stderr
+    scores = json.loads((tmp_path / "demo" / "scores.json").read_text())
+    assert scores["pixel_accuracy"] > 0.5
+    assert (tmp_path / "demo" / "run" / "model_progress.gif").is_file()
+    assert len(list((tmp_path / "demo" / "predictions").glob("*_overlay.jpg"))) == 4
 
 
 @pytest.mark.real

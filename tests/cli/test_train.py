@@ -52,7 +52,7 @@ def test_a_run_leaves_everything_that_was_promised(
 def test_an_interrupted_run_resumes_to_the_very_same_end(
     rectangles_config: Path, cli: Cli, tmp_path: Path
 ) -> None:
-    longer = ("training.epochs=12", "schedule.kind=one_cycle")
+    longer = ("training.epochs=7", "schedule.kind=one_cycle", "report.every=7")
     whole = cli("train", rectangles_config, *longer, "--out", "whole")
     assert whole.returncode == 0, whole.stderr
     process = subprocess.Popen(
@@ -63,7 +63,7 @@ def test_an_interrupted_run_resumes_to_the_very_same_end(
     )
     metrics = tmp_path / "parts" / "metrics.csv"
     deadline = time.monotonic() + 120
-    while not (metrics.exists() and metrics.read_text().count("\n") >= 4):
+    while not (metrics.exists() and metrics.read_text().count("\n") >= 3):
         assert process.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -71,8 +71,6 @@ def test_an_interrupted_run_resumes_to_the_very_same_end(
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "--resume" in output
-    stopped = read_checkpoint(tmp_path / "parts" / "checkpoints" / "last.pt")["step"]
-    assert 0 < stopped < 12 * 6
     resumed = cli("train", rectangles_config, *longer, "--out", "parts", "--resume")
     assert resumed.returncode == 0, resumed.stderr
     assert metrics.read_bytes() == (tmp_path / "whole" / "metrics.csv").read_bytes()
@@ -110,8 +108,6 @@ def test_evaluate_predict_and_score_agree(
     done = cli("evaluate", "run", "--json", "evaluated.json")
     assert done.returncode == 0, done.stderr
     assert "squashed to 32×32" in done.stdout
-    windows = cli("evaluate", "run", "inference.resize=window")
-    assert "windows of 32×32" in windows.stdout
     images = rectangles_root / "images" / "validation"
     done = cli("predict", images, "--model", "run/model.safetensors", "--out", "out")
     assert done.returncode == 0, done.stderr
@@ -123,12 +119,8 @@ def test_evaluate_predict_and_score_agree(
     document = json.loads((tmp_path / "out" / "000.json").read_text())
     for entry in document["classes"]:
         assert entry["share"] == np.mean(mask == entry["id"])
-    predictions = tmp_path / "predictions"
-    predictions.mkdir()
-    for path in (tmp_path / "out").glob("[0-9][0-9][0-9].png"):
-        path.rename(predictions / path.name)
     truth = rectangles_root / "masks" / "validation"
-    done = cli("score", predictions, truth, "--labels", "run/labels.json", "--json", "scored.json")
+    done = cli("score", "out", truth, "--labels", "run/labels.json", "--json", "scored.json")
     assert done.returncode == 0, done.stderr
     evaluated, scored = (
         json.loads((tmp_path / f"{name}.json").read_text()) for name in ("evaluated", "scored")
@@ -166,5 +158,8 @@ def test_a_trained_model_is_used_with_care(
     images = rectangles_root / "images" / "validation"
     assert "give another folder" in fails("predict", images, "--model", "run", "--out", images)
     assert "`inference` alone" in fails("evaluate", "run", "model.width=2")
-    twice = ("predict", images / "000.png", images / "000.png", "--model", "run", "--out", "out")
-    assert "would overwrite" in fails(*twice)
+    once = ("predict", images / "000.png", "--model", "run", "--out", "out")
+    assert "would be a result of both" in fails(*once, images / "000.png")
+    assert cli(*once).returncode == 0
+    assert "is there already; add --overwrite" in fails(*once)
+    assert "unknown; use auto, cpu" in fails("evaluate", "run", "--device", "gpu")

@@ -168,7 +168,7 @@ def test_an_unknown_key_gets_its_path_and_the_nearest_known_one(text: str, line:
         ("training: {clip_norm: .inf}", "training.clip_norm: Input should be a finite number"),
         (
             "model: {kind: encoder_unet, decoder_channels: [8, 0]}",
-            "model.decoder_channels.1: Input should be greater than 0, found 0",
+            "model.decoder_channels.1: Input should be greater than or equal to 1, found 0",
         ),
         ("1: 2", "1: Keys should be strings"),
     ],

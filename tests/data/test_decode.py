@@ -279,3 +279,15 @@ def test_mask_of_few_bits_keeps_its_ids(bits: int, tmp_path: Path) -> None:
     )
     (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(map(png_chunk, chunks)))
     np.testing.assert_array_equal(read_mask(tmp_path / "a.png"), ids)
+
+
+def test_image_with_a_damaged_exif_tag_is_read(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    exif[0x011A] = 72.0
+    path = saved(tmp_path / "a.jpg", np.zeros((8, 12, 3), np.uint8), exif=exif, quality=95)
+    # Orientation keeps its value, but claims to be text instead of a short number.
+    content = path.read_bytes().replace(b"\x01\x12\x00\x03", b"\x01\x12\x00\x02")
+    path.write_bytes(content)
+    assert read_image(path).shape in {(8, 12, 3), (12, 8, 3)}
+    assert image_size(path) == read_image(path).shape[:2]

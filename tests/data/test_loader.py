@@ -30,6 +30,10 @@ class Numbered:
     def labels(self) -> Labels:
         return Labels(("a", "b"), distinct_colors(2), (0, 1))
 
+    @property
+    def names(self) -> list[str]:
+        return [str(index) for index in range(self.count)]
+
     def __len__(self) -> int:
         return self.count
 

@@ -12,6 +12,7 @@ from sceneparse.labels import Mask
 class MeanBackend:
     """A network whose logits are the mean colours of each cell: what it sees, it tells."""
 
+    num_classes = 3
     input_stride = 8
     output_stride = 4
 

@@ -58,16 +58,32 @@ body = Encoder({ENCODER!r}, "imagenet").body.state_dict()
 assert all(torch.equal(tensor, served[name]) for name, tensor in body.items())
 print(len(body), "tensors")
 """
-    # The hub's address is read when its client is imported, so that is done in another process.
-    environment = {**os.environ, "HF_ENDPOINT": hub, "HF_HOME": str(tmp_path / "home")}
-    environment |= {"HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_XET": "1", "NO_PROXY": "127.0.0.1"}
-    done = subprocess.run(
+    done = run(code, HF_ENDPOINT=hub, HF_HOME=str(tmp_path / "home"), HF_HUB_DISABLE_XET="1")
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout.split()[0]) > 100
+
+
+def test_weights_that_cannot_be_had_are_reported(tmp_path: Path) -> None:
+    code = f"""
+from sceneparse.errors import InputError
+from sceneparse.models.encoder import Encoder
+try:
+    Encoder({ENCODER!r}, "imagenet")
+except InputError as error:
+    print(error)
+"""
+    done = run(code, HF_HUB_OFFLINE="1", HF_HOME=str(tmp_path))
+    assert "could not be had from the hub" in done.stdout
+    assert "model.weights=none" in done.stdout
+
+
+def run(code: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    """Run code in another process: the hub's client reads its settings when it is imported."""
+    return subprocess.run(
         [sys.executable, "-c", code],
-        env=environment,
+        env={**os.environ, "NO_PROXY": "127.0.0.1", **environment},
         capture_output=True,
         text=True,
         check=False,
         timeout=120,
     )
-    assert done.returncode == 0, done.stderr
-    assert int(done.stdout.split()[0]) > 100

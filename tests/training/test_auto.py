@@ -8,7 +8,7 @@ from sceneparse.config.reading import parse_config
 from sceneparse.device import best_device, native_precision
 from sceneparse.errors import InputError
 from sceneparse.labels import ade20k_labels
-from sceneparse.training.auto import step_bytes
+from sceneparse.training.auto import fitting_batch, step_bytes
 
 
 def test_a_wider_network_needs_more_memory_per_picture() -> None:
@@ -24,6 +24,13 @@ def test_a_wider_network_needs_more_memory_per_picture() -> None:
     # At least what the first stage alone keeps: four maps of 64×64 in fp32.
     assert needed[0] > 4 * 4 * 64 * 64 * 4
     assert 1.3 * needed[0] < needed[1] < 2.1 * needed[0]
+
+
+@pytest.mark.parametrize(
+    ("budget", "batch"), [(1e12, 16), (160, 16), (159, 8), (85, 8), (20, 2), (1, 2), (-5, 2)]
+)
+def test_a_batch_is_what_the_memory_holds(budget: float, batch: int) -> None:
+    assert fitting_batch(10, budget) == batch
 
 
 def test_a_device_that_is_not_there_is_refused() -> None:

@@ -1,5 +1,6 @@
-"""The loop learns, resumes exactly, and divides by the pixels that count."""
+"""Whole runs: they learn, keep what they promise, and refuse what would lose something."""
 
+import shutil
 from io import StringIO
 from pathlib import Path
 
@@ -14,11 +15,12 @@ from sceneparse.checkpoint import read_checkpoint, read_weights
 from sceneparse.config import RunConfig
 from sceneparse.config.reading import read_config
 from sceneparse.errors import InputError
-from sceneparse.load import load
+from sceneparse.loading import load
 from sceneparse.runs.evaluate import EvaluationTarget, evaluate_model
 from sceneparse.runs.train import TrainedRun, train
 
 QUIET = Console(file=StringIO())
+SPARSE = ("training.validate_every=50", "report.every=50")
 
 
 def run(config: RunConfig, path: Path, *, resume: bool = False) -> TrainedRun:
@@ -26,7 +28,7 @@ def run(config: RunConfig, path: Path, *, resume: bool = False) -> TrainedRun:
 
 
 def test_a_tiny_unet_learns_coloured_rectangles(rectangles_config: Path, tmp_path: Path) -> None:
-    config = read_config(rectangles_config, ["training.epochs=9"])
+    config = read_config(rectangles_config, ["training.epochs=9", *SPARSE])
     trained = run(config, tmp_path / "run")
     assert trained.finished
     assert trained.best_miou > 0.9
@@ -39,6 +41,8 @@ def test_evaluating_the_kept_weights_gives_the_score_of_the_run(
     report = evaluate_model(EvaluationTarget(str(tmp_path / "run")), "cpu", QUIET)
     assert report.scores.miou == trained.best_miou
     assert report.resize == "squashed to 32×32"
+    windows = EvaluationTarget(str(tmp_path / "run"), overrides=("inference.resize=window",))
+    assert "windows of 32×32" in str(evaluate_model(windows, "cpu", QUIET).resize)
 
 
 def test_a_weights_file_works_wherever_it_is(rectangles_config: Path, tmp_path: Path) -> None:
@@ -82,9 +86,10 @@ def test_the_same_seed_gives_the_same_weights(rectangles_config: Path, tmp_path:
 
 
 def test_a_loss_that_is_no_number_ends_the_run(rectangles_config: Path, tmp_path: Path) -> None:
-    config = read_config(rectangles_config, ["optimizer.kind=sgd", "optimizer.lr=1e30"])
-    with pytest.raises(InputError, match=r"loss is (nan|inf).*optimizer\.lr"):
-        run(config, tmp_path / "run")
+    for clip in ("null", "1.0"):
+        wild = ["optimizer.kind=sgd", "optimizer.lr=1e30", f"training.clip_norm={clip}"]
+        with pytest.raises(InputError, match=r"loss is (nan|inf).*optimizer\.lr"):
+            run(read_config(rectangles_config, wild), tmp_path / clip)
 
 
 def test_checkpoints_hold_data_only(rectangles_config: Path, tmp_path: Path) -> None:
@@ -109,7 +114,7 @@ def test_more_classes_than_a_byte_holds_are_trained_and_predicted(
         raw[:4] = 65000
         Image.fromarray(raw).save(root / "masks" / f"{index}.png")
         Image.fromarray(image).save(root / "images" / f"{index}.png")
-    config = read_config(rectangles_config, [f"data.root={root}", "training.epochs=20"])
+    config = read_config(rectangles_config, [f"data.root={root}", "training.epochs=20", *SPARSE])
     assert run(config, tmp_path / "run").best_miou > 0.5
     predictor = load(tmp_path / "run")
     assert predictor.labels.ignore_index == 65535
@@ -117,3 +122,28 @@ def test_more_classes_than_a_byte_holds_are_trained_and_predicted(
     decoded = predictor.labels.decode(predictor(image).mask)
     assert decoded.dtype == np.uint16
     assert np.mean(decoded == ids.astype(np.uint16) * 99) > 0.8
+
+
+def test_a_folder_with_something_in_it_is_left_alone(
+    rectangles_config: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / "metrics.csv").write_text("mine")
+    with pytest.raises(InputError, match="is not empty"):
+        run(read_config(rectangles_config), folder)
+    assert (folder / "metrics.csv").read_text() == "mine"
+
+
+def test_a_run_goes_on_where_its_data_have_moved_to(
+    rectangles_config: Path, rectangles_root: Path, tmp_path: Path
+) -> None:
+    run(read_config(rectangles_config, ["training.epochs=1"]), tmp_path / "run")
+    shutil.copytree(rectangles_root, tmp_path / "moved")
+    changes = [f"data.root={tmp_path / 'moved'}", "training.threads=1", "report.every=9"]
+    config = read_config(rectangles_config, ["training.epochs=1", *changes])
+    assert run(config, tmp_path / "run", resume=True).finished
+    (tmp_path / "moved" / "images" / "training" / "000.png").unlink()
+    (tmp_path / "moved" / "masks" / "training" / "000.png").unlink()
+    with pytest.raises(InputError, match="not those that the run was started with"):
+        run(config, tmp_path / "run", resume=True)

@@ -1,6 +1,7 @@
 """The command line: one file per group of commands, no logic, nothing heavy imported at start."""
 
 import errno
+import io
 import sys
 from typing import Annotated
 
@@ -47,36 +48,44 @@ app.add_typer(data.app, name="data")
 
 def main() -> None:
     """Run the command line; a user's mistake ends in one message and exit code 2."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # file names may hold anything
     try:
         app()
-    except InputError as error:
-        sys.stderr.write(f"error: {error}\n")
-        sys.exit(2)
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in _EXTRA_OF:
-            raise
-        extra = _EXTRA_OF[(error.name or "").partition(".")[0]]
-        sys.stderr.write(
-            f"error: {error.name} is not installed; this command needs "
-            f'`pip install "sceneparse[{extra}]"`\n'
-        )
-        sys.exit(2)
+    except BrokenPipeError:
+        sys.exit(1)
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         sys.exit(130)
-    except BrokenPipeError:
-        sys.exit(1)
-    except OSError as error:
-        if error.errno not in _USERS_DISK:
+    except (InputError, ModuleNotFoundError, OSError) as error:
+        message = _message(error)
+        if message is None:
             raise
-        sys.stderr.write(f"error: {error.filename or 'writing'}: {error.strerror}; {_DISK_HINT}\n")
+        sys.stderr.write(f"error: {message}\n")
         sys.exit(2)
 
 
+def _message(error: Exception) -> str | None:
+    """Say what a user can do about an error; nothing if it is none of theirs."""
+    match error:
+        case InputError():
+            return str(error)
+        case ModuleNotFoundError():
+            extra = _EXTRA_OF.get((error.name or "").partition(".")[0])
+            needs = f'this command needs `pip install "sceneparse[{extra}]"`'
+            return f"{error.name} is not installed; {needs}" if extra else None
+        case OSError() if error.errno in _USERS_DISK:
+            return f"{error.filename or 'writing'}: {error.strerror}; {_DISK_HINT}"
+        case _:
+            return None
+
+
 _USERS_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
-_DISK_HINT = "files written before are whole; make room or give another folder, then go on"
+_DISK_HINT = "make room or give another folder"
 _EXTRA_OF = {
     "torch": "train",
+    "torchvision": "train",
     "timm": "train",
     "lightning_fabric": "train",
     "safetensors": "train",

@@ -1,5 +1,6 @@
 """`train` and `demo`."""
 
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -31,12 +32,12 @@ def train(
 
     run = train_run(settings, folder, console, resume=resume)
     if not run.finished:
-        again = " ".join(["sceneparse", *sys.argv[1:], *([] if resume else ["--resume"])])
+        again = shlex.join(["sceneparse", *sys.argv[1:], *([] if resume else ["--resume"])])
         console.print(f"stopped; the state is saved. Go on with:\n  {again}", soft_wrap=True)
         raise typer.Exit(130)
     console.print(
-        f"kept the weights of epoch {run.best_epoch}, validation mIoU {run.best_miou:.4f}: "
-        f"{run.folder.weights}",
+        f"kept the weights of epoch {run.best_epoch}, validation mIoU {run.best_miou:.4f} "
+        f"({run.resize}): {run.folder.weights}",
         soft_wrap=True,
     )
 

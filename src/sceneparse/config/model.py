@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import Field
 
 from sceneparse.config.section import Section
 
@@ -11,7 +11,7 @@ class UNetModel(Section):
     """The U-Net of Ronneberger et al. (2015), batch-normalised, with bilinear upsampling."""
 
     kind: Literal["unet"] = "unet"
-    width: int = Field(default=64, ge=2, multiple_of=2)
+    width: int = Field(default=64, ge=2, le=1024, multiple_of=2)
     """Channels of the first stage; each deeper one has twice as many."""
 
 
@@ -23,7 +23,9 @@ class EncoderUNetModel(Section):
     """Name of a timm model."""
     weights: Literal["imagenet", "none"] = "imagenet"
     """What the encoder starts from: its ImageNet weights, or random numbers."""
-    decoder_channels: tuple[PositiveInt, ...] = Field(default=(256, 128, 64, 32, 16), min_length=1)
+    decoder_channels: tuple[Annotated[int, Field(ge=1, le=4096)], ...] = Field(
+        default=(256, 128, 64, 32, 16), min_length=1
+    )
     """Width of each decoder block, deepest first; those beyond the output stride are not built."""
     output_stride: Literal[1, 2, 4] = 4
     """Pixels of input per cell of the logits, which are then upsampled."""

@@ -10,6 +10,7 @@ from typing import Annotated, Any, get_args, get_origin
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from sceneparse.config.data import SyntheticData
 from sceneparse.config.run import RunConfig
 from sceneparse.errors import InputError
 from sceneparse.yaml_text import parse_yaml
@@ -70,14 +71,29 @@ def config_schema() -> str:
 def config_differences(asked: RunConfig, stored: RunConfig) -> list[str]:
     """List where a config asks for something else than a stored, resolved one.
 
-    What is `auto` in the one that is asked for fits whatever it was resolved to.
+    What is `auto` in the one that is asked for fits whatever it was resolved to. Where the data
+    lie, on what the run computes and what it draws may differ: the numbers stay the same.
     """
     wanted, held = _flat(asked.model_dump(mode="json")), _flat(stored.model_dump(mode="json"))
     return [
         f"{path}: {wanted.get(path)} instead of {held.get(path)}"
         for path in dict.fromkeys([*wanted, *held])
-        if wanted.get(path) not in ("auto", held.get(path))
+        if wanted.get(path) not in ("auto", held.get(path)) and not path.startswith(_MAY_DIFFER)
     ]
+
+
+def resumed_config(asked: RunConfig, stored: RunConfig) -> RunConfig:
+    """Return the stored config with what may differ taken from the one that is asked for."""
+    training = stored.training.model_copy(
+        update={"device": asked.training.device, "threads": asked.training.threads}
+    )
+    data = stored.data
+    if not isinstance(asked.data, SyntheticData):
+        data = data.model_copy(update={"root": asked.data.root})
+    return stored.model_copy(update={"training": training, "data": data, "report": asked.report})
+
+
+_MAY_DIFFER = ("data.root", "training.device", "training.threads", "report.")
 
 
 def _flat(document: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """What every data set is: pictures with masks, by index."""
 
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -41,6 +42,11 @@ class Dataset(Protocol):
         """How to read the train ids."""
         ...
 
+    @property
+    def names(self) -> Sequence[str]:
+        """Name of each sample, unique."""
+        ...
+
     def __len__(self) -> int:
         """Return the number of samples."""
         ...
@@ -75,24 +81,28 @@ class PairedFiles:
             InputError: If a file is broken, the sizes differ, or the mask holds unknown ids.
         """
         image = read_image(self.images[index])
-        raw = read_mask(self.masks[index])
-        _check_sizes(self.images[index], image.shape[:2], self.masks[index], raw.shape)
-        try:
-            mask = self.labels.encode(raw)
-        except InputError as error:
-            raise InputError(f"{self.masks[index]}: {error}") from None
+        mask = read_annotation(self.masks[index], self.labels)
+        _check_sizes(self.images[index], image.shape[:2], self.masks[index], mask.shape)
         return Sample(image, mask, self.images[index].stem)
 
     def limited(self, most: int | None) -> "PairedFiles":
         """Return at most so many of the samples, spread evenly; all of them for none."""
         if most is None or most >= len(self):
             return self
-        chosen = [place * len(self) // most for place in range(most)]
+        return self.chosen([place * len(self) // most for place in range(most)])
+
+    def chosen(self, indices: Sequence[int]) -> "PairedFiles":
+        """Return the samples of these indices."""
         return PairedFiles(
-            images=tuple(self.images[index] for index in chosen),
-            masks=tuple(self.masks[index] for index in chosen),
+            images=tuple(self.images[index] for index in indices),
+            masks=tuple(self.masks[index] for index in indices),
             labels=self.labels,
         )
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Name of each sample."""
+        return tuple(path.stem for path in self.images)
 
     def check_headers(self, index: int) -> None:
         """Check kind and sizes of one sample without reading its pixels.
@@ -104,14 +114,27 @@ class PairedFiles:
         _check_sizes(image, image_size(image), mask, mask_size(mask))
 
 
+def read_annotation(path: Path, labels: Labels) -> Mask:
+    """Read an index mask and turn its raw ids into train ids `(H, W)`.
+
+    Raises:
+        InputError: If the file is broken, holds colours, or ids that are not in the labels.
+    """
+    raw = read_mask(path)
+    try:
+        return labels.encode(raw)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+
+
 def pair_files(images: Path, masks: Path, labels: Labels) -> PairedFiles:
     """Pair the pictures of one folder with the masks of another by name.
 
     Raises:
         InputError: If a folder is missing or empty, a picture has no mask, or a mask no picture.
     """
-    image_of = _by_stem(images, IMAGE_SUFFIXES)
-    mask_of = _by_stem(masks, MASK_SUFFIXES)
+    image_of = files_by_stem(images, IMAGE_SUFFIXES)
+    mask_of = files_by_stem(masks, MASK_SUFFIXES)
     _check_all_paired(image_of, mask_of, "picture", f"mask of the same name in {masks}")
     _check_all_paired(mask_of, image_of, "mask", f"picture of the same name in {images}")
     names = sorted(image_of)
@@ -122,20 +145,33 @@ def pair_files(images: Path, masks: Path, labels: Labels) -> PairedFiles:
     )
 
 
-def _by_stem(folder: Path, suffixes: frozenset[str]) -> dict[str, Path]:
+def files_by_stem(
+    folder: Path, suffixes: frozenset[str], only: Container[str] | None = None
+) -> dict[str, Path]:
+    """List the files of a folder by their names without endings; hidden ones are left out.
+
+    Args:
+        folder: The folder.
+        suffixes: Endings to look for, in small letters.
+        only: Names to look for; none for all.
+
+    Raises:
+        InputError: If there is no such folder, nothing in it, or a name twice.
+    """
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder{_folders_in(folder.parent)}")
     files: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
-        if path.suffix.lower() not in suffixes or path.name.startswith("."):
+        wanted = only is None or path.stem in only
+        if path.suffix.lower() not in suffixes or path.name.startswith(".") or not wanted:
             continue
         if path.stem in files:
             raise InputError(
                 f"{path}: {files[path.stem].name} has the same name but for the ending; "
-                "a mask could belong to either; remove or rename one"
+                "which of them is meant is not clear; remove or rename one"
             )
         files[path.stem] = path
-    if not files:
+    if not files and only is None:
         endings = ", ".join(sorted(suffixes))
         raise InputError(f"{folder}: no files that end in {endings}{_folders_in(folder)}")
     return files

@@ -1,12 +1,13 @@
 """Pictures and masks from files, whatever their kind, with messages that say what is wrong."""
 
+import struct
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from sceneparse.errors import InputError
 from sceneparse.labels import Mask
@@ -30,7 +31,8 @@ def read_image(path: Path) -> NDArray[np.uint8]:
     with _opened(path) as image:
         _check_picture_kind(path, image)
         image.load()
-        return np.array(_rgb(ImageOps.exif_transpose(image)))
+        turn = None if image.format == "TIFF" else _TURNS.get(_orientation(image))
+        return np.array(_rgb(image if turn is None else image.transpose(turn)))
 
 
 def read_mask(path: Path) -> Mask:
@@ -67,7 +69,7 @@ def image_size(path: Path) -> tuple[int, int]:
         # Pillow turns the size of a TIFF itself.
         # Asking a PNG for EXIF that is not at its beginning would decode all of it.
         has_exif = image.format != "TIFF" and (image.format != "PNG" or "exif" in image.info)
-        turned = has_exif and image.getexif().get(_EXIF_ORIENTATION) in _TURNED
+        turned = has_exif and _orientation(image) in _SIDES_SWAPPED
     return (width, height) if turned else (height, width)
 
 
@@ -101,7 +103,17 @@ def check_mask_kind(path: Path, image: Image.Image) -> None:
 
 
 _EXIF_ORIENTATION = 0x0112
-_TURNED = (5, 6, 7, 8)  # the orientations that swap height and width
+# What makes a picture of an orientation upright (EXIF 2.32, tag 0x0112).
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_SIDES_SWAPPED = (5, 6, 7, 8)
 _INDEX_MODES = frozenset({"1", "L", "P", "I;16", "I;16B", "I"})
 _DEEP_MODES = frozenset({"I", "F"})
 _TOO_LARGE = f"at most {MAX_PIXELS // 1_000_000} million pixels are read; scale it down"
@@ -138,6 +150,14 @@ def _grey_spread(image: Image.Image) -> int:
     """Return what Pillow multiplies the values of 2- and 4-bit grey with, to fill a byte."""
     tiles = getattr(image, "tile", None)
     return {"L;2": 85, "L;4": 17}.get(str(tiles[0].args), 1) if tiles else 1
+
+
+def _orientation(image: Image.Image) -> int:
+    """Read the EXIF orientation; a damaged tag, which no viewer minds either, is none."""
+    try:
+        return int(image.getexif().get(_EXIF_ORIENTATION, 1))
+    except (struct.error, TypeError, ValueError, KeyError, SyntaxError):
+        return 1
 
 
 def _rgb(image: Image.Image) -> Image.Image:

@@ -13,6 +13,7 @@ one is depends on its name alone, so that adding pictures does not move the othe
 """
 
 import hashlib
+import os
 from pathlib import Path
 
 from sceneparse.data.dataset import PairedFiles, pair_files
@@ -74,13 +75,9 @@ def _held_out(pairs: PairedFiles, root: Path, split: str, validation_share: floa
             f"{root / 'images'}: one picture is too few to hold one out for validation; "
             "add pictures"
         )
-    return PairedFiles(
-        images=tuple(pairs.images[index] for index in chosen),
-        masks=tuple(pairs.masks[index] for index in chosen),
-        labels=pairs.labels,
-    )
+    return pairs.chosen(chosen)
 
 
 def _place(name: str) -> float:
     """Return a number in 0..1 that depends on a name alone and is spread evenly."""
-    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:6], "big") / 2**48
+    return int.from_bytes(hashlib.sha256(os.fsencode(name)).digest()[:6], "big") / 2**48

@@ -37,6 +37,15 @@ class SyntheticScenes:
         """The classes of ADE20K."""
         return ade20k_labels()
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Name of each scene; other scenes have other names."""
+        first = self.first_index
+        return tuple(
+            f"scene_{self.seed}_{index}_{self.height}x{self.width}"
+            for index in range(first, first + self.images)
+        )
+
     def __len__(self) -> int:
         """Return the number of scenes."""
         return self.images

@@ -26,6 +26,11 @@ class Backend(Protocol):
     """A network that runs."""
 
     @property
+    def num_classes(self) -> int:
+        """Number of classes, C."""
+        ...
+
+    @property
     def input_stride(self) -> int:
         """Sizes that are multiples of this need no padding."""
         ...

@@ -8,8 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from sceneparse.errors import InputError
 from sceneparse.inference.backend import Backend
 
+MAX_LOGITS_BYTES = 4 * 2**30
 ResizeKind = Literal["squash", "keep_ratio", "window"]
 
 
@@ -54,6 +56,7 @@ def logits_of(
 ) -> tuple[NDArray[np.float32], tuple[float, float]]:
     """Size a picture `(H, W, 3)`, run it, and return its logits and the cells that it covers."""
     size = resize.network_size(image.shape[0], image.shape[1], backend.input_stride)
+    _check_memory(image.shape, size, backend)
     sized = resized(image, size)
     stride = backend.output_stride
     covered = (size[0] / stride, size[1] / stride)
@@ -67,7 +70,9 @@ def resized(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8
     if image.shape[:2] == size:
         return np.ascontiguousarray(image)
     height, width = size
-    picture = Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR)
+    picture = Image.fromarray(image).resize(
+        (width, height), Image.Resampling.BILINEAR, reducing_gap=3.0
+    )
     return np.array(picture)
 
 
@@ -75,7 +80,7 @@ def _windows(image: NDArray[np.uint8], backend: Backend, resize: Resize) -> NDAr
     """Average the logits of overlapping windows over a picture."""
     stride = backend.output_stride
     rows, columns = (-(-side // stride) for side in image.shape[:2])
-    total: NDArray[np.float32] | None = None
+    total = np.zeros((backend.num_classes, rows, columns), np.float32)
     count = np.zeros((rows, columns), np.float32)
     # Windows begin at multiples of the input stride, so that their cells fall on one grid.
     side = _rounded(resize.size, backend.input_stride)
@@ -84,15 +89,12 @@ def _windows(image: NDArray[np.uint8], backend: Backend, resize: Resize) -> NDAr
         for left in _starts(image.shape[1], side, step):
             window = np.ascontiguousarray(image[top : top + side, left : left + side])
             logits = backend.logits(window)
-            if total is None:
-                total = np.zeros((logits.shape[0], rows, columns), np.float32)
             area = np.s_[top // stride :, left // stride :]
             view, seen = total[:, *area], count[area]
             height = min(logits.shape[1], view.shape[1])
             width = min(logits.shape[2], view.shape[2])
             view[:, :height, :width] += logits[:, :height, :width]
             seen[:height, :width] += 1
-    assert total is not None  # noqa: S101 - a picture has at least one window
     return total / count
 
 
@@ -101,6 +103,17 @@ def _starts(length: int, side: int, step: int) -> Iterator[int]:
     last = max(length - side, 0)
     yield from range(0, last, step)
     yield last
+
+
+def _check_memory(shape: tuple[int, ...], size: tuple[int, int], backend: Backend) -> None:
+    """Refuse pictures so long that their logits would fill the memory."""
+    cells = size[0] * size[1] // backend.output_stride**2
+    if 4 * cells * backend.num_classes > MAX_LOGITS_BYTES:
+        raise InputError(
+            f"a picture of {shape[1]}×{shape[0]} would be {size[1]}×{size[0]} for the network, and "
+            f"its logits more than {MAX_LOGITS_BYTES // 2**30} GiB; set inference.resize=squash or "
+            "a smaller inference.size"
+        )
 
 
 def _rounded(length: float, stride: int) -> int:

@@ -32,7 +32,7 @@ class CrossEntropy(nn.Module):
     def forward(
         self, features: Tensor, head: nn.Conv2d, covered: tuple[float, float], target: Tensor
     ) -> LossSum:
-        """Compute the loss at the size of the target, in fp32.
+        """Compute the loss at the size of the target; in strips all of it in fp32.
 
         Args:
             features: What the head sees, `(B, D, h, w)`.

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from sceneparse.losses.confusion import LossSum, confusion_matrix
+from sceneparse.sums import sum_dtype
 from sceneparse.upsample import interpolation_matrix, row_strips
 
 # Bytes of fp32 logits at a time: a CPU wants them in its cache, a GPU wants enough work per kernel.
@@ -63,7 +64,7 @@ class _StripCrossEntropy(torch.autograd.Function):
         ctx: Any, features: Tensor, weight: Tensor, bias: Tensor, target: Tensor, settings: Settings
     ) -> tuple[Tensor, Tensor]:
         num_classes = weight.shape[0]
-        total = features.new_zeros((), dtype=torch.float64)
+        total = features.new_zeros((), dtype=sum_dtype(features.device))
         prediction = torch.empty(target.shape, dtype=torch.int64, device=target.device)
         grad_features = torch.empty_like(features)
         grad_weight, grad_bias = torch.zeros_like(weight), torch.zeros_like(bias)
@@ -92,7 +93,7 @@ class _StripCrossEntropy(torch.autograd.Function):
         grad_total: Tensor = grad_outputs[0]
         grad_features, grad_weight, grad_bias = ctx.saved_tensors
         return (
-            grad_features * grad_total.to(grad_features.dtype),
+            (grad_features.float() * grad_total).to(grad_features.dtype),
             grad_weight * grad_total,
             grad_bias * grad_total,
             None,
@@ -120,7 +121,7 @@ def _loss_and_gradient_(
     (height, width), num_classes = target.shape, cells.shape[1]
     limit = STRIP_BYTES.get(cells.device.type, STRIP_BYTES_ACCELERATOR)
     step = max(1, limit // (4 * num_classes * width))
-    total = cells.new_zeros((), dtype=torch.float64)
+    total = cells.new_zeros((), dtype=sum_dtype(cells.device))
     if (cells.shape[0], cells.shape[2]) == (height, width) == settings.covered:
         for top in range(0, height, step):
             part = slice(top, top + step)
@@ -160,4 +161,4 @@ def _softmax_gradient_(
     strip.scatter_add_(1, true, -(1 - smoothing) * counted)
     if smoothing:
         strip.sub_(smoothing / strip.shape[1] * counted)
-    return ((norm.log() - wanted) * counted).sum(dtype=torch.float64)
+    return ((norm.log() - wanted) * counted).sum(dtype=sum_dtype(strip.device))

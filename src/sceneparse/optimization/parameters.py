@@ -11,7 +11,7 @@ def parameter_groups(
     """Split parameters by place (encoder or not) and by kind (weights or norms and biases).
 
     Args:
-        segmenter: Parameters whose name has a part `encoder` belong to the encoder.
+        segmenter: Parameters whose name has a part `encoder` or `stem` belong to the encoder.
         lr: Learning rate outside the encoder.
         weight_decay: Of weights; norms and biases, all that have one dimension, have none.
         encoder_factor: The encoder's learning rate is this times `lr`.
@@ -22,7 +22,8 @@ def parameter_groups(
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for name, parameter in segmenter.named_parameters():
         if parameter.requires_grad:
-            place = ("encoder" in name.split("."), parameter.ndim > 1)
+            in_encoder = not {"encoder", "stem"}.isdisjoint(name.split("."))
+            place = (in_encoder, parameter.ndim > 1)
             groups.setdefault(place, []).append(parameter)
     return [
         {

@@ -11,9 +11,9 @@ from sceneparse.config.reading import parse_config
 from sceneparse.data.ade20k import ade20k
 from sceneparse.data.dataset import PairedFiles
 from sceneparse.errors import InputError
-from sceneparse.load import load
+from sceneparse.loading import load
 from sceneparse.runs.evaluate import EvaluationTarget, evaluate_model
-from sceneparse.runs.predict import predict_files
+from sceneparse.runs.predict import predict_files, results_of
 from sceneparse.runs.synth import write_scenes
 from sceneparse.runs.train import train
 from sceneparse.scoring import ScoreReport
@@ -46,14 +46,15 @@ def demo(data: Path | None, out: Path, console: Console) -> ScoreReport:
     console.print(f"2. train: a U-Net on the pictures in {root}", style="bold")
     run = train(config, out / "run", console)
     if not run.finished:
-        raise InputError("demo: stopped before it was done")
+        raise KeyboardInterrupt
     console.print("3. evaluate: on pictures it has not seen", style="bold")
     report = evaluate_model(EvaluationTarget(str(run.folder.path)), "auto", console)
     report.write(out / "scores.json")
     console.print("4. predict: parse pictures and draw what was found", style="bold")
     files = list(_validation_files(root)[:PICTURES_TO_PARSE])
-    for result in predict_files(load(run.folder.path), files, out / "predictions"):
-        console.print(f"   {result.overlay}", soft_wrap=True)
+    results = results_of(files, out / "predictions", overwrite=False)
+    for paths, _ in predict_files(load(run.folder.path), files, results):
+        console.print(f"   {paths.overlay}", soft_wrap=True)
     console.print(f"done in {time.perf_counter() - start:.0f} s")
     return report
 

@@ -17,7 +17,7 @@ from sceneparse.device import best_device
 from sceneparse.errors import InputError
 from sceneparse.inference.evaluate import Evaluation, evaluate
 from sceneparse.inference.predictor import Predictor
-from sceneparse.load import find_weights, predictor_of
+from sceneparse.loading import find_weights, predictor_of
 from sceneparse.scoring import ScoreReport
 
 

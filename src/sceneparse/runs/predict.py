@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from sceneparse.data.decode import IMAGE_SUFFIXES, read_image
@@ -15,30 +16,35 @@ from sceneparse.errors import InputError
 from sceneparse.inference.predictor import Prediction, Predictor
 
 
-@dataclass(frozen=True)
-class PredictedFile:
-    """What was written for a picture.
+class Results(NamedTuple):
+    """The files written for one picture.
 
     Attributes:
+        mask: Index map, in the ids of the data set's annotations.
+        color: The same in the data set's colours.
         overlay: The photo under its classes, with a legend.
-        classes: The classes found, largest first.
+        summary: The classes found, as JSON.
     """
 
+    mask: Path
+    color: Path
     overlay: Path
-    classes: list[dict[str, Any]]
+    summary: Path
 
 
 def find_images(paths: Sequence[Path]) -> list[Path]:
     """List picture files: those named, and those in the folders named.
 
     Raises:
-        InputError: If there are none, or two would write the same results.
+        InputError: If there are none.
     """
     files: list[Path] = []
     for path in paths:
         if path.is_dir():
             inside = sorted(
-                file for file in path.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES
+                file
+                for file in path.iterdir()
+                if file.suffix.lower() in IMAGE_SUFFIXES and not file.name.startswith(".")
             )
             if not inside:
                 raise InputError(
@@ -49,66 +55,73 @@ def find_images(paths: Sequence[Path]) -> list[Path]:
             files.append(path)
         else:
             raise InputError(f"{path}: no such file or folder")
-    first: dict[str, Path] = {}
-    for file in files:
-        if file.stem in first:
-            raise InputError(
-                f"{file}: its results would overwrite those of {first[file.stem]}; "
-                "predict them into different folders"
-            )
-        first[file.stem] = file
     return files
 
 
-def predict_files(
-    predictor: Predictor, files: Sequence[Path], out: Path
-) -> Iterator[PredictedFile]:
-    """Parse pictures one after the other and write four files for each.
+def results_of(files: Sequence[Path], out: Path, *, overwrite: bool) -> list[Results]:
+    """Name the results of pictures, and see that writing them loses nothing.
 
-    `NAME.png` holds the ids of the data set's annotations, `NAME_color.png` its colours,
-    `NAME_overlay.jpg` both photo and colours with a legend, `NAME.json` the classes found.
+    Args:
+        files: Pictures.
+        out: Folder of the results.
+        overwrite: Whether results that are there already may be replaced.
 
     Raises:
-        InputError: If a picture cannot be read, or the results not be written.
+        InputError: If a result would replace a picture, another result, or a file that is there.
     """
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{out}: cannot be made ({error.strerror})") from None
-    clash = next((file for file in files if out.resolve() == file.resolve().parent), None)
-    if clash:
-        raise InputError(
-            f"{out}: is where {clash.name} lies, and results could overwrite pictures; "
-            "give another folder"
+    results = [
+        Results(
+            mask=out / f"{file.stem}.png",
+            color=out / f"{file.stem}_color.png",
+            overlay=out / f"{file.stem}_overlay.jpg",
+            summary=out / f"{file.stem}.json",
         )
+        for file in files
+    ]
+    pictures = {file.resolve() for file in files}
+    maker: dict[Path, Path] = {}
+    for file, paths in zip(files, results, strict=True):
+        for path in paths:
+            if path.resolve() in pictures:
+                raise InputError(f"{path}: is a picture to parse; give another folder with --out")
+            if path in maker:
+                raise InputError(
+                    f"{path}: would be a result of both {maker[path]} and {file}; "
+                    "parse them into different folders"
+                )
+            if path.exists() and not overwrite:
+                raise InputError(
+                    f"{path}: is there already; add --overwrite, or give another folder with --out"
+                )
+            maker[path] = file
+    return results
+
+
+def predict_files(
+    predictor: Predictor, files: Sequence[Path], results: Sequence[Results]
+) -> Iterator[tuple[Results, Prediction]]:
+    """Parse pictures one after the other, and write the results of each.
+
+    Raises:
+        InputError: If a picture cannot be read, or its results cannot be written.
+    """
     images = prefetched(read_image, files, threads=1, ahead=2)
-    for file, image in zip(files, images, strict=True):
+    for file, image, paths in zip(files, images, results, strict=True):
         prediction = predictor(image)
-        yield _write(
-            out,
-            file,
-            prediction,
-            with_legend(
-                overlay(image, prediction.mask, prediction.labels),
-                prediction.mask,
-                prediction.labels,
-            ),
-        )
+        try:
+            _write(paths, file.name, image, prediction)
+        except OSError as error:
+            raise InputError(f"{paths.mask}: cannot be written ({error})") from None
+        yield paths, prediction
 
 
-def _write(out: Path, file: Path, prediction: Prediction, picture: Any) -> PredictedFile:
-    labels = prediction.labels
-    classes = prediction.classes()
-    height, width = prediction.mask.shape
-    result = PredictedFile(out / f"{file.stem}_overlay.jpg", classes)
-    try:
-        Image.fromarray(labels.decode(prediction.mask)).save(out / f"{file.stem}.png")
-        Image.fromarray(color_mask(prediction.mask, labels)).save(out / f"{file.stem}_color.png")
-        Image.fromarray(picture).save(result.overlay, quality=92)
-        document = {"image": file.name, "width": width, "height": height, "classes": classes}
-        (out / f"{file.stem}.json").write_text(
-            json.dumps(document, indent=1) + "\n", encoding="utf-8"
-        )
-    except OSError as error:
-        raise InputError(f"{out}: results of {file.name} cannot be written ({error})") from None
-    return result
+def _write(paths: Results, name: str, image: NDArray[np.uint8], prediction: Prediction) -> None:
+    mask, labels = prediction.mask, prediction.labels
+    paths.mask.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(labels.decode(mask)).save(paths.mask)
+    Image.fromarray(color_mask(mask, labels)).save(paths.color)
+    picture = with_legend(overlay(image, mask, labels), mask, labels)
+    Image.fromarray(picture).save(paths.overlay, quality=92)
+    height, width = mask.shape
+    document = {"image": name, "width": width, "height": height, "classes": prediction.classes()}
+    paths.summary.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")

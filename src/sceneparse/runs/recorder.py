@@ -1,6 +1,8 @@
 """What a run writes while it goes on: tables, weights, checkpoints, pictures, a progress bar."""
 
 import csv
+import io
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -20,6 +22,9 @@ from sceneparse.report.progress import progress_gif
 from sceneparse.runs.stopping import StopRequests
 from sceneparse.training.loop import EpochRecord
 from sceneparse.training.state import TrainState
+
+# Seconds between lines of a log that has no progress bar.
+LOG_EVERY_S = 60
 
 
 class Recorder:
@@ -50,6 +55,7 @@ class Recorder:
         self._samples: list[Sample] = []
         self._stop = StopRequests()
         self._steps_per_epoch = 1
+        self._logged = time.monotonic()
         self._tensorboard = _summary_writer(folder.tensorboard, enabled=config.report.tensorboard)
         self._progress = Progress(
             SpinnerColumn(),
@@ -81,6 +87,8 @@ class Recorder:
             "training", total=total_steps, completed=self._state.step, loss=float("nan"), speed=0.0
         )
         if self._state.step == 0:
+            # From now on the folder holds a run that can be resumed.
+            self.save()
             self._draw("initial", "before training", self._predictor)
             return
         for table in (self._folder.metrics, self._folder.timing):
@@ -98,6 +106,19 @@ class Recorder:
                 loss=float(loss),
                 speed=(task.speed or 0.0) * self._pictures_per_step(),
             )
+            self._log(step, float(loss))
+
+    def _log(self, step: int, loss: float) -> None:
+        """Write a line now and then where there is no terminal to show a bar in."""
+        now = time.monotonic()
+        if self._console.is_terminal or now - self._logged < LOG_EVERY_S:
+            return
+        self._logged = now
+        left = self._progress.tasks[0].time_remaining
+        self._console.print(
+            f"step {step}/{self._progress.tasks[0].total:.0f} | loss {loss:.3f}"
+            + (f" | {left / 60:.0f} min left" if left else "")
+        )
 
     def epoch_ended(self, record: EpochRecord) -> None:
         """Write rows, weights if they are the best, curves, and pictures when it is their turn."""
@@ -117,7 +138,8 @@ class Recorder:
             for name, value in row.items():
                 if isinstance(value, float):
                     self._tensorboard.add_scalar(name, value, record.epoch)
-        self._console.print(_epoch_line(record, self._config.training.epochs), highlight=False)
+        line = _epoch_line(record, self._config.training.epochs)
+        self._console.print(line, soft_wrap=True)
 
     def save(self) -> None:
         """Write the checkpoint."""
@@ -152,7 +174,8 @@ class Recorder:
         prediction_panels(self._folder.predictions(when), rows, predictor.labels, title)
 
     def _film(self) -> None:
-        epochs = sorted(self._folder.path.glob("predictions_epoch_*.png"))
+        found = self._folder.path.glob("predictions_epoch_*.png")
+        epochs = sorted(found, key=lambda path: int(path.stem.rpartition("_")[2]))
         ends = [self._folder.predictions(when) for when in ("initial", "final")]
         frames = [path for path in (ends[0], *epochs, ends[1]) if path.exists()]
         progress_gif(frames, self._folder.progress)
@@ -211,13 +234,14 @@ def _epoch_line(record: EpochRecord, epochs: int) -> str:
 
 
 def _append(path: Path, row: dict[str, Any]) -> None:
-    """Add a row to a CSV file, with a header if it is new."""
-    is_new = not path.exists()
-    with path.open("a", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fieldnames=list(row), lineterminator="\n")
-        if is_new:
-            writer.writeheader()
-        writer.writerow(row)
+    """Add a row to a CSV file, with a header if it is new; the file is replaced as a whole."""
+    text = io.StringIO(path.read_text(encoding="utf-8") if path.exists() else "")
+    text.seek(0, io.SEEK_END)
+    writer = csv.DictWriter(text, fieldnames=list(row), lineterminator="\n")
+    if text.tell() == 0:
+        writer.writeheader()
+    writer.writerow(row)
+    write_text(path, text.getvalue())
 
 
 def _forget_after(path: Path, epoch: int) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 
 from rich.console import Console
@@ -34,7 +35,7 @@ def write_scenes(
     except OSError as error:
         raise InputError(f"{root}: cannot be made ({error.strerror}); give another") from None
     with (
-        ProcessPoolExecutor() as pool,
+        ProcessPoolExecutor(mp_context=get_context("spawn")) as pool,
         Progress(console=console, transient=True) as progress,
     ):
         task = progress.add_task("drawing scenes", total=sum(images.values()))

@@ -1,6 +1,7 @@
 """What a config leaves open is decided once, when a run starts, on the machine it starts on."""
 
 import os
+from dataclasses import dataclass
 
 import torch
 
@@ -17,8 +18,36 @@ REFERENCE_BATCH = 16
 MEMORY_SHARE = {"cpu": 0.4, "cuda": 0.7, "mps": 0.4}
 
 
-def resolve(config: RunConfig, segmenter: Segmenter, training: Dataset) -> RunConfig:
-    """Return the config with every `auto` decided.
+@dataclass(frozen=True)
+class Plan:
+    """What a run does on its machine, nothing left open.
+
+    Attributes:
+        device: Where it computes.
+        precision: In which precision.
+        batch_size: Pictures per step of each process.
+        threads: Threads that read pictures ahead.
+    """
+
+    device: torch.device
+    precision: build.Precision
+    batch_size: int
+    threads: int
+
+    def stored_in(self, config: RunConfig) -> RunConfig:
+        """Return the config with what was decided instead of every `auto`."""
+        decided = {
+            "device": self.device.type,
+            "precision": self.precision,
+            "batch_size": self.batch_size,
+            "threads": self.threads,
+        }
+        training = config.training.model_copy(update=decided)
+        return config.model_copy(update={"training": training})
+
+
+def resolve(config: RunConfig, segmenter: Segmenter, training: Dataset) -> Plan:
+    """Decide what a config leaves open; what it says is taken as it is.
 
     Raises:
         InputError: If the device asked for is not there.
@@ -28,33 +57,21 @@ def resolve(config: RunConfig, segmenter: Segmenter, training: Dataset) -> RunCo
     precision = native_precision(device) if asked.precision == "auto" else asked.precision
     batch_size = asked.batch_size
     if batch_size == "auto":
-        batch_size = fitting_batch(config, segmenter, training.labels, device, precision)
-        batch_size = min(batch_size, max(2, len(training)))
+        weights = sum(4 * parameter.numel() for parameter in segmenter.parameters())
+        # Weights, their gradients and two moments take their part whatever the batch.
+        budget = MEMORY_SHARE[device.type] * memory_bytes(device) - 4 * weights
+        per_picture = step_bytes(config, segmenter, training.labels, precision)
+        batch_size = min(fitting_batch(per_picture, budget), max(2, len(training)))
     threads = asked.threads
     if threads == "auto":
-        cores = os.cpu_count() or 1
-        threads = min(cores, 2 if device.type == "cpu" else 8)
-    decided = {
-        "device": device.type,
-        "precision": precision,
-        "batch_size": batch_size,
-        "threads": threads,
-    }
-    return config.model_copy(update={"training": asked.model_copy(update=decided)})
+        threads = min(os.cpu_count() or 1, 2 if device.type == "cpu" else 8)
+    return Plan(device, precision, batch_size, threads)
 
 
-def fitting_batch(
-    config: RunConfig,
-    segmenter: Segmenter,
-    labels: Labels,
-    device: torch.device,
-    precision: build.Precision,
-) -> int:
-    """Return the largest power of two up to the reference batch that fits into the memory."""
-    per_picture = step_bytes(config, segmenter, labels, precision)
-    budget = MEMORY_SHARE[device.type] * memory_bytes(device)
+def fitting_batch(picture_bytes: float, budget_bytes: float) -> int:
+    """Return the largest power of two up to the reference batch that fits, and at least 2."""
     batch = REFERENCE_BATCH
-    while batch > 2 and batch * per_picture > budget:
+    while batch > 2 and batch * picture_bytes > budget_bytes:
         batch //= 2
     return batch
 

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import shlex
 import subprocess
 import sys
 from importlib import metadata
@@ -11,6 +12,7 @@ from typing import Any
 import psutil
 import torch
 
+PACKAGE = Path(__file__).resolve().parents[1]
 PACKAGES = ("torch", "torchvision", "timm", "lightning-fabric", "numpy", "pillow", "safetensors")
 
 
@@ -30,21 +32,28 @@ def environment(seed: int) -> dict[str, Any]:
         "accelerators": [
             torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())
         ],
-        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
     }
 
 
 def _commit() -> str | None:
     """Return the commit of the source tree, marked where it was changed; none when installed."""
     try:
-        answer = subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"],  # noqa: S607
-            cwd=Path(__file__).parent,
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=10,
-        )
+        # Installed inside somebody else's checkout, the package must not report their commit.
+        if Path(_git("rev-parse", "--show-toplevel")) / "src" / PACKAGE.name != PACKAGE:
+            return None
+        return _git("describe", "--always", "--dirty", "--abbrev=12", "--exclude=*")
     except (OSError, subprocess.SubprocessError):
         return None
+
+
+def _git(*arguments: str) -> str:
+    answer = subprocess.run(  # noqa: S603 - fixed arguments
+        ["git", *arguments],  # noqa: S607
+        cwd=PACKAGE,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=10,
+    )
     return answer.stdout.strip()

@@ -16,7 +16,7 @@ from sceneparse.inference.evaluate import Evaluation
 from sceneparse.losses.confusion import LossSum
 from sceneparse.metrics import Scores
 from sceneparse.models.segmenter import Loss
-from sceneparse.training.state import EpochSums, TrainState, is_better
+from sceneparse.training.state import EpochSums, TrainState
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class EpochRecord(NamedTuple):
     Attributes:
         epoch: Counted from 1.
         step: Steps done in the run.
-        learning_rate: At its last step.
+        learning_rate: At its last step; of several, the highest.
         train_loss: Mean over its valid pixels, in nats, while the weights were moving.
         train: Scores of its training predictions, at the size and with the changes of training.
         validation: Scores on the validation split, where this epoch was validated.
@@ -140,7 +140,10 @@ def train_step(state: TrainState, job: Job, batch: Batch) -> Tensor:
     # DDP averages gradients over processes; the sum over all pixels is wanted.
     fabric.backward(sums.total * fabric.world_size / valid.clamp(min=1))
     if job.clip_norm is not None:
-        fabric.clip_gradients(job.model, job.optimizer, max_norm=job.clip_norm)
+        # The scaler of fp16 deals with gradients that are not finite, and the epoch's end reports.
+        fabric.clip_gradients(
+            job.model, job.optimizer, max_norm=job.clip_norm, error_if_nonfinite=False
+        )
     job.optimizer.step()
     job.optimizer.zero_grad()
     total = sums.total.detach()
@@ -182,8 +185,8 @@ def _end_epoch(state: TrainState, job: Job, clock: Clock) -> EpochRecord:
     mean_loss = float(loss) / max(1, int(confusion.sum()))
     if not math.isfinite(mean_loss):
         raise InputError(
-            f"epoch {epoch}: the training loss is {mean_loss}; lower optimizer.lr, or set "
-            "training.clip_norm or training.precision=fp32. The last checkpoint is from before."
+            f"epoch {epoch}: the training loss is {mean_loss}; start another run with a lower "
+            "optimizer.lr, with training.clip_norm=1, or with training.precision=fp32"
         )
     state.sums = EpochSums.zeros(confusion.shape[0], confusion.device)
     validation = None
@@ -191,13 +194,13 @@ def _end_epoch(state: TrainState, job: Job, clock: Clock) -> EpochRecord:
     if epoch % job.validate_every == 0 or epoch == job.epochs:
         validation = job.validate()
         state.schedule.validated(validation.loss)
-        is_best = is_better(validation.scores.miou, state.best_miou)
+        is_best = state.best_epoch == 0 or validation.scores.miou > state.best_miou
         if is_best:
             state.best_miou, state.best_epoch = validation.scores.miou, epoch
     return EpochRecord(
         epoch=epoch,
         step=state.step,
-        learning_rate=state.optimizer.param_groups[0]["lr"],
+        learning_rate=max(group["lr"] for group in state.optimizer.param_groups),
         train_loss=mean_loss,
         train=Scores.from_confusion(confusion.cpu().numpy()),
         validation=validation,

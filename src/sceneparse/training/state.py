@@ -1,6 +1,5 @@
 """All that changes while a run goes on, in one place: what a checkpoint holds."""
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,8 +7,10 @@ import torch
 from lightning_fabric.plugins import MixedPrecision
 from torch import Tensor
 
+from sceneparse.errors import InputError
 from sceneparse.models.segmenter import Segmenter
 from sceneparse.optimization.schedule import Schedule
+from sceneparse.sums import sum_dtype
 
 
 @dataclass
@@ -27,10 +28,8 @@ class EpochSums:
     @classmethod
     def zeros(cls, num_classes: int, device: torch.device) -> "EpochSums":
         """Start an epoch."""
-        # MPS has no float64.
-        precise = torch.float32 if device.type == "mps" else torch.float64
         return cls(
-            loss=torch.zeros((), dtype=precise, device=device),
+            loss=torch.zeros((), dtype=sum_dtype(device), device=device),
             confusion=torch.zeros(num_classes, num_classes + 1, dtype=torch.int64, device=device),
         )
 
@@ -45,9 +44,10 @@ class TrainState:
         schedule: Of the learning rate.
         precision: Fabric's plugin with the gradient scaler, where fp16 needs one.
         sums: Of the running epoch.
+        data_key: What tells the training data and classes from others.
         step: Optimizer steps done.
-        best_miou: Best validation mIoU so far; -1 before the first.
-        best_epoch: When it was reached.
+        best_miou: Best validation mIoU so far.
+        best_epoch: When it was reached; 0 before the first validation.
     """
 
     segmenter: Segmenter
@@ -55,14 +55,16 @@ class TrainState:
     schedule: Schedule
     precision: MixedPrecision | None
     sums: EpochSums
+    data_key: str
     step: int = 0
-    best_miou: float = -1.0
+    best_miou: float = float("nan")
     best_epoch: int = 0
 
     def state_dict(self) -> dict[str, Any]:
         """Return everything as tensors, numbers and strings."""
         return {
             "step": self.step,
+            "data_key": self.data_key,
             "best_miou": self.best_miou,
             "best_epoch": self.best_epoch,
             "segmenter": self.segmenter.state_dict(),
@@ -75,7 +77,22 @@ class TrainState:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Put everything back."""
+        """Put everything back.
+
+        Raises:
+            InputError: If the state is that of another network or of other data.
+        """
+        if state.get("data_key") != self.data_key:
+            raise InputError(
+                "the training pictures, their order or the classes are not those that the run was "
+                "started with, so it cannot go on exactly; bring them back, or start another run"
+            )
+        try:
+            self._restore(state)
+        except (KeyError, RuntimeError, ValueError) as error:
+            raise InputError(f"the checkpoint does not fit the run's config ({error})") from error
+
+    def _restore(self, state: dict[str, Any]) -> None:
         self.step = state["step"]
         self.best_miou = state["best_miou"]
         self.best_epoch = state["best_epoch"]
@@ -87,10 +104,5 @@ class TrainState:
         self.sums.loss.copy_(state["sums"]["loss"])
         self.sums.confusion.copy_(state["sums"]["confusion"])
         torch.set_rng_state(state["random"])
-        if state["random_cuda"] and torch.cuda.is_available():
+        if len(state["random_cuda"]) == torch.cuda.device_count() > 0:
             torch.cuda.set_rng_state_all(state["random_cuda"])
-
-
-def is_better(miou: float, best: float) -> bool:
-    """Tell whether a score beats the best one; NaN, no class at all, never does."""
-    return not math.isnan(miou) and miou > best

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from sceneparse.inference.backend import LabelMap
 from sceneparse.labels import Labels, Mask
+from sceneparse.sums import sum_dtype
 from sceneparse.upsample import interpolation_matrix, row_strips
 
 # Bytes of upsampled logits held at a time: they then stay in a core's cache.
@@ -41,6 +42,7 @@ class TorchBackend:
             device: Where the segmenter is.
             autocast: The precision to run it in.
         """
+        self.num_classes = labels.num_classes
         self.input_stride, self.output_stride = strides
         self._segmenter = segmenter
         self._labels = labels
@@ -53,9 +55,11 @@ class TorchBackend:
         batch = torch.from_numpy(image).to(self._device).permute(2, 0, 1)[None]
         training = self._segmenter.training
         self._segmenter.eval()
-        with self._autocast():
-            logits: Tensor = self._segmenter(batch)
-        self._segmenter.train(training)
+        try:
+            with self._autocast():
+                logits: Tensor = self._segmenter(batch)
+        finally:
+            self._segmenter.train(training)
         return logits[0].float().cpu().numpy()
 
     @torch.inference_mode()
@@ -77,7 +81,7 @@ class TorchBackend:
         rows = max(1, STRIP_BYTES // (4 * num_classes * width))
         mask = torch.empty(size, dtype=torch.int64, device=self._device)
         confidence = torch.empty(size, device=self._device)
-        loss = torch.zeros((), dtype=torch.float64, device=self._device)
+        loss = torch.zeros((), dtype=sum_dtype(self._device), device=self._device)
         for part, band, mix in row_strips(height, cells.shape[1], covered[0], rows):
             flat = mix.to(self._device) @ widened[band].flatten(1)
             strip = flat.view(-1, num_classes, width)
@@ -88,7 +92,7 @@ class TorchBackend:
             if target is not None and true is not None:
                 valid = target[part] != self._labels.ignore_index
                 nats = best + norm.log() - true
-                loss += nats.where(valid, 0.0).sum(dtype=torch.float64)
+                loss += nats.where(valid, 0.0).sum(dtype=sum_dtype(self._device))
         return LabelMap(
             mask=mask.cpu().numpy().astype(self._labels.dtype),
             confidence=confidence.cpu().numpy(),

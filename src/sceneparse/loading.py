@@ -51,7 +51,8 @@ def predictor_of(weights: Weights, device: torch.device) -> Predictor:
     except RuntimeError as error:
         raise InputError(f"weights do not fit their config: {error}") from None
     segmenter = build.on_device(segmenter, device).eval()
-    precision = config.training.precision
-    if precision == "auto":
-        precision = native_precision(device)
+    # The precision of the training machine serves where this one computes it natively.
+    precision = native_precision(device)
+    if config.training.precision == "fp32":
+        precision = "fp32"
     return build.predictor(segmenter, weights.labels, config.inference, precision, device)

@@ -1,0 +1,33 @@
+"""What to do when the memory is full."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+
+import torch
+
+from sceneparse.errors import InputError
+
+
+@contextmanager
+def advice_on_memory() -> Generator[None]:
+    """Turn a failed allocation inside the `with` into a message that says what helps.
+
+    Raises:
+        InputError: If memory ran out.
+    """
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise InputError(f"out of memory ({_first_line(error)}); {_ADVICE}") from error
+    except RuntimeError as error:
+        # The allocator of the CPU raises nothing more specific.
+        if "allocate memory" not in str(error):
+            raise
+        raise InputError(f"out of memory ({_first_line(error)}); {_ADVICE}") from error
+
+
+_ADVICE = "start another run with a smaller training.batch_size, transform.size or model"
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).partition("\n")[0][:120]

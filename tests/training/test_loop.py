@@ -1,0 +1,167 @@
+"""The loop by itself: it stops anywhere and goes on exactly, and divides by what counts."""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from lightning_fabric import Fabric
+from lightning_fabric.plugins import MixedPrecision
+from torch import Tensor
+
+from sceneparse import build
+from sceneparse.config import RunConfig
+from sceneparse.config.reading import parse_config
+from sceneparse.data.loader import Loader
+from sceneparse.runs.evaluate import score
+from sceneparse.training.loop import EpochRecord, Job, fit, train_step
+from sceneparse.training.state import EpochSums, TrainState
+
+PLUGINS: dict[str, Callable[[], MixedPrecision | None]] = {
+    "fp32": lambda: None,
+    "bf16": lambda: MixedPrecision("bf16-mixed", "cpu"),
+    "fp16": lambda: MixedPrecision("16-mixed", "cpu"),
+}
+
+
+class Watcher:
+    """Follows a run; asks to stop at a step and keeps what was saved."""
+
+    def __init__(self, state: TrainState, stop_at: int | None = None) -> None:
+        self.state = state
+        self.stop_at = stop_at
+        self.losses: list[float] = []
+        self.records: list[EpochRecord] = []
+        self.saved: dict[str, Any] = {}
+
+    def step_ended(self, step: int, loss: Tensor) -> None:
+        self.losses.append(float(loss))
+
+    def epoch_ended(self, record: EpochRecord) -> None:
+        self.records.append(record)
+
+    def save(self) -> None:
+        torch.save(self.state.state_dict(), self.path)
+
+    def wants_stop(self) -> bool:
+        return self.state.step == self.stop_at
+
+    path: Path
+
+
+def make(root: Path, precision: str, schedule: str = "plateau") -> tuple[TrainState, Job]:
+    text = f"""
+data: {{kind: folder, root: {root}}}
+model: {{width: 4}}
+transform: {{size: 32, crop: 0.5, flip: 0.5, brightness: 0.2}}
+optimizer: {{kind: adam, lr: 0.01}}
+schedule: {{kind: {schedule}}}
+inference: {{size: 32}}
+"""
+    config: RunConfig = parse_config(text, "test")
+    training = build.dataset(config.data, "training")
+    validation = build.dataset(config.data, "validation")
+    labels = training.labels
+    torch.manual_seed(0)
+    segmenter = build.segmenter(config.model, labels.num_classes)
+    loader = Loader(training, build.transform(config.transform, 0), 0, 4, 2)
+    plugin = PLUGINS[precision]()
+    fabric = Fabric(accelerator="cpu", devices=1, plugins=[plugin] if plugin else None)
+    state = TrainState(
+        segmenter=segmenter,
+        optimizer=build.optimizer(config.optimizer, segmenter),
+        schedule=build.schedule(config.schedule, 3 * loader.steps_per_epoch),
+        precision=plugin,
+        sums=EpochSums.zeros(labels.num_classes, fabric.device),
+        data_key="rectangles",
+    )
+    predictor = build.predictor(segmenter, labels, config.inference, "fp32", fabric.device)
+    model, optimizer = fabric.setup(segmenter, state.optimizer)
+    return state, Job(
+        fabric=fabric,
+        model=model,
+        optimizer=optimizer,
+        loss=build.loss(config.loss, labels),
+        loader=loader,
+        ignore_index=labels.ignore_index,
+        validate=lambda: score(predictor, validation, 1),
+        epochs=3,
+        validate_every=1,
+        clip_norm=1.0,
+    )
+
+
+@pytest.mark.parametrize("precision", PLUGINS)
+@pytest.mark.parametrize("stop_at", [1, 8, 12])
+def test_a_run_stopped_anywhere_goes_on_exactly(
+    precision: str, stop_at: int, rectangles_root: Path, tmp_path: Path
+) -> None:
+    whole_state, job = make(rectangles_root, precision)
+    whole = Watcher(whole_state)
+    whole.path = tmp_path / "whole.pt"
+    assert fit(whole_state, job, whole)
+    first_state, job = make(rectangles_root, precision)
+    first = Watcher(first_state, stop_at)
+    first.path = tmp_path / "part.pt"
+    assert not fit(first_state, job, first)
+    second_state, job = make(rectangles_root, precision)
+    second_state.load_state_dict(torch.load(first.path, weights_only=True))
+    assert second_state.step == stop_at
+    second = Watcher(second_state)
+    second.path = first.path
+    assert fit(second_state, job, second)
+    assert first.losses + second.losses == whole.losses
+    assert len(whole.losses) == 18
+    for mine, theirs in zip(first.records + second.records, whole.records, strict=True):
+        assert mine.train_loss == theirs.train_loss
+        assert mine.train.miou == theirs.train.miou
+        assert mine.validation is not None
+        assert theirs.validation is not None
+        assert mine.validation.loss == theirs.validation.loss
+    assert second_state.schedule.state_dict() == whole_state.schedule.state_dict()
+    for name, tensor in whole_state.segmenter.state_dict().items():
+        assert torch.equal(tensor, second_state.segmenter.state_dict()[name]), name
+
+
+def test_fp16_keeps_its_scale_in_the_checkpoint(rectangles_root: Path, tmp_path: Path) -> None:
+    state, job = make(rectangles_root, "fp16")
+    watcher = Watcher(state, 3)
+    watcher.path = tmp_path / "a.pt"
+    fit(state, job, watcher)
+    assert torch.load(watcher.path, weights_only=True)["precision"]["scale"] > 1
+
+
+def test_a_checkpoint_of_other_data_is_refused(rectangles_root: Path) -> None:
+    state, _ = make(rectangles_root, "fp32")
+    stored = {**state.state_dict(), "data_key": "others"}
+    with pytest.raises(Exception, match="not those that the run was started with"):
+        state.load_state_dict(stored)
+
+
+def test_a_step_follows_the_mean_over_valid_pixels(rectangles_root: Path) -> None:
+    state, job = make(rectangles_root, "fp32", "constant")
+    batch = next(job.loader.batches(0, 1))
+    mask = batch.mask.copy()
+    mask[:2] = job.ignore_index
+    mask[2, :10] = job.ignore_index
+    # The gradient is read off the change of the weights, so the optimizer must only follow it.
+    sgd = torch.optim.SGD(state.segmenter.parameters(), lr=1.0)
+    for group in sgd.param_groups:
+        group["base_lr"] = 1.0
+    state.optimizer = sgd
+    job = dataclasses.replace(job, optimizer=sgd, clip_norm=None)
+    before = state.segmenter.network.head.weight.detach().clone()
+    copy, _ = make(rectangles_root, "fp32")
+    image = torch.from_numpy(batch.image).permute(0, 3, 1, 2)
+    logits = copy.segmenter(image)
+    expected = F.cross_entropy(logits, torch.from_numpy(mask).long(), ignore_index=job.ignore_index)
+    expected.backward()
+    loss = train_step(state, job, batch._replace(mask=mask))
+    assert float(loss) == pytest.approx(expected.item(), rel=1e-5)
+    moved = before - state.segmenter.network.head.weight.detach()
+    grad = copy.segmenter.network.head.weight.grad
+    assert grad is not None
+    torch.testing.assert_close(moved, grad, rtol=1e-3, atol=1e-6)
