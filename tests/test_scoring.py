@@ -128,6 +128,7 @@ def test_report_writes_the_promised_keys(tmp_path: Path) -> None:
     keys = ("miou", "pixel_accuracy", "mean_accuracy", "fwiou", "classes_absent", "per_class")
     assert all(key in document for key in keys)
     assert document["classes_absent"] == 149
+    assert isinstance(document["classes_absent"], int)
     assert document["per_class"][0] == {
         "id": 1,
         "name": "wall",

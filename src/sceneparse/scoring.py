@@ -46,8 +46,8 @@ class ScoreReport:
             {
                 "id": raw,
                 "name": name,
-                "iou": _or_none(scores.iou[index]),
-                "accuracy": _or_none(scores.accuracy[index]),
+                "iou": _or_none(float(scores.iou[index])),
+                "accuracy": _or_none(float(scores.accuracy[index])),
                 "share": int(scores.pixels[index]) / total,
             }
             for index, (raw, name) in enumerate(
@@ -146,4 +146,4 @@ def _size_warnings(resized: list[str]) -> tuple[str, ...]:
 
 
 def _or_none(value: float) -> float | None:
-    return None if math.isnan(value) else float(value)
+    return None if math.isnan(value) else value
