@@ -51,7 +51,7 @@ def predictor_of(weights: Weights, device: torch.device) -> Predictor:
     except RuntimeError as error:
         raise InputError(f"weights do not fit their config: {error}") from None
     segmenter = build.on_device(segmenter, device).eval()
-    # The precision of the training machine serves where this one computes it natively.
+    # What the training machine computed natively this one may not; fp32 serves everywhere.
     precision = native_precision(device)
     if config.training.precision == "fp32":
         precision = "fp32"

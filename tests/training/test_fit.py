@@ -147,3 +147,16 @@ def test_a_run_goes_on_where_its_data_have_moved_to(
     (tmp_path / "moved" / "masks" / "training" / "000.png").unlink()
     with pytest.raises(InputError, match="not those that the run was started with"):
         run(config, tmp_path / "run", resume=True)
+
+
+def test_a_run_stopped_before_its_first_checkpoint_leaves_no_row_twice(
+    rectangles_config: Path, tmp_path: Path
+) -> None:
+    config = read_config(rectangles_config, ["training.epochs=1"])
+    trained = run(config, tmp_path / "run")
+    whole = trained.folder.metrics.read_text()
+    # As after a crash between the first row and the first checkpoint: the one of step 0 is there.
+    state = read_checkpoint(trained.folder.checkpoint)
+    torch.save({**state, "step": 0}, trained.folder.checkpoint)
+    run(config, tmp_path / "run", resume=True)
+    assert len(trained.folder.metrics.read_text().splitlines()) == len(whole.splitlines()) == 2

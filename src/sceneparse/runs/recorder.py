@@ -86,13 +86,12 @@ class Recorder:
         self._task = self._progress.add_task(
             "training", total=total_steps, completed=self._state.step, loss=float("nan"), speed=0.0
         )
+        for table in (self._folder.metrics, self._folder.timing):
+            _forget_after(table, self._state.step // steps_per_epoch)
         if self._state.step == 0:
             # From now on the folder holds a run that can be resumed.
             self.save()
             self._draw("initial", "before training", self._predictor)
-            return
-        for table in (self._folder.metrics, self._folder.timing):
-            _forget_after(table, self._state.step // steps_per_epoch)
 
     def step_ended(self, step: int, loss: Tensor) -> None:
         """Move the bar; the loss is read rarely, since that waits for an accelerator."""
