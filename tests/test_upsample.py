@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from sceneparse.upsample import interpolation_matrix, row_strips, upsample
+from sceneparse.upsample import interpolation_matrix, likeliest, tiles, upsample
 
 
 @pytest.mark.parametrize(
@@ -29,10 +29,53 @@ def test_weights_of_each_pixel_sum_to_one() -> None:
         torch.testing.assert_close(rows, torch.ones(size))
 
 
-@pytest.mark.parametrize("rows", [1, 4, 100])
-def test_strips_put_together_are_the_whole_matrix(rows: int) -> None:
-    whole = interpolation_matrix(30, 7, 6.4)
-    again = torch.zeros_like(whole)
-    for part, band, mix in row_strips(30, 7, 6.4, rows):
-        again[part, band] = mix
-    torch.testing.assert_close(again, whole)
+CPU = torch.device("cpu")
+
+
+@pytest.mark.parametrize("most_bytes", [1, 600, 4000, 10**7])
+@pytest.mark.parametrize(
+    ("cells", "covered", "size"),
+    [
+        ((7, 9), (7.0, 9.0), (28, 36)),
+        ((5, 4), (4.2, 3.9), (17, 150)),
+        ((6, 8), (6.0, 8.0), (3, 5)),
+        ((1, 1), (1.0, 1.0), (4, 6)),
+        ((1, 5), (0.5, 5.0), (2, 300)),
+        ((4, 4), (4.0, 4.0), (4, 4)),
+    ],
+)
+def test_tiles_put_together_are_the_whole(
+    cells: tuple[int, int], covered: tuple[float, float], size: tuple[int, int], most_bytes: int
+) -> None:
+    logits = torch.randn(cells[0], 3, cells[1])
+    expected = upsample(logits.transpose(0, 1)[None], covered, size)[0]
+    whole = torch.full_like(expected, torch.nan)
+    for tile in tiles(size, cells, covered, 3, CPU, most_bytes):
+        assert whole[:, *tile.pixels].isnan().all()
+        whole[:, *tile.pixels] = tile.widened(logits).transpose(0, 1)
+    torch.testing.assert_close(whole, expected)
+
+
+@pytest.mark.parametrize("most_bytes", [1, 600, 10**7])
+@pytest.mark.parametrize("covered", [(5.0, 4.0), (4.2, 3.9), (0.7, 1.0)])
+def test_narrowing_is_the_transpose_of_widening(
+    covered: tuple[float, float], most_bytes: int
+) -> None:
+    size, cells = (17, 23), (5, 4)
+    logits = torch.randn(5, 3, 4, dtype=torch.float32, requires_grad=True)
+    gradient = torch.randn(3, *size)
+    upsample(logits.transpose(0, 1)[None], covered, size)[0].backward(gradient)
+    added = torch.zeros(5, 3, 4)
+    for tile in tiles(size, cells, covered, 3, CPU, most_bytes):
+        tile.add_narrowed_(added, gradient[:, *tile.pixels].transpose(0, 1).contiguous())
+    torch.testing.assert_close(added, logits.grad, rtol=1e-5, atol=1e-5)
+
+
+def test_the_likeliest_class_is_the_first_of_the_largest() -> None:
+    torch.manual_seed(0)
+    logits = torch.randn(5, 150, 7)
+    tied = logits.clone()
+    tied[2, [3, 90], 4] = 9.0
+    for values in (logits, tied, torch.zeros(2, 4, 3)):
+        lowered = values - values.amax(dim=1, keepdim=True)
+        torch.testing.assert_close(likeliest(lowered), values.argmax(dim=1))

@@ -32,6 +32,7 @@ from sceneparse.data.dataset import Dataset
 from sceneparse.data.folder import folder
 from sceneparse.data.synthetic import synthetic
 from sceneparse.data.transforms import Augmentation, Transform
+from sceneparse.errors import InputError
 from sceneparse.inference.backends.torch import TorchBackend
 from sceneparse.inference.predictor import Predictor
 from sceneparse.inference.resize import Resize
@@ -125,8 +126,20 @@ def transform(config: TransformConfig, seed: int) -> Transform:
 
 
 def loss(config: LossConfig, labels: Labels) -> CrossEntropy:
-    """Make what training minimises."""
-    return CrossEntropy(labels.ignore_index, config.label_smoothing, in_strips=config.in_strips)
+    """Make what training minimises.
+
+    Raises:
+        InputError: If there are not as many class weights as classes.
+    """
+    weights = config.class_weights
+    if weights is not None and len(weights) != labels.num_classes:
+        raise InputError(
+            f"loss.class_weights: {len(weights)} weights for {labels.num_classes} classes; "
+            "give one for each, in the order of the classes"
+        )
+    return CrossEntropy(
+        labels.ignore_index, config.label_smoothing, weights, in_strips=config.in_strips
+    )
 
 
 def optimizer(config: OptimizerConfig, segmenter: Segmenter) -> torch.optim.Optimizer:
@@ -170,8 +183,9 @@ def predictor(
         (segmenter.network.input_stride, segmenter.network.output_stride),
         device,
         partial(autocast, precision, device),
+        inference.memory_budget_mb,
     )
-    return Predictor(backend, labels, resize(inference))
+    return Predictor(backend, labels, resize(inference), inference.batch_size)
 
 
 def resize(config: InferenceConfig) -> Resize:

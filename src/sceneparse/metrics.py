@@ -36,13 +36,13 @@ def confusion_matrix(
     """
     if truth.shape != prediction.shape:
         raise ValueError(f"truth is {truth.shape}, prediction {prediction.shape}")
-    valid = truth != ignore_index
-    true = truth[valid].astype(np.int64)
-    predicted = prediction[valid].astype(np.int64)
+    cells = num_classes * (num_classes + 1)
+    predicted = prediction.astype(np.int64)
     predicted[(predicted < 0) | (predicted >= num_classes)] = num_classes
-    counts = np.bincount(
-        true * (num_classes + 1) + predicted, minlength=num_classes * (num_classes + 1)
-    )
+    pairs = truth.astype(np.int64) * (num_classes + 1) + predicted
+    # What is not to be counted goes into one more cell.
+    pairs[truth == ignore_index] = cells
+    counts = np.bincount(pairs.ravel(), minlength=cells + 1)[:cells]
     return counts.reshape(num_classes, num_classes + 1)
 
 

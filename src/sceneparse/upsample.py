@@ -1,10 +1,23 @@
-"""Bilinear upsampling of logits as two small matrix products, for any part of the output."""
+"""Logits at the size of the output, a tile at a time, so that the big tensor is never made.
 
+Bilinear upsampling of a tile is two small matrix products. Tiles have the layout `(R, C, K)`, rows,
+classes, columns: what is reduced over the classes then runs along memory.
+"""
+
+import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
+
+# Bytes of fp32 logits in a tile: a CPU wants them in its cache, a GPU wants work for every unit.
+TILE_BYTES = {"cpu": 3 * 2**20}
+TILE_BYTES_ACCELERATOR = 256 * 2**20
+# Columns of a tile on a CPU: narrow ones touch few cells, whose products are then small.
+TILE_COLUMNS = {"cpu": 128}
+# Softmax is taken of logits in bits: exp2 is two to three times as fast as exp.
+BITS_PER_NAT = 1 / math.log(2)
 
 
 def interpolation_matrix(size: int, cells: int, covered: float) -> Tensor:
@@ -19,46 +32,200 @@ def interpolation_matrix(size: int, cells: int, covered: float) -> Tensor:
         covered: How many of the cells, counted from the first and fractions included, the output
             spans; the rest lie beyond the picture and only serve as neighbours.
     """
-    position = (torch.arange(size, dtype=torch.float64) + 0.5) * (covered / size) - 0.5
-    position = position.clamp(0, cells - 1)
-    below = position.floor().clamp(max=max(cells - 2, 0))
-    share = position - below
+    first, share = _positions(size, cells, covered)
     matrix = torch.zeros(size, cells, dtype=torch.float64)
-    row = torch.arange(size)
-    matrix[row, below.long()] = 1 - share
-    matrix[row, (below.long() + 1).clamp(max=cells - 1)] += share
+    pixel = torch.arange(size)
+    matrix[pixel, first] = 1 - share
+    matrix[pixel, (first + 1).clamp(max=cells - 1)] += share
     return matrix.float()
 
 
-class RowStrip(NamedTuple):
-    """A few rows of the output and the rows of cells that they are mixed from.
+def _positions(size: int, cells: int, covered: float) -> tuple[Tensor, Tensor]:
+    """Return for each pixel the first of its two cells, and what it takes of the second."""
+    position = (torch.arange(size, dtype=torch.float64) + 0.5) * (covered / size) - 0.5
+    position = position.clamp(0, cells - 1)
+    first = position.floor().clamp(max=max(cells - 2, 0))
+    return first.long(), position - first
+
+
+class RowGroup(NamedTuple):
+    """Neighbouring rows of the output that lie between the same two rows of cells.
 
     Attributes:
-        part: Rows of the output.
-        band: Rows of cells.
-        mix: Weights `(rows of the part, rows of the band)`.
+        pixels: The rows, counted within their tile.
+        upper: The upper row of cells, counted within the cells of the tile.
+        lower: The lower one.
+        share: What each row takes of the lower one, `(rows, 1, 1)`.
+        both: What each takes of the upper and of the lower one, `(2, rows)`.
     """
 
-    part: slice
-    band: slice
+    pixels: slice
+    upper: int
+    lower: int
+    share: Tensor
+    both: Tensor
+
+
+class Rows(NamedTuple):
+    """Rows of a tile.
+
+    Attributes:
+        pixels: Where they lie in the output.
+        cells: The rows of cells that they are mixed from.
+        groups: How.
+    """
+
+    pixels: slice
+    cells: slice
+    groups: tuple[RowGroup, ...]
+
+
+class Columns(NamedTuple):
+    """Columns of a tile.
+
+    Attributes:
+        pixels: Where they lie in the output.
+        cells: The columns of cells that they are mixed from.
+        mix: How: weights `(cells, pixels)`.
+    """
+
+    pixels: slice
+    cells: slice
     mix: Tensor
 
 
-def row_strips(height: int, cells: int, covered: float, rows: int) -> Iterator[RowStrip]:
-    """Cut the rows of an output into strips, each with the few rows of cells that it needs.
+class Tile(NamedTuple):
+    """A rectangle of the output and how it is mixed from cells.
+
+    Attributes:
+        rows: Its rows.
+        columns: Its columns.
+    """
+
+    rows: Rows
+    columns: Columns
+
+    @property
+    def pixels(self) -> tuple[slice, slice]:
+        """Where the tile lies in the output."""
+        return self.rows.pixels, self.columns.pixels
+
+    def widened(self, cells: Tensor) -> Tensor:
+        """Mix cells of a picture `(h, C, w)` into the logits of the tile `(R, C, K)`."""
+        wide = cells[self.rows.cells, :, self.columns.cells] @ self.columns.mix
+        pixels = self.rows.pixels
+        logits = wide.new_empty(pixels.stop - pixels.start, *wide.shape[1:])
+        for group in self.rows.groups:
+            upper, lower = wide[group.upper], wide[group.lower]
+            torch.lerp(upper, lower, group.share, out=logits[group.pixels])
+        return logits
+
+    def add_narrowed_(self, grad_cells: Tensor, gradient: Tensor) -> None:
+        """Add a gradient at the tile's pixels `(R, C, K)` to that of the cells `(h, C, w)`."""
+        rows, columns = self.rows, self.columns
+        flat = gradient.flatten(1)
+        tall = flat.new_zeros(rows.cells.stop - rows.cells.start, flat.shape[1])
+        for group in rows.groups:
+            part = flat[group.pixels]
+            if group.lower == group.upper + 1:
+                tall[group.upper : group.lower + 1].addmm_(group.both, part)
+            else:
+                tall[group.upper] += group.both.sum(dim=0) @ part
+        narrow = tall.view(-1, *gradient.shape[1:]) @ columns.mix.T
+        grad_cells[rows.cells, :, columns.cells] += narrow
+
+
+def tiles(
+    size: tuple[int, int],
+    cells: tuple[int, int],
+    covered: tuple[float, float],
+    num_classes: int,
+    device: torch.device,
+    most_bytes: int | None = None,
+) -> list[Tile]:
+    """Cut an output into tiles, each with the few cells that it needs.
 
     Args:
-        height: Rows of the output.
-        cells: Rows of cells.
+        size: Height and width of the output.
+        cells: Rows and columns of cells.
         covered: How many of them the output spans.
-        rows: Rows of a strip.
+        num_classes: Number of classes, C.
+        device: Where the tiles are computed, which decides how large they are.
+        most_bytes: Of the logits of a tile; none for what suits the device.
     """
-    matrix = interpolation_matrix(height, cells, covered)
-    for top in range(0, height, rows):
-        part = slice(top, min(top + rows, height))
+    pixels = max(1, (most_bytes or tile_bytes(device)) // (4 * num_classes))
+    width = min(size[1], TILE_COLUMNS.get(device.type, size[1]), pixels)
+    across = list(_columns(size[1], cells[1], covered[1], width, device))
+    down = list(_rows(size[0], cells[0], covered[0], max(1, pixels // width), device))
+    return [Tile(rows, columns) for rows in down for columns in across]
+
+
+def tile_bytes(device: torch.device) -> int:
+    """Return how many bytes of logits make a tile that suits a device."""
+    return TILE_BYTES.get(device.type, TILE_BYTES_ACCELERATOR)
+
+
+def _columns(
+    size: int, cells: int, covered: float, step: int, device: torch.device
+) -> Iterator[Columns]:
+    matrix = interpolation_matrix(size, cells, covered)
+    for first in range(0, size, step):
+        part = slice(first, min(first + step, size))
         used = matrix[part].any(dim=0).nonzero()
         band = slice(int(used[0]), int(used[-1]) + 1)
-        yield RowStrip(part, band, matrix[part, band])
+        yield Columns(part, band, matrix[part, band].T.contiguous().to(device))
+
+
+def _rows(size: int, cells: int, covered: float, step: int, device: torch.device) -> Iterator[Rows]:
+    upper, share = _positions(size, cells, covered)
+    for first in range(0, size, step):
+        part = slice(first, min(first + step, size))
+        base = int(upper[first])
+        groups = tuple(
+            _row_group(slice(start, stop), upper[part] - base, share[part], cells - base, device)
+            for start, stop in _runs(upper[part].tolist())
+        )
+        yield Rows(part, slice(base, base + groups[-1].lower + 1), groups)
+
+
+def _row_group(
+    pixels: slice, upper: Tensor, share: Tensor, cells: int, device: torch.device
+) -> RowGroup:
+    above = int(upper[pixels.start])
+    lower = share[pixels].float().to(device)
+    return RowGroup(
+        pixels=pixels,
+        upper=above,
+        lower=min(above + 1, cells - 1),
+        share=lower[:, None, None],
+        both=torch.stack([1 - lower, lower]),
+    )
+
+
+def _runs(values: list[int]) -> Iterator[tuple[int, int]]:
+    """Yield where runs of equal values start and stop."""
+    start = 0
+    for place in range(1, len(values) + 1):
+        if place == len(values) or values[place] != values[start]:
+            yield start, place
+            start = place
+
+
+def likeliest(lowered: Tensor) -> Tensor:
+    """Find the class `(R, K)` at which logits `(R, C, K)`, less their maximum, are zero.
+
+    On a CPU this is done by a product with the numbers of the classes, four times as fast as
+    `argmax` along a dimension that is not the last. The first of several equal classes is taken.
+    """
+    if lowered.device.type != "cpu":
+        return lowered.argmax(dim=1)
+    classes = lowered.shape[1]
+    weights = torch.stack([torch.ones(classes), torch.arange(classes, dtype=torch.float32)])
+    # -1 below the maximum, 0 at it; sums of whole numbers this small are exact.
+    count, place = (weights @ lowered.sign()).unbind(1)
+    if not (count == 1 - classes).all():
+        return lowered.argmax(dim=1)
+    return (place + weights[1].sum()).long()
 
 
 def upsample(logits: Tensor, covered: tuple[float, float], size: tuple[int, int]) -> Tensor:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from sceneparse.inference.backend import LabelMap
-from sceneparse.inference.resize import Resize, logits_of, resized
+from sceneparse.inference.backend import Counts, LabelMap
+from sceneparse.inference.resize import Resize, ResizeKind, logits_of, logits_of_each, resized
 from sceneparse.labels import Mask
 
 
@@ -18,20 +18,23 @@ class MeanBackend:
 
     def __init__(self) -> None:
         self.seen: list[tuple[int, ...]] = []
+        self.batches: list[int] = []
 
-    def logits(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
-        self.seen.append(image.shape[:2])
-        rows, columns = image.shape[0] // 4, image.shape[1] // 4
-        cells = image.astype(np.float32).reshape(rows, 4, columns, 4, 3).mean(axis=(1, 3))
-        return cells.transpose(2, 0, 1)
+    def logits(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        self.seen.append(images.shape[1:3])
+        self.batches.append(len(images))
+        rows, columns = images.shape[1] // 4, images.shape[2] // 4
+        cells = images.astype(np.float32).reshape(-1, rows, 4, columns, 4, 3).mean(axis=(2, 4))
+        return cells.transpose(0, 3, 1, 2)
 
     def label_map(
-        self,
-        logits: NDArray[np.float32],
-        covered: tuple[float, float],
-        size: tuple[int, int],
-        truth: Mask | None = None,
+        self, logits: NDArray[np.float32], covered: tuple[float, float], size: tuple[int, int]
     ) -> LabelMap:
+        raise AssertionError("not used here")
+
+    def score(
+        self, logits: NDArray[np.float32], covered: tuple[float, float], truth: Mask
+    ) -> Counts:
         raise AssertionError("not used here")
 
 
@@ -65,7 +68,7 @@ def test_windows_put_together_are_the_whole(height: int, width: int, overlap: fl
     size = resize.network_size(height, width, backend.input_stride)
     assert set(backend.seen) == {(64, 64)}
     assert covered == (size[0] / 4, size[1] / 4)
-    whole = MeanBackend().logits(resized(image, size))
+    whole = MeanBackend().logits(resized(image, size)[None])[0]
     np.testing.assert_allclose(logits, whole, atol=1e-3)
 
 
@@ -73,3 +76,23 @@ def test_each_kind_says_what_it_does() -> None:
     assert str(Resize("squash", 256)) == "squashed to 256×256"
     assert "ratio kept" in str(Resize("keep_ratio", 512))
     assert "25%" in str(Resize("window", 512, 0.25))
+
+
+@pytest.mark.parametrize("kind", ["squash", "keep_ratio", "window"])
+def test_pictures_of_mixed_sizes_get_the_answers_they_get_alone(kind: ResizeKind) -> None:
+    images = [picture(*size) for size in ((50, 90), (64, 64), (100, 180), (90, 50), (70, 70))]
+    resize = Resize(kind, 64)
+    together = logits_of_each(images, MeanBackend(), resize)
+    for image, (logits, covered) in zip(images, together, strict=True):
+        alone = logits_of(image, MeanBackend(), resize)
+        np.testing.assert_array_equal(logits, alone.logits)
+        assert covered == alone.covered
+
+
+def test_pictures_seen_at_the_same_size_go_through_the_network_together() -> None:
+    images = [picture(*size) for size in ((50, 90), (64, 64), (100, 180), (90, 50), (70, 70))]
+    squash, keep = MeanBackend(), MeanBackend()
+    logits_of_each(images, squash, Resize("squash", 64))
+    logits_of_each(images, keep, Resize("keep_ratio", 64))
+    assert squash.batches == [5]
+    assert sorted(keep.batches) == [1, 2, 2]

@@ -1,5 +1,8 @@
 """Labels, confidence and loss from logits in strips, against the plain way."""
 
+import subprocess
+import sys
+import textwrap
 from contextlib import nullcontext
 
 import numpy as np
@@ -7,11 +10,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from sceneparse.inference.backends import torch as backend_module
+from sceneparse import upsample
 from sceneparse.inference.backends.torch import TorchBackend
 from sceneparse.inference.predictor import Predictor
 from sceneparse.inference.resize import Resize
 from sceneparse.labels import Labels, ade20k_labels
+from sceneparse.metrics import confusion_matrix
 from sceneparse.models.segmenter import Segmenter
 from sceneparse.models.unet import UNet
 
@@ -29,27 +33,63 @@ def backend_of(labels: Labels) -> TorchBackend:
 @pytest.mark.parametrize(
     ("cells", "size"), [((16, 16), (61, 83)), ((20, 12), (9, 7)), ((8, 8), (8, 8))]
 )
-@pytest.mark.parametrize("strip_bytes", [1, 10**9])
-def test_label_map_equals_the_plain_way(
+@pytest.mark.parametrize("tile_bytes", [1, 10**9])
+def test_answers_in_tiles_equal_the_plain_way(
     cells: tuple[int, int],
     size: tuple[int, int],
-    strip_bytes: int,
+    tile_bytes: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(backend_module, "STRIP_BYTES", strip_bytes)
+    monkeypatch.setitem(upsample.TILE_BYTES, "cpu", tile_bytes)
     labels = ade20k_labels()
     logits = 4 * torch.randn(1, 150, *cells)
     truth = torch.randint(0, 150, size, dtype=torch.uint8)
     truth[:2] = 255
-    answer = backend_of(labels).label_map(logits[0].numpy(), cells, size, truth.numpy())
+    backend = backend_of(labels)
+    answer = backend.label_map(logits[0].numpy(), cells, size)
     full = F.interpolate(logits, size=size, mode="bilinear")[0]
     best = full.topk(2, dim=0).values
     clear = (best[0] - best[1] > 1e-5).numpy()
     np.testing.assert_array_equal(answer.mask[clear], full.argmax(0).numpy()[clear])
     np.testing.assert_allclose(answer.confidence, full.softmax(0).amax(0).numpy(), atol=1e-5)
-    loss = F.cross_entropy(full[None], truth[None].long(), ignore_index=255, reduction="sum")
-    assert answer.loss == pytest.approx(loss.item(), rel=1e-5)
     assert answer.mask.dtype == np.uint8
+    counts = backend.score(logits[0].numpy(), cells, truth.numpy())
+    loss = F.cross_entropy(full[None], truth[None].long(), ignore_index=255, reduction="sum")
+    assert counts.loss == pytest.approx(loss.item(), rel=1e-5)
+    np.testing.assert_array_equal(
+        counts.confusion, confusion_matrix(truth.numpy(), answer.mask, 150, 255)
+    )
+
+
+def test_deciding_stays_in_its_memory_budget() -> None:
+    code = textwrap.dedent("""
+        import numpy as np, torch
+        from contextlib import nullcontext
+        from pathlib import Path
+        from sceneparse import upsample
+        from sceneparse.inference.backends.torch import TorchBackend
+        from sceneparse.labels import ade20k_labels
+        # As on an accelerator, where only the budget keeps tiles small.
+        upsample.TILE_BYTES["cpu"], upsample.TILE_COLUMNS["cpu"] = 2**40, 10**6
+        labels, cpu = ade20k_labels(), torch.device("cpu")
+        backend = TorchBackend(torch.nn.Identity(), labels, (4, 4), cpu, nullcontext, 32)
+        logits = np.random.default_rng(0).normal(size=(150, 64, 64)).astype(np.float32)
+        truth = np.zeros((1500, 1500), np.uint8)
+
+        def peak() -> float:
+            status = Path("/proc/self/status").read_text()
+            return int(status.partition("VmHWM:")[2].split()[0]) / 1024
+
+        backend.score(logits, (64, 64), truth[:64, :64])
+        before = peak()
+        backend.score(logits, (64, 64), truth)
+        backend.label_map(logits, (64, 64), truth.shape)
+        print(peak() - before)
+    """)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    # The answers and the counts of 1500 x 1500 pixels take up to 40 MiB beside the budget of 32;
+    # the logits at that size would take 1290.
+    assert float(done.stdout) < 32 + 40
 
 
 def test_predictor_answers_at_the_size_of_the_picture() -> None:
@@ -70,7 +110,7 @@ def test_predicting_leaves_the_network_in_training_as_it_was() -> None:
     segmenter = segmenter_of(labels).train()
     backend = TorchBackend(segmenter, labels, (16, 1), torch.device("cpu"), nullcontext)
     before = {name: value.clone() for name, value in segmenter.state_dict().items()}
-    backend.logits(np.zeros((32, 32, 3), np.uint8))
+    backend.logits(np.zeros((1, 32, 32, 3), np.uint8))
     assert segmenter.training
     for name, value in segmenter.state_dict().items():
         torch.testing.assert_close(value, before[name])

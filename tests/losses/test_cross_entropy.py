@@ -1,13 +1,15 @@
 """Cross-entropy, plain and in strips, against float64 and the promises about void."""
 
 import math
+from typing import cast
 
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.profiler import ProfilerActivity, profile
 
-from sceneparse.losses import strips
+from sceneparse import upsample
 from sceneparse.losses.cross_entropy import CrossEntropy
 
 IGNORE = 255
@@ -39,7 +41,12 @@ def gradients(
 
 
 def reference(
-    features: Tensor, head: nn.Conv2d, shape: str, target: Tensor, smoothing: float
+    features: Tensor,
+    head: nn.Conv2d,
+    shape: str,
+    target: Tensor,
+    smoothing: float,
+    weights: Tensor | None = None,
 ) -> tuple[Tensor, list[Tensor]]:
     """Compute loss and gradients in float64, pixel by pixel positions interpolated by hand."""
     features = features.double().requires_grad_()
@@ -57,7 +64,11 @@ def reference(
             here = target[:, y, x]
             valid = here != IGNORE
             total = total + F.cross_entropy(
-                value[valid], here[valid].long(), reduction="sum", label_smoothing=smoothing
+                value[valid],
+                here[valid].long(),
+                weight=weights,
+                reduction="sum",
+                label_smoothing=smoothing,
             )
     grads = torch.autograd.grad(total / 7, [features, weight, bias])
     return total.detach(), [grads[0], grads[1][..., None, None], grads[2]]
@@ -76,13 +87,16 @@ def sample(logits: Tensor, y: float, x: float) -> Tensor:
 @pytest.mark.parametrize("in_strips", [True, False])
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("smoothing", [0.0, 0.2])
+@pytest.mark.parametrize("weighted", [True, False])
 def test_loss_and_gradients_agree_with_float64(
-    in_strips: bool, shape: str, smoothing: float
+    in_strips: bool, shape: str, smoothing: float, weighted: bool
 ) -> None:
     features, head, target = make(shape)
-    loss = CrossEntropy(IGNORE, smoothing, in_strips=in_strips)
+    weights = [0.1, 2.0, 0.0, 1.0, 3.0, 0.5] if weighted else None
+    loss = CrossEntropy(IGNORE, smoothing, weights, in_strips=in_strips)
     total, grads = gradients(loss, features, head, shape, target)
-    exact, exact_grads = reference(features, head, shape, target, smoothing)
+    double = None if weights is None else torch.tensor(weights, dtype=torch.float64)
+    exact, exact_grads = reference(features, head, shape, target, smoothing, double)
     assert total.item() == pytest.approx(exact.item(), rel=1e-6)
     for grad, exact_grad in zip(grads, exact_grads, strict=True):
         error = (grad.double() - exact_grad).norm() / exact_grad.norm()
@@ -90,11 +104,11 @@ def test_loss_and_gradients_agree_with_float64(
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_strips_of_any_height_give_the_same(shape: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tiles_of_any_size_give_the_same(shape: str, monkeypatch: pytest.MonkeyPatch) -> None:
     features, head, target = make(shape)
     loss = CrossEntropy(IGNORE)
     whole = gradients(loss, features, head, shape, target)[1]
-    monkeypatch.setitem(strips.STRIP_BYTES, "cpu", 1)
+    monkeypatch.setitem(upsample.TILE_BYTES, "cpu", 1)
     for row, all_rows in zip(gradients(loss, features, head, shape, target)[1], whole, strict=True):
         torch.testing.assert_close(row, all_rows)
 
@@ -152,3 +166,68 @@ def test_ignore_index_of_two_bytes_is_ignored() -> None:
     target[:, 5:] = 65535
     loss = CrossEntropy(65535)(features, head, (11.0, 7.0), target)
     assert int(loss.confusion.sum()) == 3 * 5 * 7
+
+
+@pytest.mark.parametrize("classes", [1, 2, 150, 700])
+@pytest.mark.parametrize("shape", ["stride 1", "padded"])
+def test_any_number_of_classes_agrees_with_the_plain_way(classes: int, shape: str) -> None:
+    features = make(shape)[0]
+    head = nn.Conv2d(4, classes, 1)
+    target = torch.randint(0, classes, (3, *SHAPES[shape][2]), dtype=torch.int32)
+    target[:, 2:5] = 65535
+    way = {
+        in_strips: gradients(
+            CrossEntropy(65535, in_strips=in_strips), features, head, shape, target
+        )
+        for in_strips in (True, False)
+    }
+    torch.testing.assert_close(way[True][0], way[False][0], rtol=1e-5, atol=1e-4)
+    for grad, plain in zip(way[True][1], way[False][1], strict=True):
+        torch.testing.assert_close(grad, plain, rtol=1e-4, atol=1e-5)
+
+
+def test_confident_logits_keep_a_finite_loss_and_gradient() -> None:
+    features, head, target = make("stride 4")
+    with torch.no_grad():
+        features = features * 1e4
+    total, grads = gradients(CrossEntropy(IGNORE), features, head, "stride 4", target)
+    exact, exact_grads = reference(features, head, "stride 4", target, 0.0)
+    assert total.item() == pytest.approx(exact.item(), rel=1e-5)
+    for grad, exact_grad in zip(grads, exact_grads, strict=True):
+        assert (grad.double() - exact_grad).norm() <= 1e-3 * exact_grad.norm()
+
+
+class HeadAndLoss(nn.Module):
+    """What a compiled network ends in."""
+
+    def __init__(self, head: nn.Conv2d) -> None:
+        super().__init__()
+        self.head = head
+        self.loss = CrossEntropy(IGNORE)
+
+    def forward(self, features: Tensor, target: Tensor) -> Tensor:
+        return self.loss(features.relu(), self.head, SHAPES["padded"][1], target).total
+
+
+# Dynamo looks at the gradient of every input of a graph, whatever it is.
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor:UserWarning")
+def test_a_compiled_network_gets_the_same_loss_and_gradient() -> None:
+    features, head, target = make("padded")
+    module = HeadAndLoss(head)
+    compiled = cast("nn.Module", torch.compile(module, backend="aot_eager"))
+    results: list[list[Tensor]] = []
+    for run in (module, compiled):
+        inputs = features.clone().requires_grad_()
+        total = run(inputs, target)
+        results.append([total, *torch.autograd.grad(total, [inputs, *head.parameters()])])
+    for eager, other in zip(*results, strict=True):
+        torch.testing.assert_close(eager, other)
+
+
+def test_the_big_tensor_is_never_made() -> None:
+    features = torch.randn(1, 8, 64, 64, requires_grad=True)
+    head, target = nn.Conv2d(8, 150, 1), torch.randint(0, 150, (1, 512, 512), dtype=torch.uint8)
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as memory:
+        CrossEntropy(IGNORE)(features, head, (64.0, 64.0), target).total.backward()
+    largest = max(event.self_cpu_memory_usage for event in memory.events() or ())
+    assert largest < 4 * 150 * 512 * 512 / 8

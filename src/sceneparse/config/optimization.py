@@ -13,8 +13,10 @@ class CrossEntropyLoss(Section):
     kind: Literal["cross_entropy"] = "cross_entropy"
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     """Share of the target spread evenly over all classes."""
+    class_weights: tuple[NonNegativeFloat, ...] | None = None
+    """What a pixel of each class counts, in the order of the classes; none: all the same."""
     in_strips: bool = True
-    """Compute it strip by strip, never on logits of the size of the mask: the same numbers."""
+    """Compute it tile by tile, never on logits of the size of the mask: the same numbers."""
 
 
 LossConfig = CrossEntropyLoss

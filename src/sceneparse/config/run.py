@@ -64,6 +64,11 @@ class InferenceConfig(Section):
     """Pixels of the short side, and of the square."""
     overlap: float = Field(default=0.25, ge=0, lt=1)
     """Share of a window that the next one sees again."""
+    batch_size: PositiveInt = 4
+    """Pictures that go through the network together when a data set is scored; their sizes may
+    differ, those that the network sees at the same size are put together."""
+    memory_budget_mb: int = Field(default=256, ge=16)
+    """Most memory in MiB that bringing the logits of a picture to its size takes."""
 
 
 class ReportConfig(Section):

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sceneparse.labels import Mask
+from sceneparse.metrics import Matrix
 
 
 class LabelMap(NamedTuple):
@@ -14,12 +15,22 @@ class LabelMap(NamedTuple):
     Attributes:
         mask: Train ids `(H, W)`.
         confidence: Softmax probability of the class chosen, `(H, W)` float32 in 0..1.
-        loss: Cross-entropy in nats summed over the valid pixels of the truth, where one was given.
     """
 
     mask: Mask
     confidence: NDArray[np.float32]
-    loss: float | None
+
+
+class Counts(NamedTuple):
+    """What one picture adds to the scores.
+
+    Attributes:
+        confusion: int64 confusion matrix `(C, C + 1)`.
+        loss: Cross-entropy in nats, summed over the valid pixels.
+    """
+
+    confusion: Matrix
+    loss: float
 
 
 class Backend(Protocol):
@@ -40,16 +51,12 @@ class Backend(Protocol):
         """Pixels of input per cell of the logits."""
         ...
 
-    def logits(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Compute logits `(C, h, w)` of a picture `(H, W, 3)`; cells may reach beyond it."""
+    def logits(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Compute logits `(B, C, h, w)` of pictures `(B, H, W, 3)`; cells may reach beyond them."""
         ...
 
     def label_map(
-        self,
-        logits: NDArray[np.float32],
-        covered: tuple[float, float],
-        size: tuple[int, int],
-        truth: Mask | None = None,
+        self, logits: NDArray[np.float32], covered: tuple[float, float], size: tuple[int, int]
     ) -> LabelMap:
         """Bring logits to a size and decide, without ever holding logits of that size.
 
@@ -57,6 +64,17 @@ class Backend(Protocol):
             logits: `(C, h, w)`.
             covered: Rows and columns of cells that the picture takes up.
             size: Height and width of the answer.
-            truth: Train ids of that size, to compute the loss against.
+        """
+        ...
+
+    def score(
+        self, logits: NDArray[np.float32], covered: tuple[float, float], truth: Mask
+    ) -> Counts:
+        """Decide at the size of the truth and count, likewise.
+
+        Args:
+            logits: `(C, h, w)`.
+            covered: Rows and columns of cells that the picture takes up.
+            truth: Train ids `(H, W)`.
         """
         ...

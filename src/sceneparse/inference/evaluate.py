@@ -1,15 +1,18 @@
 """Scores of a predictor on a data set, at the size of each annotation."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from itertools import islice
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sceneparse.inference.predictor import Predictor
 from sceneparse.labels import Mask
-from sceneparse.metrics import Matrix, Scores, confusion_matrix
+from sceneparse.metrics import Matrix, Scores
+
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -38,19 +41,19 @@ def evaluate(
 
     Args:
         predictor: What is to be scored.
-        samples: Pictures `(H, W, 3)` and masks of train ids `(H, W)`.
+        samples: Pictures `(H, W, 3)` and masks of train ids `(H, W)`, of any sizes.
         on_picture: Called after each picture.
     """
-    labels = predictor.labels
-    confusion = np.zeros((labels.num_classes, labels.num_classes + 1), np.int64)
+    classes = predictor.labels.num_classes
+    confusion = np.zeros((classes, classes + 1), np.int64)
     loss, pictures = 0.0, 0
-    for image, truth in samples:
-        size = (truth.shape[0], truth.shape[1])
-        answer = predictor.label_map(image, size, truth)
-        confusion += confusion_matrix(truth, answer.mask, labels.num_classes, labels.ignore_index)
-        loss += answer.loss or 0.0
-        pictures += 1
-        on_picture()
+    for batch in _batches(samples, predictor.batch_size):
+        images, truths = zip(*batch, strict=True)
+        for counts in predictor.score(images, truths):
+            confusion += counts.confusion
+            loss += counts.loss
+            pictures += 1
+            on_picture()
     valid = int(confusion.sum())
     return Evaluation(
         scores=Scores.from_confusion(confusion),
@@ -58,3 +61,10 @@ def evaluate(
         loss=loss / valid if valid else float("nan"),
         pictures=pictures,
     )
+
+
+def _batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """Yield the items, so many at a time; the last ones may be fewer."""
+    iterator = iter(items)
+    while batch := list(islice(iterator, size)):
+        yield batch

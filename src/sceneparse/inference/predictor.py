@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sceneparse.inference.backend import Backend, LabelMap
-from sceneparse.inference.resize import Resize, logits_of
+from sceneparse.inference.backend import Backend, Counts
+from sceneparse.inference.resize import Resize, logits_of, logits_of_each
 from sceneparse.labels import Labels, Mask
 
 
@@ -48,19 +48,35 @@ class Prediction:
 class Predictor:
     """A backend with everything that pixels need on the way to a mask."""
 
-    def __init__(self, backend: Backend, labels: Labels, resize: Resize) -> None:
+    def __init__(
+        self, backend: Backend, labels: Labels, resize: Resize, batch_size: int = 1
+    ) -> None:
+        """Put them together.
+
+        Args:
+            backend: The network.
+            labels: Its classes.
+            resize: How pictures are sized for it.
+            batch_size: Pictures that go through it together when a data set is scored.
+        """
         self.backend = backend
         self.labels = labels
         self.resize = resize
+        self.batch_size = batch_size
 
     def __call__(self, image: NDArray[np.uint8]) -> Prediction:
         """Parse a picture `(H, W, 3)` RGB uint8 at its own size."""
-        answer = self.label_map(image, (image.shape[0], image.shape[1]))
+        logits, covered = logits_of(image, self.backend, self.resize)
+        answer = self.backend.label_map(logits, covered, (image.shape[0], image.shape[1]))
         return Prediction(answer.mask, answer.confidence, self.labels)
 
-    def label_map(
-        self, image: NDArray[np.uint8], size: tuple[int, int], truth: Mask | None = None
-    ) -> LabelMap:
-        """Parse a picture at another size, such as its annotation's, with the loss if asked."""
-        logits, covered = logits_of(image, self.backend, self.resize)
-        return self.backend.label_map(logits, covered, size, truth)
+    def score(self, images: Sequence[NDArray[np.uint8]], truths: Sequence[Mask]) -> list[Counts]:
+        """Parse pictures of any sizes at the sizes of their annotations, and count each.
+
+        Pictures that the network sees at the same size go through it together.
+        """
+        answers = logits_of_each(images, self.backend, self.resize)
+        return [
+            self.backend.score(logits, covered, truth)
+            for (logits, covered), truth in zip(answers, truths, strict=True)
+        ]

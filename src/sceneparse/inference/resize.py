@@ -1,8 +1,8 @@
 """How a picture is sized for the network, and the logits of it put together."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,18 +51,53 @@ class Resize:
         return _rounded(height * scale, stride), _rounded(width * scale, stride)
 
 
-def logits_of(
-    image: NDArray[np.uint8], backend: Backend, resize: Resize
-) -> tuple[NDArray[np.float32], tuple[float, float]]:
+class CoveredLogits(NamedTuple):
+    """Logits of one picture.
+
+    Attributes:
+        logits: `(C, h, w)`.
+        covered: Rows and columns of cells that the picture takes up.
+    """
+
+    logits: NDArray[np.float32]
+    covered: tuple[float, float]
+
+
+def logits_of(image: NDArray[np.uint8], backend: Backend, resize: Resize) -> CoveredLogits:
     """Size a picture `(H, W, 3)`, run it, and return its logits and the cells that it covers."""
+    return logits_of_each([image], backend, resize)[0]
+
+
+def logits_of_each(
+    images: Sequence[NDArray[np.uint8]], backend: Backend, resize: Resize
+) -> list[CoveredLogits]:
+    """Do so for several; those that the network sees at the same size go through it together."""
+    sized = [_sized(image, backend, resize) for image in images]
+    stride = backend.output_stride
+    covered = [(image.shape[0] / stride, image.shape[1] / stride) for image in sized]
+    if resize.kind == "window":
+        logits = [_windows(image, backend, resize) for image in sized]
+    else:
+        logits = _together(sized, backend)
+    return [CoveredLogits(*pair) for pair in zip(logits, covered, strict=True)]
+
+
+def _sized(image: NDArray[np.uint8], backend: Backend, resize: Resize) -> NDArray[np.uint8]:
     size = resize.network_size(image.shape[0], image.shape[1], backend.input_stride)
     _check_memory(image.shape, size, backend)
-    sized = resized(image, size)
-    stride = backend.output_stride
-    covered = (size[0] / stride, size[1] / stride)
-    if resize.kind == "window":
-        return _windows(sized, backend, resize), covered
-    return backend.logits(sized), covered
+    return resized(image, size)
+
+
+def _together(images: Sequence[NDArray[np.uint8]], backend: Backend) -> list[NDArray[np.float32]]:
+    """Run pictures, all of one size at a time; the answers are in the order of the pictures."""
+    of_size: dict[tuple[int, ...], list[int]] = {}
+    for place, image in enumerate(images):
+        of_size.setdefault(image.shape, []).append(place)
+    logits: dict[int, NDArray[np.float32]] = {}
+    for places in of_size.values():
+        answers = backend.logits(np.stack([images[place] for place in places]))
+        logits.update(zip(places, answers, strict=True))
+    return [logits[place] for place in range(len(images))]
 
 
 def resized(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
@@ -88,7 +123,7 @@ def _windows(image: NDArray[np.uint8], backend: Backend, resize: Resize) -> NDAr
     for top in _starts(image.shape[0], side, step):
         for left in _starts(image.shape[1], side, step):
             window = np.ascontiguousarray(image[top : top + side, left : left + side])
-            logits = backend.logits(window)
+            logits = backend.logits(window[None])[0]
             area = np.s_[top // stride :, left // stride :]
             view, seen = total[:, *area], count[area]
             height = min(logits.shape[1], view.shape[1])

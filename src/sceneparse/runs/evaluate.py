@@ -84,7 +84,6 @@ def score(
     on_picture: Callable[[], Any] = lambda: None,
 ) -> Evaluation:
     """Evaluate on a data set; the next pictures are read while the network runs."""
-    samples = prefetched(
-        dataset.__getitem__, range(len(dataset)), threads=threads, ahead=2 * threads
-    )
+    ahead = 2 * max(threads, predictor.batch_size)
+    samples = prefetched(dataset.__getitem__, range(len(dataset)), threads=threads, ahead=ahead)
     return evaluate(predictor, ((sample.image, sample.mask) for sample in samples), on_picture)

@@ -164,9 +164,7 @@ class Recorder:
                 sample.name,
                 sample.image,
                 sample.mask,
-                predictor.label_map(
-                    sample.image, (sample.mask.shape[0], sample.mask.shape[1])
-                ).mask,
+                predictor(sample.image).mask,
             )
             for sample in self._samples
         ]

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from sceneparse.data.loader import Batch, Loader
 from sceneparse.errors import InputError
 from sceneparse.inference.evaluate import Evaluation
-from sceneparse.losses.confusion import LossSum
+from sceneparse.losses.sums import LossSum
 from sceneparse.metrics import Scores
 from sceneparse.models.segmenter import Loss
 from sceneparse.training.state import EpochSums, TrainState

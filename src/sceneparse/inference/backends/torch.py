@@ -1,25 +1,25 @@
 """PyTorch as a backend."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from sceneparse.inference.backend import LabelMap
+from sceneparse.confusion import confusion_matrix
+from sceneparse.inference.backend import Counts, LabelMap
 from sceneparse.labels import Labels, Mask
 from sceneparse.sums import sum_dtype
-from sceneparse.upsample import interpolation_matrix, row_strips
-
-# Bytes of upsampled logits held at a time: they then stay in a core's cache.
-STRIP_BYTES = 2 * 2**20
-
+from sceneparse.upsample import BITS_PER_NAT, Tile, likeliest, tile_bytes, tiles
 
 # Makes the context in which a network runs, for mixed precision.
 Autocast = Callable[[], AbstractContextManager[Any]]
+
+# Tensors of the size of a tile that deciding holds at a time.
+_TENSORS_OF_A_TILE = 4
 
 
 class TorchBackend:
@@ -32,6 +32,7 @@ class TorchBackend:
         strides: tuple[int, int],
         device: torch.device,
         autocast: Autocast,
+        memory_budget_mb: int = 256,
     ) -> None:
         """Wrap a segmenter that is on its device.
 
@@ -41,6 +42,7 @@ class TorchBackend:
             strides: Input stride and output stride of the network.
             device: Where the segmenter is.
             autocast: The precision to run it in.
+            memory_budget_mb: Most memory in MiB that deciding takes beside its input and answer.
         """
         self.num_classes = labels.num_classes
         self.input_stride, self.output_stride = strides
@@ -48,11 +50,13 @@ class TorchBackend:
         self._labels = labels
         self._device = device
         self._autocast = autocast
+        budget = memory_budget_mb * 2**20 // _TENSORS_OF_A_TILE
+        self._tile_bytes = min(budget, tile_bytes(device))
 
     @torch.inference_mode()
-    def logits(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Compute logits `(C, h, w)` of a picture `(H, W, 3)`."""
-        batch = torch.from_numpy(image).to(self._device).permute(2, 0, 1)[None]
+    def logits(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Compute logits `(B, C, h, w)` of pictures `(B, H, W, 3)`."""
+        batch = torch.from_numpy(images).to(self._device).permute(0, 3, 1, 2)
         training = self._segmenter.training
         self._segmenter.eval()
         try:
@@ -60,46 +64,72 @@ class TorchBackend:
                 logits: Tensor = self._segmenter(batch)
         finally:
             self._segmenter.train(training)
-        return logits[0].float().cpu().numpy()
+        return logits.float().cpu().numpy()
 
     @torch.inference_mode()
     def label_map(
-        self,
-        logits: NDArray[np.float32],
-        covered: tuple[float, float],
-        size: tuple[int, int],
-        truth: Mask | None = None,
+        self, logits: NDArray[np.float32], covered: tuple[float, float], size: tuple[int, int]
     ) -> LabelMap:
-        """Decide at a size, strip by strip: argmax, its softmax probability, and the loss."""
-        height, width = size
-        cells = torch.from_numpy(logits).to(self._device)
-        num_classes = cells.shape[0]
-        columns = interpolation_matrix(width, cells.shape[2], covered[1]).to(self._device)
-        # (h, C, W): the rows of a strip are then mixed by one product.
-        widened = cells.permute(1, 0, 2) @ columns.T
-        target = None if truth is None else torch.from_numpy(truth).to(self._device).long()
-        rows = max(1, STRIP_BYTES // (4 * num_classes * width))
-        mask = torch.empty(size, dtype=torch.int64, device=self._device)
-        confidence = torch.empty(size, device=self._device)
+        """Decide at a size, tile by tile: argmax and its softmax probability."""
+        mask = np.empty(size, self._labels.dtype)
+        confidence = np.empty(size, np.float32)
+        for part in self._decisions(logits, covered, size):
+            norm = part.lowered.mul_(BITS_PER_NAT).exp2_().sum(dim=1)
+            mask[part.pixels] = part.classes.cpu().numpy()
+            confidence[part.pixels] = norm.reciprocal_().cpu().numpy()
+        return LabelMap(mask, confidence)
+
+    @torch.inference_mode()
+    def score(
+        self, logits: NDArray[np.float32], covered: tuple[float, float], truth: Mask
+    ) -> Counts:
+        """Decide at the size of the truth, tile by tile, and count."""
+        size = (truth.shape[0], truth.shape[1])
+        target = torch.from_numpy(truth).to(self._device)
+        prediction = torch.empty(size, dtype=torch.int32, device=self._device)
         loss = torch.zeros((), dtype=sum_dtype(self._device), device=self._device)
-        for part, band, mix in row_strips(height, cells.shape[1], covered[0], rows):
-            flat = mix.to(self._device) @ widened[band].flatten(1)
-            strip = flat.view(-1, num_classes, width)
-            best, mask[part] = strip.max(dim=1)
-            true = None if target is None else _true_logits(strip, target[part], num_classes)
-            norm = strip.sub_(best[:, None]).exp_().sum(dim=1)
-            confidence[part] = 1 / norm
-            if target is not None and true is not None:
-                valid = target[part] != self._labels.ignore_index
-                nats = best + norm.log() - true
-                loss += nats.where(valid, 0.0).sum(dtype=sum_dtype(self._device))
-        return LabelMap(
-            mask=mask.cpu().numpy().astype(self._labels.dtype),
-            confidence=confidence.cpu().numpy(),
-            loss=None if truth is None else float(loss),
+        for part in self._decisions(logits, covered, size):
+            prediction[part.pixels] = part.classes.int()
+            loss += self._loss(part.lowered, target[part.pixels])
+        confusion = confusion_matrix(
+            prediction, target, self.num_classes, self._labels.ignore_index
         )
+        return Counts(confusion.cpu().numpy(), float(loss))
+
+    def _loss(self, lowered: Tensor, target: Tensor) -> Tensor:
+        """Sum the cross-entropy of logits less their maximum `(R, C, K)`, which are overwritten."""
+        true = target.long().clamp_(max=self.num_classes - 1)[:, None]
+        own = lowered.gather(1, true)[:, 0]
+        bits = lowered.mul_(BITS_PER_NAT).exp2_().sum(dim=1).log2_()
+        nats = bits.div_(BITS_PER_NAT).sub_(own)
+        valid = target != self._labels.ignore_index
+        return nats.where(valid, 0.0).sum(dtype=sum_dtype(self._device))
+
+    def _decisions(
+        self, logits: NDArray[np.float32], covered: tuple[float, float], size: tuple[int, int]
+    ) -> Iterator["_Decision"]:
+        """Decide tile by tile."""
+        cells = torch.from_numpy(logits).to(self._device).transpose(0, 1).contiguous()
+        shape = (cells.shape[0], cells.shape[2])
+        for tile in tiles(size, shape, covered, self.num_classes, self._device, self._tile_bytes):
+            yield _decided(tile, cells)
 
 
-def _true_logits(strip: Tensor, target: Tensor, num_classes: int) -> Tensor:
-    """Pick the logits of the true classes `(R, W)` out of `(R, C, W)`; any where it is void."""
-    return strip.gather(1, target.clamp(max=num_classes - 1)[:, None])[:, 0]
+class _Decision(NamedTuple):
+    """What was decided in a tile.
+
+    Attributes:
+        pixels: Where it lies.
+        classes: `(R, K)`.
+        lowered: Logits less their maximum, `(R, C, K)`.
+    """
+
+    pixels: tuple[slice, slice]
+    classes: Tensor
+    lowered: Tensor
+
+
+def _decided(tile: Tile, cells: Tensor) -> _Decision:
+    wide = tile.widened(cells)
+    lowered = wide.sub_(wide.amax(dim=1, keepdim=True))
+    return _Decision(tile.pixels, likeliest(lowered), lowered)
