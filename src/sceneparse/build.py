@@ -7,6 +7,8 @@ from typing import Any, Literal, assert_never
 
 import torch
 
+from sceneparse.augmentation.change import Augmentation
+from sceneparse.augmentation.transform import Transform
 from sceneparse.config import (
     Adam,
     AdamW,
@@ -31,7 +33,6 @@ from sceneparse.data.ade20k import ade20k
 from sceneparse.data.dataset import Dataset
 from sceneparse.data.folder import folder
 from sceneparse.data.synthetic import synthetic
-from sceneparse.data.transforms import Augmentation, Transform
 from sceneparse.errors import InputError
 from sceneparse.inference.backends.torch import TorchBackend
 from sceneparse.inference.predictor import Predictor
@@ -112,8 +113,8 @@ def untrained(config: ModelConfig) -> ModelConfig:
     return config
 
 
-def transform(config: TransformConfig, seed: int) -> Transform:
-    """Make what training does to each picture."""
+def transform(config: TransformConfig, seed: int, device: torch.device) -> Transform:
+    """Make what training does to each picture; an accelerator changes the colours itself."""
     augmentation = Augmentation(
         crop=config.crop,
         aspect=config.aspect,
@@ -121,8 +122,9 @@ def transform(config: TransformConfig, seed: int) -> Transform:
         brightness=config.brightness,
         contrast=config.contrast,
         saturation=config.saturation,
+        hue=config.hue,
     )
-    return Transform(config.size, augmentation, seed)
+    return Transform(config.size, augmentation, seed, leaves_colors=device.type != "cpu")
 
 
 def loss(config: LossConfig, labels: Labels) -> CrossEntropy:

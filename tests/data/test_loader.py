@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from sceneparse.augmentation.change import Augmentation
+from sceneparse.augmentation.transform import Transform
 from sceneparse.data.dataset import Sample
 from sceneparse.data.loader import Batch, Loader, prefetched
-from sceneparse.data.transforms import Augmentation, Transform
 from sceneparse.errors import InputError
 from sceneparse.label_files import distinct_colors
 from sceneparse.labels import Labels
@@ -44,6 +45,9 @@ class Numbered:
         image: NDArray[np.uint8] = random.integers(0, 256, (12, 10, 3), np.uint8)
         return Sample(image, random.integers(0, 2, (12, 10), np.uint8), str(index))
 
+    def reduced(self, index: int, height: int, width: int) -> Sample:
+        return self[index]
+
 
 def loader(
     count: int = 11,
@@ -62,6 +66,7 @@ def assert_same(first: Sequence[Batch], second: Sequence[Batch]) -> None:
         assert one.names == other.names
         np.testing.assert_array_equal(one.image, other.image)
         np.testing.assert_array_equal(one.mask, other.mask)
+        np.testing.assert_array_equal(one.colors, other.colors)
 
 
 def test_a_batch_is_stacked_samples() -> None:
@@ -69,7 +74,8 @@ def test_a_batch_is_stacked_samples() -> None:
     assert (batch.image.shape, batch.image.dtype) == ((4, 8, 8, 3), np.uint8)
     assert (batch.mask.shape, batch.mask.dtype) == ((4, 8, 8), np.uint8)
     source, (epoch, index) = Numbered(11), (0, int(batch.names[2]))
-    expected = Transform(8, AUGMENTATION, 1)(source[index], epoch, index)
+    transform = Transform(8, AUGMENTATION, 1)
+    expected = transform(source[index], transform.change(epoch, index))
     np.testing.assert_array_equal(batch.image[2], expected.image)
     np.testing.assert_array_equal(batch.mask[2], expected.mask)
 
@@ -140,6 +146,7 @@ def test_processes_share_the_batch_of_one(processes: int) -> None:
         Batch(
             image=np.concatenate([batch.image for batch in step]),
             mask=np.concatenate([batch.mask for batch in step]),
+            colors=np.concatenate([batch.colors for batch in step]),
             names=tuple(name for batch in step for name in batch.names),
         )
         for step in zip(*parts, strict=True)

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -13,6 +13,7 @@ from lightning_fabric.plugins import MixedPrecision
 from torch import Tensor
 
 from sceneparse import build
+from sceneparse.augmentation.transform import Transform
 from sceneparse.config import RunConfig
 from sceneparse.config.reading import parse_config
 from sceneparse.data.loader import Loader
@@ -67,7 +68,7 @@ inference: {{size: 32}}
     labels = training.labels
     torch.manual_seed(0)
     segmenter = build.segmenter(config.model, labels.num_classes)
-    loader = Loader(training, build.transform(config.transform, 0), 0, 4, 2)
+    loader = Loader(training, build.transform(config.transform, 0, torch.device("cpu")), 0, 4, 2)
     plugin = PLUGINS[precision]()
     fabric = Fabric(accelerator="cpu", devices=1, plugins=[plugin] if plugin else None)
     state = TrainState(
@@ -165,3 +166,19 @@ def test_a_step_follows_the_mean_over_valid_pixels(rectangles_root: Path) -> Non
     grad = copy.segmenter.network.head.weight.grad
     assert grad is not None
     torch.testing.assert_close(moved, grad, rtol=1e-3, atol=1e-6)
+
+
+def test_colours_changed_on_the_device_train_as_those_changed_by_the_loader(
+    rectangles_root: Path,
+) -> None:
+    losses: list[float] = []
+    for leaves_colors in (False, True):
+        state, job = make(rectangles_root, "fp32")
+        transform = dataclasses.replace(
+            cast("Transform", job.loader.transform), leaves_colors=leaves_colors
+        )
+        job = dataclasses.replace(job, loader=dataclasses.replace(job.loader, transform=transform))
+        batch = next(job.loader.batches(0, 1))
+        losses.append(float(train_step(state, job, batch)))
+    assert losses[1] == pytest.approx(losses[0], rel=0.01)
+    assert losses[1] != losses[0]

@@ -89,6 +89,7 @@ _EXTRA_OF = {
     "timm": "train",
     "lightning_fabric": "train",
     "safetensors": "train",
+    "cv2": "train",
     "matplotlib": "train",
     "psutil": "train",
     "tensorboard": "tensorboard",

@@ -34,6 +34,8 @@ class TransformConfig(Section):
     """Largest relative change of contrast."""
     saturation: float = Field(default=0.0, ge=0, le=1)
     """Largest relative change of saturation."""
+    hue: float = Field(default=0.0, ge=0, le=0.5)
+    """Largest shift of hue, as a share of the colour circle."""
 
 
 class TrainingConfig(Section):

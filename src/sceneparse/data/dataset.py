@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sceneparse.data.decode import (
     IMAGE_SUFFIXES,
     MASK_SUFFIXES,
+    REDUCTIONS,
     image_size,
     mask_size,
     read_image,
@@ -55,6 +56,16 @@ class Dataset(Protocol):
         """Return one sample."""
         ...
 
+    def reduced(self, index: int, height: int, width: int) -> Sample:
+        """Return one sample whose picture may be smaller than its mask, yet not below a size.
+
+        Args:
+            index: Which sample.
+            height: The picture has at least so many rows, or as many as there are.
+            width: Likewise columns.
+        """
+        ...
+
 
 @dataclass(frozen=True)
 class PairedFiles:
@@ -83,6 +94,19 @@ class PairedFiles:
         image = read_image(self.images[index])
         mask = read_annotation(self.masks[index], self.labels)
         _check_sizes(self.images[index], image.shape[:2], self.masks[index], mask.shape)
+        return Sample(image, mask, self.images[index].stem)
+
+    def reduced(self, index: int, height: int, width: int) -> Sample:
+        """Read one sample, the picture at the smallest scale of its file that is large enough.
+
+        Raises:
+            InputError: If a file is broken, the sizes do not fit, or the mask holds unknown ids.
+        """
+        image = read_image(self.images[index], (height, width))
+        mask = read_annotation(self.masks[index], self.labels)
+        scales = (tuple(-(-side // scale) for side in mask.shape) for scale in REDUCTIONS)
+        if image.shape[:2] not in scales:
+            _check_sizes(self.images[index], image.shape[:2], self.masks[index], mask.shape)
         return Sample(image, mask, self.images[index].stem)
 
     def limited(self, most: int | None) -> "PairedFiles":

@@ -15,23 +15,35 @@ from sceneparse.labels import Mask
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"})
 # JPEG is among them to be refused with the reason, where pairs are read.
 MASK_SUFFIXES = frozenset({".png", ".tif", ".tiff", ".bmp", ".jpg", ".jpeg"})
+# By what a JPEG may be divided while it is decoded.
+REDUCTIONS = (1, 2, 4, 8)
 # Refused before memory is taken. It is the size beyond which Pillow warns of decompression bombs.
 MAX_PIXELS = 89_478_485
 
 
-def read_image(path: Path) -> NDArray[np.uint8]:
+def read_image(path: Path, smallest: tuple[int, int] | None = None) -> NDArray[np.uint8]:
     """Read a picture as `(H, W, 3)` RGB uint8, upright.
 
     Grey, palette, 16-bit and CMYK pictures become RGB; transparency is laid over white; the EXIF
     orientation is applied.
+
+    Args:
+        path: The file.
+        smallest: Height and width that are enough: a JPEG is then decoded at a half, a quarter or
+            an eighth of its size, where that has at least as many pixels. None: all of them.
 
     Raises:
         InputError: If the file cannot be read as a picture.
     """
     with _opened(path) as image:
         _check_picture_kind(path, image)
+        orientation = 1 if image.format == "TIFF" else _orientation(image)
+        if smallest is not None:
+            height, width = smallest
+            swapped = orientation in _SIDES_SWAPPED
+            image.draft(None, (height, width) if swapped else (width, height))
         image.load()
-        turn = None if image.format == "TIFF" else _TURNS.get(_orientation(image))
+        turn = _TURNS.get(orientation)
         return np.array(_rgb(image if turn is None else image.transpose(turn)))
 
 

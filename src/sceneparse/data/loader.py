@@ -5,20 +5,22 @@ threads run, and nothing has to be copied or pickled between processes.
 """
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sceneparse.data.dataset import Dataset, Sample
-from sceneparse.data.transforms import Transform
 from sceneparse.labels import Mask
 
 Input = TypeVar("Input")
 Output = TypeVar("Output")
+
+# Transforms take the other streams of random numbers.
+_STREAM = 0
 
 
 class Batch(NamedTuple):
@@ -27,12 +29,35 @@ class Batch(NamedTuple):
     Attributes:
         image: RGB `(B, H, W, 3)` in 0..255.
         mask: Train ids `(B, H, W)`.
+        colors: How colours change, `(B, 4)`, for a transform that leaves them to the device.
         names: One per sample.
     """
 
     image: NDArray[np.uint8]
     mask: Mask
+    colors: NDArray[np.float32]
     names: tuple[str, ...]
+
+
+class RandomTransform(Protocol):
+    """What training does to each sample."""
+
+    @property
+    def leaves_colors(self) -> bool:
+        """Whether colours are changed later, on the device that trains."""
+        ...
+
+    def change(self, epoch: int, index: int) -> Any:
+        """Draw what is done to one sample of one epoch; its `colors` are four numbers."""
+        ...
+
+    def smallest(self, change: Any) -> tuple[int, int]:
+        """Return the height and width below which a decoded picture would lose detail."""
+        ...
+
+    def __call__(self, sample: Sample, change: Any) -> Sample:
+        """Do it."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -53,7 +78,7 @@ class Loader:
     """
 
     dataset: Dataset
-    transform: Transform
+    transform: RandomTransform
     seed: int
     batch_size: int
     threads: int
@@ -76,15 +101,17 @@ class Loader:
     def _indices(self, step: int) -> list[tuple[int, int]]:
         """List (epoch, sample index) of this process's part of a step's batch."""
         epoch, position = divmod(step, self.steps_per_epoch)
-        order = np.random.default_rng([self.seed, epoch]).permutation(len(self.dataset))
+        order = np.random.default_rng([_STREAM, self.seed, epoch]).permutation(len(self.dataset))
         total = self.batch_size * self.processes
         first = position * total + self.rank * self.batch_size
         places = np.arange(first, first + self.batch_size) % len(self.dataset)
         return [(epoch, int(index)) for index in order[places]]
 
-    def _sample(self, place: tuple[int, int]) -> Sample:
-        epoch, index = place
-        return self.transform(self.dataset[index], epoch, index)
+    def _sample(self, place: tuple[int, int]) -> tuple[Sample, Sequence[float]]:
+        change = self.transform.change(*place)
+        # Only what the cut needs is decoded.
+        sample = self.dataset.reduced(place[1], *self.transform.smallest(change))
+        return self.transform(sample, change), change.colors
 
 
 def prefetched(
@@ -108,9 +135,10 @@ def prefetched(
                 future.cancel()
 
 
-def _stacked(samples: list[Sample]) -> Batch:
+def _stacked(samples: list[tuple[Sample, Sequence[float]]]) -> Batch:
     return Batch(
-        image=np.stack([sample.image for sample in samples]),
-        mask=np.stack([sample.mask for sample in samples]),
-        names=tuple(sample.name for sample in samples),
+        image=np.stack([sample.image for sample, _ in samples]),
+        mask=np.stack([sample.mask for sample, _ in samples]),
+        colors=np.array([colors for _, colors in samples], np.float32),
+        names=tuple(sample.name for sample, _ in samples),
     )

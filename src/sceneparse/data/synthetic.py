@@ -61,6 +61,10 @@ class SyntheticScenes:
         image, raw = draw_scene(self.seed, self.first_index + index, self.height, self.width)
         return Sample(image, self.labels.encode(raw), f"scene_{index:06d}")
 
+    def reduced(self, index: int, height: int, width: int) -> Sample:  # noqa: ARG002
+        """Draw one scene; it is as large as it is."""
+        return self[index]
+
 
 def synthetic(split: str, images: int, size: tuple[int, int], seed: int) -> SyntheticScenes:
     """Make one split of generated scenes.

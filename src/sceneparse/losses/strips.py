@@ -62,7 +62,7 @@ def loss_in_strips(features: Tensor, head: nn.Conv2d, target: Tensor, problem: P
         problem: The rest.
     """
     bias = head.weight.new_zeros(head.out_channels) if head.bias is None else head.bias
-    total, confusion = _strip_loss(features, head.weight.flatten(1), bias, target, problem)
+    total, confusion = _strip_loss(features, head.weight, bias, target, problem)
     return LossSum(total, confusion)
 
 
@@ -110,7 +110,7 @@ class _Work:
         total: The loss.
         prediction: The likeliest classes `(B, H, W)`.
         grad_features: As the features, `(B, D, h, w)`.
-        grad_weight: `(C, D)`.
+        grad_weight: As the weight, `(C, D, 1, 1)`; DDP wants its strides too.
         grad_bias: `(C,)`.
     """
 
@@ -122,7 +122,8 @@ class _Work:
         self.grad_features = torch.empty_like(features)
         self.grad_weight, self.grad_bias = torch.zeros_like(weight), torch.zeros_like(bias)
         self._features, self._target, self._problem = features, target, problem
-        self._weight, self._bias = weight.float() * BITS_PER_NAT, bias.float() * BITS_PER_NAT
+        self._weight = weight.flatten(1).float() * BITS_PER_NAT
+        self._bias = bias.float() * BITS_PER_NAT
         size, cells = (target.shape[1], target.shape[2]), (features.shape[2], features.shape[3])
         row_bytes = 4 * weight.shape[0] * size[1]
         self._rows_at_once = max(1, tile_bytes(features.device) // row_bytes)
@@ -157,7 +158,7 @@ class _Work:
         flat = gradient.transpose(0, 1).flatten(1)
         grad = gradient.transpose(1, 2) @ (self._weight / BITS_PER_NAT)
         self.grad_features[index, :, rows] = grad.permute(2, 0, 1)
-        self.grad_weight += flat @ seen.flatten(0, 1)
+        self.grad_weight += (flat @ seen.flatten(0, 1)).view_as(self.grad_weight)
         self.grad_bias += flat.sum(dim=1)
 
     def _loss_of_same(self, index: int, rows: slice, cells: Tensor) -> Tensor:

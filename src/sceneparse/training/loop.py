@@ -10,6 +10,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
+from sceneparse.augmentation.colors import changed_colors_of_batch
 from sceneparse.data.loader import Batch, Loader
 from sceneparse.errors import InputError
 from sceneparse.inference.evaluate import Evaluation
@@ -130,8 +131,7 @@ def fit(state: TrainState, job: Job, observer: Observer) -> bool:
 def train_step(state: TrainState, job: Job, batch: Batch) -> Tensor:
     """Do one optimizer step and return the mean loss over the valid pixels of the whole batch."""
     fabric = job.fabric
-    image = fabric.to_device(torch.from_numpy(batch.image)).permute(0, 3, 1, 2)
-    mask = fabric.to_device(torch.from_numpy(batch.mask))
+    image, mask = _on_device(job, batch)
     factor = state.schedule.factor(state.step)
     for group in state.optimizer.param_groups:
         group["lr"] = group["base_lr"] * factor
@@ -150,6 +150,20 @@ def train_step(state: TrainState, job: Job, batch: Batch) -> Tensor:
     state.sums.loss += total
     state.sums.confusion += sums.confusion
     return total * fabric.world_size / valid.clamp(min=1)
+
+
+def _on_device(job: Job, batch: Batch) -> tuple[Tensor, Tensor]:
+    """Bring a batch to the device: pictures `(B, 3, H, W)` in 0..255 and masks `(B, H, W)`."""
+    device = job.fabric.device
+    image, mask, colors = (
+        # From pinned memory the copy goes on while the GPU works.
+        (tensor.pin_memory() if device.type == "cuda" else tensor).to(device, non_blocking=True)
+        for tensor in map(torch.from_numpy, (batch.image, batch.mask, batch.colors))
+    )
+    image = image.permute(0, 3, 1, 2)
+    if job.loader.transform.leaves_colors:
+        image = changed_colors_of_batch(image, colors)
+    return image, mask
 
 
 class Clock:

@@ -1,0 +1,1 @@
+"""What training changes in a picture at random, and how."""
