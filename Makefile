@@ -3,8 +3,10 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 DATA ?=
+BENCH := .venv-bench
+BENCHMARKS := limits train_classic train_lite0 fused_loss evaluate_2100 confusion two_processes scaling
 
-.PHONY: install demo check test test-slow docs clean
+.PHONY: install demo check test test-slow docs bench clean
 install: $(VENV)/.installed
 
 $(VENV)/.installed: pyproject.toml constraints.txt
@@ -31,5 +33,15 @@ test-slow: install
 docs: install
 	$(BIN)/python docs/make_reference.py
 
+bench: $(BENCH)/.installed
+	set -e; for name in $(BENCHMARKS); do $(BENCH)/bin/python benchmarks/$$name.py; done
+	$(BENCH)/bin/python benchmarks/input.py $(if $(DATA),--data "$(DATA)")
+	$(BENCH)/bin/python benchmarks/table.py
+
+$(BENCH)/.installed: pyproject.toml constraints.txt benchmarks/requirements.txt
+	test -x $(BENCH)/bin/python || $(PYTHON) -m venv $(BENCH)
+	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[train,lite]" -r benchmarks/requirements.txt
+	touch $@
+
 clean:
-	rm -rf $(VENV) .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(BENCH) .pytest_cache .ruff_cache

@@ -1,0 +1,101 @@
+"""Label map and confusion matrix of a large annotation, from logits of 128×128 cells.
+
+The peer upsamples the logits to the size of the annotation, takes the argmax and counts pairs.
+"""
+
+from collections.abc import Callable
+from contextlib import nullcontext
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+import material
+from harness import Repeats, Runs, Side, alternate, parser
+from rows import Claim, Row, memory, report, speed, stated
+from sceneparse.inference.backends.torch import TorchBackend
+from sceneparse.metrics import Matrix, confusion_matrix
+
+NAME = "evaluate_2100"
+BUDGET_MB = 200
+CELLS = 128
+FULL = {"height": 2100, "width": 2100, "classes": 150}
+QUICK = {"height": 210, "width": 170, "classes": 7}
+
+
+def ours(height: int, width: int, classes: int) -> Callable[[], Matrix]:
+    """Prepare what `evaluate` does with the logits of a picture."""
+    labels = material.labels(classes)
+    backend = TorchBackend(nn.Identity(), labels, (4, 4), torch.device("cpu"), nullcontext)
+    logits = _logits(classes)[0].numpy()
+    truth = material.mask((height, width), classes)
+
+    def step() -> Matrix:
+        answer = backend.label_map(logits, (CELLS, CELLS), (height, width))
+        return confusion_matrix(truth, answer.mask, classes, labels.ignore_index)
+
+    return step
+
+
+def theirs(height: int, width: int, classes: int) -> Callable[[], Tensor]:
+    """Prepare `F.interpolate`, `argmax` and `bincount`."""
+    logits = _logits(classes)
+    truth = torch.from_numpy(material.mask((height, width), classes)).long()
+
+    def step() -> Tensor:
+        with torch.inference_mode():
+            wide = F.interpolate(logits, size=(height, width), mode="bilinear")
+            prediction = wide.argmax(dim=1)[0]
+            valid = truth != 255
+            pairs = truth[valid] * classes + prediction[valid]
+            return torch.bincount(pairs, minlength=classes**2).view(classes, classes)
+
+    return step
+
+
+def _logits(classes: int) -> Tensor:
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn(1, classes, CELLS, CELLS, generator=generator)
+
+
+def main() -> None:
+    """Measure and report."""
+    options = parser(__doc__).parse_args()
+    quick: bool = options.quick
+    size = QUICK if quick else FULL
+    sides = {"ours": Side("ours", size), "theirs": Side("theirs", size)}
+    runs = alternate(NAME, sides, Repeats(rounds=3, warmup=1, timed=3), quick=quick)
+    claim = {"benchmark": NAME, "peer": "F.interpolate + argmax + bincount"}
+    time = Claim(
+        **claim,
+        metric="speed",
+        at_least=3,
+        limit="max",
+        amount=size["classes"] * size["height"] * size["width"] / 1e9,
+        note="a label map looks once at every upsampled logit",
+    )
+    space = Claim(**claim, metric="memory")
+    rows = [
+        speed(time, runs["ours"], runs["theirs"], quick=quick),
+        memory(space, runs["ours"], runs["theirs"], quick=quick),
+        _budget_row(runs["ours"], quick=quick),
+    ]
+    report(NAME, rows, options)
+
+
+def _budget_row(runs: Runs, *, quick: bool) -> Row:
+    """Hold the largest peak of ours against the budget."""
+    peak = max(runs.peaks) / 1e6
+    claim = Claim(
+        benchmark=NAME,
+        peer=f"a budget of {BUDGET_MB} MB",
+        metric="peak memory",
+        at_least=1,
+        note="theirs is the budget; ours the largest peak of all rounds",
+    )
+    rounds = len(runs.peaks)
+    return stated(claim, "MB", peak, BUDGET_MB, BUDGET_MB / peak, repeats=rounds, quick=quick)
+
+
+if __name__ == "__main__":
+    main()

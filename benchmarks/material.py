@@ -1,0 +1,57 @@
+"""What the benchmarks work on, made from a seed."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from sceneparse.data.loader import Batch
+from sceneparse.labels import Labels
+
+BLOCK = 16
+VOID_SHARE = 0.05
+
+
+def labels(classes: int) -> Labels:
+    """Return labels of so many nameless classes."""
+    ids = tuple(range(classes))
+    return Labels(tuple(str(index) for index in ids), ((0, 0, 0),) * classes, ids)
+
+
+def mask(shape: tuple[int, ...], classes: int, seed: int = 0) -> NDArray[np.uint8]:
+    """Draw train ids `(..., H, W)` in blocks of 16 pixels; one block in twenty is void, 255."""
+    random = np.random.default_rng(seed)
+    cells = (*shape[:-2], -(-shape[-2] // BLOCK), -(-shape[-1] // BLOCK))
+    ids = random.integers(0, classes, cells, dtype=np.uint8)
+    ids[random.random(cells) < VOID_SHARE] = 255
+    wide = ids.repeat(BLOCK, axis=-2).repeat(BLOCK, axis=-1)
+    return np.ascontiguousarray(wide[..., : shape[-2], : shape[-1]])
+
+
+def batch(pictures: int, height: int, width: int, classes: int, seed: int = 0) -> Batch:
+    """Draw a batch of noise with masks."""
+    image = np.random.default_rng(seed).integers(0, 256, (pictures, height, width, 3), np.uint8)
+    names = tuple(str(index) for index in range(pictures))
+    return Batch(image, mask((pictures, height, width), classes, seed), names)
+
+
+def picture(height: int, width: int, seed: int = 0) -> Image.Image:
+    """Draw smooth colours under fine noise, which compress about as photographs do."""
+    random = np.random.default_rng(seed)
+    coarse = random.integers(0, 256, (max(2, height // 32), max(2, width // 32), 3), np.uint8)
+    smooth = Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC)
+    noise = random.normal(0, 4, (height, width, 3))
+    return Image.fromarray((np.asarray(smooth) + noise).clip(0, 255).astype(np.uint8))
+
+
+def write_pictures(root: Path, count: int, height: int, width: int) -> None:
+    """Write JPEGs and masks in the layout of ADE20K."""
+    images, annotations = (root / kind / "training" for kind in ("images", "annotations"))
+    images.mkdir(parents=True)
+    annotations.mkdir(parents=True)
+    for index in range(count):
+        picture(height, width, index).save(images / f"{index:04d}.jpg", quality=90)
+        # Raw ids are 1..150, and 0 is void: one more than the train ids, but for 255, which wraps.
+        raw = mask((height, width), 150, index) + np.uint8(1)
+        Image.fromarray(raw).save(annotations / f"{index:04d}.png")

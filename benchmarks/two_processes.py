@@ -1,0 +1,58 @@
+"""Two processes that train together against one: pictures per second, one thread each.
+
+`configs/ade20k/lite0.yaml` at batch 8 per process, over gloo (DistributedDataParallel): what a
+second core, or a second computer, is worth.
+"""
+
+from collections.abc import Callable
+
+import torch
+
+import material
+from harness import Repeats, Side, alternate, parser
+from rows import Claim, report, speed
+from training import trainer
+
+NAME = "two_processes"
+CLASSES = 150
+
+
+def step(pictures: int, side: int, processes: int) -> Callable[[], float]:
+    """Prepare a step of one process, or of one of two."""
+    torch.set_num_threads(1)
+    overrides = [f"transform.size={side}", f"training.batch_size={pictures}"]
+    ready = trainer("lite0", overrides, processes=processes)
+    rank = ready.job.fabric.global_rank
+    batch = material.batch(pictures, side, side, CLASSES, seed=rank)
+    return lambda: float(ready.step(batch))
+
+
+def main() -> None:
+    """Measure and report."""
+    options = parser(__doc__).parse_args()
+    quick: bool = options.quick
+    size = {"pictures": 2, "side": 64} if quick else {"pictures": 8, "side": 224}
+    sides = {
+        name: Side(
+            "step",
+            {**size, "processes": processes},
+            units=size["pictures"] * processes,
+            processes=processes,
+            environment={"OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"},
+        )
+        for name, processes in (("two", 2), ("one", 1))
+    }
+    runs = alternate(NAME, sides, Repeats(rounds=2, warmup=3, timed=30), quick=quick)
+    claim = Claim(
+        benchmark=NAME,
+        peer="one process",
+        metric="pictures per second",
+        at_least=1.7,
+        ideal=2.0,
+        note="seconds are per picture; one thread per process",
+    )
+    report(NAME, [speed(claim, runs["two"], runs["one"], quick=quick)], options)
+
+
+if __name__ == "__main__":
+    main()
