@@ -13,10 +13,11 @@ from rich.console import Console
 
 from sceneparse import build
 from sceneparse.checkpoint import RunFolder, read_checkpoint
-from sceneparse.config import RunConfig
+from sceneparse.config import DataConfig, RunConfig, SyntheticData
 from sceneparse.config.reading import config_differences, resumed_config
 from sceneparse.data.dataset import Dataset, PairedFiles
-from sceneparse.data.loader import Loader, prefetched
+from sceneparse.data.index import checked_sizes
+from sceneparse.data.loader import Loader
 from sceneparse.errors import InputError
 from sceneparse.loading import find_weights, predictor_of
 from sceneparse.runs.evaluate import score
@@ -65,8 +66,8 @@ def train(config: RunConfig, path: Path, console: Console, *, resume: bool = Fal
         config = _resumed_config(config, folder)
     else:
         folder.check_free()
-    training = checked(build.dataset(config.data, "training"))
-    validation = checked(build.dataset(config.data, "validation"))
+    training = checked(build.dataset(config.data, "training"), config.data)
+    validation = checked(build.dataset(config.data, "validation"), config.data)
     torch.manual_seed(config.seed)
     segmenter = build.segmenter(config.model, training.labels.num_classes)
     plan = resolve(config, segmenter, training)
@@ -125,15 +126,14 @@ def train(config: RunConfig, path: Path, console: Console, *, resume: bool = Fal
     return TrainedRun(folder, finished, state.best_epoch, state.best_miou, str(predictor.resize))
 
 
-def checked(dataset: Dataset) -> Dataset:
-    """Return the data set after looking at the header of every file in it.
+def checked(dataset: Dataset, config: DataConfig) -> Dataset:
+    """Return the data set after looking at the header of every file in it that is new or changed.
 
     Raises:
         InputError: If a picture and its mask differ in size, or a mask is none.
     """
-    if isinstance(dataset, PairedFiles):
-        for _ in prefetched(dataset.check_headers, range(len(dataset)), threads=4, ahead=64):
-            pass
+    if isinstance(dataset, PairedFiles) and not isinstance(config, SyntheticData):
+        checked_sizes(dataset, config.root.expanduser())
     return dataset
 
 
