@@ -18,8 +18,10 @@ from sceneparse.config.reading import config_differences, resumed_config
 from sceneparse.data.dataset import Dataset, PairedFiles
 from sceneparse.data.index import checked_sizes
 from sceneparse.data.loader import Loader
+from sceneparse.data.packed import Packed
 from sceneparse.errors import InputError
 from sceneparse.loading import find_weights, predictor_of
+from sceneparse.runs.cache import cache_notes
 from sceneparse.runs.evaluate import score
 from sceneparse.runs.memory import advice_on_memory
 from sceneparse.runs.recorder import Recorder
@@ -66,8 +68,10 @@ def train(config: RunConfig, path: Path, console: Console, *, resume: bool = Fal
         config = _resumed_config(config, folder)
     else:
         folder.check_free()
-    training = checked(build.dataset(config.data, "training"), config.data)
+    training = checked(build.dataset(config.data, "training", to_learn=True), config.data)
     validation = checked(build.dataset(config.data, "validation"), config.data)
+    for note in cache_notes({"training": training, "validation": validation}):
+        console.print(note, soft_wrap=True)
     torch.manual_seed(config.seed)
     segmenter = build.segmenter(config.model, training.labels.num_classes)
     plan = resolve(config, segmenter, training)
@@ -132,8 +136,9 @@ def checked(dataset: Dataset, config: DataConfig) -> Dataset:
     Raises:
         InputError: If a picture and its mask differ in size, or a mask is none.
     """
-    if isinstance(dataset, PairedFiles) and not isinstance(config, SyntheticData):
-        checked_sizes(dataset, config.root.expanduser())
+    files = dataset.files if isinstance(dataset, Packed) else dataset
+    if isinstance(files, PairedFiles) and not isinstance(config, SyntheticData):
+        checked_sizes(files, config.root.expanduser())
     return dataset
 
 
@@ -164,8 +169,10 @@ def _announce(
 
 
 def _data_key(dataset: Dataset) -> str:
-    """Return what tells a data set from others: a digest of its names and classes."""
+    """Return what tells a data set from others: a digest of its names, classes and reduction."""
     text = dataset.labels.to_json() + "\n".join(dataset.names)
+    if isinstance(dataset, Packed) and dataset.short_side:
+        text += f"\n--short-side {dataset.short_side}"
     return hashlib.sha256(os.fsencode(text)).hexdigest()
 
 

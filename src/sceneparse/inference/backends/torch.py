@@ -52,7 +52,7 @@ class TorchBackend:
     @torch.inference_mode()
     def logits(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Compute logits `(C, h, w)` of a picture `(H, W, 3)`."""
-        batch = torch.from_numpy(image).to(self._device).permute(2, 0, 1)[None]
+        batch = _tensor(image).to(self._device).permute(2, 0, 1)[None]
         training = self._segmenter.training
         self._segmenter.eval()
         try:
@@ -77,7 +77,7 @@ class TorchBackend:
         columns = interpolation_matrix(width, cells.shape[2], covered[1]).to(self._device)
         # (h, C, W): the rows of a strip are then mixed by one product.
         widened = cells.permute(1, 0, 2) @ columns.T
-        target = None if truth is None else torch.from_numpy(truth).to(self._device).long()
+        target = None if truth is None else _tensor(truth).to(self._device).long()
         rows = max(1, STRIP_BYTES // (4 * num_classes * width))
         mask = torch.empty(size, dtype=torch.int64, device=self._device)
         confidence = torch.empty(size, device=self._device)
@@ -103,3 +103,8 @@ class TorchBackend:
 def _true_logits(strip: Tensor, target: Tensor, num_classes: int) -> Tensor:
     """Pick the logits of the true classes `(R, W)` out of `(R, C, W)`; any where it is void."""
     return strip.gather(1, target.clamp(max=num_classes - 1)[:, None])[:, 0]
+
+
+def _tensor(pixels: NDArray[np.unsignedinteger[Any]]) -> Tensor:
+    """Share memory with an array, or copy one that cannot be written to, as a tensor always can."""
+    return torch.from_numpy(pixels if pixels.flags.writeable else pixels.copy())
