@@ -161,7 +161,7 @@ def _written(packing: Packing, threads: int) -> Iterator[str]:
             lambda number: _decoded(packing, number),
             packing.missing,
             threads=threads,
-            ahead=2 * threads,
+            ahead=threads,
         )
         for entry, sample in ready:
             offset = _aligned(end)

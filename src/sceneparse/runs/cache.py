@@ -51,7 +51,8 @@ def cache_data(order: CacheOrder, console: Console) -> None:
         InputError: If the data set is not as it should be, or the cache does not fit on the disk.
     """
     parts = _parts(order.root, order.splits)
-    threads = min(os.cpu_count() or 1, 16)
+    # Each holds a decoded picture or two: more threads would only take more memory.
+    threads = min(os.cpu_count() or 1, 8)
     with locked(order.folder):
         packings = {name: _packing(order, name, files) for name, files in parts.items()}
         if order.check:
