@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageEnhance
+from sceneparse.data.transforms import Augmentation, Transform, resample
 
 from sceneparse.data.ade20k import ade20k
 from sceneparse.data.dataset import PairedFiles, Sample
 from sceneparse.data.loader import Batch, Loader
-from sceneparse.data.transforms import Augmentation, Transform, resample
 from sceneparse.labels import Labels
 
 # As many as `training.threads: auto` on a CPU.

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 
 import torch
 import torch.nn.functional as F
+from sceneparse.data.transforms import Augmentation, Transform
 from torch import Tensor, nn
 
 import material
@@ -17,7 +18,6 @@ from harness import Repeats, Runs, Side, alternate, parser
 from rows import Claim, Row, gigaflops, memory, report, speed, stated
 from sceneparse.data.loader import Batch, Loader
 from sceneparse.data.synthetic import synthetic
-from sceneparse.data.transforms import Augmentation, Transform
 from sceneparse.device import cpu_has_bf16
 from sceneparse.models.unet import UNet
 from training import normalised, trainer

@@ -1,5 +1,6 @@
 """Tiny data that a network can learn, and the way to the real ones."""
 
+from collections.abc import Generator
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +39,15 @@ def write_rectangles(root: Path, counts: dict[str, int], size: tuple[int, int] =
             Image.fromarray(image).save(root / "images" / split / f"{index:03d}.png")
             Image.fromarray(ids).save(root / "masks" / split / f"{index:03d}.png")
         first += 1000
+
+
+@pytest.fixture(autouse=True, scope="session")
+def caches(tmp_path_factory: pytest.TempPathFactory) -> Generator[Path]:
+    """A cache folder that is not the user's, for everything that the tests start."""
+    folder = tmp_path_factory.mktemp("caches")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SCENEPARSE_CACHE", str(folder))
+        yield folder
 
 
 @pytest.fixture(scope="session")

@@ -23,6 +23,7 @@ from sceneparse.config.reading import (
     config_yaml,
     parse_config,
     read_config,
+    resumed_config,
 )
 from sceneparse.errors import InputError
 
@@ -269,3 +270,27 @@ def test_auto_fits_whatever_it_was_resolved_to() -> None:
 def test_a_key_given_twice_is_refused() -> None:
     with pytest.raises(InputError, match="`seed` is given twice"):
         parse_config("seed: 1\nmodel: {width: 8}\nseed: 2", "a.yaml")
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [("off", "off"), ("'off'", "off"), ("auto", "auto"), ("fast/cache", Path("fast/cache"))],
+)
+def test_a_cache_is_a_folder_auto_or_off_also_to_yaml(written: str, expected: object) -> None:
+    config = parse_config("", "run.yaml", [f"data.cache={written}"])
+    assert getattr(config.data, "cache", None) == expected
+    assert parse_config(config_yaml(config), "again") == config
+
+
+def test_a_cache_that_is_none_is_refused() -> None:
+    with pytest.raises(
+        InputError, match=r"data\.cache: Input should be 'auto' or 'off', found True; or "
+    ):
+        parse_config("data: {cache: on}", "run.yaml")
+
+
+def test_the_cache_may_be_another_when_a_run_goes_on() -> None:
+    stored = parse_config("data: {cache: off}", "run.yaml")
+    asked = parse_config("data: {cache: fast}", "run.yaml")
+    assert config_differences(asked, stored) == []
+    assert resumed_config(asked, stored).data == asked.data

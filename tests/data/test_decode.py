@@ -10,7 +10,14 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from sceneparse.data.decode import MAX_PIXELS, image_size, mask_size, read_image, read_mask
+from sceneparse.data.decode import (
+    MAX_PIXELS,
+    image_size,
+    mask_size,
+    read_image,
+    read_mask,
+    reduction,
+)
 from sceneparse.errors import InputError
 
 GREY = np.arange(24, dtype=np.uint8).reshape(4, 6) * 10
@@ -291,3 +298,38 @@ def test_image_with_a_damaged_exif_tag_is_read(tmp_path: Path) -> None:
     path.write_bytes(content)
     assert read_image(path).shape in {(8, 12, 3), (12, 8, 3)}
     assert image_size(path) == read_image(path).shape[:2]
+
+
+def smooth(height: int, width: int) -> NDArray[np.uint8]:
+    rows, columns = np.indices((height, width)) / [[[height]], [[width]]]
+    return (255 * np.stack([rows, columns, (rows + columns) / 2], -1)).astype(np.uint8)
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+def test_a_jpeg_is_decoded_at_the_scale_that_is_needed(orientation: int, tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = tmp_path / "big.jpg"
+    Image.fromarray(smooth(800, 1203)).save(path, quality=95, exif=exif)
+    whole = read_image(path)
+    height, width = whole.shape[:2]
+    for needed, divisor in ((700, 1), (321, 1), (320, 2), (161, 2), (160, 4), (20, 8)):
+        image = read_image(path, (needed, needed))
+        assert image.shape[:2] == (-(-height // divisor), -(-width // divisor))
+        blocks = np.array(Image.fromarray(whole).resize(image.shape[1::-1], Image.Resampling.BOX))
+        assert np.abs(image.astype(int) - blocks).mean() < 2
+
+
+def test_what_is_no_jpeg_is_decoded_whole(tmp_path: Path) -> None:
+    Image.fromarray(smooth(400, 500)).save(tmp_path / "whole.png")
+    assert read_image(tmp_path / "whole.png", (10, 10)).shape == (400, 500, 3)
+
+
+@pytest.mark.parametrize(
+    ("size", "smallest", "expected"),
+    [((9, 9), (400, 400), 1), ((4000, 300), (200, 200), 1), ((4000, 300), (200, 20), 8)],
+)
+def test_the_reduction_leaves_enough_of_both_sides(
+    size: tuple[int, int], smallest: tuple[int, int], expected: int
+) -> None:
+    assert reduction(size, smallest) == expected

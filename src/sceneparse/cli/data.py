@@ -1,4 +1,4 @@
-"""`data synth` and `data inspect`."""
+"""`data synth`, `data inspect` and `data cache`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,7 +7,7 @@ import typer
 
 from sceneparse.cli.output import console
 
-app = typer.Typer(help="Make and look at data sets.", no_args_is_help=True)
+app = typer.Typer(help="Make data sets, look at them, decode them once.", no_args_is_help=True)
 
 
 @app.command()
@@ -45,3 +45,35 @@ def inspect(
     console.print(report.summary(), soft_wrap=True)
     if report.problems:
         raise typer.Exit(2)
+
+
+@app.command()
+def cache(
+    root: Annotated[
+        Path, typer.Argument(help="A data set: ADE20K's layout, or a folder of yours.")
+    ],
+    to: Annotated[
+        Path | None, typer.Option(help="Folder of the cache.", show_default="one of the user's")
+    ] = None,
+    split: Annotated[
+        list[str] | None, typer.Option(help="Which split.", show_default="those that there are")
+    ] = None,
+    short_side: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Reduce larger pictures to so many pixels, to learn from; not exact."
+        ),
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Read what is there too, and renew what is damaged.")
+    ] = False,
+) -> None:
+    """Decode every picture and mask once, so that runs read pixels instead of files.
+
+    A build that was stopped goes on where it was; later, only what changed is decoded again.
+    """
+    from sceneparse.runs.cache import CacheOrder, cache_data, how_to_use
+
+    order = CacheOrder(root, to, tuple(split or ()), short_side, check)
+    cache_data(order, console)
+    console.print(how_to_use(order), soft_wrap=True)

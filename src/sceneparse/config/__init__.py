@@ -1,6 +1,6 @@
 """A run as data: one flat YAML file, complete after loading, never mutated."""
 
-from sceneparse.config.data import Ade20kData, DataConfig, FolderData, SyntheticData
+from sceneparse.config.data import Ade20kData, CacheChoice, DataConfig, FolderData, SyntheticData
 from sceneparse.config.model import EncoderUNetModel, ModelConfig, UNetModel
 from sceneparse.config.optimization import (
     Adam,
@@ -26,6 +26,7 @@ __all__ = [
     "Adam",
     "AdamW",
     "Ade20kData",
+    "CacheChoice",
     "Constant",
     "CrossEntropyLoss",
     "DataConfig",

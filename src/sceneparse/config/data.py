@@ -3,9 +3,17 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import BeforeValidator, Field, PositiveInt
 
 from sceneparse.config.section import Section
+
+
+def _switch(value: object) -> object:
+    """Undo YAML 1.1, to which a bare `off` is false."""
+    return "off" if value is False else value
+
+
+CacheChoice = Annotated[Literal["auto", "off"] | Path, BeforeValidator(_switch)]
 
 
 class Ade20kData(Section):
@@ -18,6 +26,8 @@ class Ade20kData(Section):
     """Use at most so many training pictures, spread evenly; for a quick try."""
     validation_limit: PositiveInt | None = None
     """The same for validation."""
+    cache: CacheChoice = "auto"
+    """`auto`: pixels that `sceneparse data cache` decoded, if they fit; `off`; or their folder."""
 
 
 class FolderData(Section):
@@ -28,6 +38,8 @@ class FolderData(Section):
     """Folder that holds them."""
     validation_share: float = Field(default=0.2, gt=0, lt=1)
     """Share of pictures held out where the folder has no `training` and `validation` of its own."""
+    cache: CacheChoice = "auto"
+    """`auto`: pixels that `sceneparse data cache` decoded, if they fit; `off`; or their folder."""
 
 
 class SyntheticData(Section):

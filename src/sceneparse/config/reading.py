@@ -89,11 +89,11 @@ def resumed_config(asked: RunConfig, stored: RunConfig) -> RunConfig:
     )
     data = stored.data
     if not isinstance(asked.data, SyntheticData):
-        data = data.model_copy(update={"root": asked.data.root})
+        data = data.model_copy(update={"root": asked.data.root, "cache": asked.data.cache})
     return stored.model_copy(update={"training": training, "data": data, "report": asked.report})
 
 
-_MAY_DIFFER = ("data.root", "training.device", "training.threads", "report.")
+_MAY_DIFFER = ("data.root", "data.cache", "training.device", "training.threads", "report.")
 
 
 def _flat(document: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """What every data set is: pictures with masks, by index."""
 
+import os
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -128,14 +129,19 @@ class PairedFiles:
         """Name of each sample."""
         return tuple(path.stem for path in self.images)
 
-    def check_headers(self, index: int) -> None:
+    def check_headers(self, index: int) -> tuple[int, int]:
         """Check kind and sizes of one sample without reading its pixels.
+
+        Returns:
+            Height and width of both.
 
         Raises:
             InputError: If they do not fit.
         """
         image, mask = self.images[index], self.masks[index]
-        _check_sizes(image, image_size(image), mask, mask_size(mask))
+        size = image_size(image)
+        _check_sizes(image, size, mask, mask_size(mask))
+        return size
 
 
 def read_annotation(path: Path, labels: Labels) -> Mask:
@@ -185,16 +191,20 @@ def files_by_stem(
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder{_folders_in(folder.parent)}")
     files: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
-        wanted = only is None or path.stem in only
-        if path.suffix.lower() not in suffixes or path.name.startswith(".") or not wanted:
+    # Names are sorted and split as text: with paths, large folders take several times as long.
+    with os.scandir(folder) as entries:
+        names = sorted(entry.name for entry in entries)
+    for name in names:
+        stem, dot, ending = name.rpartition(".")
+        wanted = only is None or stem in only
+        if dot + ending.lower() not in suffixes or name.startswith(".") or not wanted:
             continue
-        if path.stem in files:
+        if stem in files:
             raise InputError(
-                f"{path}: {files[path.stem].name} has the same name but for the ending; "
+                f"{folder / name}: {files[stem].name} has the same name but for the ending; "
                 "which of them is meant is not clear; remove or rename one"
             )
-        files[path.stem] = path
+        files[stem] = folder / name
     if not files and only is None:
         endings = ", ".join(sorted(suffixes))
         raise InputError(f"{folder}: no files that end in {endings}{_folders_in(folder)}")

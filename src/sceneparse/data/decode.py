@@ -17,6 +17,7 @@ IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".
 MASK_SUFFIXES = frozenset({".png", ".tif", ".tiff", ".bmp", ".jpg", ".jpeg"})
 # By what a JPEG may be divided while it is decoded.
 REDUCTIONS = (1, 2, 4, 8)
+_MARGIN = 1.25
 # Refused before memory is taken. It is the size beyond which Pillow warns of decompression bombs.
 MAX_PIXELS = 89_478_485
 
@@ -30,7 +31,7 @@ def read_image(path: Path, smallest: tuple[int, int] | None = None) -> NDArray[n
     Args:
         path: The file.
         smallest: Height and width that are enough: a JPEG is then decoded at a half, a quarter or
-            an eighth of its size, where that has at least as many pixels. None: all of them.
+            an eighth of its size, as `reduction` says. None: whole.
 
     Raises:
         InputError: If the file cannot be read as a picture.
@@ -39,12 +40,26 @@ def read_image(path: Path, smallest: tuple[int, int] | None = None) -> NDArray[n
         _check_picture_kind(path, image)
         orientation = 1 if image.format == "TIFF" else _orientation(image)
         if smallest is not None:
-            height, width = smallest
-            swapped = orientation in _SIDES_SWAPPED
-            image.draft(None, (height, width) if swapped else (width, height))
+            width, height = image.size
+            upright = (width, height) if orientation in _SIDES_SWAPPED else (height, width)
+            divisor = reduction(upright, smallest)
+            image.draft(None, (width // divisor, height // divisor))
         image.load()
         turn = _TURNS.get(orientation)
         return np.array(_rgb(image if turn is None else image.transpose(turn)))
+
+
+def reduction(size: tuple[int, int], smallest: tuple[int, int]) -> int:
+    """Return by what a JPEG is divided while it is decoded: 1, 2, 4 or 8.
+
+    A margin of pixels is left for the resampling that follows, which filters better.
+
+    Args:
+        size: Height and width of the picture.
+        smallest: Height and width that are needed.
+    """
+    room = min(side / (_MARGIN * needed) for side, needed in zip(size, smallest, strict=True))
+    return max(divisor for divisor in REDUCTIONS if divisor <= max(1.0, room))
 
 
 def read_mask(path: Path) -> Mask:

@@ -38,7 +38,23 @@ def folder(root: Path, split: str, validation_share: float = 0.2) -> PairedFiles
     images, masks = root / "images", root / "masks"
     if (images / split).is_dir() or (masks / split).is_dir():
         return pair_files(images / split, masks / split, labels)
-    return _held_out(pair_files(images, masks, labels), root, split, validation_share)
+    return _held_out(whole_folder(root), root, split, validation_share)
+
+
+def whole_folder(root: Path) -> PairedFiles:
+    """Open all pictures of a folder without splits.
+
+    Raises:
+        InputError: If the layout is another, or pictures and masks do not pair.
+    """
+    return pair_files(root / "images", root / "masks", folder_labels(root))
+
+
+def is_folder(root: Path) -> bool:
+    """Return whether a data set is meant to be a folder of one's own, and not ADE20K's layout."""
+    if (root / "labels.yaml").is_file():
+        return True
+    return (root / "images").is_dir() and not (root / "annotations").is_dir()
 
 
 def folder_labels(root: Path) -> Labels:

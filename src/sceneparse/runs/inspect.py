@@ -13,7 +13,7 @@ from rich.text import Text
 
 from sceneparse.data.ade20k import ade20k
 from sceneparse.data.dataset import PairedFiles
-from sceneparse.data.folder import folder
+from sceneparse.data.folder import folder, is_folder
 from sceneparse.data.loader import prefetched
 from sceneparse.errors import InputError
 from sceneparse.labels import Labels
@@ -114,10 +114,8 @@ def inspect_data(root: Path, console: Console) -> DataReport:
 
 
 def _open(root: Path) -> dict[str, PairedFiles]:
-    if (root / "labels.yaml").is_file():
+    if is_folder(root):
         return {split: folder(root, split) for split in ("training", "validation")}
-    if (root / "images").is_dir() and not (root / "annotations").is_dir():
-        return {"training": folder(root, "training")}
     splits = [split for split in ("training", "validation") if (root / "images" / split).is_dir()]
     return {split: ade20k(root, split) for split in splits or ["training"]}
 

@@ -13,12 +13,15 @@ from rich.console import Console
 
 from sceneparse import build
 from sceneparse.checkpoint import RunFolder, read_checkpoint
-from sceneparse.config import RunConfig
+from sceneparse.config import DataConfig, RunConfig, SyntheticData
 from sceneparse.config.reading import config_differences, resumed_config
 from sceneparse.data.dataset import Dataset, PairedFiles
-from sceneparse.data.loader import Loader, prefetched
+from sceneparse.data.index import checked_sizes
+from sceneparse.data.loader import Loader
+from sceneparse.data.packed import Packed
 from sceneparse.errors import InputError
 from sceneparse.loading import find_weights, predictor_of
+from sceneparse.runs.cache import cache_notes
 from sceneparse.runs.evaluate import score
 from sceneparse.runs.memory import advice_on_memory
 from sceneparse.runs.recorder import Recorder
@@ -65,8 +68,10 @@ def train(config: RunConfig, path: Path, console: Console, *, resume: bool = Fal
         config = _resumed_config(config, folder)
     else:
         folder.check_free()
-    training = checked(build.dataset(config.data, "training"))
-    validation = checked(build.dataset(config.data, "validation"))
+    training = checked(build.dataset(config.data, "training", to_learn=True), config.data)
+    validation = checked(build.dataset(config.data, "validation"), config.data)
+    for note in cache_notes({"training": training, "validation": validation}):
+        console.print(note, soft_wrap=True)
     torch.manual_seed(config.seed)
     segmenter = build.segmenter(config.model, training.labels.num_classes)
     plan = resolve(config, segmenter, training)
@@ -125,15 +130,15 @@ def train(config: RunConfig, path: Path, console: Console, *, resume: bool = Fal
     return TrainedRun(folder, finished, state.best_epoch, state.best_miou, str(predictor.resize))
 
 
-def checked(dataset: Dataset) -> Dataset:
-    """Return the data set after looking at the header of every file in it.
+def checked(dataset: Dataset, config: DataConfig) -> Dataset:
+    """Return the data set after looking at the header of every file in it that is new or changed.
 
     Raises:
         InputError: If a picture and its mask differ in size, or a mask is none.
     """
-    if isinstance(dataset, PairedFiles):
-        for _ in prefetched(dataset.check_headers, range(len(dataset)), threads=4, ahead=64):
-            pass
+    files = dataset.files if isinstance(dataset, Packed) else dataset
+    if isinstance(files, PairedFiles) and not isinstance(config, SyntheticData):
+        checked_sizes(files, config.root.expanduser())
     return dataset
 
 
@@ -164,8 +169,10 @@ def _announce(
 
 
 def _data_key(dataset: Dataset) -> str:
-    """Return what tells a data set from others: a digest of its names and classes."""
+    """Return what tells a data set from others: a digest of its names, classes and reduction."""
     text = dataset.labels.to_json() + "\n".join(dataset.names)
+    if isinstance(dataset, Packed) and dataset.short_side:
+        text += f"\n--short-side {dataset.short_side}"
     return hashlib.sha256(os.fsencode(text)).hexdigest()
 
 

@@ -85,7 +85,7 @@ class TorchBackend:
     ) -> Counts:
         """Decide at the size of the truth, tile by tile, and count."""
         size = (truth.shape[0], truth.shape[1])
-        target = torch.from_numpy(truth).to(self._device)
+        target = _tensor(truth).to(self._device)
         prediction = torch.empty(size, dtype=torch.int32, device=self._device)
         loss = torch.zeros((), dtype=sum_dtype(self._device), device=self._device)
         for part in self._decisions(logits, covered, size):
@@ -113,6 +113,11 @@ class TorchBackend:
         shape = (cells.shape[0], cells.shape[2])
         for tile in tiles(size, shape, covered, self.num_classes, self._device, self._tile_bytes):
             yield _decided(tile, cells)
+
+
+def _tensor(array: NDArray[np.generic]) -> Tensor:
+    """Share an array with torch, which wants it writable: pictures of a cache are not."""
+    return torch.from_numpy(array if array.flags.writeable else array.copy())
 
 
 class _Decision(NamedTuple):

@@ -1,0 +1,81 @@
+"""Folders of small pictures, their caches, and what must hold of them."""
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from rich.console import Console
+
+from sceneparse import build
+from sceneparse.config import FolderData
+from sceneparse.data.dataset import Dataset, PairedFiles, Sample
+from sceneparse.data.packed import Packed
+from sceneparse.runs.cache import CacheOrder, cache_data
+from tests.conftest import rectangles
+
+COUNT = 10
+
+
+def add(root: Path, number: int, seed: int | None = None) -> None:
+    image, ids = rectangles(number if seed is None else seed, (21 + number, 35 - number))
+    Image.fromarray(image).save(root / "images" / f"{number}.png")
+    Image.fromarray(ids).save(root / "masks" / f"{number}.png")
+
+
+def make(root: Path, *splits: str, **options: Any) -> str:
+    console = Console(file=io.StringIO(), width=10_000)
+    cache_data(CacheOrder(root, splits=splits, **options), console)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def opened(root: Path, split: str = "training", *, to_learn: bool = True, **data: Any) -> Dataset:
+    # Half are held out, so that both splits have several.
+    config = FolderData(kind="folder", root=root, validation_share=0.5, **data)
+    return build.dataset(config, split, to_learn=to_learn)
+
+
+def packed(root: Path, split: str = "training", **data: Any) -> Packed:
+    dataset = opened(root, split, **data)
+    assert isinstance(dataset, Packed)
+    return dataset
+
+
+def held(root: Path, **data: Any) -> int:
+    """Count the samples of both splits that come from the cache."""
+    splits = [packed(root, split, **data) for split in ("training", "validation")]
+    assert sum(map(len, splits)) == len(list((root / "images").iterdir()))
+    return sum(split.held for split in splits)
+
+
+def same(one: Sample, other: Sample) -> bool:
+    arrays = zip(one[:2], other[:2], strict=True)
+    return one.name == other.name and all(
+        a.dtype == b.dtype and np.array_equal(a, b) for a, b in arrays
+    )
+
+
+def assert_as_in_files(root: Path, **data: Any) -> None:
+    for split in ("training", "validation"):
+        cached, files = packed(root, split, **data), opened(root, split, cache="off")
+        assert isinstance(files, PairedFiles)
+        assert list(cached.names) == list(files.names)
+        assert cached.labels == files.labels
+        assert all(same(cached[index], files[index]) for index in range(len(files)))
+
+
+def lines_of(folder: Path) -> dict[str, list[Any]]:
+    lines = (folder / "all.jsonl").read_text().splitlines()[1:]
+    return {line[0]: line for line in map(json.loads, lines)}
+
+
+def write_pictures(root: Path) -> None:
+    """Write a folder of pictures without splits, each of its own size."""
+    for kind in ("images", "masks"):
+        (root / kind).mkdir(parents=True)
+    (root / "labels.yaml").write_text("classes: [background, red, green, blue]\n")
+    for number in range(COUNT):
+        add(root, number)

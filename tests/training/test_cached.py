@@ -1,0 +1,92 @@
+"""Runs that read from a cache: the same to the last bit; what is not in it is told."""
+
+import io
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from rich.console import Console
+from tests.conftest import write_rectangles
+
+from sceneparse.checkpoint import read_weights
+from sceneparse.config.reading import read_config
+from sceneparse.data.packed_format import default_folder
+from sceneparse.errors import InputError
+from sceneparse.runs.cache import CacheOrder, cache_data
+from sceneparse.runs.evaluate import EvaluationTarget, evaluate_model
+from sceneparse.runs.train import TrainedRun, train
+
+SHORT = ("training.epochs=1", "report.every=9", "report.pictures=1")
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Eight pictures to learn from and two to validate on."""
+    write_rectangles(tmp_path / "data", {"training": 8, "validation": 2})
+    return tmp_path / "data"
+
+
+def quiet() -> Console:
+    return Console(file=io.StringIO(), width=10_000)
+
+
+def run(config: Path, out: Path, *overrides: str, resume: bool = False) -> tuple[TrainedRun, str]:
+    console = quiet()
+    settings = read_config(config, [*SHORT, *overrides])
+    trained = train(settings, out, console, resume=resume)
+    assert isinstance(console.file, io.StringIO)
+    return trained, console.file.getvalue()
+
+
+def test_training_from_the_cache_equals_training_from_files(
+    rectangles_config: Path, root: Path, tmp_path: Path
+) -> None:
+    at = f"data.root={root}"
+    files, _ = run(rectangles_config, tmp_path / "files", at)
+    cache_data(CacheOrder(root), quiet())
+    for path in root.rglob("*.png"):  # none of them is opened any more
+        before = path.stat()
+        path.write_bytes(bytes(before.st_size))
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    cached, said = run(rectangles_config, tmp_path / "cached", at)
+    assert "read from their files" not in said
+    assert files.folder.metrics.read_bytes() == cached.folder.metrics.read_bytes()
+    one, other = (read_weights(trained.folder.weights).tensors for trained in (files, cached))
+    assert all(torch.equal(one[name], other[name]) for name in one | other)
+    target = EvaluationTarget(str(tmp_path / "cached"))
+    assert evaluate_model(target, "cpu", quiet()).scores.miou == files.best_miou
+
+
+def test_what_changed_since_is_told_in_one_line_and_read_from_files(
+    rectangles_config: Path, root: Path, tmp_path: Path
+) -> None:
+    cache_data(CacheOrder(root, to=tmp_path / "fast"), quiet())
+    for path in (root / "images" / "training").glob("00[35].png"):
+        shutil.copy(path.with_stem("000"), path)
+    at = f"data.root={root}"
+    fast = f"data.cache={tmp_path / 'fast'}"
+    cached, said = run(rectangles_config, tmp_path / "cached", at, fast)
+    assert said.splitlines()[0] == (
+        f"{tmp_path / 'fast'}: holds 6 of 8 training pictures as they are now; the others are read "
+        f"from their files; renew it: sceneparse data cache {root} --to {tmp_path / 'fast'}"
+    )
+    # A model is scored also where the cache is gone.
+    shutil.rmtree(tmp_path / "fast")
+    target = EvaluationTarget(str(tmp_path / "cached"))
+    assert evaluate_model(target, "cpu", quiet()).scores.miou == cached.best_miou
+
+
+def test_a_run_goes_on_with_a_cache_but_not_with_other_pixels(
+    rectangles_config: Path, root: Path, tmp_path: Path
+) -> None:
+    at = f"data.root={root}"
+    run(rectangles_config, tmp_path / "run", at, "data.cache=off")
+    cache_data(CacheOrder(root), quiet())
+    resumed, _ = run(rectangles_config, tmp_path / "run", at, resume=True)
+    assert resumed.finished
+    cache_data(CacheOrder(root, short_side=32), quiet())
+    reduced = f"data.cache={default_folder(root, 32)}"
+    with pytest.raises(InputError, match="not those that the run was started with"):
+        run(rectangles_config, tmp_path / "run", at, reduced, resume=True)
