@@ -133,11 +133,14 @@ def segmenter(config: ModelConfig, num_classes: int) -> Segmenter:
             assert_never(config)
 
 
-def on_device(segmenter: Segmenter, device: torch.device) -> Segmenter:
-    """Move a network to a device, channels last: the layout in which convolutions are fastest."""
-    segmenter = segmenter.to(device)
-    # The stubs of `Module.to` know no call with a memory format alone.
-    return segmenter.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+def on_device(
+    segmenter: Segmenter,
+    device: torch.device,
+    memory_format: Literal["channels_last", "contiguous"] = "channels_last",
+) -> Segmenter:
+    """Move a network to a device, in the memory layout in which its convolutions are fastest."""
+    layouts = {"channels_last": torch.channels_last, "contiguous": torch.contiguous_format}
+    return segmenter.to(device).laid_out(layouts[memory_format])
 
 
 def untrained(config: ModelConfig) -> ModelConfig:
@@ -178,16 +181,25 @@ def loss(config: LossConfig, labels: Labels) -> CrossEntropy:
     )
 
 
-def optimizer(config: OptimizerConfig, segmenter: Segmenter) -> torch.optim.Optimizer:
-    """Make the optimizer of a network's parameters."""
+def optimizer(
+    config: OptimizerConfig, segmenter: Segmenter, *, fused: bool = False
+) -> torch.optim.Optimizer:
+    """Make the optimizer of a network's parameters, which are on their device.
+
+    Args:
+        config: Which one.
+        segmenter: The network.
+        fused: Update all that an optimizer keeps of a weight in one pass over memory.
+    """
     groups = parameter_groups(segmenter, config.lr, config.weight_decay, config.encoder_factor)
     match config:
         case Adam():
-            return torch.optim.Adam(groups)
+            return torch.optim.Adam(groups, fused=fused)
         case AdamW():
-            return torch.optim.AdamW(groups)
+            return torch.optim.AdamW(groups, fused=fused)
         case Sgd():
-            return torch.optim.SGD(groups, momentum=config.momentum, nesterov=config.momentum > 0)
+            nesterov = config.momentum > 0
+            return torch.optim.SGD(groups, momentum=config.momentum, nesterov=nesterov, fused=fused)
         case _:
             assert_never(config)
 

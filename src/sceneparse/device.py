@@ -55,3 +55,20 @@ def memory_bytes(device: torch.device) -> int:
     limit = Path("/sys/fs/cgroup/memory.max")
     allowed = limit.read_text().strip() if limit.is_file() else "max"
     return min(available, int(allowed)) if allowed.isdecimal() else available
+
+
+def wait_for(device: torch.device) -> None:
+    """Return when all that a device was told to do is done; a CPU does it at once."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
+
+
+def allow_tf32() -> None:
+    """Let GPUs of Ampere and later compute fp32 convolutions and products in TF32.
+
+    Where exactness counts, as in the loss, `exact_products` takes it back.
+    """
+    torch.backends.cuda.matmul.allow_tf32 = True
+    torch.backends.cudnn.allow_tf32 = True

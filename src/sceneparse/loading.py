@@ -50,7 +50,11 @@ def predictor_of(weights: Weights, device: torch.device) -> Predictor:
         segmenter.load_state_dict(weights.tensors)
     except RuntimeError as error:
         raise InputError(f"weights do not fit their config: {error}") from None
-    segmenter = build.on_device(segmenter, device).eval()
+    # In another layout the last digits of the scores would differ.
+    stored = config.training.memory_format
+    segmenter = build.on_device(
+        segmenter, device, "channels_last" if stored == "auto" else stored
+    ).eval()
     # What the training machine computed natively this one may not; fp32 serves everywhere.
     precision = native_precision(device)
     if config.training.precision == "fp32":

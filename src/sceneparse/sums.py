@@ -1,4 +1,7 @@
-"""The type in which long sums are kept."""
+"""Sums and products that are as exact as fp32, or more so."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
 
 import torch
 
@@ -6,3 +9,14 @@ import torch
 def sum_dtype(device: torch.device) -> torch.dtype:
     """Return float64, or float32 on MPS, which has no float64."""
     return torch.float32 if device.type == "mps" else torch.float64
+
+
+@contextmanager
+def exact_products() -> Generator[None]:
+    """Compute matrix products inside the `with` in fp32, not in TF32, on any GPU."""
+    before = torch.backends.cuda.matmul.allow_tf32
+    torch.backends.cuda.matmul.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.backends.cuda.matmul.allow_tf32 = before

@@ -53,10 +53,11 @@ def test_a_weights_file_works_wherever_it_is(rectangles_config: Path, tmp_path: 
 
 
 def test_everything_auto_is_resolved_and_stored(rectangles_config: Path, tmp_path: Path) -> None:
-    auto = [f"training.{name}=auto" for name in ("batch_size", "precision", "device", "threads")]
+    names = ("batch_size", "precision", "device", "threads", "memory_format", "compile")
+    auto = [f"training.{name}=auto" for name in names]
     run(read_config(rectangles_config, [*auto, "training.epochs=1"]), tmp_path / "run")
     stored = read_config(tmp_path / "run" / "config.yaml").training
-    assert "auto" not in (stored.batch_size, stored.precision, stored.device, stored.threads)
+    assert "auto" not in [getattr(stored, name) for name in names]
     assert stored.batch_size == 16
 
 
@@ -160,3 +161,19 @@ def test_a_run_stopped_before_its_first_checkpoint_leaves_no_row_twice(
     torch.save({**state, "step": 0}, trained.folder.checkpoint)
     run(config, tmp_path / "run", resume=True)
     assert len(trained.folder.metrics.read_text().splitlines()) == len(whole.splitlines()) == 2
+
+
+@pytest.mark.slow
+# Dynamo looks at the gradient of every input of a graph, whatever it is.
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor:UserWarning")
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
+def test_a_compiled_network_learns_the_same(rectangles_config: Path, tmp_path: Path) -> None:
+    scores = [
+        run(
+            read_config(rectangles_config, [f"training.compile={choice}", "training.epochs=3"]),
+            tmp_path / choice,
+        ).best_miou
+        for choice in ("on", "off")
+    ]
+    assert scores[0] == pytest.approx(scores[1], abs=0.05)
+    assert "compile: 'on'" in (tmp_path / "on" / "config.yaml").read_text()

@@ -16,7 +16,7 @@ from torch.autograd.function import once_differentiable
 
 from sceneparse.confusion import confusion_matrix
 from sceneparse.losses.sums import LossSum
-from sceneparse.sums import sum_dtype
+from sceneparse.sums import exact_products, sum_dtype
 from sceneparse.upsample import BITS_PER_NAT, tile_bytes, tiles
 
 
@@ -74,7 +74,7 @@ class _StripLoss(torch.autograd.Function):
         ctx: Any, features: Tensor, weight: Tensor, bias: Tensor, target: Tensor, problem: Problem
     ) -> tuple[Tensor, Tensor]:
         # Everything here is fp32, whatever the precision of the network.
-        with torch.autocast(features.device.type, enabled=False):
+        with torch.autocast(features.device.type, enabled=False), exact_products():
             work = _Work(features, weight, bias, target, problem)
             for index in range(features.shape[0]):
                 work.add_picture(index)

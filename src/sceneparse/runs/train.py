@@ -4,12 +4,13 @@ import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import assert_never
+from typing import assert_never, cast
 
 import torch
 from lightning_fabric import Fabric
 from lightning_fabric.plugins import MixedPrecision
 from rich.console import Console
+from torch import nn
 
 from sceneparse import build
 from sceneparse.checkpoint import RunFolder, read_checkpoint
@@ -19,6 +20,7 @@ from sceneparse.data.dataset import Dataset, PairedFiles
 from sceneparse.data.index import checked_sizes
 from sceneparse.data.loader import Loader
 from sceneparse.data.packed import Packed
+from sceneparse.device import allow_tf32
 from sceneparse.errors import InputError
 from sceneparse.loading import find_weights, predictor_of
 from sceneparse.runs.cache import cache_notes
@@ -83,7 +85,8 @@ def train(config: RunConfig, path: Path, console: Console, *, resume: bool = Fal
     fabric = Fabric(
         accelerator=plan.device.type, devices=1, plugins=[precision] if precision else None
     )
-    segmenter = build.on_device(segmenter, fabric.device)
+    allow_tf32()
+    segmenter = build.on_device(segmenter, fabric.device, plan.memory_format)
     loader = Loader(
         dataset=training,
         transform=build.transform(config.transform, config.seed, fabric.device),
@@ -96,7 +99,8 @@ def train(config: RunConfig, path: Path, console: Console, *, resume: bool = Fal
     total_steps = config.training.epochs * loader.steps_per_epoch
     state = TrainState(
         segmenter=segmenter,
-        optimizer=build.optimizer(config.optimizer, segmenter),
+        # The scaler of fp16 would have to leave clipping to a fused optimizer.
+        optimizer=build.optimizer(config.optimizer, segmenter, fused=plan.precision != "fp16"),
         schedule=build.schedule(config.schedule, total_steps),
         precision=precision,
         sums=EpochSums.zeros(training.labels.num_classes, fabric.device),
@@ -105,7 +109,8 @@ def train(config: RunConfig, path: Path, console: Console, *, resume: bool = Fal
     predictor = build.predictor(
         segmenter, training.labels, config.inference, plan.precision, fabric.device
     )
-    model, optimizer = fabric.setup(segmenter, state.optimizer)
+    network = cast("nn.Module", torch.compile(segmenter)) if plan.compiled else segmenter
+    model, optimizer = fabric.setup(network, state.optimizer)
     job = Job(
         fabric=fabric,
         model=model,
@@ -121,6 +126,8 @@ def train(config: RunConfig, path: Path, console: Console, *, resume: bool = Fal
     if resume:
         state.load_state_dict(read_checkpoint(folder.checkpoint))
     _announce(config, state, (len(training), len(validation)), console)
+    if plan.times:
+        console.print(plan.reasons(), soft_wrap=True)
     with StopRequests() as stop, Recorder(config, folder, state, predictor, console) as recorder:
         recorder.start(validation, job.total_steps, loader.steps_per_epoch, stop)
         with advice_on_memory():
@@ -162,7 +169,9 @@ def _announce(
     console.print(
         f"{parameters / 1e6:.2f} M parameters · {pictures[0]} pictures to train on, "
         f"{pictures[1]} to validate · {plan.epochs} epochs in batches of {plan.batch_size} · "
-        f"{plan.device}, {plan.precision} · scores of pictures {build.resize(config.inference)}"
+        f"{plan.device}, {plan.precision}, {plan.memory_format}"
+        + (", compiled" if plan.compile == "on" else "")
+        + f" · scores of pictures {build.resize(config.inference)}"
         + (f" · from step {state.step}" if state.step else ""),
         soft_wrap=True,
     )

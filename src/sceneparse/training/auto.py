@@ -8,12 +8,15 @@ import torch
 from sceneparse import build
 from sceneparse.config import RunConfig
 from sceneparse.data.dataset import Dataset
-from sceneparse.device import best_device, memory_bytes, native_precision
+from sceneparse.device import best_device, memory_bytes
 from sceneparse.labels import Labels
 from sceneparse.models.segmenter import Segmenter
+from sceneparse.training.trials import MemoryFormat, Way, fastest, measured, possible_ways
 
 # The total batch of the usual ADE20K recipes; more would change what the learning rate means.
 REFERENCE_BATCH = 16
+# Compiling takes minutes, which only many steps win back.
+_STEPS_WORTH_COMPILING = 2000
 # Of the free memory, what a step may take: the rest is for the system and for temporary tensors.
 MEMORY_SHARE = {"cpu": 0.4, "cuda": 0.7, "mps": 0.4}
 
@@ -25,25 +28,40 @@ class Plan:
     Attributes:
         device: Where it computes.
         precision: In which precision.
+        memory_format: In which memory layout.
+        compiled: Whether the network is compiled.
         batch_size: Pictures per step of each process.
         threads: Threads that read pictures ahead.
+        times: Seconds per picture of each way to compute that was measured.
     """
 
     device: torch.device
     precision: build.Precision
+    memory_format: MemoryFormat
+    compiled: bool
     batch_size: int
     threads: int
+    times: dict[Way, float]
 
     def stored_in(self, config: RunConfig) -> RunConfig:
         """Return the config with what was decided instead of every `auto`."""
         decided = {
             "device": self.device.type,
             "precision": self.precision,
+            "memory_format": self.memory_format,
+            "compile": "on" if self.compiled else "off",
             "batch_size": self.batch_size,
             "threads": self.threads,
         }
         training = config.training.model_copy(update=decided)
         return config.model_copy(update={"training": training})
+
+    def reasons(self) -> str:
+        """Say what was measured; nothing if nothing was left open."""
+        if not self.times:
+            return ""
+        times = ", ".join(f"{way} {1000 * time:.0f}" for way, time in self.times.items())
+        return f"measured, in ms per picture of a training step: {times}"
 
 
 def resolve(config: RunConfig, segmenter: Segmenter, training: Dataset) -> Plan:
@@ -54,7 +72,12 @@ def resolve(config: RunConfig, segmenter: Segmenter, training: Dataset) -> Plan:
     """
     asked = config.training
     device = best_device(asked.device)
-    precision = native_precision(device) if asked.precision == "auto" else asked.precision
+    ways = possible_ways(asked.precision, asked.memory_format, device)
+    times: dict[Way, float] = {}
+    if len(ways) > 1:
+        loss = build.loss(config.loss, training.labels)
+        times = measured(ways, segmenter, loss, config.transform.size, device)
+    precision, memory_format = fastest(times) if times else ways[0]
     batch_size = asked.batch_size
     if batch_size == "auto":
         weights = sum(4 * parameter.numel() for parameter in segmenter.parameters())
@@ -65,7 +88,11 @@ def resolve(config: RunConfig, segmenter: Segmenter, training: Dataset) -> Plan:
     threads = asked.threads
     if threads == "auto":
         threads = min(os.cpu_count() or 1, 2 if device.type == "cpu" else 8)
-    return Plan(device, precision, batch_size, threads)
+    compiled = asked.compile == "on"
+    if asked.compile == "auto":
+        steps = asked.epochs * max(1, len(training) // batch_size)
+        compiled = device.type == "cuda" and steps >= _STEPS_WORTH_COMPILING
+    return Plan(device, precision, memory_format, compiled, batch_size, threads, times)
 
 
 def fitting_batch(picture_bytes: float, budget_bytes: float) -> int:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from sceneparse.confusion import confusion_matrix
 from sceneparse.inference.backend import Counts, LabelMap
 from sceneparse.labels import Labels, Mask
-from sceneparse.sums import sum_dtype
+from sceneparse.sums import exact_products, sum_dtype
 from sceneparse.upsample import BITS_PER_NAT, Tile, likeliest, tile_bytes, tiles
 
 # Makes the context in which a network runs, for mixed precision.
@@ -112,7 +112,9 @@ class TorchBackend:
         cells = torch.from_numpy(logits).to(self._device).transpose(0, 1).contiguous()
         shape = (cells.shape[0], cells.shape[2])
         for tile in tiles(size, shape, covered, self.num_classes, self._device, self._tile_bytes):
-            yield _decided(tile, cells)
+            with exact_products():
+                decision = _decided(tile, cells)
+            yield decision
 
 
 def _tensor(array: NDArray[np.generic]) -> Tensor:

@@ -1,0 +1,112 @@
+"""In which precision and memory layout a network trains fastest: a few steps of each, measured."""
+
+import copy
+import time
+from collections.abc import Iterable
+from typing import Literal, NamedTuple
+
+import torch
+from torch import nn
+
+from sceneparse import build
+from sceneparse.device import native_precision, wait_for
+from sceneparse.models.segmenter import Segmenter
+
+MemoryFormat = Literal["channels_last", "contiguous"]
+
+_PICTURES = 2
+_STEPS = 2
+# Another way has to be so much faster than the usual one: what two runs measure differs a little,
+# and they should decide alike.
+_CLEARLY = 0.9
+# Whose first step takes so much longer than the best is not measured further.
+_HOPELESS = 1.5
+
+
+class Way(NamedTuple):
+    """How a network computes.
+
+    Attributes:
+        precision: In which precision.
+        memory_format: In which memory layout: pixels of all channels together, or planes.
+    """
+
+    precision: build.Precision
+    memory_format: MemoryFormat
+
+    def __str__(self) -> str:
+        """Name both."""
+        return f"{self.precision} {self.memory_format}"
+
+
+def possible_ways(
+    precision: build.Precision | Literal["auto"],
+    memory_format: MemoryFormat | Literal["auto"],
+    device: torch.device,
+) -> list[Way]:
+    """List what a config leaves open, the usual way first."""
+    native = native_precision(device)
+    precisions: list[build.Precision] = [precision] if precision != "auto" else [native]
+    if precision == "auto" and native != "fp32":
+        precisions.append("fp32")
+    layouts: list[MemoryFormat] = ["channels_last", "contiguous"]
+    if memory_format != "auto":
+        layouts = [memory_format]
+    return [Way(precision, layout) for precision in precisions for layout in layouts]
+
+
+def measured(
+    ways: Iterable[Way], segmenter: Segmenter, loss: nn.Module, size: int, device: torch.device
+) -> dict[Way, float]:
+    """Measure the seconds per picture of a training step in each way.
+
+    The network itself is left as it is, and so are the streams of random numbers.
+
+    Args:
+        ways: What to try.
+        segmenter: The network.
+        loss: What it is trained on.
+        size: Side of the training pictures.
+        device: Where to compute.
+    """
+    times: dict[Way, float] = {}
+    devices = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices):
+        for way in ways:
+            best = min(times.values(), default=float("inf"))
+            times[way] = _seconds(way, segmenter, loss, size, device, _HOPELESS * best)
+    return times
+
+
+def fastest(times: dict[Way, float]) -> Way:
+    """Choose: the first way, unless another is clearly faster."""
+    usual = next(iter(times))
+    best = min(times, key=times.__getitem__)
+    return best if times[best] < _CLEARLY * times[usual] else usual
+
+
+def _seconds(
+    way: Way,
+    segmenter: Segmenter,
+    loss: nn.Module,
+    size: int,
+    device: torch.device,
+    hopeless: float,
+) -> float:
+    """Measure one way; its first step alone where that is hopeless."""
+    trial = build.on_device(copy.deepcopy(segmenter), device, way.memory_format)
+    image = torch.randint(0, 256, (_PICTURES, 3, size, size), dtype=torch.uint8, device=device)
+    mask = torch.zeros(_PICTURES, size, size, dtype=torch.uint8, device=device)
+
+    def step() -> float:
+        start = time.perf_counter()
+        with build.autocast(way.precision, device):
+            total = trial(image, mask, loss).total
+        total.backward()
+        trial.zero_grad()
+        wait_for(device)
+        return (time.perf_counter() - start) / _PICTURES
+
+    # The first step also pays for what is set up once, so that it may be twice as slow.
+    first = step() / 2
+    return first if first > hopeless else min(step() for _ in range(_STEPS))

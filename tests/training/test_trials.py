@@ -1,0 +1,86 @@
+"""The precision and the layout of a run are what was measured to be fastest."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from sceneparse import build
+from sceneparse.config.reading import parse_config
+from sceneparse.device import native_precision
+from sceneparse.labels import ade20k_labels
+from sceneparse.training.auto import resolve
+from sceneparse.training.trials import Way, fastest, measured, possible_ways
+
+CPU = torch.device("cpu")
+
+
+def test_what_a_config_says_is_not_tried_otherwise() -> None:
+    assert possible_ways("fp32", "contiguous", CPU) == [Way("fp32", "contiguous")]
+    assert possible_ways("fp16", "auto", CPU) == [
+        Way("fp16", "channels_last"),
+        Way("fp16", "contiguous"),
+    ]
+    tried = possible_ways("auto", "auto", CPU)
+    assert tried[0] == Way(native_precision(CPU), "channels_last")
+    assert Way("fp32", "contiguous") in tried
+
+
+def test_another_way_must_be_clearly_faster_than_the_usual_one() -> None:
+    usual, other = Way("bf16", "channels_last"), Way("fp32", "contiguous")
+    assert fastest({usual: 1.0, other: 0.95}) == usual
+    assert fastest({usual: 1.0, other: 0.8}) == other
+    assert fastest({usual: 1.0}) == usual
+
+
+def test_measuring_leaves_the_network_and_the_random_numbers_alone() -> None:
+    labels = ade20k_labels()
+    config = parse_config("model: {width: 4}", "test")
+    torch.manual_seed(0)
+    segmenter = build.segmenter(config.model, 150).train()
+    before = {name: value.clone() for name, value in segmenter.state_dict().items()}
+    random = torch.get_rng_state()
+    ways = possible_ways("auto", "auto", CPU)
+    times = measured(ways, segmenter, build.loss(config.loss, labels), 32, CPU)
+    assert list(times) == ways
+    assert all(time > 0 for time in times.values())
+    torch.testing.assert_close(torch.get_rng_state(), random)
+    for name, value in segmenter.state_dict().items():
+        torch.testing.assert_close(value, before[name])
+    assert all(parameter.grad is None for parameter in segmenter.parameters())
+
+
+def test_what_was_decided_is_stored_and_not_measured_again(rectangles_root: Path) -> None:
+    text = f"""
+data: {{kind: folder, root: {rectangles_root}}}
+model: {{width: 4}}
+transform: {{size: 32}}
+"""
+    config = parse_config(text, "test")
+    dataset = build.dataset(config.data, "training")
+    segmenter = build.segmenter(config.model, dataset.labels.num_classes)
+    plan = resolve(config, segmenter, dataset)
+    assert "ms per picture" in plan.reasons()
+    stored = plan.stored_in(config)
+    assert stored.training.memory_format == plan.memory_format
+    assert stored.training.precision == plan.precision
+    assert stored.training.compile == "off"
+    again = resolve(stored, segmenter, dataset)
+    assert again.times == {}
+    assert again.reasons() == ""
+    assert again.stored_in(stored) == stored
+
+
+@pytest.mark.parametrize("memory_format", ["channels_last", "contiguous"])
+def test_the_layout_changes_no_result(memory_format: str) -> None:
+    image = torch.randint(0, 256, (2, 3, 40, 56), dtype=torch.uint8)
+    results: list[torch.Tensor] = []
+    for layout in ("channels_last", memory_format):
+        config = parse_config("model: {width: 4}", "test")
+        torch.manual_seed(0)
+        segmenter = build.segmenter(config.model, 5).eval()
+        laid_out = build.on_device(
+            segmenter, CPU, "contiguous" if layout == "contiguous" else "channels_last"
+        )
+        results.append(laid_out(image))
+    torch.testing.assert_close(results[1], results[0], rtol=1e-4, atol=1e-5)
