@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from sceneparse.metrics import Matrix, Scores, confusion_matrix
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What `evaluate` found.
+    """The scores of a predictor on pictures.
 
     Attributes:
         scores: From one confusion matrix over all pictures.
@@ -29,11 +29,35 @@ class Evaluation:
     pictures: int
 
 
-def evaluate(
+class EvaluationSums(NamedTuple):
+    """What pictures add up to; those of several processes can be added too.
+
+    Attributes:
+        confusion: int64 `(C, C + 1)`.
+        loss: Cross-entropy over all valid pixels, in nats.
+        pictures: Number of pictures.
+    """
+
+    confusion: Matrix
+    loss: float
+    pictures: int
+
+    def evaluation(self) -> Evaluation:
+        """Compute the scores."""
+        valid = int(self.confusion.sum())
+        return Evaluation(
+            scores=Scores.from_confusion(self.confusion),
+            confusion=self.confusion,
+            loss=self.loss / valid if valid else float("nan"),
+            pictures=self.pictures,
+        )
+
+
+def evaluation_sums(
     predictor: Predictor,
     samples: Iterable[tuple[NDArray[np.uint8], Mask]],
     on_picture: Callable[[], Any] = lambda: None,
-) -> Evaluation:
+) -> EvaluationSums:
     """Predict every picture at the size of its annotation and count.
 
     Args:
@@ -51,10 +75,4 @@ def evaluate(
         loss += answer.loss or 0.0
         pictures += 1
         on_picture()
-    valid = int(confusion.sum())
-    return Evaluation(
-        scores=Scores.from_confusion(confusion),
-        confusion=confusion,
-        loss=loss / valid if valid else float("nan"),
-        pictures=pictures,
-    )
+    return EvaluationSums(confusion, loss, pictures)
