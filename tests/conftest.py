@@ -58,6 +58,29 @@ def rectangles_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+@pytest.fixture(scope="session")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the same run made by `one` process and by `two`, and more from the two."""
+    from tests.pair import run_pair
+
+    folder = tmp_path_factory.mktemp("pair")
+    # Two processes share 5 pictures unevenly.
+    write_rectangles(folder / "data", {"training": 24, "validation": 5})
+    (folder / "run.yaml").write_text(
+        f"""
+data: {{kind: folder, root: {folder / "data"}}}
+model: {{width: 8, normalization: group}}
+transform: {{size: 32, flip: 0.5}}
+optimizer: {{kind: adam, lr: 0.003}}
+training: {{batch_size: 4, precision: fp32, device: cpu, threads: 1}}
+inference: {{size: 32}}
+report: {{pictures: 2}}
+"""
+    )
+    run_pair(folder)
+    return folder
+
+
 @pytest.fixture
 def real_root() -> Path:
     """ADE20K pictures beside the project; where they are absent the test is skipped."""

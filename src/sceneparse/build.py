@@ -122,11 +122,15 @@ def segmenter(config: ModelConfig, num_classes: int) -> Segmenter:
     """
     match config:
         case UNetModel():
-            return Segmenter(UNet(num_classes, config.width))
+            return Segmenter(UNet(num_classes, config.width, norm=config.normalization))
         case EncoderUNetModel():
             encoder = Encoder(config.encoder, config.weights)
             network = EncoderUNet(
-                encoder, num_classes, config.decoder_channels, config.output_stride
+                encoder,
+                num_classes,
+                config.decoder_channels,
+                config.output_stride,
+                config.normalization,
             )
             return Segmenter(network, encoder.mean, encoder.std)
         case _:

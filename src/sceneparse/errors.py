@@ -6,3 +6,7 @@ class InputError(Exception):
 
     The command line prints the message and exits with code 2; it never shows a traceback for it.
     """
+
+
+class ToldElsewhere(InputError):  # noqa: N818 - it is no error of this process's own
+    """The run ends here because of something that another of its processes tells the user."""

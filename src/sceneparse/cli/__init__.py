@@ -9,7 +9,8 @@ import typer
 
 from sceneparse import __version__
 from sceneparse.cli import data, describe, predict, score, train
-from sceneparse.errors import InputError
+from sceneparse.errors import InputError, ToldElsewhere
+from sceneparse.processes import find_place
 
 app = typer.Typer(
     name="sceneparse",
@@ -56,8 +57,10 @@ def main() -> None:
     except BrokenPipeError:
         sys.exit(1)
     except KeyboardInterrupt:
-        sys.stderr.write("interrupted\n")
+        sys.stderr.write("interrupted\n" if find_place().rank == 0 else "")
         sys.exit(130)
+    except ToldElsewhere:
+        sys.exit(2)
     except (InputError, ModuleNotFoundError, OSError) as error:
         message = _message(error)
         if message is None:

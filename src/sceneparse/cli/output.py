@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
+from sceneparse.processes import find_place
+
 if TYPE_CHECKING:
     from sceneparse.scoring import ScoreReport
 
-# Markup is off: names and paths may hold brackets.
-console = Console(highlight=False, markup=False)
+# Markup is off: names and paths may hold brackets. Of the processes of a run the first one speaks.
+console = Console(highlight=False, markup=False, quiet=find_place().rank > 0)
 
 
 def scores_table(report: "ScoreReport") -> Table:

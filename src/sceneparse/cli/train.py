@@ -2,12 +2,14 @@
 
 import shlex
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from sceneparse.cli.output import console, scores_table
+from sceneparse.processes import find_place
 
 
 def train(
@@ -23,14 +25,29 @@ def train(
         bool, typer.Option("--resume", help="Go on from the folder's checkpoint.")
     ] = False,
 ) -> None:
-    """Train a network and leave weights, scores, curves and pictures in a run folder."""
+    """Train a network and leave weights, scores, curves and pictures in a run folder.
+
+    Under `torchrun -m sceneparse train` or `srun` all processes share the work.
+    """
     from sceneparse.config.reading import read_config
 
-    folder = out or Path("runs") / config.stem
-    settings = read_config(config, overrides or [])
-    from sceneparse.runs.train import train as train_run
+    place = find_place()
+    with ExitStack() as stack:
+        if place.processes > 1:
+            from sceneparse.training.group import joined
 
-    run = train_run(settings, folder, console, resume=resume)
+            # A mistake in the config is then told by one of them.
+            stack.enter_context(joined(place))
+        settings = read_config(config, overrides or [])
+        from sceneparse.runs.launching import processes_to_start, run_processes
+
+        count = processes_to_start(settings.training)
+        if count > 1:
+            raise typer.Exit(run_processes(count, sys.argv[1:]))
+        from sceneparse.runs.train import train as train_run
+
+        folder = out or Path("runs") / config.stem
+        run = train_run(settings, folder, console, resume=resume)
     if not run.finished:
         again = shlex.join(["sceneparse", *sys.argv[1:], *([] if resume else ["--resume"])])
         console.print(f"stopped; the state is saved. Go on with:\n  {again}", soft_wrap=True)

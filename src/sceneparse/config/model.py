@@ -8,11 +8,13 @@ from sceneparse.config.section import Section
 
 
 class UNetModel(Section):
-    """The U-Net of Ronneberger et al. (2015), batch-normalised, with bilinear upsampling."""
+    """The U-Net of Ronneberger et al. (2015), normalised, with bilinear upsampling."""
 
     kind: Literal["unet"] = "unet"
     width: int = Field(default=64, ge=2, le=1024, multiple_of=2)
     """Channels of the first stage; each deeper one has twice as many."""
+    normalization: Literal["batch", "group"] = "batch"
+    """`batch`, over the whole batch of all processes; `group`, which does not depend on it."""
 
 
 class EncoderUNetModel(Section):
@@ -29,6 +31,8 @@ class EncoderUNetModel(Section):
     """Width of each decoder block, deepest first; those beyond the output stride are not built."""
     output_stride: Literal[1, 2, 4] = 4
     """Pixels of input per cell of the logits, which are then upsampled."""
+    normalization: Literal["batch", "group"] = "batch"
+    """Of the decoder; the encoder keeps what its weights were made with."""
 
 
 ModelConfig = Annotated[UNetModel | EncoderUNetModel, Field(discriminator="kind")]

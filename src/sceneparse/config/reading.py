@@ -85,7 +85,7 @@ def config_differences(asked: RunConfig, stored: RunConfig) -> list[str]:
 def resumed_config(asked: RunConfig, stored: RunConfig) -> RunConfig:
     """Return the stored config with what may differ taken from the one that is asked for."""
     training = stored.training.model_copy(
-        update={"device": asked.training.device, "threads": asked.training.threads}
+        update={name: getattr(asked.training, name) for name in ("device", "threads", "processes")}
     )
     data = stored.data
     if not isinstance(asked.data, SyntheticData):
@@ -93,7 +93,14 @@ def resumed_config(asked: RunConfig, stored: RunConfig) -> RunConfig:
     return stored.model_copy(update={"training": training, "data": data, "report": asked.report})
 
 
-_MAY_DIFFER = ("data.root", "data.cache", "training.device", "training.threads", "report.")
+_MAY_DIFFER = (
+    "data.root",
+    "data.cache",
+    "training.device",
+    "training.threads",
+    "training.processes",
+    "report.",
+)
 
 
 def _flat(document: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

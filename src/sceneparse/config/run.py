@@ -49,7 +49,7 @@ class TrainingConfig(Section):
     epochs: PositiveInt = 30
     """Times that the training pictures are gone through."""
     batch_size: PositiveInt | Literal["auto"] = "auto"
-    """Pictures per step; `auto`: 16, or as many as the memory of the device holds."""
+    """Pictures per step of all processes together; `auto`: 16, or what the memory holds."""
     precision: Literal["auto", "bf16", "fp16", "fp32"] = "auto"
     """`auto`: the fastest in a short measurement; bf16 only where it is computed natively."""
     memory_format: Literal["auto", "channels_last", "contiguous"] = "auto"
@@ -59,7 +59,11 @@ class TrainingConfig(Section):
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """`auto`: the fastest that is there."""
     threads: PositiveInt | Literal["auto"] = "auto"
-    """Threads that read pictures ahead."""
+    """Threads of each process that read pictures ahead."""
+    processes: PositiveInt | Literal["auto"] = "auto"
+    """That share each step; `auto`: those that were started, else one for each CUDA device."""
+    sync_batch_norm: bool = True
+    """Normalise over the pictures of all processes, as one would; `false`: each by itself."""
     clip_norm: PositiveFloat | None = None
     """Largest norm of the gradient; longer ones are shortened."""
     validate_every: PositiveInt = 1

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What `evaluate` found.
+    """The scores of a predictor on pictures.
 
     Attributes:
         scores: From one confusion matrix over all pictures.
@@ -32,11 +32,35 @@ class Evaluation:
     pictures: int
 
 
-def evaluate(
+class EvaluationSums(NamedTuple):
+    """What pictures add up to; those of several processes can be added too.
+
+    Attributes:
+        confusion: int64 `(C, C + 1)`.
+        loss: Cross-entropy over all valid pixels, in nats.
+        pictures: Number of pictures.
+    """
+
+    confusion: Matrix
+    loss: float
+    pictures: int
+
+    def evaluation(self) -> Evaluation:
+        """Compute the scores."""
+        valid = int(self.confusion.sum())
+        return Evaluation(
+            scores=Scores.from_confusion(self.confusion),
+            confusion=self.confusion,
+            loss=self.loss / valid if valid else float("nan"),
+            pictures=self.pictures,
+        )
+
+
+def evaluation_sums(
     predictor: Predictor,
     samples: Iterable[tuple[NDArray[np.uint8], Mask]],
     on_picture: Callable[[], Any] = lambda: None,
-) -> Evaluation:
+) -> EvaluationSums:
     """Predict every picture at the size of its annotation and count.
 
     Args:
@@ -54,13 +78,7 @@ def evaluate(
             loss += counts.loss
             pictures += 1
             on_picture()
-    valid = int(confusion.sum())
-    return Evaluation(
-        scores=Scores.from_confusion(confusion),
-        confusion=confusion,
-        loss=loss / valid if valid else float("nan"),
-        pictures=pictures,
-    )
+    return EvaluationSums(confusion, loss, pictures)
 
 
 def _batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:

@@ -9,15 +9,18 @@ from torch import Tensor, nn
 
 from sceneparse.models.block import Block
 from sceneparse.models.encoder import Encoder
+from sceneparse.models.normalization import Normalization
 from sceneparse.models.unet import double_conv
 
 
 class DecoderBlock(nn.Module):
     """Upsample, concatenate with the skip where the encoder has one, convolve twice."""
 
-    def __init__(self, in_channels: int, skip_channels: int, out_channels: int) -> None:
+    def __init__(
+        self, in_channels: int, skip_channels: int, out_channels: int, norm: Normalization
+    ) -> None:
         super().__init__()
-        self.conv = double_conv(in_channels + skip_channels, out_channels, out_channels)
+        self.conv = double_conv(in_channels + skip_channels, out_channels, out_channels, norm)
 
     def forward(self, features: Tensor, skip: Tensor | None) -> Tensor:
         """Join features `(B, D, h, w)` with a skip `(B, S, 2h, 2w)`; without one just upsample."""
@@ -43,6 +46,7 @@ class EncoderUNet(nn.Module):
         num_classes: int,
         decoder_channels: Sequence[int],
         output_stride: int,
+        norm: Normalization = "batch",
     ) -> None:
         """Build the decoder and the head.
 
@@ -52,6 +56,7 @@ class EncoderUNet(nn.Module):
             decoder_channels: Width of each decoder block, deepest first; blocks beyond
                 `output_stride` are not built, and the last width serves any that are not given.
             output_stride: 1, 2 or 4.
+            norm: What normalises in the decoder; the encoder keeps what its weights were made with.
         """
         super().__init__()
         self.encoder = encoder
@@ -65,7 +70,7 @@ class EncoderUNet(nn.Module):
         while stride > output_stride:
             stride //= 2
             width = next(widths)
-            self.decoder.append(DecoderBlock(channels, skips.get(stride, 0), width))
+            self.decoder.append(DecoderBlock(channels, skips.get(stride, 0), width, norm))
             self.skip_strides.append(stride)
             channels = width
         self.head = nn.Conv2d(channels, num_classes, 1)

@@ -5,23 +5,27 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sceneparse.models.block import Block
+from sceneparse.models.normalization import Normalization, normalization
 
 
-def double_conv(in_channels: int, middle_channels: int, out_channels: int) -> nn.Sequential:
-    """Make two 3×3 convolutions, each with batch normalisation and ReLU, that keep the size."""
+def double_conv(
+    in_channels: int, middle_channels: int, out_channels: int, norm: Normalization = "batch"
+) -> nn.Sequential:
+    """Make two 3×3 convolutions, each with normalisation and ReLU, that keep the size."""
     return nn.Sequential(
         nn.Conv2d(in_channels, middle_channels, 3, padding=1, bias=False),
-        nn.BatchNorm2d(middle_channels),
+        normalization(norm, middle_channels),
         nn.ReLU(inplace=True),
         nn.Conv2d(middle_channels, out_channels, 3, padding=1, bias=False),
-        nn.BatchNorm2d(out_channels),
+        normalization(norm, out_channels),
         nn.ReLU(inplace=True),
     )
 
 
-def down_block(in_channels: int, out_channels: int) -> nn.Sequential:
+def down_block(in_channels: int, out_channels: int, norm: Normalization) -> nn.Sequential:
     """Make a 2×2 max pooling followed by a double convolution."""
-    return nn.Sequential(nn.MaxPool2d(2), double_conv(in_channels, out_channels, out_channels))
+    conv = double_conv(in_channels, out_channels, out_channels, norm)
+    return nn.Sequential(nn.MaxPool2d(2), conv)
 
 
 class UpBlock(nn.Module):
@@ -30,9 +34,9 @@ class UpBlock(nn.Module):
     The width between the two convolutions is half of what enters the first.
     """
 
-    def __init__(self, in_channels: int, out_channels: int) -> None:
+    def __init__(self, in_channels: int, out_channels: int, norm: Normalization) -> None:
         super().__init__()
-        self.conv = double_conv(in_channels, in_channels // 2, out_channels)
+        self.conv = double_conv(in_channels, in_channels // 2, out_channels, norm)
 
     def forward(self, features: Tensor, skip: Tensor) -> Tensor:
         """Join features `(B, D, h, w)` with a skip `(B, S, H, W)`; D + S = in_channels."""
@@ -44,7 +48,7 @@ class UNet(nn.Module):
     """U-Net for semantic segmentation (Ronneberger et al., 2015, arXiv 1505.04597).
 
     Differs from the paper's figure 1 as most later work does: the convolutions are padded, so the
-    output has the size of the input; every convolution is followed by batch normalisation; the
+    output has the size of the input; every convolution is followed by normalisation; the
     decoder upsamples bilinearly instead of by transposed convolution, and the bottleneck is
     therefore half as wide. With 64 channels and 150 classes it has 17,272,662 parameters.
 
@@ -56,23 +60,29 @@ class UNet(nn.Module):
     input_stride = 16
     output_stride = 1
 
-    def __init__(self, num_classes: int, width: int = 64, in_channels: int = 3) -> None:
+    def __init__(
+        self,
+        num_classes: int,
+        width: int = 64,
+        in_channels: int = 3,
+        norm: Normalization = "batch",
+    ) -> None:
         super().__init__()
-        self.stem = double_conv(in_channels, width, width)
+        self.stem = double_conv(in_channels, width, width, norm)
         self.encoder = nn.ModuleList(
             [
-                down_block(width, 2 * width),
-                down_block(2 * width, 4 * width),
-                down_block(4 * width, 8 * width),
-                down_block(8 * width, 16 * width // 2),
+                down_block(width, 2 * width, norm),
+                down_block(2 * width, 4 * width, norm),
+                down_block(4 * width, 8 * width, norm),
+                down_block(8 * width, 16 * width // 2, norm),
             ]
         )
         self.decoder = nn.ModuleList(
             [
-                UpBlock(16 * width, 8 * width // 2),
-                UpBlock(8 * width, 4 * width // 2),
-                UpBlock(4 * width, 2 * width // 2),
-                UpBlock(2 * width, width),
+                UpBlock(16 * width, 8 * width // 2, norm),
+                UpBlock(8 * width, 4 * width // 2, norm),
+                UpBlock(4 * width, 2 * width // 2, norm),
+                UpBlock(2 * width, width, norm),
             ]
         )
         self.head = nn.Conv2d(width, num_classes, 1)

@@ -1,6 +1,6 @@
 """From a model's name and a data root to a score report."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from sceneparse.data.dataset import Dataset
 from sceneparse.data.loader import prefetched
 from sceneparse.device import best_device
 from sceneparse.errors import InputError
-from sceneparse.inference.evaluate import Evaluation, evaluate
+from sceneparse.inference.evaluate import Evaluation, EvaluationSums, evaluation_sums
 from sceneparse.inference.predictor import Predictor
 from sceneparse.loading import find_weights, predictor_of
 from sceneparse.scoring import ScoreReport
@@ -84,6 +84,19 @@ def score(
     on_picture: Callable[[], Any] = lambda: None,
 ) -> Evaluation:
     """Evaluate on a data set; the next pictures are read while the network runs."""
+    everything = range(len(dataset))
+    return score_sums(predictor, dataset, everything, threads, on_picture).evaluation()
+
+
+def score_sums(
+    predictor: Predictor,
+    dataset: Dataset,
+    indices: Sequence[int],
+    threads: int,
+    on_picture: Callable[[], Any] = lambda: None,
+) -> EvaluationSums:
+    """Count on some pictures of a data set, such as one process's share of them."""
     ahead = 2 * max(threads, predictor.batch_size)
-    samples = prefetched(dataset.__getitem__, range(len(dataset)), threads=threads, ahead=ahead)
-    return evaluate(predictor, ((sample.image, sample.mask) for sample in samples), on_picture)
+    samples = prefetched(dataset.__getitem__, indices, threads=threads, ahead=ahead)
+    pairs = ((sample.image, sample.mask) for sample in samples)
+    return evaluation_sums(predictor, pairs, on_picture)

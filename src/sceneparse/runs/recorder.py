@@ -27,6 +27,26 @@ from sceneparse.training.state import TrainState
 LOG_EVERY_S = 60
 
 
+class Bystander:
+    """Follows a run in a process that writes and shows nothing; an `Observer` of the loop."""
+
+    def __init__(self, stop: StopRequests) -> None:
+        self._stop = stop
+
+    def step_ended(self, step: int, loss: Tensor) -> None:
+        """Do nothing."""
+
+    def epoch_ended(self, record: EpochRecord) -> None:
+        """Do nothing."""
+
+    def save(self) -> None:
+        """Leave it to the first process."""
+
+    def wants_stop(self) -> bool:
+        """Tell whether this process was asked to stop."""
+        return self._stop.requested
+
+
 class Recorder:
     """Follows one run and writes its folder; an `Observer` of the loop."""
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import assert_never, cast
 
 import torch
-from lightning_fabric import Fabric
 from lightning_fabric.plugins import MixedPrecision
 from rich.console import Console
 from torch import nn
@@ -22,14 +21,20 @@ from sceneparse.data.loader import Loader
 from sceneparse.data.packed import Packed
 from sceneparse.device import allow_tf32
 from sceneparse.errors import InputError
+from sceneparse.inference.evaluate import Evaluation, EvaluationSums
+from sceneparse.inference.predictor import Predictor
 from sceneparse.loading import find_weights, predictor_of
+from sceneparse.models.normalization import synchronise_
+from sceneparse.models.segmenter import Segmenter
+from sceneparse.processes import Place, find_place
 from sceneparse.runs.cache import cache_notes
-from sceneparse.runs.evaluate import score
+from sceneparse.runs.evaluate import score_sums
 from sceneparse.runs.memory import advice_on_memory
-from sceneparse.runs.recorder import Recorder
+from sceneparse.runs.recorder import Bystander, Recorder
 from sceneparse.runs.stopping import StopRequests
 from sceneparse.training.auto import Plan, resolve
 from sceneparse.training.environment import environment
+from sceneparse.training.group import fabric_of, from_first, joined, summed
 from sceneparse.training.loop import Job, fit
 from sceneparse.training.state import EpochSums, TrainState
 
@@ -62,39 +67,48 @@ def train(config: RunConfig, path: Path, console: Console, *, resume: bool = Fal
         console: Where progress is shown.
         resume: Go on from the folder's checkpoint instead of starting.
 
+    Where torchrun or SLURM started this process as one of several, all share each step; the first
+    of them writes the folder and shows progress.
+
     Raises:
         InputError: If data, config or folder are not as they should be.
     """
-    folder = RunFolder(path)
+    place = find_place()
+    with joined(place):
+        return _train(config, RunFolder(path), console, place, resume=resume)
+
+
+def _train(
+    config: RunConfig, folder: RunFolder, console: Console, place: Place, *, resume: bool
+) -> TrainedRun:
+    _check_processes(config, place)
     if resume:
         config = _resumed_config(config, folder)
-    else:
+    elif place.rank == 0:
         folder.check_free()
-    training = checked(build.dataset(config.data, "training", to_learn=True), config.data)
-    validation = checked(build.dataset(config.data, "validation"), config.data)
-    for note in cache_notes({"training": training, "validation": validation}):
-        console.print(note, soft_wrap=True)
+    training, validation = _opened(config, place, console)
+    data_key = _data_key(training, place)
     torch.manual_seed(config.seed)
     segmenter = build.segmenter(config.model, training.labels.num_classes)
-    plan = resolve(config, segmenter, training)
+    # Measured where there is something to measure, so that all decide alike.
+    plan = from_first(lambda: resolve(config, segmenter, training, place))
     config = plan.stored_in(config)
-    if not resume:
+    if not resume and place.rank == 0:
         folder.create()
         folder.write_start(config, training.labels, environment(config.seed))
     precision = _precision_plugin(plan)
-    fabric = Fabric(
-        accelerator=plan.device.type, devices=1, plugins=[precision] if precision else None
+    fabric = fabric_of(place, plan.device, precision)
+    segmenter = _placed(
+        segmenter, plan, fabric.device, synchronised=config.training.sync_batch_norm
     )
-    allow_tf32()
-    segmenter = build.on_device(segmenter, fabric.device, plan.memory_format)
     loader = Loader(
         dataset=training,
         transform=build.transform(config.transform, config.seed, fabric.device),
         seed=config.seed,
-        batch_size=plan.batch_size,
+        batch_size=plan.batch_size // place.processes,
         threads=plan.threads,
-        rank=fabric.global_rank,
-        processes=fabric.world_size,
+        rank=place.rank,
+        processes=place.processes,
     )
     total_steps = config.training.epochs * loader.steps_per_epoch
     state = TrainState(
@@ -104,13 +118,12 @@ def train(config: RunConfig, path: Path, console: Console, *, resume: bool = Fal
         schedule=build.schedule(config.schedule, total_steps),
         precision=precision,
         sums=EpochSums.zeros(training.labels.num_classes, fabric.device),
-        data_key=_data_key(training),
+        data_key=data_key,
     )
     predictor = build.predictor(
         segmenter, training.labels, config.inference, plan.precision, fabric.device
     )
-    network = cast("nn.Module", torch.compile(segmenter)) if plan.compiled else segmenter
-    model, optimizer = fabric.setup(network, state.optimizer)
+    model, optimizer = fabric.setup(_compiled(segmenter, plan), state.optimizer)
     job = Job(
         fabric=fabric,
         model=model,
@@ -118,23 +131,86 @@ def train(config: RunConfig, path: Path, console: Console, *, resume: bool = Fal
         loss=build.loss(config.loss, training.labels),
         loader=loader,
         ignore_index=training.labels.ignore_index,
-        validate=lambda: score(predictor, validation, plan.threads),
+        validate=lambda: _validated(predictor, validation, plan.threads, place),
         epochs=config.training.epochs,
         validate_every=config.training.validate_every,
         clip_norm=config.training.clip_norm,
+        seed=config.seed,
     )
     if resume:
         state.load_state_dict(read_checkpoint(folder.checkpoint))
-    _announce(config, state, (len(training), len(validation)), console)
-    if plan.times:
-        console.print(plan.reasons(), soft_wrap=True)
-    with StopRequests() as stop, Recorder(config, folder, state, predictor, console) as recorder:
+    if place.rank != 0:
+        # What all have counted is in the checkpoint; the first one goes on from there.
+        state.sums.confusion.zero_()
+        with StopRequests() as stop, advice_on_memory():
+            finished = fit(state, job, Bystander(stop))
+        return _trained(folder, state, predictor, finished=finished)
+    _announce(plan, job, state, len(validation), str(predictor.resize), console)
+    recorder = Recorder(config, folder, state, predictor, console)
+    with StopRequests() as stop, recorder:
         recorder.start(validation, job.total_steps, loader.steps_per_epoch, stop)
         with advice_on_memory():
             finished = fit(state, job, recorder)
     if finished:
         recorder.finish(predictor_of(find_weights(folder.path), fabric.device))
+    return _trained(folder, state, predictor, finished=finished)
+
+
+def _placed(
+    segmenter: Segmenter, plan: Plan, device: torch.device, *, synchronised: bool
+) -> Segmenter:
+    """Bring a network to its device, ready to share its statistics with other processes."""
+    allow_tf32()
+    if plan.processes > 1 and synchronised:
+        synchronise_(segmenter, device)
+    return build.on_device(segmenter, device, plan.memory_format)
+
+
+def _compiled(segmenter: Segmenter, plan: Plan) -> nn.Module:
+    return cast("nn.Module", torch.compile(segmenter)) if plan.compiled else segmenter
+
+
+def _trained(
+    folder: RunFolder, state: TrainState, predictor: Predictor, *, finished: bool
+) -> TrainedRun:
     return TrainedRun(folder, finished, state.best_epoch, state.best_miou, str(predictor.resize))
+
+
+def _validated(predictor: Predictor, dataset: Dataset, threads: int, place: Place) -> Evaluation:
+    """Score on a data set of which each process takes its share."""
+    share = range(place.rank, len(dataset), place.processes)
+    own = score_sums(predictor, dataset, share, threads)
+    # Confusion is counted in whole numbers: the sum is that of one process, whatever the order.
+    summed(torch.from_numpy(own.confusion))
+    loss, pictures = summed(torch.tensor([own.loss, own.pictures], dtype=torch.float64)).tolist()
+    return EvaluationSums(own.confusion, loss, int(pictures)).evaluation()
+
+
+def _check_processes(config: RunConfig, place: Place) -> None:
+    asked = config.training.processes
+    if asked in ("auto", place.processes):
+        return
+    if place.was_started:
+        raise InputError(
+            f"training.processes: {asked}, but {place.processes} were started; leave it out, or "
+            "start as many"
+        )
+    raise InputError(
+        f"training.processes: {asked}, but this process is alone; start the run by `sceneparse "
+        f"train` or `torchrun --nproc-per-node {asked} -m sceneparse train`"
+    )
+
+
+def _opened(config: RunConfig, place: Place, console: Console) -> tuple[Dataset, Dataset]:
+    """Open both splits; one process looks at every file of them for all."""
+    training = build.dataset(config.data, "training", to_learn=True)
+    validation = build.dataset(config.data, "validation")
+    if place.rank == 0:
+        checked(training, config.data)
+        checked(validation, config.data)
+        for note in cache_notes({"training": training, "validation": validation}):
+            console.print(note, soft_wrap=True)
+    return training, validation
 
 
 def checked(dataset: Dataset, config: DataConfig) -> Dataset:
@@ -161,28 +237,36 @@ def _resumed_config(config: RunConfig, folder: RunFolder) -> RunConfig:
 
 
 def _announce(
-    config: RunConfig, state: TrainState, pictures: tuple[int, int], console: Console
+    plan: Plan, job: Job, state: TrainState, pictures: int, scored: str, console: Console
 ) -> None:
     """Say what is going to happen, with everything that was `auto`."""
-    plan = config.training
     parameters = sum(parameter.numel() for parameter in state.segmenter.parameters())
     console.print(
-        f"{parameters / 1e6:.2f} M parameters · {pictures[0]} pictures to train on, "
-        f"{pictures[1]} to validate · {plan.epochs} epochs in batches of {plan.batch_size} · "
-        f"{plan.device}, {plan.precision}, {plan.memory_format}"
-        + (", compiled" if plan.compile == "on" else "")
-        + f" · scores of pictures {build.resize(config.inference)}"
-        + (f" · from step {state.step}" if state.step else ""),
+        f"{parameters / 1e6:.2f} M parameters · {len(job.loader.dataset)} pictures to train on, "
+        f"{pictures} to validate · {job.epochs} epochs in batches of {plan.batch_size} · {plan} · "
+        f"scores of pictures {scored}" + (f" · from step {state.step}" if state.step else ""),
         soft_wrap=True,
     )
+    if plan.times:
+        console.print(plan.reasons(), soft_wrap=True)
 
 
-def _data_key(dataset: Dataset) -> str:
-    """Return what tells a data set from others: a digest of its names, classes and reduction."""
+def _data_key(dataset: Dataset, place: Place) -> str:
+    """Return what tells a data set from others: a digest of its names, classes and reduction.
+
+    Raises:
+        InputError: If another process sees other data.
+    """
     text = dataset.labels.to_json() + "\n".join(dataset.names)
     if isinstance(dataset, Packed) and dataset.short_side:
         text += f"\n--short-side {dataset.short_side}"
-    return hashlib.sha256(os.fsencode(text)).hexdigest()
+    key = hashlib.sha256(os.fsencode(text)).hexdigest()
+    if from_first(lambda: key) != key:
+        raise InputError(
+            f"process {place.rank} of {place.processes}: sees other training pictures or classes "
+            "than the first process; give all machines the same data"
+        )
+    return key
 
 
 def _precision_plugin(plan: Plan) -> MixedPrecision | None:

@@ -9,8 +9,10 @@ from sceneparse import build
 from sceneparse.config import RunConfig
 from sceneparse.data.dataset import Dataset
 from sceneparse.device import best_device, memory_bytes
+from sceneparse.errors import InputError
 from sceneparse.labels import Labels
 from sceneparse.models.segmenter import Segmenter
+from sceneparse.processes import Place
 from sceneparse.training.trials import MemoryFormat, Way, fastest, measured, possible_ways
 
 # The total batch of the usual ADE20K recipes; more would change what the learning rate means.
@@ -30,8 +32,9 @@ class Plan:
         precision: In which precision.
         memory_format: In which memory layout.
         compiled: Whether the network is compiled.
-        batch_size: Pictures per step of each process.
-        threads: Threads that read pictures ahead.
+        batch_size: Pictures per step, of all processes together; they share them evenly.
+        threads: Threads of each process that read pictures ahead.
+        processes: How many share each step.
         times: Seconds per picture of each way to compute that was measured.
     """
 
@@ -41,6 +44,7 @@ class Plan:
     compiled: bool
     batch_size: int
     threads: int
+    processes: int
     times: dict[Way, float]
 
     def stored_in(self, config: RunConfig) -> RunConfig:
@@ -52,9 +56,16 @@ class Plan:
             "compile": "on" if self.compiled else "off",
             "batch_size": self.batch_size,
             "threads": self.threads,
+            "processes": self.processes,
         }
         training = config.training.model_copy(update=decided)
         return config.model_copy(update={"training": training})
+
+    def __str__(self) -> str:
+        """Say on what a run computes, and how."""
+        parts = [self.device.type, self.precision, self.memory_format]
+        words = ", ".join([*parts, "compiled"] if self.compiled else parts)
+        return words if self.processes == 1 else f"{words} · {self.processes} processes"
 
     def reasons(self) -> str:
         """Say what was measured; nothing if nothing was left open."""
@@ -64,12 +75,21 @@ class Plan:
         return f"measured, in ms per picture of a training step: {times}"
 
 
-def resolve(config: RunConfig, segmenter: Segmenter, training: Dataset) -> Plan:
+def resolve(
+    config: RunConfig, segmenter: Segmenter, training: Dataset, place: Place | None = None
+) -> Plan:
     """Decide what a config leaves open; what it says is taken as it is.
 
+    Args:
+        config: The run.
+        segmenter: Its network.
+        training: Its pictures.
+        place: Of this process among those that share each step; none for a run of one.
+
     Raises:
-        InputError: If the device asked for is not there.
+        InputError: If the device asked for is not there, or the processes cannot share the batch.
     """
+    place = place or Place()
     asked = config.training
     device = best_device(asked.device)
     ways = possible_ways(asked.precision, asked.memory_format, device)
@@ -82,25 +102,60 @@ def resolve(config: RunConfig, segmenter: Segmenter, training: Dataset) -> Plan:
     if batch_size == "auto":
         weights = sum(4 * parameter.numel() for parameter in segmenter.parameters())
         # Weights, their gradients and two moments take their part whatever the batch.
-        budget = MEMORY_SHARE[device.type] * memory_bytes(device) - 4 * weights
+        shared_by = place.local_processes if device.type == "cpu" else 1
+        budget = MEMORY_SHARE[device.type] * memory_bytes(device) / shared_by - 4 * weights
         per_picture = step_bytes(config, segmenter, training.labels, precision)
-        batch_size = min(fitting_batch(per_picture, budget), max(2, len(training)))
+        share = fitting_batch(per_picture, budget, place.processes) // place.processes
+        there = max(2, len(training)) // place.processes
+        batch_size = min(share, max(1, there)) * place.processes
     threads = asked.threads
     if threads == "auto":
-        threads = min(os.cpu_count() or 1, 2 if device.type == "cpu" else 8)
+        cores = (os.cpu_count() or 1) // place.local_processes
+        threads = min(max(1, cores), 2 if device.type == "cpu" else 8)
+    _check_shares(batch_size, place.processes)
     compiled = asked.compile == "on"
     if asked.compile == "auto":
         steps = asked.epochs * max(1, len(training) // batch_size)
         compiled = device.type == "cuda" and steps >= _STEPS_WORTH_COMPILING
-    return Plan(device, precision, memory_format, compiled, batch_size, threads, times)
+    return Plan(
+        device, precision, memory_format, compiled, batch_size, threads, place.processes, times
+    )
 
 
-def fitting_batch(picture_bytes: float, budget_bytes: float) -> int:
-    """Return the largest power of two up to the reference batch that fits, and at least 2."""
-    batch = REFERENCE_BATCH
-    while batch > 2 and batch * picture_bytes > budget_bytes:
-        batch //= 2
-    return batch
+def fitting_batch(picture_bytes: float, budget_bytes: float, processes: int = 1) -> int:
+    """Return the pictures of a step: up to the reference batch, and at least 2.
+
+    Each process has the same share, the largest power of two that fits into its budget.
+    """
+    # 1, 2, 4, 8 or 16: the reference batch divided, rounded down to a power of two.
+    share = 1 << (max(1, REFERENCE_BATCH // processes).bit_length() - 1)
+    least = 2 if processes == 1 else 1
+    while share > least and share * picture_bytes > budget_bytes:
+        share //= 2
+    return share * processes
+
+
+def _check_shares(batch_size: int, processes: int) -> None:
+    """Refuse a batch that the processes cannot share evenly.
+
+    Raises:
+        InputError: If it is not a multiple of their number.
+    """
+    rest = batch_size % processes
+    if rest:
+        near = [size for size in (batch_size - rest, batch_size - rest + processes) if size]
+        divisors = [count for count in range(1, batch_size + 1) if batch_size % count == 0]
+        raise InputError(
+            f"training.batch_size: the {batch_size} pictures of a step cannot be shared evenly by "
+            f"{processes} processes; start {_either(divisors)} processes, or use a batch of "
+            f"{_either(near)} in a new run"
+        )
+
+
+def _either(numbers: list[int]) -> str:
+    """List numbers: `1, 2 or 4`."""
+    *most, last = map(str, numbers)
+    return f"{', '.join(most)} or {last}" if most else last
 
 
 def step_bytes(

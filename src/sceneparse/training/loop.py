@@ -4,8 +4,9 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol, cast
+from typing import Any, NamedTuple, Protocol
 
+import numpy as np
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
@@ -17,6 +18,8 @@ from sceneparse.inference.evaluate import Evaluation
 from sceneparse.losses.sums import LossSum
 from sceneparse.metrics import Scores
 from sceneparse.models.segmenter import Loss
+from sceneparse.sums import sum_dtype
+from sceneparse.training.group import anyone, share_buffers, summed
 from sceneparse.training.state import EpochSums, TrainState
 
 
@@ -35,6 +38,7 @@ class Job:
         epochs: How many.
         validate_every: Epochs from one validation to the next; the last one always is validated.
         clip_norm: Largest norm of the gradient, or none.
+        seed: Of what is random in the network.
     """
 
     fabric: Fabric
@@ -47,6 +51,7 @@ class Job:
     epochs: int
     validate_every: int
     clip_norm: float | None
+    seed: int = 0
 
     @property
     def total_steps(self) -> int:
@@ -82,7 +87,7 @@ class Observer(Protocol):
     """Who is told how the run goes."""
 
     def step_ended(self, step: int, loss: Tensor) -> None:
-        """Take note of a step: its number from 1 and its mean loss."""
+        """Take note of a step: its number from 1 and the mean loss of the whole batch."""
         ...
 
     def epoch_ended(self, record: EpochRecord) -> None:
@@ -121,7 +126,9 @@ def fit(state: TrainState, job: Job, observer: Observer) -> bool:
             observer.epoch_ended(record)
             observer.save()
             clock = Clock()
-        if observer.wants_stop():
+        if anyone(observer.wants_stop()):
+            # One checkpoint is written for all.
+            state.sums.confusion = summed(state.sums.confusion)
             observer.save()
             batches.close()
             return False
@@ -135,10 +142,12 @@ def train_step(state: TrainState, job: Job, batch: Batch) -> Tensor:
     factor = state.schedule.factor(state.step)
     for group in state.optimizer.param_groups:
         group["lr"] = group["base_lr"] * factor
+    # Dropout and its like then depend on nothing that came before, and a run resumes exactly.
+    torch.manual_seed(_step_seed(job.seed, state.step, fabric.global_rank))
     sums: LossSum = job.model(image, mask, job.loss)
-    valid = _summed(fabric, (mask != job.ignore_index).sum())
+    total, valid = _of_whole_batch(sums.total, (mask != job.ignore_index).sum())
     # DDP averages gradients over processes; the sum over all pixels is wanted.
-    fabric.backward(sums.total * fabric.world_size / valid.clamp(min=1))
+    fabric.backward(sums.total * fabric.world_size / valid)
     if job.clip_norm is not None:
         # The scaler of fp16 deals with gradients that are not finite, and the epoch's end reports.
         fabric.clip_gradients(
@@ -146,10 +155,20 @@ def train_step(state: TrainState, job: Job, batch: Batch) -> Tensor:
         )
     job.optimizer.step()
     job.optimizer.zero_grad()
-    total = sums.total.detach()
     state.sums.loss += total
     state.sums.confusion += sums.confusion
-    return total * fabric.world_size / valid.clamp(min=1)
+    return total.float() / valid
+
+
+def _of_whole_batch(total: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
+    """Add loss and valid pixels, at least 1, up over all processes, in one go."""
+    both = torch.stack([value.detach().to(sum_dtype(total.device)) for value in (total, valid)])
+    whole = summed(both)
+    return whole[0], whole[1].clamp(min=1).float()
+
+
+def _step_seed(seed: int, step: int, rank: int) -> int:
+    return int(np.random.SeedSequence([seed, step, rank]).generate_state(1)[0])
 
 
 def _on_device(job: Job, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -193,10 +212,10 @@ class Clock:
 def _end_epoch(state: TrainState, job: Job, clock: Clock) -> EpochRecord:
     """Put the epoch's sums together, validate, and start new sums."""
     epoch = state.step // job.loader.steps_per_epoch
-    loss = _summed(job.fabric, state.sums.loss)
-    confusion = _summed(job.fabric, state.sums.confusion)
+    confusion = summed(state.sums.confusion)
     train_seconds = clock.seconds()
-    mean_loss = float(loss) / max(1, int(confusion.sum()))
+    waited = float(summed(torch.tensor(clock.waited))) / job.fabric.world_size
+    mean_loss = float(state.sums.loss) / max(1, int(confusion.sum()))
     if not math.isfinite(mean_loss):
         raise InputError(
             f"epoch {epoch}: the training loss is {mean_loss}; start another run with a lower "
@@ -206,6 +225,7 @@ def _end_epoch(state: TrainState, job: Job, clock: Clock) -> EpochRecord:
     validation = None
     is_best = False
     if epoch % job.validate_every == 0 or epoch == job.epochs:
+        share_buffers(state.segmenter)
         validation = job.validate()
         state.schedule.validated(validation.loss)
         is_best = state.best_epoch == 0 or validation.scores.miou > state.best_miou
@@ -223,11 +243,6 @@ def _end_epoch(state: TrainState, job: Job, clock: Clock) -> EpochRecord:
             "train_s": train_seconds,
             "validation_s": clock.seconds() - train_seconds,
             "pictures_per_s": clock.pictures / train_seconds,
-            "data_wait_share": clock.waited / train_seconds,
+            "data_wait_share": waited / train_seconds,
         },
     )
-
-
-def _summed(fabric: Fabric, tensor: Tensor) -> Tensor:
-    """Add a tensor up over all processes."""
-    return cast("Tensor", fabric.all_reduce(tensor, reduce_op="sum"))

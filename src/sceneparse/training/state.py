@@ -18,8 +18,8 @@ class EpochSums:
     """What the epoch has added up so far.
 
     Attributes:
-        loss: Sum of the loss over valid pixels.
-        confusion: int64 confusion matrix `(C, C + 1)` of the training predictions.
+        loss: Sum of the loss over valid pixels, of all processes.
+        confusion: int64 confusion matrix `(C, C + 1)` of the training predictions of this process.
     """
 
     loss: Tensor
@@ -72,8 +72,6 @@ class TrainState:
             "schedule": self.schedule.state_dict(),
             "precision": self.precision.state_dict() if self.precision else {},
             "sums": {"loss": self.sums.loss, "confusion": self.sums.confusion},
-            "random": torch.get_rng_state(),
-            "random_cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -103,6 +101,3 @@ class TrainState:
             self.precision.load_state_dict(state["precision"])
         self.sums.loss.copy_(state["sums"]["loss"])
         self.sums.confusion.copy_(state["sums"]["confusion"])
-        torch.set_rng_state(state["random"])
-        if len(state["random_cuda"]) == torch.cuda.device_count() > 0:
-            torch.cuda.set_rng_state_all(state["random_cuda"])

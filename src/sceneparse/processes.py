@@ -1,0 +1,47 @@
+"""Which process of a run this is, as whoever started it says in the environment."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+# Jobs of these names are shells in which a person works, not the tasks of a run.
+SLURM_SHELLS = ("bash", "interactive")
+
+
+@dataclass(frozen=True)
+class Place:
+    """The place of a process among those of a run.
+
+    Attributes:
+        rank: Its number among all, from 0; the first one speaks and writes.
+        processes: How many there are, on all machines.
+        local_rank: Its number among those of its machine.
+        local_processes: How many there are on its machine.
+        was_started: Whether torchrun, SLURM or sceneparse itself started it as one of a run.
+    """
+
+    rank: int = 0
+    processes: int = 1
+    local_rank: int = 0
+    local_processes: int = 1
+    was_started: bool = False
+
+
+def find_place(environment: Mapping[str, str] = os.environ) -> Place:
+    """Read the place of this process; alone unless torchrun or `srun` says otherwise."""
+    if "TORCHELASTIC_RUN_ID" in environment:
+        names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
+        return Place(*(int(environment[name]) for name in names), was_started=True)
+    tasks = int(environment.get("SLURM_NTASKS", "1"))
+    # The batch script has the tasks of the job in its environment too, but is no step of it.
+    is_step = "SLURM_STEP_ID" in environment and "SLURM_PROCID" in environment
+    if tasks == 1 or not is_step or environment.get("SLURM_JOB_NAME") in SLURM_SHELLS:
+        return Place()
+    nodes = int(environment.get("SLURM_NNODES", "1"))
+    return Place(
+        rank=int(environment["SLURM_PROCID"]),
+        processes=tasks,
+        local_rank=int(environment.get("SLURM_LOCALID", "0")),
+        local_processes=-(-tasks // nodes),
+        was_started=True,
+    )

@@ -1,0 +1,230 @@
+"""The processes of a run: how they find each other, add up, agree, and tell an error once."""
+
+import os
+import time
+import warnings
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TypeVar, cast
+
+import torch
+import torch.distributed as dist
+from lightning_fabric import Fabric
+from lightning_fabric.plugins import MixedPrecision
+from lightning_fabric.plugins.environments.cluster_environment import ClusterEnvironment
+from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
+from lightning_fabric.strategies.ddp import DDPStrategy
+from torch import Tensor, nn
+from torch.distributed import PrefixStore, Store  # pyright: ignore[reportPrivateImportUsage] - public
+from torch.distributed.rendezvous import rendezvous
+
+from sceneparse.errors import InputError, ToldElsewhere
+from sceneparse.processes import Place, find_place
+
+Value = TypeVar("Value")
+
+# The others wait while the first one draws pictures or writes to a slow disk.
+TIMEOUT = timedelta(minutes=30)
+# Whoever started the processes ends all of them when the first one ends: the one that tells the
+# user what was wrong needs a moment for it.
+MOMENT_S = 1.0
+
+
+@contextmanager
+def joined(place: Place) -> Generator[None]:
+    """Be one of the processes of a run while inside; alone, or joined already, do nothing.
+
+    An error that is raised inside, in one process or in all, is raised on by one of them; in the
+    others it becomes `ToldElsewhere`. At the end all wait for each other.
+
+    Raises:
+        ToldElsewhere: If another process tells the user why the run ends.
+    """
+    if place.processes == 1 or _is_joined():
+        yield
+        return
+    store = _store(place)
+    # Words between hosts go over gloo, and need not wait for what the accelerators are doing.
+    backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+    dist.init_process_group(
+        backend,
+        store=PrefixStore("group", store),
+        rank=place.rank,
+        world_size=place.processes,
+        timeout=TIMEOUT,
+    )
+    try:
+        yield
+        anyone(False)
+    except BaseException as error:
+        raised = _raised_once(error, store)
+        if raised is error:
+            raise
+        raise raised from error
+    dist.destroy_process_group()
+
+
+def fabric_of(place: Place, device: torch.device, precision: MixedPrecision | None) -> Fabric:
+    """Make what computes a run's steps: on one device, or by DDP on one of each process.
+
+    Raises:
+        InputError: If there are too few devices for the processes of this machine.
+    """
+    if place.processes == 1:
+        return Fabric(
+            accelerator=device.type, devices=1, plugins=[precision] if precision else None
+        )
+    # Of a 1×1 convolution's weights two descriptions of one layout are told as different ones.
+    warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
+    strategy = DDPStrategy(
+        parallel_devices=[device_of(place, device.type)] * place.local_processes,
+        cluster_environment=_Started(place),
+        # Finds parameters that a network never uses in the first step, not in each.
+        static_graph=True,
+        gradient_as_bucket_view=True,
+    )
+    fabric = Fabric(
+        accelerator=device.type,
+        devices=1,
+        strategy=strategy,
+        plugins=[precision] if precision else None,
+    )
+    fabric.launch()
+    return fabric
+
+
+def device_of(place: Place, kind: str) -> torch.device:
+    """Return the device of a process.
+
+    Raises:
+        InputError: If there are too few of them on its machine.
+    """
+    if kind == "cpu":
+        return torch.device(kind)
+    there = torch.cuda.device_count() if kind == "cuda" else 1
+    # SLURM may show each process its own device alone.
+    shown_one = there == 1 and "SLURM_STEP_ID" in os.environ
+    if place.local_rank >= there and not shown_one:
+        raise InputError(
+            f"{place.local_processes} processes on a machine with {there} of {kind}; start one per "
+            "device, or set training.device=cpu"
+        )
+    return torch.device(kind, 0 if shown_one else place.local_rank)
+
+
+def summed(tensor: Tensor) -> Tensor:
+    """Add a tensor up over all processes, in place."""
+    if _is_joined():
+        dist.all_reduce(tensor)
+    return tensor
+
+
+def anyone(asks: bool) -> bool:
+    """Tell whether any process asks; all wait here for each other, on the host alone."""
+    if not _is_joined():
+        return asks
+    return bool(summed(torch.tensor(int(asks))))
+
+
+def from_first(make: Callable[[], Value]) -> Value:
+    """Let the first process make a value, and return it in all; it has to be picklable."""
+    if not _is_joined():
+        return make()
+    values = [make() if dist.get_rank() == 0 else None]
+    dist.broadcast_object_list(values, device=torch.device("cpu"))
+    return cast("Value", values[0])
+
+
+@torch.no_grad()
+def share_buffers(module: nn.Module) -> None:
+    """Give the first process's running statistics to all: they are what is saved."""
+    if _is_joined():
+        for buffer in module.buffers():
+            dist.broadcast(buffer, 0)
+
+
+def _is_joined() -> bool:
+    return dist.is_available() and dist.is_initialized()
+
+
+def _store(place: Place) -> Store:
+    """Connect to where processes leave notes for each other."""
+    if "MASTER_ADDR" not in os.environ and "SLURM_STEP_ID" in os.environ:
+        nodes = os.environ.get("SLURM_STEP_NODELIST") or os.environ["SLURM_NODELIST"]
+        os.environ["MASTER_ADDR"] = SLURMEnvironment.resolve_root_node_address(nodes)
+        # Jobs that share a node differ in it; ports below are taken by services.
+        os.environ.setdefault("MASTER_PORT", str(15000 + int(os.environ["SLURM_JOB_ID"]) % 10000))
+    store, _, _ = next(rendezvous("env://", place.rank, place.processes, timeout=TIMEOUT))
+    return store
+
+
+def _raised_once(error: BaseException, store: Store) -> BaseException:
+    """Return what a process raises for an error: the first to fail the error, others little."""
+    try:
+        is_first = store.add("errors", 1) == 1
+    except RuntimeError:
+        # The process that kept the notes is gone, so it was not the first to fail.
+        is_first = False
+    if not isinstance(error, Exception):
+        return error
+    if not is_first:
+        time.sleep(MOMENT_S)
+        return ToldElsewhere(str(error))
+    if _lost_another(error):
+        return InputError(
+            "another process of the run ended without a word (the system kills one when memory is "
+            "full: use a smaller training.batch_size in another run); go on with --resume"
+        )
+    return error
+
+
+def _lost_another(error: Exception) -> bool:
+    """Tell whether an error is that another process is gone."""
+    said = str(error).lower()
+    return isinstance(error, dist.DistError) or (
+        isinstance(error, RuntimeError)
+        and any(words in said for words in ("gloo", "closed by peer", "reset by peer"))
+    )
+
+
+class _Started(ClusterEnvironment):
+    """What Fabric asks of those who started the processes, answered by the place."""
+
+    def __init__(self, place: Place) -> None:
+        super().__init__()
+        self._place = place
+
+    @property
+    def creates_processes_externally(self) -> bool:
+        return True
+
+    @property
+    def main_address(self) -> str:
+        return os.environ["MASTER_ADDR"]
+
+    @property
+    def main_port(self) -> int:
+        return int(os.environ["MASTER_PORT"])
+
+    @staticmethod
+    def detect() -> bool:
+        return find_place().processes > 1
+
+    def world_size(self) -> int:
+        return self._place.processes
+
+    def set_world_size(self, size: int) -> None:
+        """Leave it."""
+
+    def global_rank(self) -> int:
+        return self._place.rank
+
+    def set_global_rank(self, rank: int) -> None:
+        """Leave it."""
+
+    def local_rank(self) -> int:
+        return self._place.local_rank
+
+    def node_rank(self) -> int:
+        return self._place.rank // self._place.local_processes

@@ -1,0 +1,124 @@
+"""Several processes, over gloo, compute what one with the whole batch does."""
+
+from collections.abc import Iterator
+from io import StringIO
+from pathlib import Path
+
+import pytest
+import torch
+from rich.console import Console
+from tests.pair import CASES, LIMITS, NETWORKS, Case, steps_of
+
+from sceneparse import build
+from sceneparse.config.reading import parse_config, read_config
+from sceneparse.errors import InputError
+from sceneparse.models.normalization import SyncBatchNorm2d, normalization, synchronise_
+from sceneparse.processes import Place, find_place
+from sceneparse.runs.train import train
+from sceneparse.training.auto import resolve
+from sceneparse.training.group import device_of
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.mark.parametrize("case", CASES, ids=" ".join)
+@pytest.mark.usefixtures("one_thread")
+def test_two_processes_equal_one_with_the_whole_batch(case: Case, pair: Path) -> None:
+    network, dtype = case
+    mine = torch.load(pair / "results.pt", weights_only=True)[case]
+    one = steps_of(case, pair / "data", Place())
+    limit = LIMITS[dtype]
+    # Losses are told in fp32, whatever they are computed in.
+    assert mine["losses"] == pytest.approx(one["losses"], rel=max(limit, 1e-6))
+    assert mine["loss"] == pytest.approx(one["loss"], rel=limit)
+    assert int(mine["confusion"].sum()) == int(one["confusion"].sum()) > 0
+    assert (mine["synchronised"] > 0) == (network != "group")
+    for name, tensor in one["weights"].items():
+        difference = float((mine["weights"][name] - tensor).double().norm())
+        # Biases begin at 0 and have hardly moved.
+        assert difference <= limit * max(1.0, float(tensor.double().norm())), name
+
+
+def test_what_one_process_finds_it_alone_tells(pair: Path) -> None:
+    assert (pair / "told_0").read_text().startswith("ToldElsewhere")
+    assert (pair / "told_1").read_text() == "InputError: one process alone has found something"
+
+
+def test_groups_divide_the_channels_and_hold_no_less_than_eight() -> None:
+    for channels, groups in ((4, 1), (8, 1), (16, 2), (24, 3), (40, 5), (64, 8), (512, 32)):
+        layer = normalization("group", channels)
+        assert isinstance(layer, torch.nn.GroupNorm)
+        assert layer.num_groups == groups
+
+
+def test_synchronised_layers_keep_names_values_and_the_shared_ones_shared() -> None:
+    shared = torch.nn.BatchNorm2d(4, momentum=None)
+    network = torch.nn.Sequential(shared, torch.nn.Sequential(shared), torch.nn.BatchNorm2d(4))
+    image = torch.randn(2, 4, 5, 5)
+    before = dict(network.state_dict())
+    expected = network.eval()(image)
+    synchronise_(network, torch.device("cpu"))
+    assert isinstance(network[0], SyncBatchNorm2d)
+    assert network[0] is network.get_submodule("1.0")
+    assert network.state_dict().keys() == before.keys()
+    assert torch.equal(network(image), expected)
+    # Alone it is its parent, in training too.
+    again = torch.nn.BatchNorm2d(4, momentum=None)
+    assert torch.equal(network[0].train()(image), again(image))
+
+
+def test_pytorch_synchronises_on_cuda_under_the_same_names() -> None:
+    config = parse_config(f"model: {NETWORKS['encoder']}", "test")
+    segmenter = build.segmenter(config.model, 4)
+    before = {name: tensor.data_ptr() for name, tensor in segmenter.state_dict().items()}
+    synchronise_(segmenter, torch.device("cuda"))
+    assert any(isinstance(layer, torch.nn.SyncBatchNorm) for layer in segmenter.modules())
+    assert not any(isinstance(layer, torch.nn.BatchNorm2d) for layer in segmenter.modules())
+    after = {name: tensor.data_ptr() for name, tensor in segmenter.state_dict().items()}
+    assert after == before
+
+
+def test_a_place_is_read_from_torchrun_and_from_srun() -> None:
+    assert find_place({}) == Place()
+    names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
+    torchrun: dict[str, str] = dict(zip(names, "5824", strict=True))
+    assert find_place(torchrun) == Place()
+    assert find_place({**torchrun, "TORCHELASTIC_RUN_ID": "x"}) == Place(5, 8, 2, 4, True)
+    job = {"SLURM_NTASKS": "8", "SLURM_NNODES": "2", "SLURM_PROCID": "5", "SLURM_LOCALID": "1"}
+    assert find_place(job) == Place()  # the batch script itself
+    step = {**job, "SLURM_STEP_ID": "0"}
+    assert find_place(step) == Place(5, 8, 1, 4, True)
+    assert find_place({**step, "SLURM_JOB_NAME": "interactive"}) == Place()
+
+
+def test_a_batch_is_shared_evenly_or_refused(rectangles_root: Path) -> None:
+    text = f"data: {{kind: folder, root: {rectangles_root}}}\nmodel: {{width: 4}}\n"
+    config = parse_config(text + "training: {device: cpu, precision: fp32}", "test")
+    data = build.dataset(config.data, "training")
+    segmenter = build.segmenter(config.model, data.labels.num_classes)
+    sizes = {
+        processes: resolve(config, segmenter, data, Place(0, processes, 0, processes)).batch_size
+        for processes in (1, 2, 3, 8, 24)
+    }
+    assert sizes == {1: 16, 2: 16, 3: 12, 8: 16, 24: 24}
+    ten = parse_config(text + "training: {batch_size: 10, device: cpu, precision: fp32}", "test")
+    message = "10 pictures .* by 4 processes; start 1, 2, 5 or 10 .* batch of 8 or 12"
+    with pytest.raises(InputError, match=message):
+        resolve(ten, segmenter, data, Place(1, 4, 1, 4))
+
+
+def test_a_process_alone_cannot_be_two(rectangles_config: Path, tmp_path: Path) -> None:
+    config = read_config(rectangles_config, ["training.processes=2"])
+    with pytest.raises(InputError, match=r"2, but this process is alone; .*torchrun"):
+        train(config, tmp_path / "run", Console(file=StringIO()))
+
+
+def test_more_processes_than_devices_are_refused() -> None:
+    with pytest.raises(InputError, match="2 processes on a machine with 1 of mps"):
+        device_of(Place(1, 2, 1, 2), "mps")
