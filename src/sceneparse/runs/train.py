@@ -74,7 +74,7 @@ def train(config: RunConfig, path: Path, console: Console, *, resume: bool = Fal
     if not resume:
         folder.create()
         folder.write_start(config, training.labels, environment(config.seed))
-    precision = _precision_plugin(plan)
+    precision = precision_plugin(plan)
     fabric = Fabric(
         accelerator=plan.device.type, devices=1, plugins=[precision] if precision else None
     )
@@ -169,7 +169,8 @@ def _data_key(dataset: Dataset) -> str:
     return hashlib.sha256(os.fsencode(text)).hexdigest()
 
 
-def _precision_plugin(plan: Plan) -> MixedPrecision | None:
+def precision_plugin(plan: Plan) -> MixedPrecision | None:
+    """Make what computes in a precision; none for full precision."""
     match plan.precision:
         case "bf16":
             return MixedPrecision("bf16-mixed", plan.device.type)
