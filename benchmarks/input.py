@@ -39,13 +39,12 @@ LIMIT_8BIT = 2.0
 
 def ours(root: str, source: str, *, jitter: bool) -> Callable[[], tuple[Tensor, Tensor]]:
     """Prepare batches of ours, read from `files` or `cache`."""
-    mean, std = (255 * torch.tensor(values).view(1, 3, 1, 1) for values in (MEAN, STD))
     ready = input_ours.batches(Path(root), source, _ranges(jitter=jitter), SIZE, BATCH)
 
     def step() -> tuple[Tensor, Tensor]:
         for _ in range(BATCHES):
             batch = next(ready)
-            image = (torch.from_numpy(batch.image).permute(0, 3, 1, 2).float() - mean) / std
+            image = input_ours.normalise(batch)
         return image, torch.from_numpy(batch.mask)
 
     return step
@@ -88,9 +87,8 @@ def _difference(path: Path) -> float:
         saturation=random.uniform(1 - JITTER["saturation"], 1 + JITTER["saturation"]),
         hue=random.uniform(-JITTER["hue"], JITTER["hue"]),
     )
-    # What ours leaves out, the peer leaves out too.
-    mine, done = input_ours.picture(pixels, chosen, SIZE)
-    other = input_theirs.picture(pixels, done, SIZE)
+    mine = input_ours.picture(pixels, chosen, SIZE)
+    other = input_theirs.picture(pixels, chosen, SIZE)
     return float(np.abs(mine.astype(np.float32) - other).mean())
 
 

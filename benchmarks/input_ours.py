@@ -1,19 +1,28 @@
 """Our side of `input.py`: all that it asks of the package."""
 
 import os
+import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageEnhance
-from sceneparse.data.transforms import Augmentation, Transform, resample
+import torch
+from rich.console import Console
+from torch import Tensor
 
-from sceneparse.data.ade20k import ade20k
-from sceneparse.data.dataset import PairedFiles, Sample
+from sceneparse import build
+from sceneparse.augmentation.change import Augmentation, Colors, Crop
+from sceneparse.augmentation.colors import changed_colors
+from sceneparse.augmentation.resampling import resample
+from sceneparse.augmentation.transform import Transform
+from sceneparse.config import Ade20kData
 from sceneparse.data.loader import Batch, Loader
-from sceneparse.labels import Labels
+from sceneparse.data.packed import Packed
+from sceneparse.models.segmenter import Segmenter
+from sceneparse.models.unet import UNet
+from sceneparse.runs.cache import CacheOrder, cache_data
 
 # As many as `training.threads: auto` on a CPU.
 THREADS = min(os.cpu_count() or 1, 2)
@@ -41,36 +50,6 @@ class Parameters:
     hue: float
 
 
-@dataclass(frozen=True)
-class Decoded:
-    """Pictures and masks that have been read once, in memory."""
-
-    files: PairedFiles
-
-    @cached_property
-    def samples(self) -> list[Sample]:
-        """All of them."""
-        return [self.files[index] for index in range(len(self.files))]
-
-    @property
-    def labels(self) -> Labels:
-        """How to read the train ids."""
-        return self.files.labels
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Name of each sample."""
-        return self.files.names
-
-    def __len__(self) -> int:
-        """Return the number of samples."""
-        return len(self.files)
-
-    def __getitem__(self, index: int) -> Sample:
-        """Return one sample."""
-        return self.samples[index]
-
-
 def batches(
     root: Path, source: str, ranges: Mapping[str, float], size: int, batch_size: int
 ) -> Iterator[Batch]:
@@ -83,21 +62,32 @@ def batches(
         size: Side of the square.
         batch_size: Pictures in each.
     """
-    files = ade20k(root, "training").limited(MOST)
-    dataset = files if source == "files" else Decoded(files)
-    if isinstance(dataset, Decoded):
-        _ = dataset.samples
-    known = {key: value for key, value in ranges.items() if key != "hue"}
-    transform = Transform(size, Augmentation(**known), seed=0)
+    data = Ade20kData(root=root, training_limit=MOST, cache="off")
+    if source == "cache":
+        folder = Path(tempfile.mkdtemp())
+        cache_data(CacheOrder(root, folder, ("training",)), Console(file=StringIO()))
+        data = data.model_copy(update={"cache": folder})
+    dataset = build.dataset(data, "training", to_learn=True)
+    if source == "cache" and not isinstance(dataset, Packed):
+        raise RuntimeError("the cache was not used")
+    transform = Transform(size, Augmentation(**ranges), seed=0)
     return Loader(dataset, transform, 0, batch_size, THREADS).batches(0, 10**9)
 
 
-def picture(pixels: np.ndarray, chosen: Parameters, size: int) -> tuple[np.ndarray, Parameters]:
-    """Make one picture `(size, size, 3)`; return it with the parameters that were used."""
+def normalise(batch: Batch) -> Tensor:
+    """Do to a batch what the segmenter does first: `(B, 3, H, W)` float32."""
+    return _SEGMENTER.normalised(torch.from_numpy(batch.image).permute(0, 3, 1, 2))
+
+
+_SEGMENTER = Segmenter(UNet(2, width=2))
+
+
+def picture(pixels: np.ndarray, chosen: Parameters, size: int) -> np.ndarray:
+    """Make one picture `(size, size, 3)`."""
+    height, width = pixels.shape[:2]
+    left, top, right, bottom = chosen.box
+    crop = Crop(top / height, left / width, (bottom - top) / height, (right - left) / width)
     mask = np.zeros(pixels.shape[:2], np.uint8)
-    resized, _ = resample(pixels, mask, chosen.box, size, flip=chosen.flip)
-    changed = Image.fromarray(resized)
-    changed = ImageEnhance.Brightness(changed).enhance(chosen.brightness)
-    changed = ImageEnhance.Contrast(changed).enhance(chosen.contrast)
-    changed = ImageEnhance.Color(changed).enhance(chosen.saturation)
-    return np.array(changed), replace(chosen, hue=0.0)
+    resized, _ = resample(pixels, mask, crop, size, flip=chosen.flip)
+    colors = Colors(chosen.brightness, chosen.contrast, chosen.saturation, chosen.hue)
+    return changed_colors(resized, colors)

@@ -1,11 +1,14 @@
 """What the benchmarks work on, made from a seed."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from sceneparse.augmentation.change import Colors
+from sceneparse.data.dataset import Sample
 from sceneparse.data.loader import Batch
 from sceneparse.labels import Labels
 
@@ -33,7 +36,28 @@ def batch(pictures: int, height: int, width: int, classes: int, seed: int = 0) -
     """Draw a batch of noise with masks."""
     image = np.random.default_rng(seed).integers(0, 256, (pictures, height, width, 3), np.uint8)
     names = tuple(str(index) for index in range(pictures))
-    return Batch(image, mask((pictures, height, width), classes, seed), names)
+    unchanged = np.tile(np.array(Colors(), np.float32), (pictures, 1))
+    return Batch(image, mask((pictures, height, width), classes, seed), unchanged, names)
+
+
+@dataclass(frozen=True)
+class Nothing:
+    """A data set of so many classes whose samples nobody asks for."""
+
+    labels: Labels
+    names: tuple[str, ...] = ("none",)
+
+    def __len__(self) -> int:
+        """Return the number of names."""
+        return len(self.names)
+
+    def __getitem__(self, index: int) -> Sample:
+        """Refuse."""
+        raise NotImplementedError
+
+    def reduced(self, index: int, height: int, width: int) -> Sample:
+        """Refuse."""
+        raise NotImplementedError
 
 
 def picture(height: int, width: int, seed: int = 0) -> Image.Image:

@@ -2,11 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, cast
 
 import torch
-from lightning_fabric import Fabric
-from lightning_fabric.plugins import MixedPrecision
 from torch import Tensor
 
 import material
@@ -15,12 +12,16 @@ from sceneparse import build
 from sceneparse.config.reading import read_config
 from sceneparse.data.loader import Batch
 from sceneparse.device import native_precision
+from sceneparse.inference.evaluate import Evaluation
+from sceneparse.inference.predictor import Predictor
+from sceneparse.processes import find_place
+from sceneparse.runs.assembly import assemble
+from sceneparse.training.auto import Plan
+from sceneparse.training.group import joined
 from sceneparse.training.loop import Job, train_step
-from sceneparse.training.state import EpochSums, TrainState
+from sceneparse.training.state import TrainState
 
 CPU = torch.device("cpu")
-# Longer than any benchmark, so that schedules that end do not.
-TOTAL_STEPS = 1000
 # What the segmenters take off a picture in 0..255, and divide it by.
 MEAN = 255 * torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
 STD = 255 * torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
@@ -59,41 +60,28 @@ def trainer(
     """
     config = read_config(ROOT / "configs" / "ade20k" / f"{config_name}.yaml", overrides)
     torch.manual_seed(seed)
-    segmenter = build.on_device(build.segmenter(config.model, classes), CPU)
-    native = native_precision(CPU)
-    precision = MixedPrecision("bf16-mixed", "cpu") if native == "bf16" else None
-    fabric = Fabric(
-        accelerator="cpu",
-        devices=processes,
-        strategy="ddp" if processes > 1 else "auto",
-        plugins=[precision] if precision else None,
+    segmenter = build.segmenter(config.model, classes)
+    nothing = material.Nothing(material.labels(classes))
+    plan = Plan(
+        device=CPU,
+        precision=native_precision(CPU),
+        memory_format="channels_last",
+        compiled=False,
+        batch_size=processes,
+        threads=1,
+        processes=processes,
+        times={},
     )
-    fabric.launch()
-    state = TrainState(
-        segmenter=segmenter,
-        optimizer=build.optimizer(config.optimizer, segmenter),
-        schedule=build.schedule(config.schedule, TOTAL_STEPS),
-        precision=precision,
-        sums=EpochSums.zeros(classes, CPU),
-        data_key="",
-    )
-    model, optimizer = fabric.setup(segmenter, state.optimizer)
-    labels = material.labels(classes)
-    # A step alone needs neither data nor validation.
-    absent: Any = None
-    job = Job(
-        fabric=fabric,
-        model=model,
-        optimizer=optimizer,
-        loss=build.loss(config.loss, labels),
-        loader=absent,
-        ignore_index=labels.ignore_index,
-        validate=cast("Any", absent),
-        epochs=1,
-        validate_every=1,
-        clip_norm=config.training.clip_norm,
-    )
+    place = find_place()
+    joining = joined(place)
+    # Left when the process ends.
+    joining.__enter__()
+    state, job, _ = assemble(config, plan, segmenter, nothing, _never, place)
     return Trainer(state, job)
+
+
+def _never(_: Predictor) -> Evaluation:
+    raise NotImplementedError
 
 
 def normalised(batch: Batch) -> tuple[Tensor, Tensor]:

@@ -39,5 +39,6 @@ def test_config_prints_its_schema(cli: Cli) -> None:
 
 def test_help_lists_the_commands(cli: Cli) -> None:
     done = cli("--help")
-    for command in ("demo", "train", "evaluate", "predict", "score", "model", "config", "data"):
+    commands = ("demo", "train", "evaluate", "predict", "score", "model", "config", "data", "bench")
+    for command in commands:
         assert command in done.stdout

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from sceneparse import __version__
-from sceneparse.cli import data, describe, predict, score, train
+from sceneparse.cli import bench, data, describe, predict, score, train
 from sceneparse.errors import InputError, ToldElsewhere
 from sceneparse.processes import find_place
 
@@ -45,6 +45,7 @@ app.command()(score.score)
 app.command()(describe.model)
 app.command()(describe.config)
 app.add_typer(data.app, name="data")
+app.add_typer(bench.app, name="bench")
 
 
 def main() -> None:

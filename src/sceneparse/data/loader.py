@@ -92,13 +92,13 @@ class Loader:
 
     def batches(self, first_step: int, last_step: int) -> Generator[Batch]:
         """Yield the batches of steps `first_step .. last_step - 1`."""
-        indices = (index for step in range(first_step, last_step) for index in self._indices(step))
+        indices = (index for step in range(first_step, last_step) for index in self.indices(step))
         ahead = 3 * self.batch_size
         samples = prefetched(self._sample, indices, threads=self.threads, ahead=ahead)
         for _ in range(first_step, last_step):
-            yield _stacked([next(samples) for _ in range(self.batch_size)])
+            yield stacked([next(samples) for _ in range(self.batch_size)])
 
-    def _indices(self, step: int) -> list[tuple[int, int]]:
+    def indices(self, step: int) -> list[tuple[int, int]]:
         """List (epoch, sample index) of this process's part of a step's batch."""
         epoch, position = divmod(step, self.steps_per_epoch)
         order = np.random.default_rng([_STREAM, self.seed, epoch]).permutation(len(self.dataset))
@@ -135,7 +135,8 @@ def prefetched(
                 future.cancel()
 
 
-def _stacked(samples: list[tuple[Sample, Sequence[float]]]) -> Batch:
+def stacked(samples: list[tuple[Sample, Sequence[float]]]) -> Batch:
+    """Put samples of one size and how their colours change together."""
     return Batch(
         image=np.stack([sample.image for sample, _ in samples]),
         mask=np.stack([sample.mask for sample, _ in samples]),

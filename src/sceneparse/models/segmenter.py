@@ -50,7 +50,7 @@ class Segmenter(nn.Module):
 
     def features(self, image: Tensor) -> Tensor:
         """Compute the decoder's features of pictures `(B, 3, H, W)`, uint8 or float in 0..255."""
-        image = self._normalised(image)
+        image = self.normalised(image)
         height, width = image.shape[2:]
         stride = self.network.input_stride
         padding = (0, -width % stride, 0, -height % stride)
@@ -58,7 +58,8 @@ class Segmenter(nn.Module):
             image = F.pad(image, padding, mode="replicate")
         return self.network.features(image.contiguous(memory_format=self.memory_format))
 
-    def _normalised(self, image: Tensor) -> Tensor:
+    def normalised(self, image: Tensor) -> Tensor:
+        """Bring pictures `(B, 3, H, W)` in 0..255 to the scale that the network was made for."""
         # Row by row of all three channels: over three numbers at a time, the loops of a CPU are
         # six times as slow.
         width = image.shape[3]

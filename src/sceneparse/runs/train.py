@@ -4,12 +4,9 @@ import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import assert_never, cast
 
 import torch
-from lightning_fabric.plugins import MixedPrecision
 from rich.console import Console
-from torch import nn
 
 from sceneparse import build
 from sceneparse.checkpoint import RunFolder, read_checkpoint
@@ -17,16 +14,13 @@ from sceneparse.config import DataConfig, RunConfig, SyntheticData
 from sceneparse.config.reading import config_differences, resumed_config
 from sceneparse.data.dataset import Dataset, PairedFiles
 from sceneparse.data.index import checked_sizes
-from sceneparse.data.loader import Loader
 from sceneparse.data.packed import Packed
-from sceneparse.device import allow_tf32
 from sceneparse.errors import InputError
 from sceneparse.inference.evaluate import Evaluation, EvaluationSums
 from sceneparse.inference.predictor import Predictor
 from sceneparse.loading import find_weights, predictor_of
-from sceneparse.models.normalization import synchronise_
-from sceneparse.models.segmenter import Segmenter
 from sceneparse.processes import Place, find_place
+from sceneparse.runs.assembly import assemble
 from sceneparse.runs.cache import cache_notes
 from sceneparse.runs.evaluate import score_sums
 from sceneparse.runs.memory import advice_on_memory
@@ -34,9 +28,9 @@ from sceneparse.runs.recorder import Bystander, Recorder
 from sceneparse.runs.stopping import StopRequests
 from sceneparse.training.auto import Plan, resolve
 from sceneparse.training.environment import environment
-from sceneparse.training.group import fabric_of, from_first, joined, summed
+from sceneparse.training.group import from_first, joined, summed
 from sceneparse.training.loop import Job, fit
-from sceneparse.training.state import EpochSums, TrainState
+from sceneparse.training.state import TrainState
 
 
 @dataclass(frozen=True)
@@ -96,47 +90,11 @@ def _train(
     if not resume and place.rank == 0:
         folder.create()
         folder.write_start(config, training.labels, environment(config.seed))
-    precision = _precision_plugin(plan)
-    fabric = fabric_of(place, plan.device, precision)
-    segmenter = _placed(
-        segmenter, plan, fabric.device, synchronised=config.training.sync_batch_norm
-    )
-    loader = Loader(
-        dataset=training,
-        transform=build.transform(config.transform, config.seed, fabric.device),
-        seed=config.seed,
-        batch_size=plan.batch_size // place.processes,
-        threads=plan.threads,
-        rank=place.rank,
-        processes=place.processes,
-    )
-    total_steps = config.training.epochs * loader.steps_per_epoch
-    state = TrainState(
-        segmenter=segmenter,
-        # The scaler of fp16 would have to leave clipping to a fused optimizer.
-        optimizer=build.optimizer(config.optimizer, segmenter, fused=plan.precision != "fp16"),
-        schedule=build.schedule(config.schedule, total_steps),
-        precision=precision,
-        sums=EpochSums.zeros(training.labels.num_classes, fabric.device),
-        data_key=data_key,
-    )
-    predictor = build.predictor(
-        segmenter, training.labels, config.inference, plan.precision, fabric.device
-    )
-    model, optimizer = fabric.setup(_compiled(segmenter, plan), state.optimizer)
-    job = Job(
-        fabric=fabric,
-        model=model,
-        optimizer=optimizer,
-        loss=build.loss(config.loss, training.labels),
-        loader=loader,
-        ignore_index=training.labels.ignore_index,
-        validate=lambda: _validated(predictor, validation, plan.threads, place),
-        epochs=config.training.epochs,
-        validate_every=config.training.validate_every,
-        clip_norm=config.training.clip_norm,
-        seed=config.seed,
-    )
+
+    def validate(predictor: Predictor) -> Evaluation:
+        return _validated(predictor, validation, plan.threads, place)
+
+    state, job, predictor = assemble(config, plan, segmenter, training, validate, place, data_key)
     if resume:
         state.load_state_dict(read_checkpoint(folder.checkpoint))
     if place.rank != 0:
@@ -148,26 +106,12 @@ def _train(
     _announce(plan, job, state, len(validation), str(predictor.resize), console)
     recorder = Recorder(config, folder, state, predictor, console)
     with StopRequests() as stop, recorder:
-        recorder.start(validation, job.total_steps, loader.steps_per_epoch, stop)
+        recorder.start(validation, job.total_steps, job.loader.steps_per_epoch, stop)
         with advice_on_memory():
             finished = fit(state, job, recorder)
     if finished:
-        recorder.finish(predictor_of(find_weights(folder.path), fabric.device))
+        recorder.finish(predictor_of(find_weights(folder.path), job.fabric.device))
     return _trained(folder, state, predictor, finished=finished)
-
-
-def _placed(
-    segmenter: Segmenter, plan: Plan, device: torch.device, *, synchronised: bool
-) -> Segmenter:
-    """Bring a network to its device, ready to share its statistics with other processes."""
-    allow_tf32()
-    if plan.processes > 1 and synchronised:
-        synchronise_(segmenter, device)
-    return build.on_device(segmenter, device, plan.memory_format)
-
-
-def _compiled(segmenter: Segmenter, plan: Plan) -> nn.Module:
-    return cast("nn.Module", torch.compile(segmenter)) if plan.compiled else segmenter
 
 
 def _trained(
@@ -267,15 +211,3 @@ def _data_key(dataset: Dataset, place: Place) -> str:
             "than the first process; give all machines the same data"
         )
     return key
-
-
-def _precision_plugin(plan: Plan) -> MixedPrecision | None:
-    match plan.precision:
-        case "bf16":
-            return MixedPrecision("bf16-mixed", plan.device.type)
-        case "fp16":
-            return MixedPrecision("16-mixed", plan.device.type)
-        case "fp32":
-            return None
-        case _:
-            assert_never(plan.precision)

@@ -1,0 +1,118 @@
+"""From a config and a plan to a run that can do steps."""
+
+from collections.abc import Callable
+from typing import NamedTuple, assert_never, cast
+
+import torch
+from lightning_fabric.plugins import MixedPrecision
+from torch import nn
+
+from sceneparse import build
+from sceneparse.config import RunConfig
+from sceneparse.data.dataset import Dataset
+from sceneparse.data.loader import Loader
+from sceneparse.device import allow_tf32
+from sceneparse.inference.evaluate import Evaluation
+from sceneparse.inference.predictor import Predictor
+from sceneparse.models.normalization import synchronise_
+from sceneparse.models.segmenter import Segmenter
+from sceneparse.processes import Place
+from sceneparse.training.auto import Plan
+from sceneparse.training.group import fabric_of
+from sceneparse.training.loop import Job
+from sceneparse.training.state import EpochSums, TrainState
+
+
+class Assembly(NamedTuple):
+    """A run before its first step.
+
+    Attributes:
+        state: What changes.
+        job: What does not.
+        predictor: Around the network as it is at any time.
+    """
+
+    state: TrainState
+    job: Job
+    predictor: Predictor
+
+
+def assemble(
+    config: RunConfig,
+    plan: Plan,
+    segmenter: Segmenter,
+    training: Dataset,
+    validate: Callable[[Predictor], Evaluation],
+    place: Place | None = None,
+    data_key: str = "",
+) -> Assembly:
+    """Put a run together on the device of this process.
+
+    Args:
+        config: The run.
+        plan: What was `auto` in it.
+        segmenter: Its network, with the weights to start from.
+        training: What it learns from.
+        validate: Scores a predictor.
+        place: Of this process among those that share each step; none for a run of one.
+        data_key: What tells the training data from others.
+
+    Raises:
+        InputError: If there are too few devices for the processes of this machine.
+    """
+    place = place or Place()
+    precision = _precision_plugin(plan)
+    fabric = fabric_of(place, plan.device, precision)
+    allow_tf32()
+    if place.processes > 1 and config.training.sync_batch_norm:
+        synchronise_(segmenter, fabric.device)
+    segmenter = build.on_device(segmenter, fabric.device, plan.memory_format)
+    labels = training.labels
+    loader = Loader(
+        dataset=training,
+        transform=build.transform(config.transform, config.seed, fabric.device),
+        seed=config.seed,
+        batch_size=plan.batch_size // place.processes,
+        threads=plan.threads,
+        rank=place.rank,
+        processes=place.processes,
+    )
+    total_steps = config.training.epochs * loader.steps_per_epoch
+    state = TrainState(
+        segmenter=segmenter,
+        # The scaler of fp16 would have to leave clipping to a fused optimizer.
+        optimizer=build.optimizer(config.optimizer, segmenter, fused=plan.precision != "fp16"),
+        schedule=build.schedule(config.schedule, total_steps),
+        precision=precision,
+        sums=EpochSums.zeros(labels.num_classes, fabric.device),
+        data_key=data_key,
+    )
+    predictor = build.predictor(segmenter, labels, config.inference, plan.precision, fabric.device)
+    network = cast("nn.Module", torch.compile(segmenter)) if plan.compiled else segmenter
+    model, optimizer = fabric.setup(network, state.optimizer)
+    job = Job(
+        fabric=fabric,
+        model=model,
+        optimizer=optimizer,
+        loss=build.loss(config.loss, labels),
+        loader=loader,
+        ignore_index=labels.ignore_index,
+        validate=lambda: validate(predictor),
+        epochs=config.training.epochs,
+        validate_every=config.training.validate_every,
+        clip_norm=config.training.clip_norm,
+        seed=config.seed,
+    )
+    return Assembly(state, job, predictor)
+
+
+def _precision_plugin(plan: Plan) -> MixedPrecision | None:
+    match plan.precision:
+        case "bf16":
+            return MixedPrecision("bf16-mixed", plan.device.type)
+        case "fp16":
+            return MixedPrecision("16-mixed", plan.device.type)
+        case "fp32":
+            return None
+        case _:
+            assert_never(plan.precision)
