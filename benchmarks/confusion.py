@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from sceneparse.losses.confusion import confusion_matrix as tensor_confusion_matrix
 
 import material
 from harness import Repeats, Side, alternate, parser
 from rows import Claim, report, speed
+from sceneparse.confusion import confusion_matrix as tensor_confusion_matrix
 from sceneparse.metrics import confusion_matrix
 
 NAME = "confusion"

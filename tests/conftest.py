@@ -110,7 +110,9 @@ model: {{kind: unet, width: 8}}
 transform: {{size: 32}}
 optimizer: {{kind: adam, lr: 0.01}}
 schedule: {{kind: constant}}
-training: {{epochs: 4, batch_size: 4, precision: fp32, device: cpu, threads: 2}}
+training:
+  {{epochs: 4, batch_size: 4, threads: 2,
+    precision: fp32, memory_format: channels_last, device: cpu}}
 inference: {{resize: squash, size: 32}}
 report: {{pictures: 2, every: 2}}
 """

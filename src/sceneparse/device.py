@@ -66,9 +66,8 @@ def wait_for(device: torch.device) -> None:
 
 
 def allow_tf32() -> None:
-    """Let GPUs of Ampere and later compute fp32 convolutions and products in TF32.
+    """Let GPUs of Ampere and later compute fp32 products in TF32, as convolutions are anyway.
 
     Where exactness counts, as in the loss, `exact_products` takes it back.
     """
-    torch.backends.cuda.matmul.allow_tf32 = True
-    torch.backends.cudnn.allow_tf32 = True
+    torch.backends.cuda.matmul.fp32_precision = "tf32"

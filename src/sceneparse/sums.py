@@ -12,11 +12,14 @@ def sum_dtype(device: torch.device) -> torch.dtype:
 
 
 @contextmanager
-def exact_products() -> Generator[None]:
-    """Compute matrix products inside the `with` in fp32, not in TF32, on any GPU."""
-    before = torch.backends.cuda.matmul.allow_tf32
-    torch.backends.cuda.matmul.allow_tf32 = False
+def exact_products(device: torch.device) -> Generator[None]:
+    """Compute fp32 matrix products inside the `with` in fp32, not in TF32, on any GPU."""
+    if device.type != "cuda":
+        yield
+        return
+    before = torch.backends.cuda.matmul.fp32_precision
+    torch.backends.cuda.matmul.fp32_precision = "ieee"
     try:
         yield
     finally:
-        torch.backends.cuda.matmul.allow_tf32 = before
+        torch.backends.cuda.matmul.fp32_precision = before

@@ -68,6 +68,7 @@ def test_what_two_processes_have_scored_one_scores_exactly(pair: Path, name: str
     assert report.scores.miou == max(float(row["validation_miou"]) for row in rows(pair / name))
 
 
+@pytest.mark.slow
 def test_two_processes_stop_together_and_go_on_exactly_on_two_or_nearly_on_one(
     pair: Path, cli: Cli, tmp_path: Path
 ) -> None:

@@ -7,8 +7,9 @@ import torch
 
 from sceneparse import build
 from sceneparse.config.reading import parse_config
-from sceneparse.device import native_precision
+from sceneparse.device import allow_tf32, native_precision
 from sceneparse.labels import ade20k_labels
+from sceneparse.sums import exact_products
 from sceneparse.training.auto import resolve
 from sceneparse.training.trials import Way, fastest, measured, possible_ways
 
@@ -84,3 +85,15 @@ def test_the_layout_changes_no_result(memory_format: str) -> None:
         )
         results.append(laid_out(image))
     torch.testing.assert_close(results[1], results[0], rtol=1e-4, atol=1e-5)
+
+
+def test_the_loss_is_not_computed_in_tf32_and_leaves_the_setting_alone() -> None:
+    before = torch.backends.cuda.matmul.fp32_precision
+    try:
+        allow_tf32()
+        assert torch.backends.cuda.matmul.fp32_precision == "tf32"
+        with exact_products(torch.device("cuda")):
+            assert torch.backends.cuda.matmul.fp32_precision == "ieee"
+        assert torch.backends.cuda.matmul.fp32_precision == "tf32"
+    finally:
+        torch.backends.cuda.matmul.fp32_precision = before

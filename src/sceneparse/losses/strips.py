@@ -8,7 +8,7 @@ with respect to features and head is added up on the way, in the forward pass, a
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -62,7 +62,7 @@ def loss_in_strips(features: Tensor, head: nn.Conv2d, target: Tensor, problem: P
         problem: The rest.
     """
     bias = head.weight.new_zeros(head.out_channels) if head.bias is None else head.bias
-    total, confusion = _strip_loss(features, head.weight, bias, target, problem)
+    total, confusion = _StripLoss.apply(features, head.weight, bias, target, problem)
     return LossSum(total, confusion)
 
 
@@ -74,7 +74,8 @@ class _StripLoss(torch.autograd.Function):
         ctx: Any, features: Tensor, weight: Tensor, bias: Tensor, target: Tensor, problem: Problem
     ) -> tuple[Tensor, Tensor]:
         # Everything here is fp32, whatever the precision of the network.
-        with torch.autocast(features.device.type, enabled=False), exact_products():
+        device = features.device
+        with torch.autocast(device.type, enabled=False), exact_products(device):
             work = _Work(features, weight, bias, target, problem)
             for index in range(features.shape[0]):
                 work.add_picture(index)
@@ -97,10 +98,6 @@ class _StripLoss(torch.autograd.Function):
             None,
             None,
         )
-
-
-# A compiled network breaks its graph here: the loss already works piece by piece.
-_strip_loss = cast("Callable[..., tuple[Tensor, Tensor]]", torch.compiler.disable(_StripLoss.apply))
 
 
 class _Work:

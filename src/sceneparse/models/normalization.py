@@ -5,7 +5,6 @@ from typing import Any, Literal, NamedTuple, assert_never
 import torch
 import torch.distributed as dist
 import torch.nn.functional as F
-from timm.layers.norm_act import convert_sync_batchnorm
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
@@ -47,6 +46,8 @@ def synchronise_(module: nn.Module, device: torch.device) -> None:
         device: Where it is going to compute; on CUDA the layers are PyTorch's own, which are fused.
     """
     if device.type == "cuda":
+        from timm.layers.norm_act import convert_sync_batchnorm
+
         convert_sync_batchnorm(module)
         return
     synchronised: dict[nn.Module, SyncBatchNorm2d] = {}

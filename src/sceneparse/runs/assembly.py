@@ -1,7 +1,7 @@
 """From a config and a plan to a run that can do steps."""
 
 from collections.abc import Callable
-from typing import NamedTuple, assert_never, cast
+from typing import Any, NamedTuple, assert_never, cast
 
 import torch
 from lightning_fabric.plugins import MixedPrecision
@@ -88,13 +88,18 @@ def assemble(
         data_key=data_key,
     )
     predictor = build.predictor(segmenter, labels, config.inference, plan.precision, fabric.device)
-    network = cast("nn.Module", torch.compile(segmenter)) if plan.compiled else segmenter
+    loss = build.loss(config.loss, labels)
+    network: nn.Module = segmenter
+    if plan.compiled:
+        network = cast("nn.Module", torch.compile(segmenter))
+        # It already works piece by piece, and would only break the graph in more places.
+        loss.forward = cast("Any", torch.compiler.disable(loss.forward))
     model, optimizer = fabric.setup(network, state.optimizer)
     job = Job(
         fabric=fabric,
         model=model,
         optimizer=optimizer,
-        loss=build.loss(config.loss, labels),
+        loss=loss,
         loader=loader,
         ignore_index=labels.ignore_index,
         validate=lambda: validate(predictor),

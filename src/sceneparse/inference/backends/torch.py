@@ -112,7 +112,7 @@ class TorchBackend:
         cells = torch.from_numpy(logits).to(self._device).transpose(0, 1).contiguous()
         shape = (cells.shape[0], cells.shape[2])
         for tile in tiles(size, shape, covered, self.num_classes, self._device, self._tile_bytes):
-            with exact_products():
+            with exact_products(self._device):
                 decision = _decided(tile, cells)
             yield decision
 
