@@ -10,12 +10,13 @@ from collections.abc import Callable, Iterator
 
 import torch
 import torch.nn.functional as F
-from sceneparse.data.transforms import Augmentation, Transform
 from torch import Tensor, nn
 
 import material
 from harness import Repeats, Runs, Side, alternate, parser
 from rows import Claim, Row, gigaflops, memory, report, speed, stated
+from sceneparse.augmentation.change import Augmentation
+from sceneparse.augmentation.transform import Transform
 from sceneparse.data.loader import Batch, Loader
 from sceneparse.data.synthetic import synthetic
 from sceneparse.device import cpu_has_bf16
