@@ -39,6 +39,8 @@ LIMIT_8BIT = 2.0
 
 def ours(root: str, source: str, *, jitter: bool) -> Callable[[], tuple[Tensor, Tensor]]:
     """Prepare batches of ours, read from `files` or `cache`."""
+    # The loader's threads take the cores; torchvision's operations take them by themselves.
+    torch.set_num_threads(1)
     ready = input_ours.batches(Path(root), source, _ranges(jitter=jitter), SIZE, BATCH)
 
     def step() -> tuple[Tensor, Tensor]:

@@ -94,6 +94,11 @@ class Labels:
         Raises:
             InputError: If the annotation holds ids that are neither classes nor ignored.
         """
+        if raw.dtype == np.uint8 and self.num_classes < _UNKNOWN_BYTE:
+            # As bytes this takes a fifth of the time, and every picture of training comes by.
+            content = bytearray(raw.tobytes()).translate(self._train_bytes)
+            if _UNKNOWN_BYTE not in content:
+                return np.frombuffer(content, np.uint8).reshape(raw.shape)
         mask = self._train_ids[raw]
         unknown = mask == _UNKNOWN
         if unknown.any():
@@ -116,6 +121,13 @@ class Labels:
         table = np.full(self.ignore_index + 1, void, dtype=dtype)
         table[: self.num_classes] = self.raw_ids
         return table[mask]
+
+    @cached_property
+    def _train_bytes(self) -> bytes:
+        """What each raw id of a byte becomes; the unknown ones can be told from all others."""
+        table = self._train_ids[:256]
+        table = np.where(table == _VOID, self.ignore_index, table)
+        return np.where(table == _UNKNOWN, _UNKNOWN_BYTE, table).astype(np.uint8).tobytes()
 
     @cached_property
     def _train_ids(self) -> NDArray[np.int32]:
@@ -164,3 +176,5 @@ def _listed(values: "tuple[int, ...] | list[int]") -> str:
 
 _UNKNOWN = -1
 _VOID = -2
+# Neither a class, where there are fewer, nor void.
+_UNKNOWN_BYTE = 254

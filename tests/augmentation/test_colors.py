@@ -36,7 +36,7 @@ def smooth_picture() -> NDArray[np.uint8]:
 
 
 def by_torchvision(image: NDArray[np.uint8], colors: Colors) -> NDArray[np.float32]:
-    tensor = torch.from_numpy(image).permute(2, 0, 1).float() / 255
+    tensor = torch.from_numpy(image.copy()).permute(2, 0, 1).float() / 255
     tensor = reference.adjust_brightness(tensor, colors.brightness)
     tensor = reference.adjust_contrast(tensor, colors.contrast)
     tensor = reference.adjust_saturation(tensor, colors.saturation)

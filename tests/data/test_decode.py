@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from sceneparse.data import decode
 from sceneparse.data.decode import (
     MAX_PIXELS,
     image_size,
@@ -333,3 +334,23 @@ def test_the_reduction_leaves_enough_of_both_sides(
     size: tuple[int, int], smallest: tuple[int, int], expected: int
 ) -> None:
     assert reduction(size, smallest) == expected
+
+
+@pytest.mark.real
+def test_opencv_and_pillow_decode_real_files_alike(
+    real_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = sorted((real_root / "images" / "validation").iterdir())[:30]
+    masks = sorted((real_root / "annotations" / "validation").iterdir())[:30]
+
+    def everything() -> list[NDArray[np.generic]]:
+        return [
+            *(read_image(path, needed) for path in images for needed in (None, (100, 100))),
+            *(read_mask(path) for path in masks),
+        ]
+
+    with_opencv = everything()
+    monkeypatch.setattr(decode, "_opencv", lambda: None)
+    for one, other in zip(with_opencv, everything(), strict=True):
+        np.testing.assert_array_equal(one, other)
+        assert one.dtype == other.dtype

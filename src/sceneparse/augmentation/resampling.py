@@ -27,8 +27,8 @@ def resample(
     """
     top, bottom = _whole(crop.top, crop.height, image.shape[0])
     left, right = _whole(crop.left, crop.width, image.shape[1])
-    # The copy makes the cut contiguous, the layout in which torch resamples bytes fastest.
-    cut = torch.from_numpy(image[top:bottom, left:right].copy()).permute(2, 0, 1)[None]
+    # As a batch of pixels, the layout in which torch resamples bytes fastest.
+    cut = torch.from_numpy(image[top:bottom, left:right].copy())[None].permute(0, 3, 1, 2)
     square = F.interpolate(cut, (size, size), mode="bilinear", antialias=True)
     pixels = np.ascontiguousarray(square[0].permute(1, 2, 0).numpy())
     rows = _nearest(top, bottom, size, mask.shape[0] / image.shape[0])

@@ -56,7 +56,7 @@ class TorchBackend:
     @torch.inference_mode()
     def logits(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Compute logits `(B, C, h, w)` of pictures `(B, H, W, 3)`."""
-        batch = torch.from_numpy(images).to(self._device).permute(0, 3, 1, 2)
+        batch = _tensor(images).to(self._device).permute(0, 3, 1, 2)
         training = self._segmenter.training
         self._segmenter.eval()
         try:
