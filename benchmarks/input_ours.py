@@ -20,6 +20,7 @@ from sceneparse.augmentation.transform import Transform
 from sceneparse.config import Ade20kData
 from sceneparse.data.loader import Batch, Loader
 from sceneparse.data.packed import Packed
+from sceneparse.device import keep_freed_memory
 from sceneparse.models.segmenter import Segmenter
 from sceneparse.models.unet import UNet
 from sceneparse.runs.cache import CacheOrder, cache_data
@@ -62,6 +63,8 @@ def batches(
         size: Side of the square.
         batch_size: Pictures in each.
     """
+    # As training does.
+    keep_freed_memory()
     data = Ade20kData(root=root, training_limit=MOST, cache="off")
     if source == "cache":
         folder = Path(tempfile.mkdtemp())

@@ -11,7 +11,7 @@ from sceneparse import build
 from sceneparse.config import RunConfig
 from sceneparse.data.dataset import Dataset
 from sceneparse.data.loader import Loader
-from sceneparse.device import allow_tf32
+from sceneparse.device import allow_tf32, keep_freed_memory
 from sceneparse.inference.evaluate import Evaluation
 from sceneparse.inference.predictor import Predictor
 from sceneparse.models.normalization import synchronise_
@@ -64,6 +64,8 @@ def assemble(
     precision = _precision_plugin(plan)
     fabric = fabric_of(place, plan.device, precision)
     allow_tf32()
+    if plan.device.type == "cpu":
+        keep_freed_memory()
     if place.processes > 1 and config.training.sync_batch_norm:
         synchronise_(segmenter, fabric.device)
     segmenter = build.on_device(segmenter, fabric.device, plan.memory_format)
