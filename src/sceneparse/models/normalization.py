@@ -14,8 +14,6 @@ Normalization = Literal["batch", "group"]
 MOST_GROUPS = 32
 LEAST_CHANNELS = 8
 
-OVER_PICTURES = (0, 2, 3)
-
 
 def normalization(kind: Normalization, channels: int) -> nn.Module:
     """Make the layer that normalises `(B, channels, H, W)`.
@@ -112,6 +110,10 @@ class SyncBatchNorm2d(nn.BatchNorm2d):
         self.running_var.lerp_(statistics.variance * unbiased, momentum)
 
 
+# Keeps the reciprocal of a variance of zero finite.
+_EPS = 1e-12
+
+
 class Statistics(NamedTuple):
     """What the pictures of all processes came to.
 
@@ -130,24 +132,26 @@ def pooled_statistics(features: Tensor) -> Statistics:
     """Compute the statistics of `(B, C, H, W)` over all processes, whose B may differ.
 
     Means and variances are put together, not sums of squares, which would cancel (Chan et al.,
-    1979); one collective.
+    1979); one collective. Those of this process come from PyTorch's own kernel, which also
+    normalises with them, for nothing, and is still faster than `var_mean`.
     """
-    features = _at_least_fp32(features)
-    variance, mean = torch.var_mean(features, dim=OVER_PICTURES, correction=0)
     channels = features.shape[1]
+    # The type of the weights is that of the statistics: at least fp32.
+    dtype = torch.promote_types(features.dtype, torch.float32)
+    ones = torch.ones(channels, dtype=dtype, device=features.device)
+    _, mean, scale = torch.native_batch_norm(
+        features, ones, torch.zeros_like(ones), None, None, True, 0.0, _EPS
+    )
+    variance = scale.double() ** -2 - _EPS
     count = mean.new_full((1,), features.numel() // channels, dtype=torch.float64)
-    own = torch.cat([count, mean.double(), variance.double()])
+    own = torch.cat([count, mean.double(), variance])
     every = [torch.empty_like(own) for _ in range(dist.get_world_size())]
     dist.all_gather(every, own)
     counts, means, variances = torch.stack(every).split([1, channels, channels], dim=1)
     total = counts.sum()
     mean = (counts * means).sum(dim=0) / total
     variance = (counts * (variances + (means - mean) ** 2)).sum(dim=0) / total
-    return Statistics(*(value.to(features.dtype) for value in (mean, variance, total)))
-
-
-def _at_least_fp32(features: Tensor) -> Tensor:
-    return features.to(torch.promote_types(features.dtype, torch.float32))
+    return Statistics(*(value.to(scale.dtype) for value in (mean, variance, total)))
 
 
 class _Normalise(torch.autograd.Function):
@@ -157,8 +161,8 @@ class _Normalise(torch.autograd.Function):
     def forward(
         ctx: Any, features: Tensor, weight: Tensor, bias: Tensor, pooled: Statistics, eps: float
     ) -> Tensor:
-        scale = torch.rsqrt(pooled.variance + eps)
-        ctx.save_for_backward(features, weight, pooled.mean, scale, pooled.number)
+        ctx.eps = eps
+        ctx.save_for_backward(features, weight, pooled.mean, pooled.variance, pooled.number)
         return F.batch_norm(features, pooled.mean, pooled.variance, weight, bias, eps=eps)
 
     @staticmethod
@@ -166,14 +170,30 @@ class _Normalise(torch.autograd.Function):
     def backward(  # pyright: ignore[reportIncompatibleMethodOverride] - once_differentiable is untyped
         ctx: Any, *grad_outputs: Any
     ) -> Any:
-        features, weight, mean, scale, number = ctx.saved_tensors
-        grad = _at_least_fp32(grad_outputs[0])
-        centred = _at_least_fp32(features) - mean.view(1, -1, 1, 1)
-        own = torch.stack([grad.sum(OVER_PICTURES), (grad * centred).sum(OVER_PICTURES)])
-        # Weight and bias get this process's share: DDP adds up the gradients of parameters.
-        grad_weight, grad_bias = own[1] * scale, own[0].clone()
-        dist.all_reduce(own)
-        along_mean, along_centred = (own / number).view(2, 1, -1, 1, 1)
-        towards = (scale**2).view(1, -1, 1, 1) * along_centred
-        grad_features = (grad - along_mean - centred * towards) * (weight * scale).view(1, -1, 1, 1)
-        return grad_features.to(features.dtype), grad_weight, grad_bias, None, None
+        features, weight, pooled_mean, pooled_variance, number = ctx.saved_tensors
+        # As if the statistics were constants; weight and bias get this process's share, as DDP adds
+        # up the gradients of parameters.
+        grad_features, grad_weight, grad_bias = torch.ops.aten.native_batch_norm_backward(
+            grad_outputs[0],
+            features,
+            weight,
+            pooled_mean,
+            pooled_variance,
+            None,
+            None,
+            False,
+            ctx.eps,
+            [True, True, True],
+        )
+        # What goes through the statistics is, in each channel, a line over the features.
+        towards_bias, towards_weight = _summed(torch.stack([grad_bias, grad_weight])) / number
+        scale = torch.rsqrt(pooled_variance + ctx.eps)
+        slope = -weight * scale**2 * towards_weight
+        offset = -weight * scale * towards_bias - slope * pooled_mean
+        line = (features * slope.view(1, -1, 1, 1)).add_(offset.view(1, -1, 1, 1))
+        return line.add_(grad_features).to(features.dtype), grad_weight, grad_bias, None, None
+
+
+def _summed(tensor: Tensor) -> Tensor:
+    dist.all_reduce(tensor)
+    return tensor
