@@ -91,8 +91,11 @@ class _StripLoss(torch.autograd.Function):
     ) -> Any:
         grad_total: Tensor = grad_outputs[0]
         grad_features, grad_weight, grad_bias = ctx.saved_tensors
+        # In fp32, but for one picture at a time; it is not asked for twice.
+        for picture in grad_features:
+            picture.copy_(picture.float() * grad_total)
         return (
-            (grad_features.float() * grad_total).to(grad_features.dtype),
+            grad_features,
             grad_weight * grad_total,
             grad_bias * grad_total,
             None,
