@@ -1,6 +1,8 @@
 """Pictures and masks of every kind, and files that are neither."""
 
 import struct
+import subprocess
+import sys
 import zlib
 from pathlib import Path
 from typing import Any
@@ -354,3 +356,30 @@ def test_opencv_and_pillow_decode_real_files_alike(
     for one, other in zip(with_opencv, everything(), strict=True):
         np.testing.assert_array_equal(one, other)
         assert one.dtype == other.dtype
+
+
+def test_threads_that_decode_first_at_the_same_time_do_not_disturb_each_other(
+    tmp_path: Path,
+) -> None:
+    pytest.importorskip("cv2")
+    mask = tmp_path / "mask.png"
+    Image.new("L", (4, 3), 7).save(mask)
+    # One thread comes while another is somewhere within the import of OpenCV.
+    script = f"""
+import sys, threading, time
+from pathlib import Path
+from sceneparse.data.decode import read_mask
+sys.setswitchinterval(1e-5)
+read = []
+def decode(place):
+    time.sleep(place / 500)
+    read.append(read_mask(Path({str(mask)!r})).tolist())
+threads = [threading.Thread(target=decode, args=(place,)) for place in range(90)]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+print(len(read), read.count([[7] * 4] * 3))
+"""
+    told = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, check=False, text=True
+    )
+    assert (told.stdout, told.stderr) == ("90 90\n", "")

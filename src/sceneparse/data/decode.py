@@ -7,6 +7,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from threading import Lock
 from types import ModuleType
 
 import numpy as np
@@ -186,10 +187,15 @@ def _check_picture_kind(path: Path, image: Image.Image) -> None:
         )
 
 
+_IMPORTING = Lock()
+
+
 @cache
 def _opencv() -> ModuleType | None:
     """Return OpenCV where it is installed: the same pixels as Pillow's, sooner, beside others."""
-    return importlib.import_module("cv2") if importlib.util.find_spec("cv2") else None
+    # While one thread imports it, OpenCV is half there for the others, and takes itself out again.
+    with _IMPORTING:
+        return importlib.import_module("cv2") if importlib.util.find_spec("cv2") else None
 
 
 def _by_opencv(path: Path, divisor: int | None) -> NDArray[np.uint8] | None:
