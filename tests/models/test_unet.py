@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 import sceneparse
-from sceneparse.models.unet import UNet
+from sceneparse.models.unet import JoiningConv, UNet
 
 
 def test_unet_has_the_parameters_of_the_original() -> None:
@@ -43,3 +43,13 @@ def test_unet_halves_the_width_inside_a_decoder_block() -> None:
 def test_unet_returns_logits_of_the_size_of_its_input(height: int, width: int) -> None:
     network = UNet(5, width=4).eval()
     assert network(torch.randn(2, 3, height, width)).shape == (2, 5, height, width)
+
+
+def test_joining_equals_a_convolution_of_the_concatenation() -> None:
+    torch.manual_seed(0)
+    joining = JoiningConv(5, 4, 3, padding=1, bias=False).double()
+    skip = torch.randn(2, 3, 6, 7, dtype=torch.float64)
+    features = torch.randn(2, 2, 6, 7, dtype=torch.float64)
+    both = torch.cat([skip, features], dim=1)
+    expected = torch.nn.functional.conv2d(both, joining.weight, padding=1)
+    torch.testing.assert_close(joining(skip, features), expected, rtol=1e-12, atol=1e-12)
