@@ -101,7 +101,7 @@ def cached(
     if choice == "off":
         return files
     named = choice.expanduser() if isinstance(choice, Path) else None
-    packed = open_packed(files, root, named or default_folder(root), split)
+    packed = open_packed(files, root, named or default_folder(root))
     if named and to_learn and (packed is None or not packed.held):
         raise InputError(
             f"{named}: no cache of these {split} pictures; make it with "

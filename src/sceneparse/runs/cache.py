@@ -11,11 +11,11 @@ from rich.progress import Progress
 
 from sceneparse.data.ade20k import ade20k
 from sceneparse.data.cache_folder import locked
-from sceneparse.data.dataset import Dataset, PairedFiles
+from sceneparse.data.dataset import WHOLE, Dataset, PairedFiles
 from sceneparse.data.folder import folder, is_folder, whole_folder
 from sceneparse.data.index import checked_sizes
 from sceneparse.data.packed import Packed
-from sceneparse.data.packed_format import WHOLE, default_folder
+from sceneparse.data.packed_format import default_folder
 from sceneparse.data.packing import Packing, damaged, planned, written
 from sceneparse.errors import InputError
 
@@ -54,7 +54,7 @@ def cache_data(order: CacheOrder, console: Console) -> None:
     # Each holds a decoded picture or two: more threads would only take more memory.
     threads = min(os.cpu_count() or 1, 8)
     with locked(order.folder):
-        packings = {name: _packing(order, name, files) for name, files in parts.items()}
+        packings = {name: _packing(order, files) for name, files in parts.items()}
         if order.check:
             with console.status("reading what is there"):
                 packings = {name: _checked(it, threads) for name, it in packings.items()}
@@ -100,9 +100,9 @@ def _parts(root: Path, splits: tuple[str, ...]) -> dict[str, PairedFiles]:
     return {WHOLE: whole_folder(root)}
 
 
-def _packing(order: CacheOrder, name: str, files: PairedFiles) -> Packing:
+def _packing(order: CacheOrder, files: PairedFiles) -> Packing:
     sizes = checked_sizes(files, order.root)
-    return planned(files, sizes, order.root, order.folder, name, order.short_side)
+    return planned(files, sizes, order.root, order.folder, order.short_side)
 
 
 def _checked(packing: Packing, threads: int) -> Packing:
