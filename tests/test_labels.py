@@ -10,7 +10,7 @@ import yaml
 
 from sceneparse.errors import InputError
 from sceneparse.label_files import distinct_colors, labels_from_text, read_labels
-from sceneparse.labels import Labels, ade20k_labels
+from sceneparse.labels import Labels, ade20k_labels, table_labels, table_names
 
 FACTS = Path(__file__).parents[2] / "shared" / "facts" / "ade20k_classes.csv"
 PETS = Labels(
@@ -109,7 +109,27 @@ def test_ade20k_equals_the_published_table() -> None:
     assert labels.colors == tuple((int(row["r"]), int(row["g"]), int(row["b"])) for row in facts)
 
 
-@pytest.mark.parametrize("labels", [PETS, many(300), ade20k_labels()])
+def test_every_table_has_names_and_colours_that_tell_classes_apart() -> None:
+    assert table_names() == sorted(set(table_names()))
+    for name in table_names():
+        labels = table_labels(name)
+        assert len(set(labels.class_names)) == labels.num_classes
+        assert labels.ignored_ids or name == "ade20k"
+        assert read_labels(name) == (ade20k_labels() if name == "ade20k" else labels)
+
+
+def test_voc_has_the_colours_of_its_palette() -> None:
+    # As VOClabelcolormap of the development kit: the bits of the id, three by three.
+    labels = table_labels("voc2012")
+    for raw, color in zip(labels.raw_ids, labels.colors, strict=True):
+        expected = [
+            sum((raw >> (3 * place + channel) & 1) << (7 - place) for place in range(3))
+            for channel in range(3)
+        ]
+        assert list(color) == expected
+
+
+@pytest.mark.parametrize("labels", [PETS, many(300), ade20k_labels(), table_labels("coco_stuff")])
 def test_json_gives_the_same_labels_back(labels: Labels, tmp_path: Path) -> None:
     assert labels_from_text(labels.to_json(), "x") == labels
     (tmp_path / "labels.json").write_text(labels.to_json(), encoding="utf-8")
@@ -210,7 +230,9 @@ def test_mistakes_in_a_labels_file_name_the_file_and_what_was_found(
 
 
 def test_labels_that_cannot_be_read_say_why(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"no such labels file; give `ade20k`, labels\.json"):
+    with pytest.raises(
+        InputError, match=r"no such labels file; give labels\.json.* ade20k, camvid"
+    ):
         read_labels(str(tmp_path / "none.json"))
     (tmp_path / "a.json").write_text("{")
     with pytest.raises(InputError, match=r"a\.json: not YAML"):

@@ -71,6 +71,14 @@ def test_narrowing_is_the_transpose_of_widening(
     torch.testing.assert_close(added, logits.grad, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("classes", [3688, 5793, 7000])
+def test_the_likeliest_of_thousands_of_classes_is_exact(classes: int) -> None:
+    torch.manual_seed(0)
+    logits = torch.randn(3, classes, 50)
+    lowered = logits - logits.amax(dim=1, keepdim=True)
+    assert torch.equal(likeliest(lowered), logits.argmax(dim=1))
+
+
 def test_the_likeliest_class_is_the_first_of_the_largest() -> None:
     torch.manual_seed(0)
     logits = torch.randn(5, 150, 7)

@@ -48,6 +48,7 @@ from sceneparse.models.segmenter import Segmenter
 from sceneparse.models.unet import UNet
 from sceneparse.optimization import schedule as schedules
 from sceneparse.optimization.parameters import parameter_groups
+from sceneparse.published import published_split
 
 Precision = Literal["bf16", "fp16", "fp32"]
 
@@ -87,7 +88,11 @@ def dataset(
             images = config.training_images if training else config.validation_images
             return synthetic(split, images, (config.height, config.width), config.seed)
         case _:
-            assert_never(config)
+            limits = {"training": config.training_limit, "validation": config.validation_limit}
+            limit = None if root else limits.get(split)
+            root = root or config.root.expanduser()
+            files = published_split(config, split, root).limited(limit)
+            return cached(files, config.cache, root, split, to_learn=to_learn)
 
 
 def cached(
@@ -101,7 +106,7 @@ def cached(
     if choice == "off":
         return files
     named = choice.expanduser() if isinstance(choice, Path) else None
-    packed = open_packed(files, root, named or default_folder(root), split)
+    packed = open_packed(files, root, named or default_folder(root))
     if named and to_learn and (packed is None or not packed.held):
         raise InputError(
             f"{named}: no cache of these {split} pictures; make it with "

@@ -6,21 +6,26 @@ from pathlib import Path
 from typing import Any
 
 from sceneparse.errors import InputError
-from sceneparse.labels import Color, Labels, ade20k_labels
+from sceneparse.labels import Color, Labels, ade20k_labels, table_labels, table_names
 from sceneparse.yaml_text import parse_yaml
 
 
 def read_labels(name_or_path: str) -> Labels:
-    """Return `ade20k`, or the labels of a YAML or JSON file.
+    """Return the labels of a YAML or JSON file, or those of a published data set by its name.
 
     Raises:
         InputError: If there is no such file or it does not hold labels.
     """
     if name_or_path == "ade20k":
         return ade20k_labels()
+    if name_or_path in table_names():
+        return table_labels(name_or_path)
     path = Path(name_or_path)
     if not path.is_file():
-        raise InputError(f"{path}: no such labels file; give `ade20k`, labels.json or labels.yaml")
+        raise InputError(
+            f"{path}: no such labels file; give labels.json, labels.yaml, or one of "
+            f"{', '.join(table_names())}"
+        )
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -3,9 +3,10 @@
 import csv
 import json
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from importlib import resources
+from importlib.resources.abc import Traversable
 from typing import Any
 
 import numpy as np
@@ -151,14 +152,35 @@ def ade20k_labels() -> Labels:
 
     Raw ids are 1..150; raw 0, "other", is ignored.
     """
-    with (resources.files("sceneparse") / "assets" / "ade20k.csv").open(encoding="utf-8") as file:
+    return replace(table_labels("ade20k"), ignored_ids=(0,))
+
+
+@cache
+def table_labels(name: str) -> Labels:
+    """Return the classes of the table `assets/NAME.csv`.
+
+    It has a row for each raw id, with name and colour; rows that say so are ignored ids.
+    """
+    with (_tables() / f"{name}.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
+    classes = [row for row in rows if not row.get("ignored")]
     return Labels(
-        class_names=tuple(row["name"] for row in rows),
-        colors=tuple((int(row["r"]), int(row["g"]), int(row["b"])) for row in rows),
-        raw_ids=tuple(int(row["id"]) for row in rows),
-        ignored_ids=(0,),
+        class_names=tuple(row["name"] for row in classes),
+        colors=tuple((int(row["r"]), int(row["g"]), int(row["b"])) for row in classes),
+        raw_ids=tuple(int(row["id"]) for row in classes),
+        ignored_ids=tuple(int(row["id"]) for row in rows if row.get("ignored")),
     )
+
+
+def table_names() -> list[str]:
+    """List the tables that `table_labels` reads."""
+    return sorted(
+        file.name.removesuffix(".csv") for file in _tables().iterdir() if file.name.endswith(".csv")
+    )
+
+
+def _tables() -> Traversable:
+    return resources.files("sceneparse") / "assets"
 
 
 def _listed(values: "tuple[int, ...] | list[int]") -> str:

@@ -26,6 +26,15 @@ def test_model_counts_multiply_adds(cli: Cli) -> None:
     assert f"{3 * 2 * 9 * 32 * 32 / 1e6:.1f}" in line
 
 
+def test_model_has_the_classes_of_its_data_set(cli: Cli) -> None:
+    small = ("model.width=2", "transform.size=32")
+    for kind, classes in (("coco_stuff", 171), ("pascal_context data.background=true", 60)):
+        data = [f"data.kind={kind.split()[0]}", *kind.split()[1:]]
+        done = cli("model", CONFIGS / "unet.yaml", *small, *data)
+        assert done.returncode == 0, done.stderr
+        assert f"{classes} classes" in done.stdout
+
+
 def test_config_prints_defaults_and_overrides(cli: Cli) -> None:
     done = cli("config", CONFIGS / "unet.yaml", "optimizer.lr=3e-4")
     assert yaml.safe_load(done.stdout)["optimizer"]["lr"] == 3e-4

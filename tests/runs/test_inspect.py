@@ -136,7 +136,7 @@ def test_names_in_square_brackets_are_shown_as_they_are(tmp_path: Path) -> None:
     ("made", "message"),
     [
         ((), "no such folder"),
-        (("other",), "expected the folders `images` and `annotations`"),
+        (("other",), "no data set that is known; the folders in .*: other; give the folder that"),
         (("images",), r"labels\.yaml: no such file; write the class names there"),
         (("images", "annotations"), "no such folder"),
     ],

@@ -31,14 +31,15 @@ def synth(
 
 @app.command()
 def inspect(
-    root: Annotated[
-        Path, typer.Argument(help="A data set: ADE20K's layout, or a folder of yours.")
+    data: Annotated[
+        Path,
+        typer.Argument(help="A published data set, a folder of yours, or a config."),
     ],
 ) -> None:
     """Read every picture and mask, say what is wrong with them, and count classes and sizes."""
     from sceneparse.runs.inspect import inspect_data
 
-    report = inspect_data(root, console)
+    report = inspect_data(data, console)
     console.print(report.table())
     for problem in report.problems:
         console.print(f"problem: {problem}", style="red", soft_wrap=True)
@@ -49,8 +50,9 @@ def inspect(
 
 @app.command()
 def cache(
-    root: Annotated[
-        Path, typer.Argument(help="A data set: ADE20K's layout, or a folder of yours.")
+    data: Annotated[
+        Path,
+        typer.Argument(help="A published data set, a folder of yours, or a config."),
     ],
     to: Annotated[
         Path | None, typer.Option(help="Folder of the cache.", show_default="one of the user's")
@@ -73,7 +75,9 @@ def cache(
     A build that was stopped goes on where it was; later, only what changed is decoded again.
     """
     from sceneparse.runs.cache import CacheOrder, cache_data, how_to_use
+    from sceneparse.runs.data_files import data_at
 
-    order = CacheOrder(root, to, tuple(split or ()), short_side, check)
+    root, layout = data_at(data)
+    order = CacheOrder(root, to, tuple(split or ()), short_side, check, layout)
     cache_data(order, console)
     console.print(how_to_use(order), soft_wrap=True)

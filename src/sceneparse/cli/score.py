@@ -38,7 +38,7 @@ def score(
     predictions: Annotated[Path, typer.Argument(help="Folder of index PNGs, of any tool.")],
     annotations: Annotated[Path, typer.Argument(help="Folder of annotations.")],
     labels: Annotated[
-        str, typer.Option(help="ade20k, or a labels.json or labels.yaml.")
+        str, typer.Option(help="ade20k, cityscapes, voc2012 ..., or a labels.json or labels.yaml.")
     ] = "ade20k",
     json: Annotated[Path | None, typer.Option(help="Write the scores here too.")] = None,
 ) -> None:

@@ -1,6 +1,6 @@
 """A run as data: one flat YAML file, complete after loading, never mutated."""
 
-from sceneparse.config.data import Ade20kData, CacheChoice, DataConfig, FolderData, SyntheticData
+from sceneparse.config.data import Ade20kData, DataConfig, FolderData, SyntheticData
 from sceneparse.config.model import EncoderUNetModel, ModelConfig, UNetModel
 from sceneparse.config.optimization import (
     Adam,
@@ -14,6 +14,16 @@ from sceneparse.config.optimization import (
     ScheduleConfig,
     Sgd,
 )
+from sceneparse.config.published import (
+    Ade20kFullData,
+    CacheChoice,
+    CamVidData,
+    CityscapesData,
+    CocoStuffData,
+    PascalContextData,
+    PublishedDataConfig,
+    Voc2012Data,
+)
 from sceneparse.config.run import (
     InferenceConfig,
     ReportConfig,
@@ -26,7 +36,11 @@ __all__ = [
     "Adam",
     "AdamW",
     "Ade20kData",
+    "Ade20kFullData",
     "CacheChoice",
+    "CamVidData",
+    "CityscapesData",
+    "CocoStuffData",
     "Constant",
     "CrossEntropyLoss",
     "DataConfig",
@@ -37,7 +51,9 @@ __all__ = [
     "ModelConfig",
     "OneCycle",
     "OptimizerConfig",
+    "PascalContextData",
     "Plateau",
+    "PublishedDataConfig",
     "ReportConfig",
     "RunConfig",
     "ScheduleConfig",
@@ -46,4 +62,5 @@ __all__ = [
     "TrainingConfig",
     "TransformConfig",
     "UNetModel",
+    "Voc2012Data",
 ]

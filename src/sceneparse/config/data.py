@@ -3,17 +3,10 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, PositiveInt
+from pydantic import Field, PositiveInt
 
+from sceneparse.config.published import CacheChoice, PublishedDataConfig
 from sceneparse.config.section import Section
-
-
-def _switch(value: object) -> object:
-    """Undo YAML 1.1, to which a bare `off` is false."""
-    return "off" if value is False else value
-
-
-CacheChoice = Annotated[Literal["auto", "off"] | Path, BeforeValidator(_switch)]
 
 
 class Ade20kData(Section):
@@ -58,4 +51,6 @@ class SyntheticData(Section):
     """Which scenes; independent of the seed of the run."""
 
 
-DataConfig = Annotated[Ade20kData | FolderData | SyntheticData, Field(discriminator="kind")]
+DataConfig = Annotated[
+    Ade20kData | FolderData | SyntheticData | PublishedDataConfig, Field(discriminator="kind")
+]

@@ -32,4 +32,9 @@ def ade20k(root: Path, split: str) -> PairedFiles:
             f"{root}: expected the folders `images` and `annotations` of ADEChallengeData2016; "
             "set data.root to the folder that holds them"
         )
-    return pair_files(root / "images" / split, root / "annotations" / split, ade20k_labels())
+    return pair_files(root / "images" / split, root / "annotations" / split, ade20k_labels(), split)
+
+
+def ade20k_split(root: Path, split: str) -> Path:
+    """Return the folder that is there where a split is."""
+    return root / "images" / split

@@ -1,8 +1,8 @@
 """What every data set is: pictures with masks, by index."""
 
 import os
-from collections.abc import Container, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -14,12 +14,14 @@ from sceneparse.data.decode import (
     MASK_SUFFIXES,
     REDUCTIONS,
     image_size,
-    mask_size,
     read_image,
-    read_mask,
 )
+from sceneparse.data.mask_codes import PLAIN, MaskCode
 from sceneparse.errors import InputError
 from sceneparse.labels import Labels, Mask
+
+# The part of a data set whose splits lie together.
+WHOLE = "all"
 
 
 class Sample(NamedTuple):
@@ -70,17 +72,22 @@ class Dataset(Protocol):
 
 @dataclass(frozen=True)
 class PairedFiles:
-    """Pictures and index masks in files.
+    """Pictures and masks in files.
 
     Attributes:
         images: One file per sample.
         masks: The mask of each.
         labels: How to read the ids in them.
+        part: What is kept about the files is kept under this name: that of the split, and of the
+            choice of classes where the data set leaves one.
+        code: How ids are stored in the masks.
     """
 
     images: tuple[Path, ...]
     masks: tuple[Path, ...]
     labels: Labels
+    part: str = WHOLE
+    code: MaskCode = PLAIN
 
     def __len__(self) -> int:
         """Return the number of samples."""
@@ -93,7 +100,7 @@ class PairedFiles:
             InputError: If a file is broken, the sizes differ, or the mask holds unknown ids.
         """
         image = read_image(self.images[index])
-        mask = read_annotation(self.masks[index], self.labels)
+        mask = read_annotation(self.masks[index], self.labels, self.code)
         _check_sizes(self.images[index], image.shape[:2], self.masks[index], mask.shape)
         return Sample(image, mask, self.images[index].stem)
 
@@ -104,7 +111,7 @@ class PairedFiles:
             InputError: If a file is broken, the sizes do not fit, or the mask holds unknown ids.
         """
         image = read_image(self.images[index], (height, width))
-        mask = read_annotation(self.masks[index], self.labels)
+        mask = read_annotation(self.masks[index], self.labels, self.code)
         scales = (tuple(-(-side // scale) for side in mask.shape) for scale in REDUCTIONS)
         if image.shape[:2] not in scales:
             _check_sizes(self.images[index], image.shape[:2], self.masks[index], mask.shape)
@@ -118,10 +125,10 @@ class PairedFiles:
 
     def chosen(self, indices: Sequence[int]) -> "PairedFiles":
         """Return the samples of these indices."""
-        return PairedFiles(
+        return replace(
+            self,
             images=tuple(self.images[index] for index in indices),
             masks=tuple(self.masks[index] for index in indices),
-            labels=self.labels,
         )
 
     @property
@@ -140,38 +147,68 @@ class PairedFiles:
         """
         image, mask = self.images[index], self.masks[index]
         size = image_size(image)
-        _check_sizes(image, size, mask, mask_size(mask))
+        _check_sizes(image, size, mask, self.code.size(mask))
         return size
 
 
-def read_annotation(path: Path, labels: Labels) -> Mask:
-    """Read an index mask and turn its raw ids into train ids `(H, W)`.
+def read_annotation(path: Path, labels: Labels, code: MaskCode = PLAIN) -> Mask:
+    """Read a mask and turn its raw ids into train ids `(H, W)`.
 
     Raises:
-        InputError: If the file is broken, holds colours, or ids that are not in the labels.
+        InputError: If the file is broken, stored otherwise, or holds ids that are not in the
+            labels.
     """
-    raw = read_mask(path)
+    raw = code.read(path)
     try:
         return labels.encode(raw)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
 
 
-def pair_files(images: Path, masks: Path, labels: Labels) -> PairedFiles:
+class Listing(NamedTuple):
+    """Files of one kind.
+
+    Attributes:
+        folder: Where they lie, for messages.
+        files: Each by the name that its partner has too.
+    """
+
+    folder: Path
+    files: Mapping[str, Path]
+
+
+def pair_files(images: Path, masks: Path, labels: Labels, part: str = WHOLE) -> PairedFiles:
     """Pair the pictures of one folder with the masks of another by name.
 
     Raises:
         InputError: If a folder is missing or empty, a picture has no mask, or a mask no picture.
     """
-    image_of = files_by_stem(images, IMAGE_SUFFIXES)
-    mask_of = files_by_stem(masks, MASK_SUFFIXES)
-    _check_all_paired(image_of, mask_of, "picture", f"mask of the same name in {masks}")
-    _check_all_paired(mask_of, image_of, "mask", f"picture of the same name in {images}")
+    return pair(
+        Listing(images, files_by_stem(images, IMAGE_SUFFIXES)),
+        Listing(masks, files_by_stem(masks, MASK_SUFFIXES)),
+        labels,
+        part,
+    )
+
+
+def pair(
+    images: Listing, masks: Listing, labels: Labels, part: str, code: MaskCode = PLAIN
+) -> PairedFiles:
+    """Pair pictures with masks by name.
+
+    Raises:
+        InputError: If a picture has no mask, or a mask no picture.
+    """
+    image_of, mask_of = images.files, masks.files
+    _check_all_paired(image_of, mask_of, "picture", f"mask of the same name in {masks.folder}")
+    _check_all_paired(mask_of, image_of, "mask", f"picture of the same name in {images.folder}")
     names = sorted(image_of)
     return PairedFiles(
         images=tuple(image_of[name] for name in names),
         masks=tuple(mask_of[name] for name in names),
         labels=labels,
+        part=part,
+        code=code,
     )
 
 
@@ -189,7 +226,7 @@ def files_by_stem(
         InputError: If there is no such folder, nothing in it, or a name twice.
     """
     if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder{_folders_in(folder.parent)}")
+        raise InputError(f"{folder}: no such folder{folders_in(folder.parent)}")
     files: dict[str, Path] = {}
     # Names are sorted and split as text: with paths, large folders take several times as long.
     with os.scandir(folder) as entries:
@@ -207,18 +244,18 @@ def files_by_stem(
         files[stem] = folder / name
     if not files and only is None:
         endings = ", ".join(sorted(suffixes))
-        raise InputError(f"{folder}: no files that end in {endings}{_folders_in(folder)}")
+        raise InputError(f"{folder}: no files that end in {endings}{folders_in(folder)}")
     return files
 
 
-def _folders_in(folder: Path) -> str:
+def folders_in(folder: Path) -> str:
     """Say which folders are there instead, for messages."""
     names = sorted(path.name for path in folder.glob("*/"))
     return f"; the folders in {folder}: {', '.join(names[:5])}" if names else ""
 
 
 def _check_all_paired(
-    files: dict[str, Path], others: dict[str, Path], what: str, missing: str
+    files: Mapping[str, Path], others: Mapping[str, Path], what: str, missing: str
 ) -> None:
     alone = [path for stem, path in files.items() if stem not in others]
     if alone:

@@ -41,7 +41,7 @@ def read_image(path: Path, smallest: tuple[int, int] | None = None) -> NDArray[n
     Raises:
         InputError: If the file cannot be read as a picture.
     """
-    with _opened(path) as image:
+    with opened(path) as image:
         _check_picture_kind(path, image)
         orientation = 1 if image.format == "TIFF" else _orientation(image)
         divisor = 1
@@ -78,7 +78,7 @@ def read_mask(path: Path) -> Mask:
     Raises:
         InputError: If the file cannot be read, or holds colours instead of ids.
     """
-    with _opened(path) as image:
+    with opened(path) as image:
         check_mask_kind(path, image)
         spread = _grey_spread(image)
         if image.format == "PNG" and image.mode == "L" and spread == 1:
@@ -104,7 +104,7 @@ def image_size(path: Path) -> tuple[int, int]:
     Raises:
         InputError: If the file is no picture, or of a kind that `read_image` refuses.
     """
-    with _opened(path) as image:
+    with opened(path) as image:
         _check_picture_kind(path, image)
         width, height = image.size
         # Pillow turns the size of a TIFF itself.
@@ -120,7 +120,7 @@ def mask_size(path: Path) -> tuple[int, int]:
     Raises:
         InputError: If the file is no index mask.
     """
-    with _opened(path) as image:
+    with opened(path) as image:
         check_mask_kind(path, image)
         return image.height, image.width
 
@@ -143,6 +143,29 @@ def check_mask_kind(path: Path, image: Image.Image) -> None:
         )
 
 
+@contextmanager
+def opened(path: Path) -> Generator[Image.Image]:
+    """Open a picture; whatever goes wrong while it is open becomes an `InputError`.
+
+    Raises:
+        InputError: If it is no picture, too large, or broken.
+    """
+    try:
+        # Given a path, Pillow maps uncompressed grey TIFFs and garbles those that are turned.
+        with path.open("rb") as file, Image.open(file) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise InputError(f"{path}: {image.width}×{image.height} pixels; {_TOO_LARGE}")
+            yield image
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except UnidentifiedImageError:
+        raise InputError(f"{path}: not a picture, or of an unknown kind") from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise InputError(f"{path}: too large; {_TOO_LARGE}") from None
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
+        raise InputError(f"{path}: broken or truncated ({error})") from None
+
+
 _EXIF_ORIENTATION = 0x0112
 # What makes a picture of an orientation upright (EXIF 2.32, tag 0x0112).
 _TURNS = {
@@ -158,25 +181,6 @@ _SIDES_SWAPPED = (5, 6, 7, 8)
 _INDEX_MODES = frozenset({"1", "L", "P", "I;16", "I;16B", "I"})
 _DEEP_MODES = frozenset({"I", "F"})
 _TOO_LARGE = f"at most {MAX_PIXELS // 1_000_000} million pixels are read; scale it down"
-
-
-@contextmanager
-def _opened(path: Path) -> Generator[Image.Image]:
-    """Open a picture; whatever goes wrong while it is open becomes an `InputError`."""
-    try:
-        # Given a path, Pillow maps uncompressed grey TIFFs and garbles those that are turned.
-        with path.open("rb") as file, Image.open(file) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise InputError(f"{path}: {image.width}×{image.height} pixels; {_TOO_LARGE}")
-            yield image
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except UnidentifiedImageError:
-        raise InputError(f"{path}: not a picture, or of an unknown kind") from None
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise InputError(f"{path}: too large; {_TOO_LARGE}") from None
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
-        raise InputError(f"{path}: broken or truncated ({error})") from None
 
 
 def _check_picture_kind(path: Path, image: Image.Image) -> None:

@@ -37,7 +37,7 @@ def folder(root: Path, split: str, validation_share: float = 0.2) -> PairedFiles
     labels = folder_labels(root)
     images, masks = root / "images", root / "masks"
     if (images / split).is_dir() or (masks / split).is_dir():
-        return pair_files(images / split, masks / split, labels)
+        return pair_files(images / split, masks / split, labels, split)
     return _held_out(whole_folder(root), root, split, validation_share)
 
 

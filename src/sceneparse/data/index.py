@@ -45,7 +45,7 @@ def checked_sizes(files: PairedFiles, root: Path) -> NDArray[np.int64]:
     Raises:
         InputError: If a picture and its mask differ in size, or one of them is none.
     """
-    path = cache_folder(root) / f"{files.images[0].parent.name}.headers.json"
+    path = cache_folder(root) / f"{files.part}.headers.json"
     known = _read(path)
     sizes = np.zeros((len(files), 2), np.int64)
     # Taken before the look: a file that changes meanwhile is looked at again the next time.

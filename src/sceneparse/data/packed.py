@@ -18,7 +18,6 @@ from sceneparse.data.index import stamps
 from sceneparse.data.packed_format import (
     INDEX,
     PIXELS,
-    WHOLE,
     Entry,
     PackIndex,
     end_of,
@@ -131,7 +130,7 @@ class Packed:
             )
 
 
-def open_packed(files: PairedFiles, root: Path, folder: Path, split: str) -> Packed | None:
+def open_packed(files: PairedFiles, root: Path, folder: Path) -> Packed | None:
     """Open the cache of a data set; none if the folder holds none of this split.
 
     A sample is taken from its files where the cache does not have it, or has it of other files,
@@ -141,15 +140,13 @@ def open_packed(files: PairedFiles, root: Path, folder: Path, split: str) -> Pac
         files: Which samples.
         root: The folder of the data set, for messages.
         folder: The folder of the cache.
-        split: `training` or `validation`, or another that the data set has.
     """
-    part = split if files.images[0].parent.name == split else WHOLE
-    pixels, index = folder / (part + PIXELS), read_index(folder / (part + INDEX))
+    pixels, index = folder / (files.part + PIXELS), read_index(folder / (files.part + INDEX))
     if index is None:
         return None
     short_side = index.recipe.get("short_side")
     short_side = short_side if isinstance(short_side, int) else None
-    same = index.recipe == recipe(files.labels, short_side)
+    same = index.recipe == recipe(files, short_side)
     places = np.full((len(files), 4), -1, np.int64)
     for number, entry in enumerate(entries_of(files, index if same else None, pixels)):
         if entry:

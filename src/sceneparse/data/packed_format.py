@@ -17,12 +17,12 @@ from typing import NamedTuple
 import numpy as np
 
 from sceneparse.data.cache_folder import cache_folder
+from sceneparse.data.dataset import PairedFiles
 from sceneparse.data.decode import read_image
 from sceneparse.data.index import Stamps
+from sceneparse.data.mask_codes import PLAIN
 from sceneparse.labels import Labels
 
-# What the pictures of a `folder` without splits lie under.
-WHOLE = "all"
 PIXELS = ".pixels"
 INDEX = ".jsonl"
 
@@ -79,9 +79,11 @@ def renewing_command(root: Path, folder: Path, short_side: int | None) -> str:
     return shlex.join(words)
 
 
-def recipe(labels: Labels, short_side: int | None) -> Recipe:
+def recipe(files: PairedFiles, short_side: int | None) -> Recipe:
     """Describe how pixels come from files; names and colours of classes do not matter to them."""
-    ids = json.dumps([labels.raw_ids, labels.ignored_ids])
+    ids = json.dumps([files.labels.raw_ids, files.labels.ignored_ids])
+    if files.code != PLAIN:
+        ids += repr(files.code)
     return {
         "format": "sceneparse packed 1",
         "labels": hashlib.sha256(ids.encode()).hexdigest(),

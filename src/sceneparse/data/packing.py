@@ -86,7 +86,6 @@ def planned(
     sizes: NDArray[np.int64],
     root: Path,
     folder: Path,
-    part: str,
     short_side: int | None,
 ) -> Packing:
     """Find out what a cache lacks.
@@ -96,15 +95,14 @@ def planned(
         sizes: Height and width of each sample, `(N, 2)`.
         root: Its folder.
         folder: The folder of the cache.
-        part: Name of the split.
         short_side: What the shorter side of larger pictures is reduced to; none for no limit.
 
     Raises:
         InputError: If the folder holds something else, which would be lost.
     """
-    pixels, index = folder / (part + PIXELS), folder / (part + INDEX)
+    pixels, index = folder / (files.part + PIXELS), folder / (files.part + INDEX)
     old = _old(pixels, index, short_side)
-    made = recipe(files.labels, short_side)
+    made = recipe(files, short_side)
     stored = np.array([reduced_size(height, width, short_side) for height, width in sizes.tolist()])
     entries = entries_of(files, old if old and old.recipe == made else None, pixels)
     kept = tuple(entry for entry in entries if entry)

@@ -9,14 +9,14 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress
 
-from sceneparse.data.ade20k import ade20k
 from sceneparse.data.cache_folder import locked
-from sceneparse.data.dataset import Dataset, PairedFiles
-from sceneparse.data.folder import folder, is_folder, whole_folder
+from sceneparse.data.dataset import WHOLE, Dataset, PairedFiles
+from sceneparse.data.folder import folder, whole_folder
 from sceneparse.data.index import checked_sizes
 from sceneparse.data.packed import Packed
-from sceneparse.data.packed_format import WHOLE, default_folder
+from sceneparse.data.packed_format import default_folder
 from sceneparse.data.packing import Packing, damaged, planned, written
+from sceneparse.data.recognise import Layout, open_published, published
 from sceneparse.errors import InputError
 
 
@@ -30,6 +30,7 @@ class CacheOrder:
         splits: Which splits; none for those that there are.
         short_side: What the shorter side of larger pictures is reduced to; none for no limit.
         check: Whether to read what is there already, and to renew what is damaged.
+        layout: How the data set lies in its folder; none to look.
     """
 
     root: Path
@@ -37,6 +38,7 @@ class CacheOrder:
     splits: tuple[str, ...] = ()
     short_side: int | None = None
     check: bool = False
+    layout: Layout | None = None
 
     @property
     def folder(self) -> Path:
@@ -50,11 +52,11 @@ def cache_data(order: CacheOrder, console: Console) -> None:
     Raises:
         InputError: If the data set is not as it should be, or the cache does not fit on the disk.
     """
-    parts = _parts(order.root, order.splits)
+    parts = _parts(order)
     # Each holds a decoded picture or two: more threads would only take more memory.
     threads = min(os.cpu_count() or 1, 8)
     with locked(order.folder):
-        packings = {name: _packing(order, name, files) for name, files in parts.items()}
+        packings = {name: _packing(order, files) for name, files in parts.items()}
         if order.check:
             with console.status("reading what is there"):
                 packings = {name: _checked(it, threads) for name, it in packings.items()}
@@ -85,11 +87,13 @@ def cache_notes(datasets: Mapping[str, Dataset]) -> Iterator[str]:
             )
 
 
-def _parts(root: Path, splits: tuple[str, ...]) -> dict[str, PairedFiles]:
+def _parts(order: CacheOrder) -> dict[str, PairedFiles]:
     """Open the splits asked for, or those that there are."""
+    root, splits = order.root, order.splits
+    layout = order.layout or published(root)
+    if layout:
+        return open_published(layout, root, splits)
     there = [split for split in ("training", "validation") if (root / "images" / split).is_dir()]
-    if not is_folder(root):
-        return {split: ade20k(root, split) for split in splits or there or ["training"]}
     if there or any((root / "images" / split).is_dir() for split in splits):
         return {split: folder(root, split) for split in splits or there}
     if splits:
@@ -100,9 +104,9 @@ def _parts(root: Path, splits: tuple[str, ...]) -> dict[str, PairedFiles]:
     return {WHOLE: whole_folder(root)}
 
 
-def _packing(order: CacheOrder, name: str, files: PairedFiles) -> Packing:
+def _packing(order: CacheOrder, files: PairedFiles) -> Packing:
     sizes = checked_sizes(files, order.root)
-    return planned(files, sizes, order.root, order.folder, name, order.short_side)
+    return planned(files, sizes, order.root, order.folder, order.short_side)
 
 
 def _checked(packing: Packing, threads: int) -> Packing:

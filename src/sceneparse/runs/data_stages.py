@@ -122,7 +122,7 @@ class Stages:
         with self._timing(Stage.IMAGE):
             image = read_image(image_path, smallest)
         with self._timing(Stage.MASK):
-            mask = read_annotation(mask_path, files.labels)
+            mask = read_annotation(mask_path, files.labels, files.code)
         return Sample(image, mask, image_path.stem)
 
     def _resample_whole(self, index: int, sample: Sample, change: Change) -> None:

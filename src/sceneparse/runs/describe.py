@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from rich.table import Table
 
 from sceneparse import build
-from sceneparse.config import RunConfig
+from sceneparse.config import Ade20kData, FolderData, RunConfig, SyntheticData
 from sceneparse.data.folder import folder_labels
 from sceneparse.labels import ade20k_labels
 from sceneparse.models.block import mermaid
 from sceneparse.models.summary import Layer, layers_of
+from sceneparse.published import published_labels
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class Description:
 def describe(config: RunConfig) -> Description:
     """Build the network of a config, without weights to start from, and measure it.
 
-    The number of classes is that of the data where they are there, else that of ADE20K.
+    The number of classes is that of the data set, whose files are looked at where they tell it.
     """
     num_classes = _num_classes(config)
     segmenter = build.segmenter(build.untrained(config.model), num_classes)
@@ -72,6 +73,10 @@ def describe(config: RunConfig) -> Description:
 
 
 def _num_classes(config: RunConfig) -> int:
-    if config.data.kind == "folder":
-        return folder_labels(config.data.root).num_classes
-    return ade20k_labels().num_classes
+    match config.data:
+        case FolderData(root=root):
+            return folder_labels(root.expanduser()).num_classes
+        case Ade20kData() | SyntheticData():
+            return ade20k_labels().num_classes
+        case published:
+            return published_labels(published).num_classes

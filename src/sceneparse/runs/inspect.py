@@ -1,8 +1,9 @@
 """A look at a whole data set: what is in it, and what is wrong with it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,12 +12,13 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
-from sceneparse.data.ade20k import ade20k
 from sceneparse.data.dataset import PairedFiles
-from sceneparse.data.folder import folder, is_folder
+from sceneparse.data.folder import folder
 from sceneparse.data.loader import prefetched
+from sceneparse.data.recognise import Layout, open_published
 from sceneparse.errors import InputError
 from sceneparse.labels import Labels
+from sceneparse.runs.data_files import data_at
 
 
 @dataclass(frozen=True)
@@ -89,39 +91,73 @@ class DataReport:
         return "\n".join(lines)
 
 
-def inspect_data(root: Path, console: Console) -> DataReport:
-    """Read every pixel of a data set in ADE20K's layout or a `folder`.
+def inspect_data(path: Path, console: Console) -> DataReport:
+    """Read every pixel of a `folder`, or of a published data set in its layout.
+
+    Args:
+        path: The data set, or the config of a run on it.
+        console: Where progress is shown.
 
     Raises:
         InputError: If it is neither, or its pictures and masks do not pair.
     """
-    splits = _open(root)
+    root, layout = data_at(path)
+    splits = _open(root, layout)
     labels = next(iter(splits.values())).labels
     problems: list[str] = []
     counts: list[SplitCounts] = []
     with Progress(console=console, transient=True) as progress:
         for name, pairs in splits.items():
             task = progress.add_task(name, total=len(pairs))
-            found: list[tuple[tuple[int, int], NDArray[np.int64], int]] = []
+            sums = _Sums(labels.num_classes)
             for result in prefetched(_counted(pairs), range(len(pairs)), threads=2, ahead=8):
                 progress.advance(task)
                 if isinstance(result, str):
                     problems.append(result)
                 else:
-                    found.append(result)
-            counts.append(_added(name, found, labels.num_classes))
+                    sums.add(result)
+            counts.append(sums.of_split(name))
     return DataReport(root, labels, counts, problems)
 
 
-def _open(root: Path) -> dict[str, PairedFiles]:
-    if is_folder(root):
-        return {split: folder(root, split) for split in ("training", "validation")}
-    splits = [split for split in ("training", "validation") if (root / "images" / split).is_dir()]
-    return {split: ade20k(root, split) for split in splits or ["training"]}
+class _PictureCounts(NamedTuple):
+    """What was counted in one picture: its height and width, pixels of each class, and void."""
+
+    size: tuple[int, int]
+    pixels: NDArray[np.int64]
+    void: int
 
 
-def _counted(pairs: PairedFiles) -> Any:
-    def count(index: int) -> tuple[tuple[int, int], NDArray[np.int64], int] | str:
+class _Sums:
+    """Counts of a split, added up picture by picture: with thousands of classes, lists fill up."""
+
+    def __init__(self, num_classes: int) -> None:
+        self._sizes: list[tuple[int, int]] = []
+        self._pixels = np.zeros(num_classes, np.int64)
+        self._pictures = np.zeros(num_classes, np.int64)
+        self._void = 0
+
+    def add(self, counts: _PictureCounts) -> None:
+        """Add a picture."""
+        self._sizes.append(counts.size)
+        self._pixels += counts.pixels
+        self._pictures += counts.pixels > 0
+        self._void += counts.void
+
+    def of_split(self, name: str) -> SplitCounts:
+        """Return what came together."""
+        sizes = np.array(self._sizes, np.int64).reshape(-1, 2)
+        return SplitCounts(name, sizes, self._pixels, self._pictures, self._void)
+
+
+def _open(root: Path, layout: Layout | None) -> dict[str, PairedFiles]:
+    if layout:
+        return open_published(layout, root)
+    return {split: folder(root, split) for split in ("training", "validation")}
+
+
+def _counted(pairs: PairedFiles) -> Callable[[int], _PictureCounts | str]:
+    def count(index: int) -> _PictureCounts | str:
         try:
             mask = pairs[index].mask
         except InputError as error:
@@ -129,20 +165,9 @@ def _counted(pairs: PairedFiles) -> Any:
         labels = pairs.labels
         pixels = np.bincount(mask.ravel(), minlength=labels.ignore_index + 1)
         size = (mask.shape[0], mask.shape[1])
-        return size, pixels[: labels.num_classes], int(pixels[labels.ignore_index])
+        return _PictureCounts(size, pixels[: labels.num_classes], int(pixels[labels.ignore_index]))
 
     return count
-
-
-def _added(name: str, found: list[Any], num_classes: int) -> SplitCounts:
-    pixels = np.array([result[1] for result in found]).reshape(-1, num_classes)
-    return SplitCounts(
-        name=name,
-        sizes=np.array([result[0] for result in found]).reshape(-1, 2),
-        pixels=pixels.sum(axis=0),
-        pictures=(pixels > 0).sum(axis=0),
-        void=sum(result[2] for result in found),
-    )
 
 
 def _split_line(split: SplitCounts) -> str:

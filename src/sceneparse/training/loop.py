@@ -180,6 +180,9 @@ def _on_device(job: Job, batch: Batch) -> tuple[Tensor, Tensor]:
         for tensor in map(torch.from_numpy, (batch.image, batch.mask, batch.colors))
     )
     image = image.permute(0, 3, 1, 2)
+    if mask.dtype == torch.uint16:
+        # In which torch moves numbers, and computes hardly anything.
+        mask = mask.int()
     if job.loader.transform.leaves_colors:
         image = changed_colors_of_batch(image, colors)
     return image, mask

@@ -86,6 +86,9 @@ class TorchBackend:
         """Decide at the size of the truth, tile by tile, and count."""
         size = (truth.shape[0], truth.shape[1])
         target = _tensor(truth).to(self._device)
+        if target.dtype == torch.uint16:
+            # In which torch moves numbers, and computes hardly anything.
+            target = target.int()
         prediction = torch.empty(size, dtype=torch.int32, device=self._device)
         loss = torch.zeros((), dtype=sum_dtype(self._device), device=self._device)
         for part in self._decisions(logits, covered, size):
