@@ -30,6 +30,11 @@ def network(
     return EncoderUNet(Encoder(name, "none"), 5, (24, 16, 8), stride, options=options)
 
 
+def bias(conv: nn.Conv2d) -> Tensor:
+    assert conv.bias is not None
+    return conv.bias
+
+
 def bilinear(cells: Tensor, size: tuple[int, int]) -> Tensor:
     """Resize `(h, w)` place by place; centres are at half-integers."""
     resized = cells.new_zeros(size)
@@ -58,8 +63,8 @@ def test_the_gate_is_that_of_the_paper() -> None:
                 patch = skip[picture, :, 2 * row : 2 * row + 2, 2 * column : 2 * column + 2]
                 joined = (gate.of_skip.weight * patch).sum(dim=(1, 2, 3))
                 joined += gate.of_gate.weight[:, :, 0, 0] @ features[picture, :, row, column]
-                joined = (joined + gate.of_gate.bias).clamp(min=0)
-                logit = gate.share.weight[0, :, 0, 0] @ joined + gate.share.bias[0]
+                joined = (joined + bias(gate.of_gate)).clamp(min=0)
+                logit = gate.share.weight[0, :, 0, 0] @ joined + bias(gate.share)[0]
                 share[row, column] = 1 / (1 + math.exp(-float(logit)))
         expected[picture] = skip[picture] * bilinear(share, (8, 6))
     torch.testing.assert_close(gate(skip, features), expected)
@@ -75,11 +80,11 @@ def test_open_gates_leave_the_plain_decoder() -> None:
     assert len(gates) == 3
     for gate in gates:
         gate.share.weight.zero_()
-        gate.share.bias.fill_(100)
+        bias(gate.share).fill_(100)
     image = torch.randn(2, 3, 64, 96)
     assert torch.equal(gated.eval()(image), plain.eval()(image))
     for gate in gates:
-        gate.share.bias.fill_(-100)
+        bias(gate.share).fill_(-100)
     assert not torch.equal(gated(image), plain(image))
 
 

@@ -36,21 +36,26 @@ def test_the_loss_is_the_weighted_sum_over_all_heads(
     image, mask = batch
     segmenter = segmenter_with(0.3).eval()
     seen: list[torch.Tensor] = []
+
+    def note(_module: object, _inputs: object, output: torch.Tensor) -> None:
+        seen.append(output)
+
     for block in segmenter.network.decoder:
-        block.register_forward_hook(lambda _module, _inputs, output: seen.append(output))
+        block.register_forward_hook(note)
     loss = CrossEntropy(255, label_smoothing=0.1, in_strips=in_strips)
     sums = segmenter(image, mask, loss)
     network = segmenter.network
     assert isinstance(network, EncoderUNet)
     heads = [(network.auxiliary[0], 16, 0.3), (network.auxiliary[1], 8, 0.3), (network.head, 4, 1)]
-    expected = 0.0
+    expected = torch.zeros(())
+    prediction = mask
     for features, (head, stride, weight) in zip(seen, heads, strict=True):
         logits = upsample(head(features), (50 / stride, 70 / stride), (50, 70))
         expected += weight * F.cross_entropy(
             logits, mask.long(), ignore_index=255, label_smoothing=0.1, reduction="sum"
         )
         prediction = logits.argmax(dim=1)
-    torch.testing.assert_close(sums.total, torch.as_tensor(expected))
+    torch.testing.assert_close(sums.total, expected)
     assert torch.equal(sums.confusion, confusion_matrix(prediction, mask, 5, 255))
 
 
