@@ -148,23 +148,64 @@ class RunFolder:
         write_text(self.config, config_yaml(config))
 
 
-def write_weights(path: Path, weights: Weights) -> None:
+def write_weights(
+    path: Path, weights: Weights, *, half: bool = False, most_bytes: int | None = None
+) -> int:
     """Write a network so that the one file can be used alone.
 
     Config and labels go into the header; no code is stored.
+
+    Args:
+        path: The file.
+        weights: The network.
+        half: Store weights in fp16, which rounds them to three digits.
+        most_bytes: Of the file; none for any size.
+
+    Returns:
+        The size of the file in bytes.
+
+    Raises:
+        InputError: If it would be too large, or cannot be written.
     """
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.tensors.items()}
+    if half:
+        tensors = {name: _halved(tensor) for name, tensor in tensors.items()}
     metadata = {
         "format": "sceneparse 1",
         "config": config_yaml(weights.config),
         "labels": weights.labels.to_json(),
     }
+    content = save(tensors, metadata)
+    if most_bytes is not None and len(content) > most_bytes:
+        raise InputError(
+            f"{path}: would have {len(content) / 1e6:.2f} MB, more than {most_bytes / 1e6:g} MB; "
+            "nothing was written; "
+            + (
+                "train a smaller network"
+                if half
+                else "store it in fp16, or train a smaller network"
+            )
+        )
     with _replaced(path) as temporary:
-        temporary.write_bytes(save(tensors, metadata))
+        temporary.write_bytes(content)
+    return len(content)
+
+
+def _halved(tensor: Tensor) -> Tensor:
+    """Round weights to fp16, but for those that it cannot hold.
+
+    Vectors stay as they are: running statistics and what multiplies them may be of any size, and
+    all together they are a hundredth of a network.
+    """
+    is_vector = sum(side > 1 for side in tensor.shape) < 2
+    if is_vector or not tensor.is_floating_point():
+        return tensor
+    half = tensor.half()
+    return half if half.isfinite().all() else tensor
 
 
 def read_weights(path: Path) -> Weights:
-    """Read a network from a weights file.
+    """Read a network from a weights file; what is stored in fp16 or bf16 is widened to fp32.
 
     Raises:
         InputError: If the file is broken or was not written by sceneparse.
@@ -172,7 +213,7 @@ def read_weights(path: Path) -> Weights:
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            tensors = {name: _widened(file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118
     except FileNotFoundError:
         raise InputError(f"{path}: no such weights file") from None
     except (SafetensorError, OSError) as error:
@@ -187,6 +228,10 @@ def read_weights(path: Path) -> Weights:
         config=parse_config(metadata["config"], f"{path} (config)"),
         labels=labels_from_text(metadata["labels"], f"{path} (labels)"),
     )
+
+
+def _widened(tensor: Tensor) -> Tensor:
+    return tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor
 
 
 def write_checkpoint(path: Path, state: Mapping[str, Any]) -> None:

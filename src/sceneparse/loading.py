@@ -1,21 +1,31 @@
-"""From a model on disk to a predictor."""
+"""From a model on disk to a predictor, or to a network that goes on learning."""
 
+from importlib import resources
 from pathlib import Path
+from typing import assert_never
 
 import torch
 
 from sceneparse import build
 from sceneparse.checkpoint import WEIGHTS_FILE, Weights, read_weights
+from sceneparse.config import EncoderUNetModel, ModelConfig, UNetModel
 from sceneparse.device import best_device, native_precision
 from sceneparse.errors import InputError
 from sceneparse.inference.predictor import Predictor
+from sceneparse.labels import Labels
+from sceneparse.models.level import AUXILIARY
+from sceneparse.models.segmenter import Segmenter
+from sceneparse.models.transfer import Transfer, transfer
+
+# The model that the package holds; its card is beside it.
+BUNDLED = resources.files("sceneparse") / "assets" / WEIGHTS_FILE
 
 
-def load(model: str | Path, device: str = "auto") -> Predictor:
+def load(model: str | Path = "bundled", device: str = "auto") -> Predictor:
     """Load a trained model.
 
     Args:
-        model: A run folder or a weights file.
+        model: A run folder, a weights file, or `bundled`, the model of the package.
         device: `auto`, or a torch device such as `cpu` or `cuda:1`.
 
     Raises:
@@ -25,17 +35,73 @@ def load(model: str | Path, device: str = "auto") -> Predictor:
 
 
 def find_weights(model: str | Path) -> Weights:
-    """Read the weights that a run folder or a weights file holds.
+    """Read the weights of a run folder, of a weights file or, named `bundled`, of the package.
 
     Raises:
         InputError: If there are none.
     """
-    path = Path(model)
+    if model == "bundled":
+        return _bundled_weights()
+    path = Path(model).expanduser()
     if path.is_dir():
         path = path / WEIGHTS_FILE
         if not path.is_file():
             raise InputError(f"{path}: no such file; a run writes it after its first validation")
     return read_weights(path)
+
+
+def _bundled_weights() -> Weights:
+    if not BUNDLED.is_file():
+        raise InputError(
+            "this installation has no bundled model; give --model, a run folder or a weights file"
+        )
+    with resources.as_file(BUNDLED) as path:
+        return read_weights(path)
+
+
+def segmenter_to_train(config: ModelConfig, labels: Labels) -> tuple[Segmenter, Transfer | None]:
+    """Make a network with the weights that its training starts from.
+
+    Args:
+        config: Which network, and from what it starts.
+        labels: The classes that it is going to learn.
+
+    Returns:
+        The network, and what it took of another model, if it starts from one.
+
+    Raises:
+        InputError: If there are no such weights, or nothing of them fits.
+    """
+    if config.weights in ("imagenet", "none"):
+        return build.segmenter(config, labels.num_classes), None
+    given = find_weights(config.weights)
+    segmenter = build.segmenter(build.untrained(config), labels.num_classes)
+    taken = transfer(segmenter, given.tensors, labels.class_names, given.labels.class_names)
+    if not taken.fits:
+        raise InputError(
+            f"model.weights: nothing in {config.weights} fits; found {_named(given.config.model)}, "
+            f"expected {_named(config)}; train the same kind of network, or set model.weights=none"
+        )
+    return segmenter, taken
+
+
+def _named(config: ModelConfig) -> str:
+    match config:
+        case UNetModel():
+            return f"{config.kind} of width {config.width}"
+        case EncoderUNetModel():
+            return f"{config.kind} over {config.encoder}"
+        case _:
+            assert_never(config)
+
+
+def deployed(weights: Weights) -> Weights:
+    """Leave out what only training needs; predictions stay the same."""
+    model = build.deployed(weights.config.model)
+    tensors = {
+        name: tensor for name, tensor in weights.tensors.items() if not name.startswith(AUXILIARY)
+    }
+    return Weights(tensors, weights.config.model_copy(update={"model": model}), weights.labels)
 
 
 def predictor_of(weights: Weights, device: torch.device) -> Predictor:
@@ -44,8 +110,9 @@ def predictor_of(weights: Weights, device: torch.device) -> Predictor:
     Raises:
         InputError: If the weights do not fit the network that their config describes.
     """
+    weights = deployed(weights)
     config = weights.config
-    segmenter = build.segmenter(build.untrained(config.model), weights.labels.num_classes)
+    segmenter = build.segmenter(config.model, weights.labels.num_classes)
     try:
         segmenter.load_state_dict(weights.tensors)
     except RuntimeError as error:

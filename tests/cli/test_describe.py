@@ -35,6 +35,13 @@ def test_model_has_the_classes_of_its_data_set(cli: Cli) -> None:
         assert f"{classes} classes" in done.stdout
 
 
+def test_model_tells_auxiliary_heads_from_the_network(cli: Cli) -> None:
+    done = cli("model", CONFIGS / "lite0.yaml", "model.deep_supervision=0.4", "transform.size=64")
+    assert done.returncode == 0, done.stderr
+    assert f"parameters, {(128 + 64 + 2) * 150:,} more in training" in done.stdout
+    assert "decoder_1 --> auxiliary_head_1_in_training" in done.stdout
+
+
 def test_config_prints_defaults_and_overrides(cli: Cli) -> None:
     done = cli("config", CONFIGS / "unet.yaml", "optimizer.lr=3e-4")
     assert yaml.safe_load(done.stdout)["optimizer"]["lr"] == 3e-4

@@ -47,3 +47,13 @@ def test_the_encoder_has_its_own_rate(segmenter: Segmenter) -> None:
     encoder = {id(p) for p in segmenter.network.encoder.parameters()}
     assert all(value == (2.5e-4 if key in encoder else 1e-3) for key, value in rate.items())
     assert torch.optim.Adam(groups).param_groups[0]["base_lr"] in (1e-3, 2.5e-4)
+
+
+def test_what_is_fixed_is_in_no_group(segmenter: Segmenter) -> None:
+    encoder = segmenter.network.encoder
+    assert isinstance(encoder, Encoder)
+    encoder.fix(5)
+    groups = parameter_groups(segmenter, 1e-3, 0.05, 0.5)
+    grouped = {id(parameter) for group in groups for parameter in group["params"]}
+    fixed = {id(p) for p in encoder.parameters()}
+    assert grouped == {id(p) for p in segmenter.parameters()} - fixed

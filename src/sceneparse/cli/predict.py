@@ -10,8 +10,10 @@ from sceneparse.cli.output import console
 
 def predict(
     images: Annotated[list[Path], typer.Argument(help="Pictures, or folders of them.")],
-    model: Annotated[str, typer.Option(help="A run folder or a weights file.")],
     out: Annotated[Path, typer.Option(help="Where results go.")],
+    model: Annotated[
+        str, typer.Option(help="A run folder, a weights file, or the model of the package.")
+    ] = "bundled",
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace results that are there.")
     ] = False,

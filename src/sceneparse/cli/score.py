@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    model: Annotated[str, typer.Argument(help="A run folder or a weights file.")],
+    model: Annotated[
+        str, typer.Argument(help="A run folder, a weights file, or `bundled`, the package's model.")
+    ],
     overrides: Annotated[
         list[str] | None,
         typer.Argument(

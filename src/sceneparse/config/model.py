@@ -1,10 +1,24 @@
 """Which network a run trains."""
 
+from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from sceneparse.config.section import Section
+
+# A path is a run folder or a weights file.
+Start = Literal["bundled", "none"] | Path
+EncoderStart = Literal["imagenet", "bundled", "none"] | Path
+
+
+def _not_imagenet(start: Start) -> Start:
+    if start == Path("imagenet"):
+        raise ValueError(
+            "nobody has ImageNet weights of the plain U-Net; use none, bundled, a run folder or a "
+            "weights file, or model.kind=encoder_unet"
+        )
+    return start
 
 
 class UNetModel(Section):
@@ -13,6 +27,8 @@ class UNetModel(Section):
     kind: Literal["unet"] = "unet"
     width: int = Field(default=64, ge=2, le=1024, multiple_of=2)
     """Channels of the first stage; each deeper one has twice as many."""
+    weights: Annotated[Start, AfterValidator(_not_imagenet)] = "none"
+    """What training starts from: `none`, random numbers; `bundled`; a run folder or a file."""
     normalization: Literal["batch", "group"] = "batch"
     """`batch`, over the whole batch of all processes; `group`, which does not depend on it."""
 
@@ -23,8 +39,9 @@ class EncoderUNetModel(Section):
     kind: Literal["encoder_unet"]
     encoder: str = "tf_efficientnet_lite0"
     """Name of a timm model."""
-    weights: Literal["imagenet", "none"] = "imagenet"
-    """What the encoder starts from: its ImageNet weights, or random numbers."""
+    weights: EncoderStart = "imagenet"
+    """What training starts from: `imagenet`, for the encoder; `none`, random numbers; `bundled`,
+    the model of the package; or a run folder or weights file, of which all that fits is taken."""
     decoder_channels: tuple[Annotated[int, Field(ge=1, le=4096)], ...] = Field(
         default=(256, 128, 64, 32, 16), min_length=1
     )
@@ -33,6 +50,21 @@ class EncoderUNetModel(Section):
     """Pixels of input per cell of the logits, which are then upsampled."""
     normalization: Literal["batch", "group"] = "batch"
     """Of the decoder; the encoder keeps what its weights were made with."""
+    block: Literal["plain", "separable"] = "plain"
+    """Of the decoder's convolutions; `separable`, depthwise and then 1×1, is faster on a CPU."""
+    attention: bool = False
+    """Attention gates on the skips (Oktay et al., 2018)."""
+    pyramid_pooling: bool = False
+    """What the whole picture shows, beside each place of the deepest stage (Zhao et al., 2017)."""
+    deep_supervision: float = Field(default=0.0, ge=0, le=10)
+    """What the loss of each coarser decoder level counts, with a head of its own in training; the
+    training loss then contains them. 0: none."""
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    """Probability that a channel is hidden from the head in training."""
+    freeze_stages: int = Field(default=0, ge=0, le=32)
+    """Encoder stages, shallowest first, that stay as they are; they cost no backward pass."""
+    freeze_norm: bool = False
+    """Batch norms of the encoder use their running statistics, which stay as they are."""
 
 
 ModelConfig = Annotated[UNetModel | EncoderUNetModel, Field(discriminator="kind")]

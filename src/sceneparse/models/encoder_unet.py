@@ -2,28 +2,71 @@
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, assert_never, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sceneparse.models.attention import AttentionGate
 from sceneparse.models.block import Block
 from sceneparse.models.encoder import Encoder
+from sceneparse.models.level import Level
 from sceneparse.models.normalization import Normalization
+from sceneparse.models.pyramid_pooling import PyramidPooling
+from sceneparse.models.separable import separable_double_conv
 from sceneparse.models.unet import double_conv
+
+Convolutions = Literal["plain", "separable"]
+
+
+@dataclass(frozen=True)
+class DecoderOptions:
+    """What a decoder has beyond the paper's.
+
+    Attributes:
+        block: Kind of the two convolutions in each block.
+        attention: Whether attention gates are on the skips.
+        pyramid_pooling: Whether the deepest stage goes through pyramid pooling.
+        deep_supervision: What the loss of each coarser level counts in training; 0: no such heads.
+        dropout: Probability that a channel is hidden from the head in training.
+    """
+
+    block: Convolutions = "plain"
+    attention: bool = False
+    pyramid_pooling: bool = False
+    deep_supervision: float = 0.0
+    dropout: float = 0.0
 
 
 class DecoderBlock(nn.Module):
     """Upsample, concatenate with the skip where the encoder has one, convolve twice."""
 
     def __init__(
-        self, in_channels: int, skip_channels: int, out_channels: int, norm: Normalization
+        self,
+        in_channels: int,
+        skip_channels: int,
+        out_channels: int,
+        norm: Normalization,
+        options: DecoderOptions,
     ) -> None:
         super().__init__()
-        self.conv = double_conv(in_channels + skip_channels, out_channels, out_channels, norm)
+        gated = options.attention and skip_channels > 0
+        self.gate = AttentionGate(skip_channels, in_channels) if gated else None
+        match options.block:
+            case "plain":
+                convolutions = double_conv
+            case "separable":
+                convolutions = separable_double_conv
+            case _:
+                assert_never(options.block)
+        self.conv = convolutions(in_channels + skip_channels, out_channels, out_channels, norm)
 
     def forward(self, features: Tensor, skip: Tensor | None) -> Tensor:
         """Join features `(B, D, h, w)` with a skip `(B, S, 2h, 2w)`; without one just upsample."""
+        if skip is not None and self.gate is not None:
+            skip = self.gate(skip, features)
         size = skip.shape[2:] if skip is not None else [2 * side for side in features.shape[2:]]
         features = F.interpolate(features, size=size, mode="bilinear")
         return self.conv(features if skip is None else torch.cat([skip, features], dim=1))
@@ -47,8 +90,9 @@ class EncoderUNet(nn.Module):
         decoder_channels: Sequence[int],
         output_stride: int,
         norm: Normalization = "batch",
+        options: DecoderOptions | None = None,
     ) -> None:
-        """Build the decoder and the head.
+        """Build the decoder and the heads.
 
         Args:
             encoder: The pyramid.
@@ -57,50 +101,112 @@ class EncoderUNet(nn.Module):
                 `output_stride` are not built, and the last width serves any that are not given.
             output_stride: 1, 2 or 4.
             norm: What normalises in the decoder; the encoder keeps what its weights were made with.
+            options: What else the decoder has; none for nothing.
         """
         super().__init__()
+        self.options = options = options or DecoderOptions()
         self.encoder = encoder
         self.input_stride = encoder.strides[-1]
         self.output_stride = output_stride
         skips = dict(zip(encoder.strides, encoder.channels, strict=True))
         self.skip_strides: list[int] = []
-        self.decoder = nn.ModuleList()
+        self.pooling = None
         channels, stride = encoder.channels[-1], encoder.strides[-1]
+        if options.pyramid_pooling:
+            self.pooling = PyramidPooling(channels, decoder_channels[0])
+            channels = decoder_channels[0]
+        self.decoder = nn.ModuleList()
         widths = itertools.chain(decoder_channels, itertools.repeat(decoder_channels[-1]))
+        built: list[int] = []
         while stride > output_stride:
             stride //= 2
             width = next(widths)
-            self.decoder.append(DecoderBlock(channels, skips.get(stride, 0), width, norm))
+            self.decoder.append(DecoderBlock(channels, skips.get(stride, 0), width, norm, options))
             self.skip_strides.append(stride)
+            built.append(width)
             channels = width
         self.head = nn.Conv2d(channels, num_classes, 1)
+        supervised = built[:-1] if options.deep_supervision else []
+        self.auxiliary = nn.ModuleList([nn.Conv2d(width, num_classes, 1) for width in supervised])
 
     def features(self, image: Tensor) -> Tensor:
         """Compute `(B, D, H / output_stride, W / output_stride)` of a normalised image."""
+        return self._decoded(image)[-1]
+
+    def levels(self, image: Tensor) -> list[Level]:
+        """Compute what the loss sees of a normalised image, the features of the head first.
+
+        Auxiliary heads on the coarser levels shorten the way of the gradient (Lee et al., 2015,
+        Deeply-Supervised Nets, arXiv 1409.5185).
+        """
+        decoded = self._decoded(image)
+        weight = self.options.deep_supervision
+        coarser = zip(self.auxiliary, decoded[1:], self.skip_strides, strict=False)
+        return [
+            Level(decoded[-1], self.head, self.output_stride),
+            *(
+                Level(features, cast("nn.Conv2d", head), at, weight)
+                for head, features, at in coarser
+            ),
+        ]
+
+    def _decoded(self, image: Tensor) -> list[Tensor]:
+        """Compute what goes into the decoder and what comes out of each block, deepest first."""
         stages = dict(zip(self.encoder.strides, self.encoder(image), strict=True))
         features = stages[self.encoder.strides[-1]]
+        if self.pooling is not None:
+            features = self.pooling(features)
+        decoded = [features]
         for block, stride in zip(self.decoder, self.skip_strides, strict=True):
             features = block(features, stages.get(stride))
-        return features
+            decoded.append(features)
+        if self.options.dropout:
+            decoded[-1] = F.dropout2d(decoded[-1], self.options.dropout, self.training)
+        return decoded
 
     def forward(self, image: Tensor) -> Tensor:
         """Compute logits `(B, num_classes, H / s, W / s)` at the output stride s."""
         return self.head(self.features(image))
 
     def blocks(self) -> list[Block]:
-        """Describe the network as built, from the image to the head."""
+        """Describe the network as built, from the image to the heads."""
+        return [*self._encoder_blocks(), *self._decoder_blocks(), *self._heads()]
+
+    def _encoder_blocks(self) -> list[Block]:
         encoder = self.encoder
-        names = {stride: f"encoder stage {stride}" for stride in encoder.strides}
+        widths = [3, *encoder.channels]
+        return [
+            Block(_stage(stride), before, after, stride)
+            for stride, (before, after) in zip(
+                encoder.strides, itertools.pairwise(widths), strict=True
+            )
+        ]
+
+    def _decoder_blocks(self) -> list[Block]:
         blocks: list[Block] = []
-        channels = 3
-        for stride, width in zip(encoder.strides, encoder.channels, strict=True):
-            blocks.append(Block(names[stride], channels, width, stride))
-            channels = width
-        for number, (block, stride) in enumerate(
+        if self.pooling is not None:
+            into, out = self.encoder.channels[-1], self.pooling.out_channels
+            blocks.append(Block("pyramid pooling", into, out, self.input_stride))
+        for number, (module, stride) in enumerate(
             zip(self.decoder, self.skip_strides, strict=True), start=1
         ):
-            layers = [layer for layer in block.modules() if isinstance(layer, nn.Conv2d)]
-            widths = (layers[0].in_channels, layers[-1].out_channels)
-            blocks.append(Block(f"decoder {number}", *widths, stride, names.get(stride)))
-        head = (self.head.in_channels, self.head.out_channels)
-        return [*blocks, Block("head", *head, self.output_stride)]
+            block = cast("DecoderBlock", module)
+            convs = [layer for layer in block.conv.modules() if isinstance(layer, nn.Conv2d)]
+            skip = _stage(stride) if stride in self.encoder.strides else None
+            widths = (convs[0].in_channels, convs[-1].out_channels)
+            gated = block.gate is not None
+            blocks.append(Block(f"decoder {number}", *widths, stride, skip, gated))
+        return blocks
+
+    def _heads(self) -> list[Block]:
+        heads = [Block("head", self.head.in_channels, self.head.out_channels, self.output_stride)]
+        supervised = zip(self.auxiliary, self.skip_strides, strict=False)
+        for number, (module, stride) in enumerate(supervised, start=1):
+            head = cast("nn.Conv2d", module)
+            name, block = f"auxiliary head {number} in training", f"decoder {number}"
+            heads.append(Block(name, head.in_channels, head.out_channels, stride, after=block))
+        return heads
+
+
+def _stage(stride: int) -> str:
+    return f"encoder stage {stride}"

@@ -50,13 +50,17 @@ class Segmenter(nn.Module):
 
     def features(self, image: Tensor) -> Tensor:
         """Compute the decoder's features of pictures `(B, 3, H, W)`, uint8 or float in 0..255."""
+        return self.network.features(self._prepared(image))
+
+    def _prepared(self, image: Tensor) -> Tensor:
+        """Normalise, pad and lay out pictures."""
         image = self.normalised(image)
         height, width = image.shape[2:]
         stride = self.network.input_stride
         padding = (0, -width % stride, 0, -height % stride)
         if any(padding):
             image = F.pad(image, padding, mode="replicate")
-        return self.network.features(image.contiguous(memory_format=self.memory_format))
+        return image.contiguous(memory_format=self.memory_format)
 
     def normalised(self, image: Tensor) -> Tensor:
         """Bring pictures `(B, 3, H, W)` in 0..255 to the scale that the network was made for."""
@@ -75,8 +79,7 @@ class Segmenter(nn.Module):
 
     def covered(self, height: int, width: int) -> tuple[float, float]:
         """Return rows and columns of output cells that a picture of this size takes up."""
-        stride = self.network.output_stride
-        return height / stride, width / stride
+        return _cells((height, width), self.network.output_stride)
 
     def forward(self, image: Tensor, mask: Tensor | None = None, loss: Loss | None = None) -> Any:
         """Compute logits `(B, C, h, w)` at the decoder's stride, or the loss where one is given.
@@ -87,9 +90,19 @@ class Segmenter(nn.Module):
         Args:
             image: Pictures `(B, 3, H, W)`, uint8 or float in 0..255.
             mask: Train ids `(B, H, W)`; needed by the loss.
-            loss: Turns features, head, covered cells and mask into what is returned.
+            loss: Turns features, head, covered cells and mask into a sum and a confusion matrix.
+                Of a network with auxiliary heads, their sums, weighted, are added to the first.
         """
-        features = self.features(image)
         if loss is None or mask is None:
-            return self.network.head(features)
-        return loss(features, self.network.head, self.covered(*image.shape[2:]), mask)
+            return self.network.head(self.features(image))
+        size = (image.shape[2], image.shape[3])
+        main, *auxiliary = self.network.levels(self._prepared(image))
+        sums = loss(main.features, main.head, _cells(size, main.stride), mask)
+        for level in auxiliary:
+            extra = loss(level.features, level.head, _cells(size, level.stride), mask)
+            sums = sums._replace(total=sums.total + level.weight * extra.total)
+        return sums
+
+
+def _cells(size: tuple[int, int], stride: int) -> tuple[float, float]:
+    return size[0] / stride, size[1] / stride

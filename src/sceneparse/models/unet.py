@@ -4,6 +4,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sceneparse.models.block import Block
+from sceneparse.models.level import Level
 from sceneparse.models.normalization import Normalization, normalization
 
 
@@ -119,6 +120,10 @@ class UNet(nn.Module):
         for block in self.decoder:
             features = block(features, skips.pop())
         return features
+
+    def levels(self, image: Tensor) -> list[Level]:
+        """Compute what the loss sees of a normalised image."""
+        return [Level(self.features(image), self.head, self.output_stride)]
 
     def forward(self, image: Tensor) -> Tensor:
         """Compute logits `(B, num_classes, H, W)` from a normalised image `(B, 3, H, W)`."""

@@ -26,7 +26,7 @@ class EvaluationTarget:
     """What is to be scored on what.
 
     Attributes:
-        model: A run folder or a weights file.
+        model: A run folder, a weights file, or `bundled`.
         root: Where the data are; none for where the model was trained.
         split: Which part of them.
         overrides: `inference.field=value`: pictures are sized for the network in another way.

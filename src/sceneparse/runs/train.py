@@ -10,7 +10,7 @@ from rich.console import Console
 
 from sceneparse import build
 from sceneparse.checkpoint import RunFolder, read_checkpoint
-from sceneparse.config import DataConfig, RunConfig, SyntheticData
+from sceneparse.config import DataConfig, ModelConfig, RunConfig, SyntheticData
 from sceneparse.config.reading import config_differences, resumed_config
 from sceneparse.data.dataset import Dataset, PairedFiles
 from sceneparse.data.index import checked_sizes
@@ -18,7 +18,9 @@ from sceneparse.data.packed import Packed
 from sceneparse.errors import InputError
 from sceneparse.inference.evaluate import Evaluation, EvaluationSums
 from sceneparse.inference.predictor import Predictor
-from sceneparse.loading import find_weights, predictor_of
+from sceneparse.labels import Labels
+from sceneparse.loading import find_weights, predictor_of, segmenter_to_train
+from sceneparse.models.segmenter import Segmenter
 from sceneparse.processes import Place, find_place
 from sceneparse.runs.assembly import assemble
 from sceneparse.runs.cache import cache_notes
@@ -83,7 +85,7 @@ def _train(
     training, validation = _opened(config, place, console)
     data_key = _data_key(training, place)
     torch.manual_seed(config.seed)
-    segmenter = build.segmenter(config.model, training.labels.num_classes)
+    segmenter = _at_start(config.model, training.labels, console, resume=resume)
     # Measured where there is something to measure, so that all decide alike.
     plan = from_first(lambda: resolve(config, segmenter, training, place))
     config = plan.stored_in(config)
@@ -112,6 +114,16 @@ def _train(
     if finished:
         recorder.finish(predictor_of(find_weights(folder.path), job.fabric.device))
     return _trained(folder, state, predictor, finished=finished)
+
+
+def _at_start(config: ModelConfig, labels: Labels, console: Console, *, resume: bool) -> Segmenter:
+    """Make the network as it is before its first step, and say what it took of another model."""
+    # Of a resumed run everything is in the checkpoint: nothing else is read.
+    start = build.untrained(config) if resume else config
+    segmenter, taken = segmenter_to_train(start, labels)
+    if taken:
+        console.print(f"weights of {start.weights}: {taken}", soft_wrap=True)
+    return segmenter
 
 
 def _trained(

@@ -1,0 +1,138 @@
+"""Starting a network from the weights of another one."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from sceneparse.models.level import AUXILIARY
+
+HEADS = ("network.head.", AUXILIARY)
+# Places that a message names one by one.
+_NAMED = 12
+
+
+class Transfer(NamedTuple):
+    """What a network took of another one's weights.
+
+    Attributes:
+        taken: Names of the tensors that it took; the heads' are not among them.
+        new: Names of those that it keeps as they were.
+        unused: Names of the other network's that have no place in it, or another shape there.
+        kept: Names of the classes whose rows of the head it took.
+        untaught: Names of the classes whose rows are new.
+        convolutions: How many of the tensors taken are weights of convolutions or linear layers.
+    """
+
+    taken: tuple[str, ...]
+    new: tuple[str, ...]
+    unused: tuple[str, ...]
+    kept: tuple[str, ...]
+    untaught: tuple[str, ...]
+    convolutions: int
+
+    @property
+    def fits(self) -> bool:
+        """Whether any convolution was taken: vectors of one length are found in any network."""
+        return self.convolutions > 0
+
+    def __str__(self) -> str:
+        """Say what was taken, and name all that was not."""
+        parts = [
+            f"{len(self.taken)} of {len(self.taken) + len(self.new)} tensors taken",
+            f"head rows of {len(self.kept)} of {len(self.kept) + len(self.untaught)} classes kept",
+        ]
+        if self.untaught:
+            parts.append(f"new classes: {_listed(self.untaught)}")
+        if self.new:
+            parts.append(f"start anew: {_places(self.new)}")
+        if self.unused:
+            parts.append(f"left behind: {_places(self.unused)}")
+        return "; ".join(parts)
+
+
+@torch.no_grad()
+def transfer(
+    segmenter: nn.Module,
+    tensors: Mapping[str, Tensor],
+    class_names: Sequence[str],
+    given_names: Sequence[str],
+) -> Transfer:
+    """Put the weights of another network into one, wherever name and shape are the same.
+
+    Rows of the heads go by the names of their classes, whatever their order.
+
+    Args:
+        segmenter: Is changed.
+        tensors: The other network's parameters and buffers.
+        class_names: The classes of the segmenter.
+        given_names: The classes of the other network.
+    """
+    own = segmenter.state_dict()
+    fitting = _fitting(own, tensors)
+    for name in fitting:
+        own[name].copy_(tensors[name])
+    pairs = _shared(class_names, given_names)
+    mine, theirs = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+    heads = _fitting_heads(own, tensors)
+    for name in heads:
+        own[name][mine] = tensors[name][theirs].to(own[name])
+    kept = set(mine) if any(name.startswith(HEADS[0]) for name in heads) else set[int]()
+    there = {*fitting, *heads}
+    return Transfer(
+        taken=tuple(fitting),
+        new=tuple(name for name in own if name not in there),
+        unused=tuple(name for name in tensors if name not in there),
+        kept=tuple(name for index, name in enumerate(class_names) if index in kept),
+        untaught=tuple(name for index, name in enumerate(class_names) if index not in kept),
+        convolutions=sum(own[name].ndim > 1 and bool(_layer(name)) for name in fitting),
+    )
+
+
+def _fitting(own: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> list[str]:
+    same = [
+        name
+        for name, tensor in own.items()
+        if not name.startswith(HEADS) and name in given and given[name].shape == tensor.shape
+    ]
+    # The counter of a batch norm fits any other: it goes with what else is in its layer.
+    layers = {_layer(name) for name in same if own[name].ndim > 0}
+    return [name for name in same if _layer(name) in layers]
+
+
+def _fitting_heads(own: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> list[str]:
+    """List the tensors of heads that see as many channels; a bias goes with its weight."""
+    heads = [name for name in own if name.startswith(HEADS)]
+    others = {
+        _layer(name)
+        for name in heads
+        if name not in given or given[name].shape[1:] != own[name].shape[1:]
+    }
+    return [name for name in heads if _layer(name) not in others]
+
+
+def _shared(own: Sequence[str], given: Sequence[str]) -> list[tuple[int, int]]:
+    """Pair the places of equal names; of a name that occurs twice, the first with the first."""
+    places: dict[str, list[int]] = defaultdict(list)
+    for place, name in enumerate(given):
+        places[name].append(place)
+    return [(place, places[name].pop(0)) for place, name in enumerate(own) if places[name]]
+
+
+def _layer(name: str) -> str:
+    return name.rpartition(".")[0]
+
+
+def _places(names: Iterable[str]) -> str:
+    """Name the blocks where tensors are, with the number of tensors in each."""
+    blocks = Counter(
+        ".".join(_layer(name).removeprefix("network.").split(".")[:3]) for name in names
+    )
+    return _listed([f"{block} ({count})" for block, count in blocks.items()])
+
+
+def _listed(words: Sequence[str]) -> str:
+    more = len(words) - _NAMED
+    return ", ".join(words[:_NAMED]) + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,56 @@
+"""From a run to one file that can be given away."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from sceneparse.checkpoint import write_weights
+from sceneparse.config import RunConfig, SyntheticData
+from sceneparse.errors import InputError
+from sceneparse.loading import deployed, find_weights
+
+
+class WrittenWeights(NamedTuple):
+    """A file as written.
+
+    Attributes:
+        size: In bytes.
+        tensors: Number of tensors in it.
+        left_out: Number of those of the run that only training needs.
+    """
+
+    size: int
+    tensors: int
+    left_out: int
+
+
+def write_alone(
+    model: str, path: Path, *, half: bool, most_bytes: int | None, overwrite: bool
+) -> WrittenWeights:
+    """Write what predictions need of a model, with its config and labels, to one file.
+
+    Args:
+        model: A run folder or a weights file.
+        path: The file to write.
+        half: Store weights in fp16.
+        most_bytes: Of the file; none for any size.
+        overwrite: Whether a file that is there may be replaced.
+
+    Raises:
+        InputError: If there is no such model, or the file is there already, or would be too large.
+    """
+    if path.is_dir() or (path.exists() and not overwrite):
+        raise InputError(f"{path}: is there already; add --overwrite, or give another file")
+    whole = find_weights(model)
+    weights = deployed(whole)
+    weights = weights._replace(config=_elsewhere(weights.config))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    size = write_weights(path, weights, half=half, most_bytes=most_bytes)
+    return WrittenWeights(size, len(weights.tensors), len(whole.tensors) - len(weights.tensors))
+
+
+def _elsewhere(config: RunConfig) -> RunConfig:
+    """Leave out where the data lay on this machine, but for the last folder's name."""
+    if isinstance(config.data, SyntheticData):
+        return config
+    there = {"root": Path(config.data.root.name), "cache": "auto"}
+    return config.model_copy(update={"data": config.data.model_copy(update=there)})

@@ -1,0 +1,133 @@
+"""Weights from one run to the next, to one small file, and to whoever names no model."""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from sceneparse.checkpoint import read_weights
+from sceneparse.config.reading import parse_config, read_config
+from sceneparse.errors import InputError
+from sceneparse.runs.evaluate import EvaluationTarget, evaluate_model
+from sceneparse.runs.train import train
+from sceneparse.runs.weights import write_alone
+from tests.cli.conftest import Cli
+from tests.conftest import write_rectangles
+
+MODEL = """
+model:
+  kind: encoder_unet
+  encoder: test_resnet
+  weights: none
+  decoder_channels: [16, 8]
+  deep_supervision: 0.4
+  attention: true
+  pyramid_pooling: true
+  dropout: 0.1
+"""
+QUIET = Console(file=StringIO())
+
+
+@pytest.fixture(scope="module")
+def finished(rectangles_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a config and the run that it made, of a network with everything."""
+    folder = tmp_path_factory.mktemp("finished")
+    text = f"""{MODEL}
+data: {{kind: folder, root: {rectangles_root}}}
+transform: {{size: 32}}
+optimizer: {{kind: adam, lr: 0.01}}
+training: {{epochs: 2, batch_size: 4, threads: 1, precision: fp32, device: cpu}}
+inference: {{size: 32}}
+report: {{pictures: 1}}
+"""
+    (folder / "config.yaml").write_text(text)
+    train(parse_config(text, "test"), folder / "run", QUIET)
+    return folder
+
+
+def test_a_run_starts_from_another_and_learns_on(finished: Path, cli: Cli, tmp_path: Path) -> None:
+    # The same pictures under classes in another order, and one that is not there.
+    write_rectangles(tmp_path / "data", {"training": 24, "validation": 6})
+    (tmp_path / "data" / "labels.yaml").write_text(
+        "classes: {2: green, 0: background, 1: red, 7: violet, 3: blue}\n"
+    )
+    shutil.copytree(finished / "run", tmp_path / "first")
+    again = ["model.weights=first", f"data.root={tmp_path / 'data'}", "optimizer.lr=0.003"]
+    done = cli("train", finished / "config.yaml", *again, "--out", "next")
+    assert done.returncode == 0, done.stderr
+    tensors = read_weights(tmp_path / "first" / "model.safetensors").tensors
+    others = sum(not name.startswith(("network.head", "network.aux")) for name in tensors)
+    assert f"weights of first: {others} of {others} tensors taken" in done.stdout
+    assert "head rows of 4 of 5 classes kept; new classes: violet\n" in done.stdout
+    losses = [
+        [float(row.split(",")[3]) for row in table.read_text().split("\n")[1:-1]]
+        for table in (tmp_path / "first" / "metrics.csv", tmp_path / "next" / "metrics.csv")
+    ]
+    assert losses[1][1] < losses[1][0] < losses[0][0]
+    # Nobody needs the first run any more: not who scores the second, nor who resumes it.
+    shutil.rmtree(tmp_path / "first")
+    next_run = tmp_path / "next"
+    assert evaluate_model(EvaluationTarget(str(next_run)), "cpu", QUIET).pictures == 6
+    config = read_config(finished / "config.yaml", again)
+    assert train(config, next_run, QUIET, resume=True).finished
+    with pytest.raises(InputError, match="first: no such weights file"):
+        train(config, tmp_path / "third", QUIET)
+    assert not (tmp_path / "third").exists()
+
+
+def test_a_file_is_written_with_care(finished: Path, rectangles_root: Path, tmp_path: Path) -> None:
+    model, file = str(finished / "run"), tmp_path / "give" / "away.safetensors"
+    whole = finished / "run" / "model.safetensors"
+    written = write_alone(model, file, half=False, most_bytes=None, overwrite=False)
+    read, original = read_weights(file), read_weights(whole)
+    assert written.left_out == len(original.tensors) - len(read.tensors) == 4
+    assert all((read.tensors[name] == original.tensors[name]).all() for name in read.tensors)
+    # Where the data lay is nobody else's business.
+    assert str(rectangles_root.parent) not in str(read.config)
+    assert str(rectangles_root.name) in str(read.config)
+    for path in (file, tmp_path):
+        with pytest.raises(InputError, match="is there already; add --overwrite"):
+            write_alone(model, path, half=True, most_bytes=None, overwrite=path == tmp_path)
+    half = write_alone(model, file, half=True, most_bytes=None, overwrite=True)
+    assert half.size == file.stat().st_size < 0.65 * written.size
+
+
+def test_one_small_file_serves_whoever_names_no_model(
+    finished: Path, cli: Cli, fails: Callable[..., str], rectangles_root: Path, tmp_path: Path
+) -> None:
+    command = ("weights", finished / "run", "small.safetensors", "--half")
+    assert "more than 0.1 MB" in fails(*command, "--most-mb", "0.1")
+    done = cli(*command, "--most-mb", "12")
+    assert done.returncode == 0, done.stderr
+    file = tmp_path / "small.safetensors"
+    assert f"{file.stat().st_size / 1e6:.2f} MB" in done.stdout
+    assert "4 that only training needs were left out" in done.stdout
+    # As an installation whose package holds this file.
+    code = f"""
+from pathlib import Path
+from sceneparse import loading
+from sceneparse.cli import app
+loading.BUNDLED = Path({str(file)!r})
+for command in (
+    ["predict", {str(rectangles_root / "images" / "validation" / "000.png")!r}, "--out", "out"],
+    ["evaluate", "bundled", "--data", {str(rectangles_root)!r}],
+):
+    app(command, standalone_mode=False)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out" / "000.png").is_file()
+    report = evaluate_model(EvaluationTarget(str(file), rectangles_root), "cpu", QUIET)
+    assert f"{report.scores.miou:.4f}" in done.stdout

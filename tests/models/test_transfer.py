@@ -1,0 +1,118 @@
+"""Weights of one network in another: what fits, rows by the names of classes, and the account."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from sceneparse.models.encoder import Encoder
+from sceneparse.models.encoder_unet import DecoderOptions, EncoderUNet
+from sceneparse.models.segmenter import Segmenter
+from sceneparse.models.transfer import transfer
+from sceneparse.models.unet import UNet
+
+OLD = ("wall", "floor", "cat", "dog")
+NEW = ("dog", "lamp", "wall", "cat", "sofa")
+
+
+def unet(classes: int, seed: int, width: int = 4) -> Segmenter:
+    torch.manual_seed(seed)
+    segmenter = Segmenter(UNet(classes, width), mean=[0.1 + seed] * 3).eval()
+    for name, tensor in segmenter.state_dict().items():
+        if "running_var" in name:
+            tensor.uniform_(0.5, 2)
+    return segmenter
+
+
+def pyramid(name: str, seed: int, options: DecoderOptions | None = None) -> Segmenter:
+    torch.manual_seed(seed)
+    return Segmenter(EncoderUNet(Encoder(name, "none"), 4, (16, 8), 4, options=options))
+
+
+def names(segmenter: Segmenter, *parts: str) -> set[str]:
+    return {name for name in segmenter.state_dict() if any(part in name for part in parts)}
+
+
+@torch.no_grad()
+def test_shared_classes_keep_their_logits_whatever_their_order() -> None:
+    old, new = unet(4, seed=0), unet(5, seed=1)
+    untouched = new.network.head.weight.clone()
+    taken = transfer(new, old.state_dict(), NEW, OLD)
+    image = torch.randint(0, 256, (2, 3, 33, 47), dtype=torch.uint8)
+    before, after = old(image), new(image)
+    for name in ("wall", "cat", "dog"):
+        torch.testing.assert_close(after[:, NEW.index(name)], before[:, OLD.index(name)])
+    # And so their probabilities among themselves.
+    shared = [("wall", "cat", "dog").index(name) for name in ("wall", "cat", "dog")]
+    mine = after[:, [2, 3, 0]][:, shared].softmax(1)
+    torch.testing.assert_close(mine, before[:, [0, 2, 3]][:, shared].softmax(1))
+    for index in (1, 4):
+        assert torch.equal(new.network.head.weight[index], untouched[index])
+    assert taken.kept == ("dog", "wall", "cat")
+    assert taken.untaught == ("lamp", "sofa")
+    assert taken.fits
+    assert torch.equal(new.mean, old.mean)
+
+
+@torch.no_grad()
+def test_as_many_classes_in_another_order_are_not_taken_as_they_stand() -> None:
+    old, new = unet(4, seed=0), unet(4, seed=1)
+    transfer(new, old.state_dict(), OLD[::-1], OLD)
+    assert torch.equal(new.network.head.weight, old.network.head.weight.flip(0))
+    biases = [segmenter.state_dict()["network.head.bias"] for segmenter in (new, old)]
+    assert torch.equal(biases[0], biases[1].flip(0))
+
+
+def test_of_names_that_occur_twice_the_first_goes_to_the_first() -> None:
+    old, new = unet(3, seed=0), unet(3, seed=1)
+    transfer(new, old.state_dict(), ("screen", "door", "screen"), ("screen", "screen", "door"))
+    assert torch.equal(new.network.head.weight, old.network.head.weight[[0, 2, 1]])
+
+
+def test_every_tensor_is_accounted_for() -> None:
+    old = pyramid("test_resnet", 0, DecoderOptions(deep_supervision=0.5))
+    new = pyramid("test_resnet", 1, DecoderOptions(attention=True, pyramid_pooling=True))
+    before = {name: tensor.clone() for name, tensor in new.state_dict().items()}
+    taken = transfer(new, old.state_dict(), OLD, OLD)
+    given = old.state_dict()
+    heads = names(new, "network.head.")
+    assert {*taken.taken, *taken.new} == set(before) - heads
+    assert set(taken.unused) >= names(old, "auxiliary")
+    assert set(taken.new) >= names(new, ".gate.", "pooling")
+    # Of the first block only the convolution that sees the pooled features has another shape.
+    assert "network.decoder.0.conv.0.weight" in taken.new
+    assert "network.decoder.0.conv.3.weight" in taken.taken
+    for name, tensor in new.state_dict().items():
+        expected: Tensor = given[name] if name in {*taken.taken, *heads} else before[name]
+        assert torch.equal(tensor, expected), name
+    text = str(taken)
+    assert f"{len(taken.taken)} of {len(before) - len(heads)} tensors taken" in text
+    assert "head rows of 4 of 4 classes kept" in text
+    assert "decoder.0.gate (5)" in text
+    assert "left behind: decoder.0.conv (1), auxiliary.0 (2)" in text
+
+
+def test_auxiliary_heads_go_by_class_names_too() -> None:
+    options = DecoderOptions(deep_supervision=0.5)
+    old, new = pyramid("test_resnet", 0, options), pyramid("test_resnet", 1, options)
+    taken = transfer(new, old.state_dict(), OLD[::-1], OLD)
+    name = "network.auxiliary.0.weight"
+    assert torch.equal(new.state_dict()[name], old.state_dict()[name].flip(0))
+    assert not taken.new
+    assert not taken.unused
+
+
+@pytest.mark.parametrize("other", [unet(4, 0, width=6), pyramid("test_convnext", 0)])
+def test_where_nothing_fits_nothing_fits(other: Segmenter) -> None:
+    # Not even the counters of batch norms, which have no shape.
+    taken = transfer(unet(4, 1), other.state_dict(), OLD, OLD)
+    assert not taken.fits
+
+
+def test_the_encoder_alone_is_taken_under_another_decoder() -> None:
+    old = pyramid("test_resnet", 0)
+    torch.manual_seed(1)
+    new = Segmenter(EncoderUNet(Encoder("test_resnet", "none"), 4, (24, 12), 4))
+    taken = transfer(new, old.state_dict(), OLD, OLD)
+    assert set(taken.taken) == names(new, "encoder") | {"mean", "std"}
+    assert taken.fits
+    assert taken.untaught == OLD
