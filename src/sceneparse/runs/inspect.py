@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sceneparse.data.ade20k import ade20k
+from sceneparse.data.counting import pixels_of
 from sceneparse.data.dataset import PairedFiles
 from sceneparse.data.folder import folder, is_folder
 from sceneparse.data.loader import prefetched
@@ -126,10 +127,8 @@ def _counted(pairs: PairedFiles) -> Any:
             mask = pairs[index].mask
         except InputError as error:
             return str(error)
-        labels = pairs.labels
-        pixels = np.bincount(mask.ravel(), minlength=labels.ignore_index + 1)
-        size = (mask.shape[0], mask.shape[1])
-        return size, pixels[: labels.num_classes], int(pixels[labels.ignore_index])
+        pixels = pixels_of(mask, pairs.labels)
+        return (mask.shape[0], mask.shape[1]), pixels, mask.size - int(pixels.sum())
 
     return count
 
