@@ -9,6 +9,7 @@ import torch
 
 from sceneparse.augmentation.change import Augmentation
 from sceneparse.augmentation.transform import Transform
+from sceneparse.build_loss import loss as loss  # noqa: PLC0414 - so it is one of this module
 from sceneparse.config import (
     Adam,
     AdamW,
@@ -19,7 +20,6 @@ from sceneparse.config import (
     EncoderUNetModel,
     FolderData,
     InferenceConfig,
-    LossConfig,
     ModelConfig,
     OneCycle,
     OptimizerConfig,
@@ -41,7 +41,6 @@ from sceneparse.inference.backends.torch import TorchBackend
 from sceneparse.inference.predictor import Predictor
 from sceneparse.inference.resize import Resize
 from sceneparse.labels import Labels
-from sceneparse.losses.cross_entropy import CrossEntropy
 from sceneparse.models.encoder import Encoder
 from sceneparse.models.encoder_unet import DecoderOptions, EncoderUNet
 from sceneparse.models.segmenter import Segmenter
@@ -192,23 +191,6 @@ def transform(config: TransformConfig, seed: int, device: torch.device) -> Trans
         hue=config.hue,
     )
     return Transform(config.size, augmentation, seed, leaves_colors=device.type != "cpu")
-
-
-def loss(config: LossConfig, labels: Labels) -> CrossEntropy:
-    """Make what training minimises.
-
-    Raises:
-        InputError: If there are not as many class weights as classes.
-    """
-    weights = config.class_weights
-    if weights is not None and len(weights) != labels.num_classes:
-        raise InputError(
-            f"loss.class_weights: {len(weights)} weights for {labels.num_classes} classes; "
-            "give one for each, in the order of the classes"
-        )
-    return CrossEntropy(
-        labels.ignore_index, config.label_smoothing, weights, in_strips=config.in_strips
-    )
 
 
 def optimizer(

@@ -159,7 +159,10 @@ def test_an_unknown_key_gets_its_path_and_the_nearest_known_one(text: str, line:
             "optimizer: kind `adamww` is unknown; expected one of 'adam', 'adamw', 'sgd'",
         ),
         ("model: {kind: [a]}", "model: kind `['a']` is unknown"),
-        ("loss: {kind: dice}", "loss.kind: Input should be 'cross_entropy', found 'dice'"),
+        (
+            "loss: {kind: dicee}",
+            "loss: kind `dicee` is unknown; expected one of 'cross_entropy', 'focal', 'dice', ",
+        ),
         ("model: unet", "model: "),
         ("data: {kind: folder}", "data.root: missing, and there is no default"),
         ("training: {epochs: 1.5}", "training.epochs: Input should be a valid integer"),
@@ -248,6 +251,64 @@ def test_the_schema_describes_every_field() -> None:
         assert section["additionalProperties"] is False
         for field, facts in section["properties"].items():
             assert field == "kind" or facts["description"], f"{name}.{field}"
+
+
+@pytest.mark.parametrize(
+    ("loss", "line"),
+    [
+        (
+            "[{kind: dice}, {kind: focal, gama: 2}]",
+            ".terms.1.gama: unknown key; did you mean `gamma`?",
+        ),
+        (
+            "[{kind: dice, gamma: 2}]",
+            ".terms.0.gamma: unknown key; it belongs to `loss.terms.0.kind: focal`",
+        ),
+        ("[{kind: focal}, {kind: dicee}]", ".terms.1: kind `dicee` is unknown; expected one of"),
+        ("[{weight: 2}]", ".terms.0: names no kind; expected one of 'cross_entropy', 'focal'"),
+        ("[7]", ".terms.0: Input should be a valid dictionary"),
+        ("[{kind: sum, terms: []}]", ".terms.0: kind `sum` is unknown"),
+        ("[{kind: focal, gamma: x}]", ".terms.0.gamma: Input should be a valid number"),
+        ("[]", ".terms: A sum needs at least one loss, found []"),
+        ("[{kind: focal, class_weights: [1, -2]}]", ".terms.0.class_weights.1: Input should be gr"),
+        (
+            "[{kind: focal, class_weights: {kind: enet, powr: 1}}]",
+            ".terms.0.class_weights.powr: unknown key; did you mean `power`?",
+        ),
+        (
+            "[{kind: focal, class_weights: {kind: enet, beta: 1}}]",
+            ".terms.0.class_weights.beta: unknown key; it belongs to "
+            "`loss.terms.0.class_weights.kind: effective_number`",
+        ),
+        (
+            "[{kind: focal, class_weights: {kind: enett}}]",
+            ".terms.0.class_weights: kind `enett` is unknown; expected one of 'list', 'median_fre",
+        ),
+        ("[{kind: focal, class_weights: {}}]", ".terms.0.class_weights: names no kind; expected"),
+        (
+            "[{kind: focal, class_weights: {kind: enet, least: 2, most: 1}}]",
+            ".terms.0.class_weights: `most` should not be below `least`",
+        ),
+    ],
+)
+def test_a_mistake_in_one_of_several_losses_gets_its_exact_path(loss: str, line: str) -> None:
+    lines = message_of(f"loss: {{kind: sum, terms: {loss}}}").splitlines()
+    assert lines[0] == "run.yaml:"
+    assert lines[1].startswith(f"  loss{line}")
+    assert len(lines) == 2
+
+
+def test_losses_and_class_weights_survive_yaml() -> None:
+    text = """
+loss:
+  kind: sum
+  terms:
+    - {kind: cross_entropy, class_weights: [1, 2]}
+    - {kind: hard_pixels, class_weights: {kind: median_frequency, power: 0.35, most: 3}}
+    - {kind: tversky, weight: 0.5, in_strips: false}
+"""
+    config = parse_config(text, "run.yaml")
+    assert parse_config(config_yaml(config), "again.yaml") == config
 
 
 def test_differences_name_path_and_both_values() -> None:

@@ -1,25 +1,10 @@
-"""What a run minimises, how, and at which rate."""
+"""How a run minimises its loss, and at which rate."""
 
 from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat
 
 from sceneparse.config.section import Section
-
-
-class CrossEntropyLoss(Section):
-    """Categorical cross-entropy over valid pixels."""
-
-    kind: Literal["cross_entropy"] = "cross_entropy"
-    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
-    """Share of the target spread evenly over all classes."""
-    class_weights: tuple[NonNegativeFloat, ...] | None = None
-    """What a pixel of each class counts, in the order of the classes; none: all the same."""
-    in_strips: bool = True
-    """Compute it tile by tile, never on logits of the size of the mask: the same numbers."""
-
-
-LossConfig = CrossEntropyLoss
 
 
 class _Optimizer(Section):

@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, get_args, get_origin
+from typing import Annotated, Any, NamedTuple, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -108,6 +108,8 @@ def _flat(document: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     for key, value in document.items():
         if isinstance(value, dict):
             flat |= _flat(value, f"{prefix}{key}.")
+        elif isinstance(value, list) and any(isinstance(item, dict) for item in value):
+            flat |= _flat({str(place): item for place, item in enumerate(value)}, f"{prefix}{key}.")
         else:
             flat[prefix + key] = value
     return flat
@@ -135,30 +137,50 @@ def _explained(error: ValidationError, source: str) -> str:
     """Turn pydantic's mistakes into one line each: path, what was found, and the fix."""
     lines: dict[str, list[str]] = {}
     for detail in error.errors(include_url=False):
-        path, fields = _place(detail["loc"])
-        lines.setdefault(path, []).append(_mistake(path, fields, detail))
+        place = _place(detail["loc"])
+        lines.setdefault(place.path, []).append(_mistake(place, detail))
     return "\n".join(
         [f"{source}:", *(f"  {path}: {'; or '.join(said)}" for path, said in lines.items())]
     )
 
 
-def _mistake(path: str, fields: Sequence[str], detail: Mapping[str, Any]) -> str:
+class _Place(NamedTuple):
+    """Where a mistake is.
+
+    Attributes:
+        path: Dotted.
+        fields: Those of the section where it is.
+        kinds: The sections that could be there.
+    """
+
+    path: str
+    fields: list[str]
+    kinds: list[type[BaseModel]]
+
+    @property
+    def key(self) -> str:
+        """The last part of the path."""
+        return self.path.rpartition(".")[2]
+
+
+def _mistake(place: _Place, detail: Mapping[str, Any]) -> str:
     match detail["type"]:
         case "extra_forbidden":
-            close = difflib.get_close_matches(path.rpartition(".")[2], fields, 1)
-            near = f"did you mean `{close[0]}`?" if close else _elsewhere(path)
-            return f"unknown key; {near or 'known: ' + ', '.join(fields)}"
+            return f"unknown key; {_instead(place)}"
         case "union_tag_invalid":
             context = detail["ctx"]
             return f"kind `{context['tag']}` is unknown; expected one of {context['expected_tags']}"
+        case "union_tag_not_found" if isinstance(detail["input"], dict):
+            kinds = ", ".join(f"'{_kind(kind)}'" for kind in place.kinds)
+            return f"names no kind; expected one of {kinds}"
         case "missing":
             return "missing, and there is no default"
         case _:
             return f"{detail['msg']}, found {detail['input']!r:.60}"
 
 
-def _place(location: Sequence[int | str]) -> tuple[str, list[str]]:
-    """Return the dotted path of a mistake and the fields of the section where it is.
+def _place(location: Sequence[int | str]) -> _Place:
+    """Find the place of a mistake.
 
     Pydantic puts the `kind` of a union, and the type that a field might have had, into the
     location; both are left out of the path.
@@ -166,34 +188,38 @@ def _place(location: Sequence[int | str]) -> tuple[str, list[str]]:
     section: type[BaseModel] | None = RunConfig
     choices: list[type[BaseModel]] = []
     path: list[str] = []
-    fields: list[str] = list(RunConfig.model_fields)
+    fields, kinds = list(RunConfig.model_fields), choices
     for part in location:
-        kinds = {_kind(choice): choice for choice in choices}
-        if part in kinds and len(choices) > 1:
-            section, choices = kinds[str(part)], []
+        named = {_kind(choice): choice for choice in choices}
+        if part in named and len(choices) > 1:
+            section, kinds, choices = named[str(part)], choices, []
             fields = list(section.model_fields)
             continue
         if section is None and not isinstance(part, int):
-            break
+            continue
         path.append(str(part))
-        field = section.model_fields.get(str(part)) if section else None
+        if isinstance(part, int):  # an item of a list may be what the list is of
+            continue
+        field = section.model_fields.get(part) if section else None
         choices = _sections(field.annotation) if field else []
         section = choices[0] if len(choices) == 1 else None
-        fields = list(section.model_fields) if section else fields
-    return ".".join(path), fields
+        if section or choices:
+            fields, kinds = list(section.model_fields) if section else fields, choices
+    return _Place(".".join(path), fields, kinds)
 
 
-def _elsewhere(path: str) -> str | None:
-    """Say where in a config a field of this name belongs, if anywhere."""
-    key = path.rpartition(".")[2]
+def _instead(place: _Place) -> str:
+    """Say what could be meant by a key that is not known where it is."""
+    for section in place.kinds:
+        if place.key in section.model_fields:
+            return f"it belongs to `{place.path.rpartition('.')[0]}.kind: {_kind(section)}`"
+    close = difflib.get_close_matches(place.key, place.fields, 1)
+    if close:
+        return f"did you mean `{close[0]}`?"
     for name, field in RunConfig.model_fields.items():
-        for section in _sections(field.annotation):
-            if key not in section.model_fields:
-                continue
-            if f"{name}.{key}" != path:
-                return f"did you mean `{name}.{key}`?"
-            return f"it belongs to `{name}.kind: {_kind(section)}`"
-    return None
+        if any(place.key in section.model_fields for section in _sections(field.annotation)):
+            return f"did you mean `{name}.{place.key}`?"
+    return "known: " + ", ".join(place.fields)
 
 
 def _sections(annotation: Any) -> list[type[BaseModel]]:

@@ -5,11 +5,10 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt, model_validator
 
 from sceneparse.config.data import Ade20kData, DataConfig
+from sceneparse.config.loss import CrossEntropyLoss, LossConfig
 from sceneparse.config.model import ModelConfig, UNetModel
 from sceneparse.config.optimization import (
     Adam,
-    CrossEntropyLoss,
-    LossConfig,
     OptimizerConfig,
     Plateau,
     ScheduleConfig,

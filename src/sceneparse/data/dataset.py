@@ -59,6 +59,10 @@ class Dataset(Protocol):
         """Return one sample."""
         ...
 
+    def mask(self, index: int) -> Mask:
+        """Return the train ids `(H, W)` of one sample, whose picture is not asked for."""
+        ...
+
     def reduced(self, index: int, height: int, width: int) -> Sample:
         """Return one sample whose picture may be smaller than its mask, yet not below a size.
 
@@ -103,6 +107,14 @@ class PairedFiles:
         mask = read_annotation(self.masks[index], self.labels, self.code)
         _check_sizes(self.images[index], image.shape[:2], self.masks[index], mask.shape)
         return Sample(image, mask, self.images[index].stem)
+
+    def mask(self, index: int) -> Mask:
+        """Read the mask of one sample.
+
+        Raises:
+            InputError: If the file is broken, or holds unknown ids.
+        """
+        return read_annotation(self.masks[index], self.labels)
 
     def reduced(self, index: int, height: int, width: int) -> Sample:
         """Read one sample, the picture at the smallest scale of its file that is large enough.

@@ -1,1 +1,1 @@
-"""Losses: each ignores void pixels, computes in fp32 and returns sums over pixels."""
+"""Losses: each ignores void, computes in fp32 and returns its mean times the valid pixels."""

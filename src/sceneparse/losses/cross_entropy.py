@@ -1,19 +1,25 @@
 """Categorical cross-entropy over the classes of each pixel."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from sceneparse.confusion import confusion_matrix
-from sceneparse.losses.strips import Problem, TileLoss, loss_in_strips
-from sceneparse.losses.sums import LossSum
+from sceneparse.losses.batch import Batch
+from sceneparse.losses.loss import SegmentationLoss
+from sceneparse.losses.pixels import PixelLoss, Pixels, Pull
+from sceneparse.losses.survey import of_truth
 from sceneparse.sums import sum_dtype
-from sceneparse.upsample import BITS_PER_NAT, likeliest, upsample
+from sceneparse.upsample import BITS_PER_NAT
+
+# (train ids (B, H, W), which are valid, gives the probabilities of the true classes (B, H, W))
+# -> what each pixel counts (B, H, W)
+Emphasis = Callable[[Tensor, Tensor, Callable[[], Tensor]], Tensor]
 
 
-class CrossEntropy(nn.Module):
+class CrossEntropy(SegmentationLoss):
     """Sum of the negative log-likelihoods of the true classes over valid pixels."""
 
     class_weights: Tensor | None
@@ -23,6 +29,8 @@ class CrossEntropy(nn.Module):
         ignore_index: int,
         label_smoothing: float = 0.0,
         class_weights: Sequence[float] | None = None,
+        emphasis: Emphasis | None = None,
+        weight: float = 1.0,
         *,
         in_strips: bool = True,
     ) -> None:
@@ -34,72 +42,61 @@ class CrossEntropy(nn.Module):
                 al., 2016, section 7).
             class_weights: What a pixel of each class counts, C of them; none: all count 1. As in
                 `F.cross_entropy`, smoothed targets are weighted by their own classes.
+            emphasis: What a pixel counts for what or where it is; none: all count 1.
+            weight: What the loss is multiplied by.
             in_strips: Compute it tile by tile instead of on logits of the target's size: the same
                 numbers in less time and memory.
         """
-        super().__init__()
-        self.ignore_index = ignore_index
+        super().__init__(ignore_index, weight, in_strips=in_strips)
         self.label_smoothing = label_smoothing
         weights = None if class_weights is None else torch.tensor(class_weights)
         self.register_buffer("class_weights", weights)
-        self.in_strips = in_strips
+        self.emphasis = emphasis
+        self.sees_logits = label_smoothing > 0
 
-    def forward(
-        self, features: Tensor, head: nn.Conv2d, covered: tuple[float, float], target: Tensor
-    ) -> LossSum:
-        """Compute the loss at the size of the target; in strips all of it in fp32.
-
-        Args:
-            features: What the head sees, `(B, D, h, w)`.
-            head: The 1×1 convolution to `(B, C, h, w)`.
-            covered: Rows and columns of cells that the target spans.
-            target: Train ids `(B, H, W)`.
-        """
-        if self.in_strips:
-            problem = Problem(covered, self.ignore_index, self._of_tile)
-            return loss_in_strips(features, head, target, problem)
-        size = (target.shape[1], target.shape[2])
-        logits = upsample(head(features), covered, size)
-        total = F.cross_entropy(
-            logits.float(),
+    def plain(self, logits: Tensor, target: Tensor) -> Tensor:
+        """Compute it as PyTorch does."""
+        cross_entropy = partial(
+            F.cross_entropy,
+            logits,
             target.long(),
-            weight=self._weights(logits.device),
+            weight=None if self.class_weights is None else self.class_weights.to(logits),
             ignore_index=self.ignore_index,
             label_smoothing=self.label_smoothing,
-            reduction="sum",
         )
-        with torch.no_grad():
-            prediction = logits.argmax(dim=1)
-            confusion = confusion_matrix(prediction, target, head.out_channels, self.ignore_index)
-        return LossSum(total, confusion)
-
-    def _weights(self, device: torch.device) -> Tensor | None:
-        return None if self.class_weights is None else self.class_weights.to(device)
-
-    def _of_tile(self, bits: Tensor, target: Tensor) -> TileLoss:
-        """Compute loss and gradient of logits in bits, `(R, C, K)`, which are overwritten.
-
-        The gradient is the softmax less the target (Bridle, 1990), zero at void pixels.
-        """
-        smoothing, weights = self.label_smoothing, self._weights(bits.device)
+        if self.emphasis is None:
+            return cross_entropy(reduction="sum")
         valid = target != self.ignore_index
-        true = target.where(valid, 0).long()
-        lowered = bits.sub_(bits.amax(dim=1, keepdim=True))
-        prediction = likeliest(lowered)
+
+        def confidence() -> Tensor:
+            return of_truth(logits.detach().softmax(dim=1), target, valid)
+
+        return (cross_entropy(reduction="none") * self.emphasis(target, valid, confidence)).sum()
+
+    def of_batch(self, batch: Batch) -> PixelLoss:
+        """Find what each pixel counts."""
+        if self.emphasis is None:
+            return self._of_tile
+        valid = batch.target != batch.ignore_index
+        emphasis = self.emphasis(batch.target, valid, lambda: batch.survey.confidence)
+        return partial(self._of_tile, emphasis=emphasis)
+
+    def _of_tile(self, pixels: Pixels, emphasis: Tensor | None = None) -> Pull:
+        smoothing, valid = self.label_smoothing, pixels.valid
+        device = valid.device
+        weights = None if self.class_weights is None else self.class_weights.to(device)
+        counted = valid if emphasis is None else valid * emphasis[pixels.place]
         # Of each pixel: what its true class counts, and what all of its target counts.
-        own = (1 - smoothing) * (valid.float() if weights is None else weights[true] * valid)
-        whole = own + smoothing * valid * (1.0 if weights is None else weights.mean())
-        wanted = own * lowered.gather(1, true[:, None])[:, 0]
+        own = (1 - smoothing) * (
+            counted.float() if weights is None else weights[pixels.true] * counted
+        )
+        whole = own + smoothing * counted * (1.0 if weights is None else weights.mean())
+        wanted = own * pixels.own_bits
         spread = None
-        if smoothing:
-            each = torch.ones_like(bits[0, :, :1]) if weights is None else weights[:, None]
-            spread = each * (smoothing / bits.shape[1])
-            wanted += (spread * lowered).sum(dim=1) * valid
-        softmax = lowered.exp2_()
-        norm = softmax.sum(dim=1)
-        total = (norm.log2() * whole - wanted).sum(dtype=sum_dtype(bits.device)) / BITS_PER_NAT
-        gradient = softmax.mul_((whole / norm)[:, None])
-        gradient.scatter_add_(1, true[:, None], -own[:, None])
-        if spread is not None:
-            gradient.sub_(spread * valid[:, None])
-        return TileLoss(total, gradient, prediction)
+        if pixels.lowered is not None and smoothing:
+            classes = pixels.lowered.shape[1]
+            each = torch.ones(classes, device=device) if weights is None else weights
+            spread = (each * (smoothing / classes), counted)
+            wanted += (spread[0][:, None] * pixels.lowered).sum(dim=1) * counted
+        total = (pixels.norm.log2() * whole - wanted).sum(dtype=sum_dtype(device)) / BITS_PER_NAT
+        return Pull(total, whole, own, spread=spread)

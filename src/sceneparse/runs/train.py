@@ -29,6 +29,7 @@ from sceneparse.runs.memory import advice_on_memory
 from sceneparse.runs.recorder import Bystander, Recorder
 from sceneparse.runs.stopping import StopRequests
 from sceneparse.training.auto import Plan, resolve
+from sceneparse.training.balance import balanced, counts_classes
 from sceneparse.training.environment import environment
 from sceneparse.training.group import from_first, joined, summed
 from sceneparse.training.loop import Job, fit
@@ -86,6 +87,7 @@ def _train(
     data_key = _data_key(training, place)
     torch.manual_seed(config.seed)
     segmenter = _at_start(config.model, training.labels, console, resume=resume)
+    config = from_first(lambda: _balanced(config, training, console))
     # Measured where there is something to measure, so that all decide alike.
     plan = from_first(lambda: resolve(config, segmenter, training, place))
     config = plan.stored_in(config)
@@ -130,6 +132,13 @@ def _trained(
     folder: RunFolder, state: TrainState, predictor: Predictor, *, finished: bool
 ) -> TrainedRun:
     return TrainedRun(folder, finished, state.best_epoch, state.best_miou, str(predictor.resize))
+
+
+def _balanced(config: RunConfig, training: Dataset, console: Console) -> RunConfig:
+    if not counts_classes(config):
+        return config
+    with console.status("counting the pixels of each class"):
+        return balanced(config, training)
 
 
 def _validated(predictor: Predictor, dataset: Dataset, threads: int, place: Place) -> Evaluation:

@@ -15,6 +15,7 @@ from sceneparse.inference.evaluate import Evaluation
 from sceneparse.inference.predictor import Predictor
 from sceneparse.runs.assembly import assemble
 from sceneparse.training.auto import Plan, resolve
+from sceneparse.training.balance import balanced
 from sceneparse.training.loop import Clock, Job, train_step
 from sceneparse.training.state import TrainState
 
@@ -51,8 +52,10 @@ def run_to_measure(config: RunConfig, training: Dataset) -> Bench:
     """Make the objects of a run; its speed does not depend on the weights that it starts from.
 
     Raises:
-        InputError: If the device or the encoder asked for is not there.
+        InputError: If the device or the encoder asked for is not there, or a mask that the class
+            weights are counted in cannot be read.
     """
+    config = balanced(config, training)
     torch.manual_seed(config.seed)
     untrained = build.untrained(config.model)
     segmenter = build.segmenter(untrained, training.labels.num_classes)

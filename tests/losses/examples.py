@@ -1,0 +1,197 @@
+"""Every loss with settings of its own, its definition in float64, and small batches for it."""
+
+import math
+from collections.abc import Callable
+from functools import partial
+from itertools import product
+
+import torch
+from torch import Tensor, nn
+
+from sceneparse.losses.boundary import near_boundary
+from sceneparse.losses.cross_entropy import CrossEntropy
+from sceneparse.losses.dice import dice, generalised_dice
+from sceneparse.losses.focal import Focal
+from sceneparse.losses.hard_pixels import hard_pixels
+from sceneparse.losses.loss import SegmentationLoss, WeightedSum
+from sceneparse.losses.lovasz import LovaszSoftmax
+from sceneparse.losses.region import Region
+from sceneparse.losses.tversky import tversky
+from sceneparse.upsample import upsample
+
+IGNORE = 255
+WEIGHTS = [0.1, 2.0, 0.0, 1.0, 3.0, 0.5]
+CLASSES = len(WEIGHTS)
+Loss = SegmentationLoss | WeightedSum
+# (features h×w, covered cells, mask H×W)
+SHAPES = {
+    "stride 1": ((11, 7), (11.0, 7.0), (11, 7)),
+    "stride 2": ((6, 4), (6.0, 4.0), (12, 8)),
+    "stride 4": ((5, 9), (5.0, 9.0), (20, 36)),
+    "padded": ((4, 6), (3.25, 5.5), (13, 22)),
+}
+
+
+def term(kind: str, ignore_index: int = IGNORE, *, in_strips: bool = True) -> SegmentationLoss:
+    """Make a loss with unusual settings; class weights for six classes."""
+    hard = partial(hard_pixels, threshold=0.3, least=0.4)
+    near = partial(near_boundary, extra=3.0, sigma=1.5)
+    choose: dict[str, Callable[[], SegmentationLoss]] = {
+        "cross_entropy": lambda: CrossEntropy(ignore_index, in_strips=in_strips),
+        "smooth": lambda: CrossEntropy(ignore_index, 0.2, WEIGHTS, in_strips=in_strips),
+        "hard_pixels": lambda: CrossEntropy(ignore_index, emphasis=hard, in_strips=in_strips),
+        "boundary": lambda: CrossEntropy(ignore_index, 0.1, emphasis=near, in_strips=in_strips),
+        "focal": lambda: Focal(ignore_index, 1.5, in_strips=in_strips),
+        "weighted_focal": lambda: Focal(ignore_index, 0.5, WEIGHTS, in_strips=in_strips),
+        "dice": lambda: Region(ignore_index, dice, in_strips=in_strips),
+        "generalised_dice": lambda: Region(ignore_index, generalised_dice, in_strips=in_strips),
+        "tversky": lambda: Region(ignore_index, partial(tversky, **TVERSKY), in_strips=in_strips),
+        "lovasz": lambda: LovaszSoftmax(ignore_index, in_strips=in_strips),
+    }
+    return choose[kind]()
+
+
+TVERSKY = {"alpha": 0.2, "beta": 0.9, "gamma": 1.25}
+KINDS = (
+    *("cross_entropy", "smooth", "hard_pixels", "boundary", "focal", "weighted_focal", "dice"),
+    *("generalised_dice", "tversky", "lovasz"),
+)
+# Those for any number of classes.
+UNWEIGHTED = tuple(kind for kind in KINDS if kind not in ("smooth", "weighted_focal"))
+
+
+def all_at_once(ignore_index: int = IGNORE, *, in_strips: bool = True) -> WeightedSum:
+    """Make a sum of all losses, each with another weight."""
+    losses = [term(kind, ignore_index, in_strips=in_strips) for kind in UNWEIGHTED]
+    for place, loss in enumerate(losses):
+        loss.weight = 1 + place / 4
+    return WeightedSum(losses)
+
+
+def example(
+    shape: str, seed: int = 0, classes: int = CLASSES, ignore_index: int = IGNORE
+) -> tuple[Tensor, nn.Conv2d, Tensor]:
+    """Draw features, a head, and masks of blocks with void in them; class 1 never occurs."""
+    torch.manual_seed(seed)
+    cells, _, (height, width) = SHAPES[shape]
+    features = torch.randn(3, 4, *cells)
+    blocks = torch.randint(0, classes, (3, -(-height // 3), -(-width // 3)), dtype=torch.int32)
+    blocks[blocks == 1] = 0
+    target = blocks.repeat_interleave(3, 1).repeat_interleave(3, 2)[:, :height, :width].clone()
+    target[torch.rand(target.shape) < 0.2] = ignore_index
+    return features, nn.Conv2d(4, classes, 1), target
+
+
+def gradients(
+    loss: Loss, features: Tensor, head: nn.Conv2d, shape: str, target: Tensor
+) -> tuple[Tensor, list[Tensor]]:
+    """Compute the loss divided by the valid pixels, as training does, and its gradients."""
+    features = features.clone().requires_grad_()
+    mean = loss(features, head, SHAPES[shape][1], target).total / (target != IGNORE).sum()
+    return mean.detach(), list(torch.autograd.grad(mean, [features, *head.parameters()]))
+
+
+def exact(
+    kind: str, features: Tensor, head: nn.Conv2d, shape: str, target: Tensor
+) -> tuple[Tensor, list[Tensor]]:
+    """Compute the same from the definition of the loss in float64."""
+    double = nn.Conv2d(head.in_channels, head.out_channels, 1).double()
+    double.load_state_dict(head.state_dict())
+    features = features.double().requires_grad_()
+    _, covered, size = SHAPES[shape]
+    logits = upsample(double(features), covered, size)
+    mean = definition(kind, logits, target)
+    return mean.detach(), list(torch.autograd.grad(mean, [features, *double.parameters()]))
+
+
+def definition(kind: str, logits: Tensor, target: Tensor) -> Tensor:  # noqa: PLR0911
+    """Compute a loss, with the settings of `term`, from the formula of its paper."""
+    valid = target != IGNORE
+    log_p = logits.log_softmax(1).movedim(1, -1)[valid]
+    true = target[valid].long()
+    p, own, every = log_p.exp(), log_p[torch.arange(len(true)), true], range(log_p.shape[1])
+    weights = torch.tensor(WEIGHTS, dtype=torch.float64)
+    present = [c for c in every if (true == c).any()]
+    match kind:
+        case "cross_entropy":
+            return -own.mean()
+        case "smooth":
+            spread = (weights * log_p).sum(1) * 0.2 / log_p.shape[1]
+            return -(0.8 * weights[true] * own + spread).mean()
+        case "hard_pixels":
+            count = max(int((own.exp() < 0.3).sum()), -(-4 * len(true) // 10))
+            return -own.sort().values[:count].mean()
+        case "boundary":
+            smooth = 0.9 * own + 0.1 * log_p.mean(1)
+            return -(smooth * bells(target, 3.0, 1.5)[valid]).mean()
+        case "focal":
+            return -((1 - own.exp()) ** 1.5 * own).mean()
+        case "weighted_focal":
+            return -(weights[true] * (1 - own.exp()) ** 0.5 * own).mean()
+        case "lovasz":
+            return torch.stack([lovasz_of(p[:, c], true == c) for c in present]).mean()
+        case _:
+            return regions(kind, p, true, present)
+
+
+def regions(kind: str, p: Tensor, true: Tensor, present: list[int]) -> Tensor:
+    """Compute the losses of regions class by class."""
+    values: list[Tensor] = []
+    top = bottom = torch.zeros((), dtype=torch.float64)
+    for c in present:
+        here = (true == c).double()
+        right, others, missed = (
+            (p[:, c] * here).sum(),
+            (p[:, c] * (1 - here)).sum(),
+            ((1 - p[:, c]) * here).sum(),
+        )
+        if kind == "dice":
+            values.append(1 - 2 * right / (2 * right + others + missed))
+        elif kind == "tversky":
+            values.append((1 - right / (right + 0.2 * others + 0.9 * missed)) ** 0.8)
+        top = top + right / here.sum() ** 2
+        bottom = bottom + (p[:, c].sum() + here.sum()) / here.sum() ** 2
+    return 1 - 2 * top / bottom if kind == "generalised_dice" else torch.stack(values).mean()
+
+
+def lovasz_of(p: Tensor, is_true: Tensor) -> Tensor:
+    """Add pixels to the set of wrong ones, the worst first, and see how the Jaccard loss rises."""
+    errors = torch.where(is_true, 1 - p, p)
+    wrong = torch.zeros_like(is_true)
+    total, before = torch.zeros((), dtype=torch.float64), 0.0
+    for place in errors.argsort(descending=True).tolist():
+        wrong[place] = True
+        now = float(wrong.sum() / (is_true | wrong).sum())
+        total = total + errors[place] * (now - before)
+        before = now
+    return total
+
+
+def bells(target: Tensor, extra: float, sigma: float) -> Tensor:
+    """Measure the distance of every pixel to every boundary pixel."""
+    result = torch.ones(target.shape, dtype=torch.float64)
+    for picture, into in zip(target.tolist(), result, strict=True):
+        edges = edges_of(picture)
+        for y, x in product(range(len(picture)), range(len(picture[0]))):
+            # Like the source, look no further than three standard deviations along each axis.
+            reach = math.ceil(3 * sigma)
+            close = [
+                (y - a) ** 2 + (x - b) ** 2
+                for a, b in edges
+                if max(abs(y - a), abs(x - b)) <= reach
+            ]
+            if close:
+                into[y, x] += extra * math.exp(-min(close) / (2 * sigma**2))
+    return result
+
+
+def edges_of(picture: list[list[int]]) -> set[tuple[int, int]]:
+    """Find the pixels that have one of another class beside or below them, and those."""
+    edges: set[tuple[int, int]] = set()
+    for y, x in product(range(len(picture)), range(len(picture[0]))):
+        for near in ((y + 1, x), (y, x + 1)):
+            if near[0] < len(picture) and near[1] < len(picture[0]):
+                pair = {picture[y][x], picture[near[0]][near[1]]}
+                if len(pair) == 2 and IGNORE not in pair:
+                    edges |= {(y, x), near}
+    return edges

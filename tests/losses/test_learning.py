@@ -1,0 +1,46 @@
+"""A tiny U-Net learns coloured rectangles by every loss."""
+
+import numpy as np
+import pytest
+import torch
+from tests.conftest import rectangles
+
+from sceneparse import build
+from sceneparse.config.reading import parse_config
+from sceneparse.confusion import confusion_matrix
+from sceneparse.labels import Labels
+from sceneparse.metrics import Scores
+
+LABELS = Labels(("background", "red", "green", "blue"), ((0, 0, 0),) * 4, (0, 1, 2, 3))
+LOSSES = (
+    "{kind: cross_entropy, class_weights: [0.5, 1, 1, 1.5]}",
+    "{kind: hard_pixels}",
+    "{kind: boundary, label_smoothing: 0.1}",
+    "{kind: focal}",
+    "{kind: dice}",
+    "{kind: generalised_dice}",
+    "{kind: tversky, gamma: 1.33}",
+    "{kind: lovasz}",
+    "{kind: sum, terms: [{kind: cross_entropy}, {kind: dice, weight: 0.5}, {kind: lovasz}]}",
+)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_rectangles_are_learned_in_fifty_steps(loss: str) -> None:
+    config = parse_config(f"model: {{width: 8}}\nloss: {loss}\noptimizer: {{lr: 0.01}}", "test")
+    torch.manual_seed(0)
+    segmenter = build.segmenter(config.model, 4).train()
+    optimizer = build.optimizer(config.optimizer, segmenter)
+    minimised = build.loss(config.loss, LABELS)
+    pairs = [rectangles(index, (32, 32)) for index in range(24)]
+    images = torch.from_numpy(np.stack([image for image, _ in pairs])).permute(0, 3, 1, 2)
+    masks = torch.from_numpy(np.stack([ids for _, ids in pairs]))
+    for step in range(50):
+        part = slice(8 * step % 24, 8 * step % 24 + 8)
+        total = segmenter(images[part], masks[part], minimised).total
+        optimizer.zero_grad()
+        (total / masks[part].numel()).backward()
+        optimizer.step()
+    prediction = segmenter(images).argmax(dim=1)
+    counts = confusion_matrix(prediction, masks, 4, LABELS.ignore_index).numpy()
+    assert Scores.from_confusion(counts).miou > 0.9

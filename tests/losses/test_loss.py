@@ -1,0 +1,259 @@
+"""What every loss promises, alone and in a sum, plain and in strips."""
+
+import math
+
+import pytest
+import torch
+from tests.losses.examples import (
+    CLASSES,
+    IGNORE,
+    KINDS,
+    SHAPES,
+    UNWEIGHTED,
+    Loss,
+    all_at_once,
+    definition,
+    exact,
+    example,
+    gradients,
+    term,
+)
+from torch import Tensor, nn
+from torch.profiler import ProfilerActivity, profile
+
+from sceneparse import upsample
+from sceneparse.losses.loss import WeightedSum
+
+PRECISIONS = (torch.bfloat16, torch.float16)
+
+
+def make(kind: str, ignore_index: int = IGNORE, *, in_strips: bool = True) -> Loss:
+    if kind == "sum":
+        return all_at_once(ignore_index, in_strips=in_strips)
+    return term(kind, ignore_index, in_strips=in_strips)
+
+
+def assert_close(grads: list[Tensor], exact_grads: list[Tensor]) -> None:
+    for grad, exact_grad in zip(grads, exact_grads, strict=True):
+        assert (grad.double() - exact_grad).norm() <= 1e-5 * exact_grad.norm()
+
+
+@pytest.mark.parametrize("in_strips", [True, False])
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_loss_and_gradients_agree_with_the_definition_in_float64(
+    kind: str, shape: str, in_strips: bool
+) -> None:
+    features, head, target = example(shape)
+    mean, grads = gradients(term(kind, in_strips=in_strips), features, head, shape, target)
+    exact_mean, exact_grads = exact(kind, features, head, shape, target)
+    assert mean.item() == pytest.approx(exact_mean.item(), rel=1e-6)
+    assert_close(grads, exact_grads)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_plain_definitions_pass_gradcheck(kind: str) -> None:
+    torch.manual_seed(0)
+    logits = torch.randn(2, CLASSES, 3, 4, dtype=torch.float64, requires_grad=True)
+    target = torch.randint(0, CLASSES, (2, 3, 4))
+    target[0, 1, 1:] = IGNORE
+    loss = term(kind)
+    valid = (target != IGNORE).sum()
+    # The pixels that are mined, and the order of errors, stay the same in so small a step.
+    assert torch.autograd.gradcheck(lambda x: loss.plain(x, target), logits, eps=1e-7, atol=1e-4)
+    mean = loss.plain(logits, target) / valid
+    assert mean.item() == pytest.approx(definition(kind, logits, target).item(), rel=1e-6)
+
+
+@pytest.mark.parametrize("shape", ["stride 1", "padded"])
+def test_a_sum_is_that_of_its_parts(shape: str) -> None:
+    features, head, target = example(shape)
+    whole, grads = gradients(all_at_once(), features, head, shape, target)
+    weights = [loss.weight for loss in all_at_once().losses]
+    parts = [gradients(term(kind), features, head, shape, target) for kind in UNWEIGHTED]
+    pairs = list(zip(weights, parts, strict=True))
+    expected = math.fsum(weight * part[0].item() for weight, part in pairs)
+    assert whole.item() == pytest.approx(expected, rel=1e-6)
+    for place, grad in enumerate(grads):
+        added = torch.stack([weight * part[1][place] for weight, part in pairs]).sum(0)
+        torch.testing.assert_close(grad, added, rtol=1e-4, atol=1e-6)
+
+
+def test_a_sum_is_computed_in_strips_only_if_all_its_losses_are() -> None:
+    features, head, target = example("stride 4")
+    mixed = WeightedSum([term("dice"), term("focal", in_strips=False)])
+    plain = WeightedSum([term("dice", in_strips=False), term("focal", in_strips=False)])
+    one, other = (gradients(loss, features, head, "stride 4", target)[1] for loss in (mixed, plain))
+    assert all(torch.equal(*pair) for pair in zip(one, other, strict=True))
+
+
+@pytest.mark.parametrize("kind", [*KINDS, "sum"])
+def test_tiles_of_any_size_give_the_same(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for shape in ("stride 1", "padded"):
+        features, head, target = example(shape)
+        whole = gradients(make(kind), features, head, shape, target)[1]
+        with monkeypatch.context() as patch:
+            patch.setitem(upsample.TILE_BYTES, "cpu", 1)
+            parts = gradients(make(kind), features, head, shape, target)[1]
+        for part, all_of_it in zip(parts, whole, strict=True):
+            torch.testing.assert_close(part, all_of_it, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("in_strips", [True, False])
+@pytest.mark.parametrize("kind", [*KINDS, "sum"])
+def test_void_pixels_change_neither_loss_nor_gradient(kind: str, in_strips: bool) -> None:
+    features, head, target = example("stride 1")
+    before = gradients(make(kind, in_strips=in_strips), features, head, "stride 1", target)
+    void = (target == IGNORE)[:, None].expand_as(features)
+    moved = torch.where(void, 3 - 2 * features, features)
+    after = gradients(make(kind, in_strips=in_strips), moved, head, "stride 1", target)
+    torch.testing.assert_close(after[0], before[0])
+    for grad_after, grad_before in zip(after[1], before[1], strict=True):
+        torch.testing.assert_close(grad_after, grad_before)
+    assert (before[1][0][void] == 0).all()
+
+
+@pytest.mark.parametrize("in_strips", [True, False])
+@pytest.mark.parametrize("shape", ["stride 1", "stride 4"])
+@pytest.mark.parametrize("kind", [*KINDS, "sum"])
+def test_a_mask_of_nothing_but_void_gives_zero(kind: str, shape: str, in_strips: bool) -> None:
+    features, head, target = example(shape)
+    features.requires_grad_()
+    loss = make(kind, in_strips=in_strips)
+    total = loss(features, head, SHAPES[shape][1], torch.full_like(target, IGNORE)).total
+    assert total.item() == 0
+    for grad in torch.autograd.grad(total, [features, *head.parameters()]):
+        assert (grad == 0).all()
+
+
+@pytest.mark.parametrize("classes", [2, 300])
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("kind", [*UNWEIGHTED, "sum"])
+def test_any_number_of_classes_agrees_with_the_plain_way(
+    kind: str, shape: str, classes: int
+) -> None:
+    features, head, target = example(shape, classes=classes, ignore_index=65535)
+    ways = [
+        gradients(make(kind, 65535, in_strips=way), features, head, shape, target)
+        for way in (True, False)
+    ]
+    torch.testing.assert_close(ways[0][0], ways[1][0], rtol=1e-5, atol=1e-6)
+    for grad, plain in zip(ways[0][1], ways[1][1], strict=True):
+        assert (grad - plain).norm() <= 2e-5 * plain.norm()
+
+
+@pytest.mark.parametrize("in_strips", [True, False])
+@pytest.mark.parametrize("dtype", PRECISIONS)
+@pytest.mark.parametrize("kind", [*KINDS, "sum"])
+def test_half_precision_keeps_loss_and_gradient(
+    kind: str, dtype: torch.dtype, in_strips: bool
+) -> None:
+    features, head, target = example("padded")
+    # A class of one pixel, of which a region loss makes large slopes.
+    target[target == 3] = 0
+    target[0, 0, 0] = 3
+    expected, exact_grads = gradients(make(kind), features, head, "padded", target)
+    with torch.autocast("cpu", dtype):
+        mean, grads = gradients(
+            make(kind, in_strips=in_strips), features.to(dtype), head, "padded", target
+        )
+    assert mean.dtype == torch.float32
+    assert mean.item() == pytest.approx(expected.item(), rel=0.02)
+    assert grads[0].dtype == dtype
+    for grad, exact_grad in zip(grads, exact_grads, strict=True):
+        assert (grad - exact_grad).norm() <= 0.1 * exact_grad.norm()
+
+
+@pytest.mark.parametrize("kind", [*KINDS, "sum"])
+def test_one_pixel_of_a_class_does_not_overflow_fp16(kind: str) -> None:
+    torch.manual_seed(0)
+    features = torch.randn(1, 4, 64, 64).half().requires_grad_()
+    head = nn.Conv2d(4, CLASSES, 1)
+    target = torch.zeros(1, 512, 512, dtype=torch.uint8)
+    target[0, 100, 100] = 3
+    with torch.autocast("cpu", torch.float16):
+        total = make(kind)(features, head, (64.0, 64.0), target).total
+    (total / target.numel()).backward()
+    assert features.grad is not None
+    assert features.grad.isfinite().all()
+    assert features.grad.any()
+
+
+@pytest.mark.parametrize("in_strips", [True, False])
+@pytest.mark.parametrize("kind", [*KINDS, "sum"])
+def test_certain_logits_keep_a_finite_loss_and_gradient(kind: str, in_strips: bool) -> None:
+    features, head, target = example("stride 4")
+    loss = make(kind, in_strips=in_strips)
+    mean, grads = gradients(loss, features * 1e4, head, "stride 4", target)
+    assert mean.isfinite()
+    assert all(grad.isfinite().all() for grad in grads)
+    # And where all is right.
+    right = nn.functional.one_hot(target.where(target != IGNORE, 0).long(), CLASSES)
+    eye = nn.Conv2d(CLASSES, CLASSES, 1, bias=False)
+    nn.init.dirac_(eye.weight)
+    features = right.movedim(-1, 1).float() * 200
+    total = loss(features.requires_grad_(), eye, tuple(map(float, target.shape[1:])), target).total
+    assert total.isfinite()
+    assert all(g.isfinite().all() for g in torch.autograd.grad(total, [features, eye.weight]))
+
+
+@pytest.mark.parametrize("certainty", [1.0, 8.0])
+@pytest.mark.parametrize("kind", UNWEIGHTED)
+def test_strips_are_as_exact_as_the_plain_way_where_pixels_are_right(
+    kind: str, certainty: float
+) -> None:
+    torch.manual_seed(0)
+    target = torch.randint(0, 5, (2, 8, 16)).repeat_interleave(4, 1)
+    truth = nn.functional.one_hot(target, 5).movedim(-1, 1)
+    features = (truth * certainty + torch.randn(truth.shape)).requires_grad_()
+    double = features.detach().double().requires_grad_()
+    head = nn.Conv2d(5, 5, 1, bias=False)
+    nn.init.dirac_(head.weight)
+    (exact_grad,) = torch.autograd.grad(term(kind).plain(double, target), double)
+    errors: dict[bool, float] = {}
+    for way in (True, False):
+        total = term(kind, in_strips=way)(features, head, (32.0, 16.0), target).total
+        (grad,) = torch.autograd.grad(total, features)
+        errors[way] = float((grad - exact_grad).norm() / exact_grad.norm())
+    assert errors[True] <= 2 * errors[False]
+
+
+@pytest.mark.parametrize("kind", [*UNWEIGHTED, "sum"])
+def test_permuting_the_classes_changes_nothing(kind: str) -> None:
+    features, head, target = example("padded")
+    before = gradients(make(kind), features, head, "padded", target)
+    order = torch.tensor([3, 0, 5, 1, 4, 2])
+    table = torch.full((IGNORE + 1,), IGNORE, dtype=torch.int32)
+    table[order] = torch.arange(CLASSES, dtype=torch.int32)
+    other = nn.Conv2d(4, CLASSES, 1)
+    assert head.bias is not None
+    other.load_state_dict({"weight": head.weight[order], "bias": head.bias[order]})
+    after = gradients(make(kind), features, other, "padded", table[target.long()])
+    torch.testing.assert_close(after[0], before[0], rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(after[1][0], before[1][0], rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(after[1][1], before[1][1][order], rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", [*UNWEIGHTED, "sum"])
+def test_both_ways_count_the_same_confusion(kind: str) -> None:
+    features, head, target = example("padded")
+    counts = [
+        make(kind, in_strips=way)(features, head, SHAPES["padded"][1], target).confusion
+        for way in (True, False)
+    ]
+    torch.testing.assert_close(counts[0], counts[1])
+    assert int(counts[0].sum()) == int((target != IGNORE).sum())
+
+
+@pytest.mark.parametrize("stride", [1, 4])
+@pytest.mark.parametrize("kind", [*UNWEIGHTED, "sum"])
+def test_the_big_tensor_is_never_made(kind: str, stride: int) -> None:
+    side, classes = 256, 150
+    features = torch.randn(1, 8, side // stride, side // stride, requires_grad=True)
+    head, blocks = nn.Conv2d(8, classes, 1), torch.randint(0, classes, (1, 8, 8))
+    target = blocks.repeat_interleave(side // 8, 1).repeat_interleave(side // 8, 2)
+    loss, covered = make(kind), (side / stride, side / stride)
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as memory:
+        loss(features, head, covered, target.to(torch.uint8)).total.backward()
+    largest = max(event.self_cpu_memory_usage for event in memory.events() or ())
+    assert largest < 4 * classes * side * side / 8
