@@ -117,7 +117,7 @@ def test_a_cache_of_pixels_counts_the_same(root: Path) -> None:
         path = root / kind / "training" / "000.png"
         (root / kind / "validation" / "x.png").write_bytes(path.read_bytes())
     cache_data(CacheOrder(root), Console(quiet=True))
-    packed = open_packed(files, root, default_folder(root), "training")
+    packed = open_packed(files, root, default_folder(root))
     assert packed is not None
     assert packed.held == 5
     assert as_lists(kept_class_counts(packed, root)) == slow(files)
