@@ -7,8 +7,6 @@ from typing import Any, Literal, assert_never
 
 import torch
 
-from sceneparse.augmentation.change import Augmentation
-from sceneparse.augmentation.transform import Transform
 from sceneparse.config import (
     Adam,
     AdamW,
@@ -27,7 +25,6 @@ from sceneparse.config import (
     ScheduleConfig,
     Sgd,
     SyntheticData,
-    TransformConfig,
     UNetModel,
 )
 from sceneparse.data.ade20k import ade20k
@@ -152,20 +149,6 @@ def untrained(config: ModelConfig) -> ModelConfig:
     if isinstance(config, EncoderUNetModel):
         return config.model_copy(update={"weights": "none"})
     return config
-
-
-def transform(config: TransformConfig, seed: int, device: torch.device) -> Transform:
-    """Make what training does to each picture; an accelerator changes the colours itself."""
-    augmentation = Augmentation(
-        crop=config.crop,
-        aspect=config.aspect,
-        flip=config.flip,
-        brightness=config.brightness,
-        contrast=config.contrast,
-        saturation=config.saturation,
-        hue=config.hue,
-    )
-    return Transform(config.size, augmentation, seed, leaves_colors=device.type != "cpu")
 
 
 def loss(config: LossConfig, labels: Labels) -> CrossEntropy:

@@ -21,12 +21,14 @@ from sceneparse.config.run import (
     TrainingConfig,
     TransformConfig,
 )
+from sceneparse.config.sampling import ClassBalancedSampling, SamplingConfig, UniformSampling
 
 __all__ = [
     "Adam",
     "AdamW",
     "Ade20kData",
     "CacheChoice",
+    "ClassBalancedSampling",
     "Constant",
     "CrossEntropyLoss",
     "DataConfig",
@@ -40,10 +42,12 @@ __all__ = [
     "Plateau",
     "ReportConfig",
     "RunConfig",
+    "SamplingConfig",
     "ScheduleConfig",
     "Sgd",
     "SyntheticData",
     "TrainingConfig",
     "TransformConfig",
     "UNetModel",
+    "UniformSampling",
 ]
