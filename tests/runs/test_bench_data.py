@@ -116,3 +116,24 @@ def test_data_that_are_not_there_are_refused(tmp_path: Path) -> None:
 )
 def test_threads_are_tried_up_to_the_cores(mine: int, cores: int, counts: list[int]) -> None:
     assert thread_counts(mine, cores) == counts
+
+
+def test_stages_make_what_the_loader_makes_of_two_pictures_and_of_artefacts(
+    rectangles_root: Path,
+) -> None:
+    config = parse_config(
+        f"data: {{kind: folder, root: {rectangles_root}}}\n"
+        "transform: {size: 32, scale: [0.5, 2], rotation: 9, cutmix: 0.8, noise: 0.8, hue: 0.1}",
+        "test",
+    )
+    training = build.dataset(config.data, "training")
+    mixing = build_input.mixing(config.transform, training, None, None)
+    device = torch.device("cpu")
+    transform = build_input.transform(config.transform, 1, device, training.labels, mixing)
+    loader = Loader(training, transform, 1, 8, 2)
+    stages = Stages(loader, transform)
+    mine = [stages.take(*place) for place in loader.indices(0)]
+    (batch,) = loader.batches(0, 1)
+    np.testing.assert_array_equal([sample.image for sample in mine], batch.image)
+    np.testing.assert_array_equal([sample.mask for sample in mine], batch.mask)
+    assert stages.figures().seconds[Stage.ARTEFACTS] > 0
