@@ -73,7 +73,7 @@ def batches(
     dataset = build.dataset(data, "training", to_learn=True)
     if source == "cache" and not isinstance(dataset, Packed):
         raise RuntimeError("the cache was not used")
-    transform = Transform(size, Augmentation(**ranges), seed=0)
+    transform = Transform(size, Augmentation(**ranges), 0, dataset.labels.ignore_index)
     return Loader(dataset, transform, 0, batch_size, THREADS).batches(0, 10**9)
 
 

@@ -78,7 +78,7 @@ def _their_step(width: int, seed: int) -> Callable[[Tensor, Tensor], float]:
 
 def _scenes(pictures: int, side: int, steps: int, seed: int) -> Iterator[Batch]:
     dataset = synthetic("training", SCENES, (side, side), seed)
-    transform = Transform(side, Augmentation(), seed)
+    transform = Transform(side, Augmentation(), seed, dataset.labels.ignore_index)
     return Loader(dataset, transform, seed, pictures, threads=1).batches(0, steps)
 
 

@@ -7,8 +7,6 @@ from typing import Any, Literal, assert_never
 
 import torch
 
-from sceneparse.augmentation.change import Augmentation
-from sceneparse.augmentation.transform import Transform
 from sceneparse.build_loss import loss as loss  # noqa: PLC0414 - so it is one of this module
 from sceneparse.config import (
     Adam,
@@ -27,7 +25,6 @@ from sceneparse.config import (
     ScheduleConfig,
     Sgd,
     SyntheticData,
-    TransformConfig,
     UNetModel,
 )
 from sceneparse.data.ade20k import ade20k
@@ -177,20 +174,6 @@ def deployed(config: ModelConfig) -> ModelConfig:
         idle = {"deep_supervision": 0.0, "dropout": 0.0, "freeze_stages": 0, "freeze_norm": False}
         return config.model_copy(update=idle)
     return config
-
-
-def transform(config: TransformConfig, seed: int, device: torch.device) -> Transform:
-    """Make what training does to each picture; an accelerator changes the colours itself."""
-    augmentation = Augmentation(
-        crop=config.crop,
-        aspect=config.aspect,
-        flip=config.flip,
-        brightness=config.brightness,
-        contrast=config.contrast,
-        saturation=config.saturation,
-        hue=config.hue,
-    )
-    return Transform(config.size, augmentation, seed, leaves_colors=device.type != "cpu")
 
 
 def optimizer(

@@ -163,3 +163,22 @@ def test_a_trained_model_is_used_with_care(
     assert cli(*once).returncode == 0
     assert "is there already; add --overwrite" in fails(*once)
     assert "unknown; use auto, cpu" in fails("evaluate", "run", "--device", "gpu")
+
+
+def test_a_run_with_every_change_of_pictures_is_trained_and_a_mistake_told(
+    rectangles_config: Path, cli: Cli, fails: Callable[..., str], tmp_path: Path
+) -> None:
+    everything = (
+        "transform={size: 32, scale: [0.5, 2], class_share: 0.75, rotation: 10, flip: 0.5, "
+        "grey: 0.1, color_probability: 0.5, hue: 0.1, blur: 0.3, noise: 0.3, jpeg: 0.3, "
+        "cutmix: 0.3, classmix: 0.3, copy_paste: 0.3, rare_below: 0.3}",
+        "sampling.kind=class_balanced",
+    )
+    done = cli("train", rectangles_config, *everything, "training.epochs=1", "--out", "run")
+    assert done.returncode == 0, done.stderr
+    rows = list(csv.DictReader((tmp_path / "run" / "metrics.csv").read_text().splitlines()))
+    assert [row["epoch"] for row in rows] == ["1"]
+    done = cli("evaluate", "run")
+    assert done.returncode == 0, done.stderr
+    message = fails("train", rectangles_config, "transform.cutmix=0.7", "transform.classmix=0.7")
+    assert "cutmix, classmix and copy_paste add up to more than 1" in message

@@ -17,6 +17,7 @@ from sceneparse.errors import InputError
 from sceneparse.label_files import distinct_colors
 from sceneparse.labels import Labels, Mask
 
+VOID = 255
 AUGMENTATION = Augmentation(crop=0.5, flip=0.5, brightness=0.2)
 
 
@@ -60,7 +61,7 @@ def loader(
     processes: int = 1,
     seed: int = 1,
 ) -> Loader:
-    transform = Transform(8, AUGMENTATION, seed)
+    transform = Transform(8, AUGMENTATION, seed, VOID)
     return Loader(Numbered(count), transform, seed, batch_size, threads, rank, processes)
 
 
@@ -77,7 +78,7 @@ def test_a_batch_is_stacked_samples() -> None:
     assert (batch.image.shape, batch.image.dtype) == ((4, 8, 8, 3), np.uint8)
     assert (batch.mask.shape, batch.mask.dtype) == ((4, 8, 8), np.uint8)
     source, (epoch, index) = Numbered(11), (0, int(batch.names[2]))
-    transform = Transform(8, AUGMENTATION, 1)
+    transform = Transform(8, AUGMENTATION, 1, VOID)
     expected = transform(source[index], transform.change(epoch, index))
     np.testing.assert_array_equal(batch.image[2], expected.image)
     np.testing.assert_array_equal(batch.mask[2], expected.mask)
@@ -176,7 +177,7 @@ def test_no_steps_are_no_batches() -> None:
 
 
 def test_an_error_of_a_sample_comes_out_of_its_batch() -> None:
-    broken = Loader(Numbered(8, broken=5), Transform(8, AUGMENTATION, 0), 0, 2, 2)
+    broken = Loader(Numbered(8, broken=5), Transform(8, AUGMENTATION, 0, VOID), 0, 2, 2)
     seen: list[str] = []
 
     def read() -> None:
@@ -185,7 +186,7 @@ def test_an_error_of_a_sample_comes_out_of_its_batch() -> None:
 
     with pytest.raises(InputError, match=r"^5\.png: broken$"):
         read()
-    whole = Loader(Numbered(8), Transform(8, AUGMENTATION, 0), 0, 2, 2)
+    whole = Loader(Numbered(8), Transform(8, AUGMENTATION, 0, VOID), 0, 2, 2)
     names = [name for batch in whole.batches(0, 4) for name in batch.names]
     assert seen == names[: names.index("5") // 2 * 2]
 

@@ -11,7 +11,7 @@ from PIL import Image
 from rich.console import Console
 from tests.conftest import write_rectangles
 
-from sceneparse import build
+from sceneparse import build, build_input
 from sceneparse.config import RunConfig
 from sceneparse.config.reading import parse_config
 from sceneparse.data.loader import Loader
@@ -66,8 +66,11 @@ def test_stages_make_what_the_loader_makes(tmp_path: Path) -> None:
         Image.open(path).save(path.with_suffix(".jpg"))
         path.unlink()
     config = config_of(f"kind: folder, root: {tmp_path / 'data'}")
-    transform = build.transform(config.transform, 1, torch.device("cpu"))
-    loader = Loader(build.dataset(config.data, "training"), transform, 1, 3, 2)
+    training = build.dataset(config.data, "training")
+    mixing = build_input.mixing(config.transform, training, None, None)
+    device = torch.device("cpu")
+    transform = build_input.transform(config.transform, 1, device, training.labels, mixing)
+    loader = Loader(training, transform, 1, 3, 2)
     stages = Stages(loader, transform)
     places = itertools.chain(loader.indices(0), loader.indices(1))
     mine = [stages.take(*place) for place in places]
@@ -84,8 +87,10 @@ def test_stages_make_what_the_loader_makes(tmp_path: Path) -> None:
 
 def test_colours_that_the_device_changes_are_no_stage(rectangles_root: Path) -> None:
     config = config_of(f"kind: folder, root: {rectangles_root}")
-    transform = build.transform(config.transform, 1, torch.device("cuda"))
-    stages = Stages(Loader(build.dataset(config.data, "training"), transform, 1, 4, 2), transform)
+    training = build.dataset(config.data, "training")
+    device = torch.device("cuda")
+    transform = build_input.transform(config.transform, 1, device, training.labels)
+    stages = Stages(Loader(training, transform, 1, 4, 2), transform)
     stages.take(0, 0)
     assert Stage.COLORS not in stages.figures().seconds
 
@@ -111,3 +116,24 @@ def test_data_that_are_not_there_are_refused(tmp_path: Path) -> None:
 )
 def test_threads_are_tried_up_to_the_cores(mine: int, cores: int, counts: list[int]) -> None:
     assert thread_counts(mine, cores) == counts
+
+
+def test_stages_make_what_the_loader_makes_of_two_pictures_and_of_artefacts(
+    rectangles_root: Path,
+) -> None:
+    config = parse_config(
+        f"data: {{kind: folder, root: {rectangles_root}}}\n"
+        "transform: {size: 32, scale: [0.5, 2], rotation: 9, cutmix: 0.8, noise: 0.8, hue: 0.1}",
+        "test",
+    )
+    training = build.dataset(config.data, "training")
+    mixing = build_input.mixing(config.transform, training, None, None)
+    device = torch.device("cpu")
+    transform = build_input.transform(config.transform, 1, device, training.labels, mixing)
+    loader = Loader(training, transform, 1, 8, 2)
+    stages = Stages(loader, transform)
+    mine = [stages.take(*place) for place in loader.indices(0)]
+    (batch,) = loader.batches(0, 1)
+    np.testing.assert_array_equal([sample.image for sample in mine], batch.image)
+    np.testing.assert_array_equal([sample.mask for sample in mine], batch.mask)
+    assert stages.figures().seconds[Stage.ARTEFACTS] > 0

@@ -3,12 +3,19 @@
 What is random is a function of (seed, epoch, sample index) alone, never of worker, rank or history:
 any number of processes sees the same data, and a run resumes from its step. Nothing here depends on
 the picture, so that its file may be decoded at no more than the scale that is needed.
+
+Every number is drawn in every sample, whether it is needed or not: what one field does stays the
+same when another one is switched on.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+
+# Places that are tried until one class does not take too much of the cut, as in mmsegmentation.
+_TRIES = 10
 
 
 @dataclass(frozen=True)
@@ -18,24 +25,50 @@ class Augmentation:
     Attributes:
         crop: Smallest share of the sides that is cut out, in 0..1; 1 keeps the whole picture.
         aspect: Largest factor by which the cut's ratio of sides differs from the picture's.
+        scale: Range of the picture's shorter side, in sides of the square: instead of a share of
+            the picture, a square is cut out of the picture scaled to that; none for `crop`.
+        class_share: Largest share of a cut that one class may take, in 0..1, if any of the places
+            that are tried allows it.
+        rotation: Largest angle in degrees.
         flip: Probability of mirroring left and right.
         brightness: Largest relative change of brightness.
         contrast: Largest relative change of contrast.
         saturation: Largest relative change of saturation.
         hue: Largest shift of hue, as a share of the colour circle, in 0..0.5.
+        color_probability: Of each of these four changes.
+        grey: Probability of taking all colour away.
+        blur: Probability of blurring.
+        blur_sigma: Largest standard deviation of the blur in pixels of the square.
+        noise: Probability of adding noise.
+        noise_sigma: Largest standard deviation of the noise, in 0..255.
+        jpeg: Probability of artefacts of JPEG.
+        jpeg_quality: Lowest quality of that JPEG, in 1..95.
     """
 
     crop: float = 1.0
     aspect: float = 1.0
+    scale: tuple[float, float] | None = None
+    class_share: float = 1.0
+    rotation: float = 0.0
     flip: float = 0.0
     brightness: float = 0.0
     contrast: float = 0.0
     saturation: float = 0.0
     hue: float = 0.0
+    color_probability: float = 1.0
+    grey: float = 0.0
+    blur: float = 0.0
+    blur_sigma: float = 2.0
+    noise: float = 0.0
+    noise_sigma: float = 12.0
+    jpeg: float = 0.0
+    jpeg_quality: int = 30
 
 
 class Crop(NamedTuple):
-    """What is cut out, in shares of the picture's height and width, each in 0..1.
+    """What is cut out, in shares of the picture's height and width.
+
+    A cut that is larger than the picture reaches beyond it on both sides.
 
     Attributes:
         top: Where it begins.
@@ -48,6 +81,40 @@ class Crop(NamedTuple):
     left: float
     height: float
     width: float
+
+
+class Cut(NamedTuple):
+    """What is cut out of a picture whose size is not known yet.
+
+    Attributes:
+        height: In shares of the picture's height, or of its shorter side.
+        width: In shares of the picture's width, or of its shorter side.
+        of_shorter_side: Whether both are shares of the shorter side.
+        places: Where it may lie: top and left in 0..1 of the room that it has.
+        angle: By which it is turned about its middle, in degrees, the picture then to the left.
+    """
+
+    height: float
+    width: float
+    of_shorter_side: bool
+    places: tuple[tuple[float, float], ...]
+    angle: float = 0.0
+
+    def crops(self, size: tuple[int, int]) -> list[Crop]:
+        """Lay the cut over a picture of a height and width, at each of its places."""
+        height, width = self.height, self.width
+        if self.of_shorter_side:
+            height, width = height * min(size) / size[0], width * min(size) / size[1]
+        # A cut that is larger than the picture has negative room: the picture moves in it.
+        return [
+            Crop((1 - height) * top, (1 - width) * left, height, width) for top, left in self.places
+        ]
+
+    def needed(self, size: int) -> tuple[int, int]:
+        """Return the height and width of a picture of which the cut fills a square of a side."""
+        height, width = round(size / self.height), round(size / self.width)
+        longer = max(height, width)
+        return (longer, longer) if self.of_shorter_side else (height, width)
 
 
 class Colors(NamedTuple):
@@ -66,29 +133,125 @@ class Colors(NamedTuple):
     hue: float = 0.0
 
 
+class Artefacts(NamedTuple):
+    """What a worse camera would have done, applied in this order.
+
+    Attributes:
+        blur: Standard deviation in pixels; 0 for none.
+        noise: Standard deviation in 0..255; 0 for none.
+        noise_seed: Of the noise.
+        quality: Of a JPEG in 1..95; 0 for none.
+    """
+
+    blur: float = 0.0
+    noise: float = 0.0
+    noise_seed: int = 0
+    quality: int = 0
+
+
+class Box(NamedTuple):
+    """A rectangle of another sample is laid over (CutMix).
+
+    Attributes:
+        crop: Which one, in shares of the square.
+    """
+
+    crop: Crop
+
+
+class HalfOfClasses(NamedTuple):
+    """What belongs to half of the classes of another sample is laid over (ClassMix).
+
+    Attributes:
+        seed: Of the choice among its classes.
+    """
+
+    seed: int
+
+
+class RareClasses(NamedTuple):
+    """What belongs to rare classes in another sample is laid over (copy-paste)."""
+
+
+class Mix(NamedTuple):
+    """What another sample adds to one.
+
+    Attributes:
+        partner: Index of the other sample.
+        cut: How it is cut.
+        flip: Whether it is mirrored.
+        part: What of it is laid over.
+    """
+
+    partner: int
+    cut: Cut
+    flip: bool
+    part: Box | HalfOfClasses | RareClasses
+
+
 class Change(NamedTuple):
     """What is done to one sample.
 
     Attributes:
-        crop: What is cut out.
+        cut: What is cut out.
         flip: Whether it is mirrored left and right.
         colors: How its colours change.
+        artefacts: How it is made worse.
+        mix: What is laid over it, if anything.
     """
 
-    crop: Crop
+    cut: Cut
     flip: bool
     colors: Colors
+    artefacts: Artefacts = Artefacts()
+    mix: Mix | None = None
 
 
 def drawn(augmentation: Augmentation, random: np.random.Generator) -> Change:
     """Draw a change at random."""
-    scale = random.uniform(augmentation.crop, 1.0)
+    if augmentation.scale is None:
+        side, most = random.uniform(augmentation.crop, 1.0), 1.0
+    else:
+        side, most = 1 / random.uniform(*augmentation.scale), np.inf
     stretch = augmentation.aspect ** random.uniform(-0.5, 0.5)
-    height, width = min(1.0, scale * stretch), min(1.0, scale / stretch)
-    left, top = random.uniform(0, 1 - width), random.uniform(0, 1 - height)
+    height, width = min(most, side * stretch), min(most, side / stretch)
+    left, top = random.random(), random.random()
     flip = bool(random.random() < augmentation.flip)
+    colors = _colors(augmentation, random)
+    angle = augmentation.rotation * random.uniform(-1, 1)
+    places = [(top, left)]
+    more = random.random((_TRIES - 1, 2)).tolist()
+    if augmentation.class_share < 1:
+        places += [(above, before) for above, before in more]
+    cut = Cut(height, width, augmentation.scale is not None, tuple(places), angle)
+    return Change(cut, flip, colors, _artefacts(augmentation, random))
+
+
+def _colors(augmentation: Augmentation, random: np.random.Generator) -> Colors:
     ranges = (augmentation.brightness, augmentation.contrast, augmentation.saturation)
     brightness, contrast, saturation = (random.uniform(1 - most, 1 + most) for most in ranges)
     hue = random.uniform(-augmentation.hue, augmentation.hue)
-    colors = Colors(brightness, contrast, saturation, hue)
-    return Change(Crop(top, left, height, width), flip, colors)
+    values = (brightness, contrast, saturation, hue)
+    happens = random.random(4) < augmentation.color_probability
+    chosen = (
+        value if changes else same
+        for value, changes, same in zip(values, happens, Colors(), strict=True)
+    )
+    colors = Colors(*chosen)
+    return colors._replace(saturation=0.0) if random.random() < augmentation.grey else colors
+
+
+def _artefacts(augmentation: Augmentation, random: np.random.Generator) -> Artefacts:
+    def drawn_if(probability: float, value: Callable[[float], float]) -> float:
+        happens, place = random.random(2).tolist()
+        return value(place) if happens < probability else 0
+
+    # A blur or noise of less than a tenth of the most could not be seen.
+    blur = drawn_if(augmentation.blur, lambda place: augmentation.blur_sigma * (0.1 + 0.9 * place))
+    noise = drawn_if(
+        augmentation.noise, lambda place: augmentation.noise_sigma * (0.1 + 0.9 * place)
+    )
+    seed = int(random.integers(2**32))
+    best, worst = 95, augmentation.jpeg_quality
+    quality = drawn_if(augmentation.jpeg, lambda place: worst + round((best - worst) * place))
+    return Artefacts(blur, noise, seed, int(quality))

@@ -4,9 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sceneparse.augmentation.change import Augmentation, Change, drawn
+from sceneparse.augmentation.artefacts import made_worse
+from sceneparse.augmentation.change import Augmentation, Change, Cut, drawn
 from sceneparse.augmentation.colors import changed_colors
-from sceneparse.augmentation.resampling import resample
+from sceneparse.augmentation.geometry import Square, cut_out
+from sceneparse.augmentation.mixing import Mixing
 from sceneparse.data.dataset import Sample
 
 # The loader's order of samples takes the other streams of random numbers.
@@ -15,32 +17,60 @@ _STREAM = 1
 
 @dataclass(frozen=True)
 class Transform:
-    """Crop, scale and flip by one resampling; then colours.
+    """Cut, scale and flip by one resampling; then what another sample adds, artefacts, colours.
+
+    Colours are last, so that the order is the same where the device that trains changes them.
 
     Attributes:
         size: Height and width that come out.
         augmentation: What is random.
         seed: Of the run.
+        ignore_index: Train id of void.
         leaves_colors: Whether colours are changed later, on the device that trains.
+        mixing: What other samples add; none for nothing.
     """
 
     size: int
     augmentation: Augmentation
     seed: int
+    ignore_index: int
     leaves_colors: bool = False
+    mixing: Mixing | None = None
 
     def change(self, epoch: int, index: int) -> Change:
         """Draw what is done to one sample of one epoch."""
-        return drawn(self.augmentation, np.random.default_rng([_STREAM, self.seed, epoch, index]))
+        random = np.random.default_rng([_STREAM, self.seed, epoch, index])
+        change = drawn(self.augmentation, random)
+        if self.mixing is None:
+            return change
+        return change._replace(mix=self.mixing.drawn(self.augmentation, random))
 
     def smallest(self, change: Change) -> tuple[int, int]:
         """Return the height and width below which a decoded picture would lose detail."""
-        crop = change.crop
-        return round(self.size / crop.height), round(self.size / crop.width)
+        return change.cut.needed(self.size)
 
-    def __call__(self, sample: Sample, change: Change) -> Sample:
-        """Do it."""
-        image, mask = resample(sample.image, sample.mask, change.crop, self.size, flip=change.flip)
+    def partner(self, change: Change) -> tuple[int, tuple[int, int]] | None:
+        """Return the index of the sample that is laid over, and its smallest height and width."""
+        return change.mix and (change.mix.partner, change.mix.cut.needed(self.size))
+
+    def __call__(self, sample: Sample, change: Change, partner: Sample | None = None) -> Sample:
+        """Do it.
+
+        Args:
+            sample: What is changed.
+            change: How.
+            partner: What is laid over, where `partner(change)` asks for one.
+        """
+        square = self.cut(sample, change.cut, flip=change.flip)
+        if self.mixing and change.mix and partner:
+            other = self.cut(partner, change.mix.cut, flip=change.mix.flip)
+            square = self.mixing.mixed(square, other, change.mix)
+        image = made_worse(square.image, change.artefacts)
         if not self.leaves_colors:
             image = changed_colors(image, change.colors)
-        return Sample(image, mask, sample.name)
+        return square._replace(image=image)
+
+    def cut(self, sample: Sample, cut: Cut, *, flip: bool) -> Sample:
+        """Cut a part out of a sample and scale it to the square."""
+        square = Square(self.size, self.augmentation.class_share, self.ignore_index)
+        return cut_out(sample, cut, square, flip=flip)

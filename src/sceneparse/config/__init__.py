@@ -47,6 +47,7 @@ from sceneparse.config.run import (
     TrainingConfig,
     TransformConfig,
 )
+from sceneparse.config.sampling import ClassBalancedSampling, SamplingConfig, UniformSampling
 
 __all__ = [
     "Adam",
@@ -57,6 +58,7 @@ __all__ = [
     "CacheChoice",
     "CamVidData",
     "CityscapesData",
+    "ClassBalancedSampling",
     "CocoStuffData",
     "Constant",
     "CrossEntropyLoss",
@@ -84,6 +86,7 @@ __all__ = [
     "PublishedDataConfig",
     "ReportConfig",
     "RunConfig",
+    "SamplingConfig",
     "ScheduleConfig",
     "Sgd",
     "SumLoss",
@@ -92,5 +95,6 @@ __all__ = [
     "TransformConfig",
     "TverskyLoss",
     "UNetModel",
+    "UniformSampling",
     "Voc2012Data",
 ]

@@ -13,6 +13,7 @@ from sceneparse.config.optimization import (
     Plateau,
     ScheduleConfig,
 )
+from sceneparse.config.sampling import SamplingConfig, UniformSampling
 from sceneparse.config.section import Section
 
 
@@ -30,6 +31,15 @@ class TransformConfig(Section):
     """Smallest share of the sides that is cut out; 1 keeps the whole picture."""
     aspect: float = Field(default=1.0, ge=1, le=4)
     """Largest factor by which the cut's ratio of sides differs from the picture's."""
+    scale: tuple[PositiveFloat, PositiveFloat] | None = None
+    """Range of random scale, as `[0.5, 2]`: the picture's shorter side becomes `short_side` times
+    a factor in it, and a square of `size` is cut out, void where it reaches beyond the picture."""
+    short_side: int | None = Field(default=None, ge=32, le=4096)
+    """Pixels of the picture's shorter side at scale 1; `size` if not given."""
+    class_share: float = Field(default=1.0, gt=0, le=1)
+    """Largest share of a cut that one class may take, if one of ten places allows it."""
+    rotation: float = Field(default=0.0, ge=0, le=180)
+    """Largest angle in degrees; void where the cut then reaches beyond the picture."""
     flip: float = Field(default=0.0, ge=0, le=1)
     """Probability of mirroring left and right."""
     brightness: float = Field(default=0.0, ge=0, lt=1)
@@ -40,6 +50,54 @@ class TransformConfig(Section):
     """Largest relative change of saturation."""
     hue: float = Field(default=0.0, ge=0, le=0.5)
     """Largest shift of hue, as a share of the colour circle."""
+    color_probability: float = Field(default=1.0, ge=0, le=1)
+    """Of each of these four changes."""
+    grey: float = Field(default=0.0, ge=0, le=1)
+    """Probability of taking all colour away."""
+    blur: float = Field(default=0.0, ge=0, le=1)
+    """Probability of blurring."""
+    blur_sigma: float = Field(default=2.0, gt=0, le=20)
+    """Largest standard deviation of the blur, in pixels of the square."""
+    noise: float = Field(default=0.0, ge=0, le=1)
+    """Probability of adding noise."""
+    noise_sigma: float = Field(default=12.0, gt=0, le=100)
+    """Largest standard deviation of the noise, in 0..255."""
+    jpeg: float = Field(default=0.0, ge=0, le=1)
+    """Probability of artefacts of JPEG."""
+    jpeg_quality: int = Field(default=30, ge=1, le=95)
+    """Lowest quality of that JPEG; the highest is 95."""
+    cutmix: float = Field(default=0.0, ge=0, le=1)
+    """Probability of laying a rectangle of another picture over one."""
+    classmix: float = Field(default=0.0, ge=0, le=1)
+    """Probability of laying what belongs to half of the classes of another picture over one."""
+    copy_paste: float = Field(default=0.0, ge=0, le=1)
+    """Probability of laying what belongs to rare classes in another picture over one."""
+    rare_below: float = Field(default=0.005, gt=0, lt=1)
+    """Share of all labelled training pixels below which a class is rare, for `copy_paste`."""
+
+    @model_validator(mode="after")
+    def _check(self) -> "TransformConfig":
+        """Refuse fields that contradict each other, or would silently do nothing."""
+        if self.scale is None and self.short_side is not None:
+            raise ValueError("short_side is the side at scale 1; give scale too, as [0.5, 2]")
+        if self.scale is not None and self.scale[0] > self.scale[1]:
+            raise ValueError("scale begins with the larger number; give the smaller one first")
+        if self.scale is not None and self.crop < 1:
+            raise ValueError("crop and scale are two ways to choose the cut; leave one out")
+        if self.scale is None and self.crop == 1 and self.class_share < 1:
+            raise ValueError("class_share chooses among cuts; it needs crop < 1 or scale")
+        if self.cutmix + self.classmix + self.copy_paste > 1:
+            raise ValueError(
+                "cutmix, classmix and copy_paste add up to more than 1; a picture takes one of them"
+            )
+        return self
+
+    @property
+    def largest_side(self) -> float:
+        """Pixels of the shorter side of pictures of which the smallest cut loses no detail."""
+        if self.scale is None:
+            return self.size * self.aspect**0.5 / self.crop
+        return (self.short_side or self.size) * self.aspect**0.5 * self.scale[1]
 
 
 class TrainingConfig(Section):
@@ -104,6 +162,7 @@ class RunConfig(Section):
     data: DataConfig = Ade20kData()
     model: ModelConfig = UNetModel()
     transform: TransformConfig = TransformConfig()
+    sampling: SamplingConfig = UniformSampling()
     loss: LossConfig = CrossEntropyLoss()
     optimizer: OptimizerConfig = Adam()
     schedule: ScheduleConfig = Plateau()

@@ -14,13 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sceneparse.data.dataset import Dataset, Sample
+from sceneparse.data.sampling import epoch_order
 from sceneparse.labels import Mask
 
 Input = TypeVar("Input")
 Output = TypeVar("Output")
-
-# Transforms take the other streams of random numbers.
-_STREAM = 0
 
 
 class Batch(NamedTuple):
@@ -55,8 +53,12 @@ class RandomTransform(Protocol):
         """Return the height and width below which a decoded picture would lose detail."""
         ...
 
-    def __call__(self, sample: Sample, change: Any) -> Sample:
-        """Do it."""
+    def partner(self, change: Any) -> tuple[int, tuple[int, int]] | None:
+        """Return the index of a sample that adds to this one, and its smallest height and width."""
+        ...
+
+    def __call__(self, sample: Sample, change: Any, partner: Sample | None = None) -> Sample:
+        """Do it, with the partner that was asked for."""
         ...
 
 
@@ -64,8 +66,9 @@ class RandomTransform(Protocol):
 class Loader:
     """The batches of a run, by step.
 
-    Every epoch is another permutation of the samples. The samples that do not fill a last batch
-    are left out of that epoch; a data set smaller than a batch is gone through more than once.
+    Every epoch is another permutation of the samples, or, with `factors`, as many samples as there
+    are, some of them more than once. The samples that do not fill a last batch are left out of that
+    epoch; a data set smaller than a batch is gone through more than once.
 
     Attributes:
         dataset: Where samples come from.
@@ -75,6 +78,7 @@ class Loader:
         threads: How many read ahead.
         rank: Number of this process.
         processes: How many processes share each step; each takes its own part of the batch.
+        factors: How much more often than others each sample is drawn, `(N,)`; none for all alike.
     """
 
     dataset: Dataset
@@ -84,6 +88,7 @@ class Loader:
     threads: int
     rank: int = 0
     processes: int = 1
+    factors: NDArray[np.float64] | None = None
 
     @property
     def steps_per_epoch(self) -> int:
@@ -101,7 +106,7 @@ class Loader:
     def indices(self, step: int) -> list[tuple[int, int]]:
         """List (epoch, sample index) of this process's part of a step's batch."""
         epoch, position = divmod(step, self.steps_per_epoch)
-        order = np.random.default_rng([_STREAM, self.seed, epoch]).permutation(len(self.dataset))
+        order = epoch_order(self.seed, epoch, len(self.dataset), self.factors)
         total = self.batch_size * self.processes
         first = position * total + self.rank * self.batch_size
         places = np.arange(first, first + self.batch_size) % len(self.dataset)
@@ -111,7 +116,9 @@ class Loader:
         change = self.transform.change(*place)
         # Only what the cut needs is decoded.
         sample = self.dataset.reduced(place[1], *self.transform.smallest(change))
-        return self.transform(sample, change), change.colors
+        other = self.transform.partner(change)
+        partner = other and self.dataset.reduced(other[0], *other[1])
+        return self.transform(sample, change, partner), change.colors
 
 
 def prefetched(

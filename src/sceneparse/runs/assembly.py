@@ -7,7 +7,7 @@ import torch
 from lightning_fabric.plugins import MixedPrecision
 from torch import nn
 
-from sceneparse import build
+from sceneparse import build, build_input
 from sceneparse.config import RunConfig
 from sceneparse.data.dataset import Dataset
 from sceneparse.data.loader import Loader
@@ -18,7 +18,7 @@ from sceneparse.models.normalization import synchronise_
 from sceneparse.models.segmenter import Segmenter
 from sceneparse.processes import Place
 from sceneparse.training.auto import Plan
-from sceneparse.training.group import fabric_of
+from sceneparse.training.group import fabric_of, from_first
 from sceneparse.training.loop import Job
 from sceneparse.training.state import EpochSums, TrainState
 
@@ -70,14 +70,21 @@ def assemble(
         synchronise_(segmenter, fabric.device)
     segmenter = build.on_device(segmenter, fabric.device, plan.memory_format)
     labels = training.labels
+    # One process looks at the masks for all.
+    census = from_first(lambda: build_input.census(config, training))
+    factors = build_input.sampling(config.sampling, census)
+    mixing = build_input.mixing(config.transform, training, factors, census)
     loader = Loader(
         dataset=training,
-        transform=build.transform(config.transform, config.seed, fabric.device),
+        transform=build_input.transform(
+            config.transform, config.seed, fabric.device, labels, mixing
+        ),
         seed=config.seed,
         batch_size=plan.batch_size // place.processes,
         threads=plan.threads,
         rank=place.rank,
         processes=place.processes,
+        factors=factors,
     )
     total_steps = config.training.epochs * loader.steps_per_epoch
     state = TrainState(

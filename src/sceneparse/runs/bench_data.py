@@ -95,7 +95,7 @@ def _first_step_after(pictures: int, batch_size: int) -> int:
 
 
 def _facts(config: RunConfig, training: Dataset, plan: Plan) -> RunFacts:
-    data, transform = config.data, config.transform
+    data = config.data
     if isinstance(data, SyntheticData):
         remedy = (
             f"sceneparse data synth FOLDER --images {data.training_images} "
@@ -110,7 +110,6 @@ def _facts(config: RunConfig, training: Dataset, plan: Plan) -> RunFacts:
         precision=plan.precision,
         batch_size=plan.batch_size,
         threads=plan.threads,
-        # A cut that is stretched is narrower still.
-        needed_side=round(transform.size * transform.aspect**0.5 / transform.crop),
+        needed_side=round(config.transform.largest_side),
         remedy=remedy,
     )

@@ -25,6 +25,7 @@ class Stage(StrEnum):
     DRAW = "draw the scene"
     FETCH = "fetch picture and mask"
     RESAMPLE = "crop, scale and flip"
+    ARTEFACTS = "blur, noise, JPEG"
     COLORS = "change colours"
     STACK = "stack into a batch"
 

@@ -9,7 +9,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from sceneparse.augmentation.change import Change, Colors
+from sceneparse.augmentation.artefacts import made_worse
+from sceneparse.augmentation.change import Artefacts, Change, Colors
 from sceneparse.augmentation.colors import changed_colors
 from sceneparse.augmentation.transform import Transform
 from sceneparse.data.dataset import PairedFiles, Sample, read_annotation
@@ -74,8 +75,13 @@ class Stages:
             change = self._transform.change(epoch, index)
             smallest = self._transform.smallest(change)
         sample = self._fetched(index, smallest)
+        other = self._transform.partner(change)
+        partner = other and self._fetched(*other)
         with self._timing(Stage.RESAMPLE):
-            square = self._geometry(sample, change)
+            square = self._geometry(sample, change._replace(artefacts=Artefacts()), partner)
+        if any(change.artefacts._replace(noise_seed=0)):
+            with self._timing(Stage.ARTEFACTS):
+                square = square._replace(image=made_worse(square.image, change.artefacts))
         if not self._transform.leaves_colors:
             with self._timing(Stage.COLORS):
                 image = changed_colors(square.image, change.colors)
@@ -130,7 +136,7 @@ class Stages:
         if sample.image.shape[:2] != sample.mask.shape:
             sample = self._dataset[index]
         start = time.perf_counter()
-        self._geometry(sample, change)
+        self._geometry(sample, change._replace(artefacts=Artefacts()))
         self._whole_resample += time.perf_counter() - start
 
     def _stack(self) -> None:

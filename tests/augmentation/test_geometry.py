@@ -1,0 +1,208 @@
+"""Every cut keeps picture and mask aligned, and leaves void where there is no picture."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from sceneparse.augmentation.change import Augmentation, Crop, Cut
+from sceneparse.augmentation.geometry import FILL, Square, cut_out, largest_share
+from sceneparse.augmentation.resampling import resample
+from sceneparse.augmentation.transform import Transform
+from sceneparse.data.dataset import Sample
+from sceneparse.labels import Mask
+
+VOID = 255
+# One colour per id, far apart.
+PAINT = np.array([[20, 20, 20], [230, 40, 40], [40, 230, 40], [40, 40, 230]], np.uint8)
+GEOMETRIES = {
+    "scale": Augmentation(scale=(0.4, 2.0), flip=0.5),
+    "rotation": Augmentation(crop=0.5, rotation=30, flip=0.5),
+    "any angle": Augmentation(rotation=180, flip=0.5),
+    "all": Augmentation(scale=(0.4, 2.0), aspect=1.5, rotation=40, flip=0.5, class_share=0.6),
+}
+
+
+def painted(size: tuple[int, int], dtype: type[np.uint8] | type[np.uint16] = np.uint8) -> Sample:
+    """Make a picture of large blocks of colour, each the colour of its id."""
+    rows, columns = np.indices(size)
+    ids = (rows * 3 // size[0] + 2 * (columns * 4 // size[1])) % 4
+    return Sample(PAINT[ids], ids.astype(dtype), "painted")
+
+
+def away_from_edges(mask: Mask, steps: int = 2) -> NDArray[np.bool_]:
+    """Mark pixels whose neighbours some steps around, all of them there, hold the same id."""
+    rows, columns = (side - 2 * steps for side in mask.shape)
+    same = np.zeros(mask.shape, bool)
+    same[steps:-steps, steps:-steps] = True
+    inner = mask[steps:-steps, steps:-steps]
+    for down in range(2 * steps + 1):
+        for right in range(2 * steps + 1):
+            shifted = mask[down : down + rows, right : right + columns]
+            same[steps:-steps, steps:-steps] &= shifted == inner
+    return same
+
+
+def wrong(out: Sample) -> NDArray[np.bool_]:
+    """Mark pixels, away from edges, whose colour is not that of their id."""
+    table = np.zeros((256, 3))
+    table[:4], table[VOID] = PAINT, FILL
+    off = np.abs(out.image - table[out.mask]).max(-1) > 10
+    return off & away_from_edges(out.mask)
+
+
+@pytest.mark.parametrize("reduced", [1, 2])
+@pytest.mark.parametrize("size", [(60, 80), (400, 300), (1000, 1400)])
+@pytest.mark.parametrize("name", list(GEOMETRIES))
+def test_picture_and_mask_stay_aligned(name: str, size: tuple[int, int], reduced: int) -> None:
+    sample = painted(size)
+    if reduced > 1:
+        sample = sample._replace(image=sample.image[::reduced, ::reduced])
+    transform = Transform(64, GEOMETRIES[name], 5, VOID)
+    for index in range(15):
+        out = transform(sample, transform.change(0, index))
+        assert out.image.shape == (64, 64, 3)
+        assert (out.image.dtype, out.mask.dtype) == (np.uint8, np.uint8)
+        assert away_from_edges(out.mask).mean() > 0.3
+        # Pixels that were left away for this test move a picture by half of their steps.
+        assert wrong(out).mean() <= (0.003 if reduced > 1 else 0), index
+
+
+def test_alignment_is_seen_to_be_lost_where_the_mask_is_shifted() -> None:
+    transform = Transform(64, GEOMETRIES["all"], 5, VOID)
+    out = transform(painted((400, 300)), transform.change(0, 0))
+    assert wrong(out._replace(mask=np.roll(out.mask, 6, axis=1))).mean() > 0.03
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("size", [(1, 1), (1, 70), (70, 1), (3, 500), (64, 64), (257, 101)])
+@pytest.mark.parametrize("name", list(GEOMETRIES))
+def test_the_mask_holds_no_id_that_was_not_there_but_void(
+    name: str, size: tuple[int, int], dtype: type[np.uint8]
+) -> None:
+    void = int(np.iinfo(dtype).max)
+    sample = painted(size, dtype)
+    sample = sample._replace(mask=np.where(sample.mask == 3, 200, sample.mask).astype(dtype))
+    transform = Transform(33, GEOMETRIES[name], 0, void)
+    for index in range(10):
+        out = transform(sample, transform.change(0, index))
+        assert out.image.shape == (33, 33, 3)
+        assert out.mask.dtype == dtype
+        assert set(np.unique(out.mask).tolist()) <= {0, 1, 2, 200, void}
+
+
+@pytest.mark.parametrize("flip", [False, True])
+def test_beyond_a_picture_there_is_fill_and_void(flip: bool) -> None:
+    """A picture of 20×40 in a square that is 60 of its pixels wide, at a known place."""
+    sample = Sample(np.full((20, 40, 3), 250, np.uint8), np.ones((20, 40), np.uint8), "white")
+    cut = Cut(3.0, 3.0, True, ((0.25, 0.75),))
+    out = cut_out(sample, cut, Square(60, 1.0, VOID), flip=flip)
+    expected = np.full((60, 60), VOID)
+    expected[10:30, 15:55] = 1
+    expected = expected[:, ::-1] if flip else expected
+    np.testing.assert_array_equal(out.mask, expected)
+    np.testing.assert_array_equal(out.image[expected == 1], 250)
+    assert np.all(out.image[expected == VOID] == FILL)
+
+
+@pytest.mark.parametrize("size", [(40, 50), (300, 310), (64, 64)])
+def test_a_scale_of_which_the_cut_lies_within_is_resampled_as_any_other(
+    size: tuple[int, int],
+) -> None:
+    random = np.random.default_rng(0)
+    image = random.integers(0, 256, (*size, 3), np.uint8)
+    sample = Sample(image, random.integers(0, 4, size, np.uint8), "noise")
+    cut = Cut(0.7, 0.7, True, ((0.3, 0.6),))
+    out = cut_out(sample, cut, Square(32, 1.0, VOID), flip=True)
+    (crop,) = cut.crops(size)
+    expected = resample(sample.image, sample.mask, crop, 32, flip=True)
+    np.testing.assert_array_equal(out.image, expected[0])
+    np.testing.assert_array_equal(out.mask, expected[1])
+
+
+@pytest.mark.parametrize("angle", [1e-9, 0.0])
+def test_no_angle_is_no_turn(angle: float) -> None:
+    sample = painted((64, 64))
+    out = cut_out(sample, Cut(1, 1, False, ((0, 0),), angle), Square(64, 1, VOID), flip=False)
+    np.testing.assert_array_equal(out.mask, sample.mask)
+    assert np.abs(out.image.astype(int) - sample.image).max() <= 1
+
+
+def test_a_quarter_turn_is_exact_and_against_the_clock() -> None:
+    random = np.random.default_rng(0)
+    sample = Sample(
+        random.integers(0, 256, (32, 32, 3), np.uint8),
+        random.integers(0, 4, (32, 32), np.uint8),
+        "noise",
+    )
+    turn = Cut(1, 1, False, ((0, 0),), 90)
+    out = cut_out(sample, turn, Square(32, 1, VOID), flip=False)
+    np.testing.assert_array_equal(out.mask, np.rot90(sample.mask))
+    np.testing.assert_array_equal(out.image, np.rot90(sample.image))
+    mirrored = cut_out(sample, turn, Square(32, 1, VOID), flip=True)
+    np.testing.assert_array_equal(mirrored.mask, out.mask[:, ::-1])
+    np.testing.assert_array_equal(mirrored.image, out.image[:, ::-1])
+
+
+def test_a_turned_picture_that_is_made_much_smaller_has_no_false_patterns() -> None:
+    """Stripes that are finer than the pixels that come out are grey, as by averaging."""
+    stripes = np.zeros((512, 512, 3), np.uint8)
+    stripes[:, ::2] = 250
+    sample = Sample(stripes, np.zeros((512, 512), np.uint8), "stripes")
+    out = cut_out(sample, Cut(1, 1, False, ((0, 0),), 5), Square(64, 1, VOID), flip=False)
+    inside = out.image[out.mask == 0].astype(float)
+    assert np.abs(inside - 125).mean() < 6
+
+
+def test_the_class_bound_holds_where_any_place_allows_it() -> None:
+    """On a picture whose left two thirds are one class."""
+    ids = (np.indices((90, 120))[1] >= 80).astype(np.uint8)
+    sample = Sample(PAINT[ids], ids, "two")
+    bounded = Transform(32, Augmentation(scale=(1.0, 2.0), class_share=0.75), 1, VOID)
+    free = replace(bounded, augmentation=Augmentation(scale=(1.0, 2.0)))
+    moved = 0
+    for index in range(60):
+        change = bounded.change(0, index)
+        out = bounded(sample, change)
+        plain = free(sample, free.change(0, index))
+        choices = [
+            cut_out(
+                sample,
+                change.cut._replace(places=(place,)),
+                Square(32, 1.0, VOID),
+                flip=False,
+            )
+            for place in change.cut.places
+        ]
+        shares = [largest_share(choice.mask, VOID) for choice in choices]
+        allowed = [place for place, share in enumerate(shares) if share <= 0.75]
+        chosen = allowed[0] if allowed else int(np.argmin(shares))
+        np.testing.assert_array_equal(out.mask, choices[chosen].mask)
+        np.testing.assert_array_equal(plain.mask, choices[0].mask)
+        moved += chosen != 0
+    assert moved > 10
+
+
+def test_the_largest_share_is_of_what_is_labelled() -> None:
+    mask = np.array([[0, 0, 0, 1], [VOID, VOID, VOID, VOID]], np.uint8)
+    assert largest_share(mask, VOID) == 0.75
+    assert largest_share(np.full((3, 3), VOID, np.uint8), VOID) == 1
+
+
+def test_a_crop_is_counted_in_the_pixels_that_come_out() -> None:
+    """What is counted for the bound is the mask of `resample`, to the pixel."""
+    random = np.random.default_rng(2)
+    for _ in range(50):
+        size = (int(random.integers(20, 90)), int(random.integers(20, 90)))
+        mask = random.integers(0, 200, size, np.uint8)
+        image = np.zeros((-(-size[0] // 2), -(-size[1] // 2), 3), np.uint8)
+        height, width, top, left = random.uniform(0.2, 1, 4).tolist()
+        crop = Crop((1 - height) * top, (1 - width) * left, height, width)
+        _, expected = resample(image, mask, crop, 24, flip=False)
+        share = np.bincount(expected.ravel()).max() / expected.size
+        cut = Cut(height, width, False, ((top, left),) * 2)
+        # A bound at the share itself is met at once; a little below it never.
+        out = cut_out(Sample(image, mask, "noise"), cut, Square(24, share, VOID), flip=False)
+        np.testing.assert_array_equal(out.mask, expected)
+        assert largest_share(out.mask, VOID) == share

@@ -1,0 +1,57 @@
+"""Fields of `transform` and `sampling`: what contradicts itself is refused with its path."""
+
+import pytest
+
+from sceneparse.config import ClassBalancedSampling, RunConfig, UniformSampling
+from sceneparse.config.reading import config_yaml, parse_config
+from sceneparse.errors import InputError
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("transform: {scale: [2, 0.5]}", "transform: Value error, scale begins with the larger"),
+        ("transform: {scale: 2}", "transform.scale: Input should be a valid tuple"),
+        ("transform: {scale: [0, 1]}", "transform.scale.0: Input should be greater than 0"),
+        ("transform: {scale: [0.5, 2], crop: 0.5}", "two ways to choose the cut; leave one out"),
+        ("transform: {short_side: 512}", "short_side is the side at scale 1; give scale too"),
+        ("transform: {class_share: 0.75}", "it needs crop < 1 or scale"),
+        ("transform: {cutmix: 0.6, classmix: 0.6}", "add up to more than 1"),
+        ("transform: {blur: 1.5}", "transform.blur: Input should be less than or equal to 1"),
+        ("transform: {jpeg_quality: 100}", "transform.jpeg_quality: Input should be less than"),
+        ("transform: {rotate: 5}", "transform.rotate: unknown key; did you mean `rotation`?"),
+        ("sampling: {kind: balanced}", "kind `balanced` is unknown; expected one of 'uniform'"),
+        ("sampling: {threshold: 0.1}", "it belongs to `sampling.kind: class_balanced`"),
+        ("sampling: {kind: class_balanced, threshold: 0}", "sampling.threshold: Input should be"),
+    ],
+)
+def test_a_mistake_is_told_by_its_path(text: str, message: str) -> None:
+    with pytest.raises(InputError) as caught:
+        parse_config(text, "run.yaml")
+    assert message in str(caught.value)
+
+
+def test_everything_new_is_off_and_survives_being_written() -> None:
+    config = RunConfig()
+    assert config.sampling == UniformSampling()
+    off = config.transform
+    assert (off.scale, off.class_share, off.rotation, off.color_probability) == (None, 1, 0, 1)
+    assert not any((off.grey, off.blur, off.noise, off.jpeg))
+    assert not any((off.cutmix, off.classmix, off.copy_paste))
+    text = "transform: {scale: [0.5, 2], short_side: 512}\nsampling: {kind: class_balanced}"
+    config = parse_config(text, "run.yaml")
+    assert config.sampling == ClassBalancedSampling(kind="class_balanced")
+    assert parse_config(config_yaml(config), "again") == config
+
+
+@pytest.mark.parametrize(
+    ("text", "side"),
+    [
+        ("{size: 200}", 200),
+        ("{size: 200, crop: 0.5, aspect: 4}", 800),
+        ("{size: 200, scale: [0.5, 2]}", 400),
+        ("{size: 200, scale: [0.5, 2], short_side: 300}", 600),
+    ],
+)
+def test_the_largest_side_is_that_of_the_smallest_cut(text: str, side: float) -> None:
+    assert parse_config(f"transform: {text}", "run.yaml").transform.largest_side == side
