@@ -10,7 +10,7 @@ from PIL import Image
 from sceneparse.augmentation.change import Colors
 from sceneparse.data.dataset import Sample
 from sceneparse.data.loader import Batch
-from sceneparse.labels import Labels, Mask
+from sceneparse.labels import Labels
 
 BLOCK = 16
 VOID_SHARE = 0.05
@@ -52,10 +52,6 @@ class Nothing:
         return len(self.names)
 
     def __getitem__(self, index: int) -> Sample:
-        """Refuse."""
-        raise NotImplementedError
-
-    def mask(self, index: int) -> Mask:
         """Refuse."""
         raise NotImplementedError
 

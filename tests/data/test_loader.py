@@ -15,7 +15,7 @@ from sceneparse.data.dataset import Sample
 from sceneparse.data.loader import Batch, Loader, prefetched
 from sceneparse.errors import InputError
 from sceneparse.label_files import distinct_colors
-from sceneparse.labels import Labels, Mask
+from sceneparse.labels import Labels
 
 VOID = 255
 AUGMENTATION = Augmentation(crop=0.5, flip=0.5, brightness=0.2)
@@ -45,9 +45,6 @@ class Numbered:
         random = np.random.default_rng(index)
         image: NDArray[np.uint8] = random.integers(0, 256, (12, 10, 3), np.uint8)
         return Sample(image, random.integers(0, 2, (12, 10), np.uint8), str(index))
-
-    def mask(self, index: int) -> Mask:
-        return self[index].mask
 
     def reduced(self, index: int, height: int, width: int) -> Sample:
         return self[index]

@@ -12,20 +12,18 @@ from sceneparse.losses.class_weights import (
     softened,
 )
 
-# Four classes, the last one in no picture.
-PIXELS = np.array([600, 300, 100, 0])
-TOGETHER = np.array([1000, 1000, 400, 0])
-PICTURES = np.array([4, 4, 1, 0])
+# Four pictures of four classes, the last one in none of them: 600, 300, 100 and 0 pixels.
+CENSUS = np.array([[200, 100, 100, 0], [200, 50, 0, 0], [100, 50, 0, 0], [100, 100, 0, 0]])
 
 
 def test_median_frequency_is_relative_to_the_pictures_of_a_class() -> None:
     # Frequencies 0.6, 0.3 and 0.25, of which 0.3 is the median.
-    weights = median_frequency(PIXELS, TOGETHER)
+    weights = median_frequency(CENSUS)
     assert weights.tolist() == pytest.approx([0.5, 1.0, 1.2, 1.0])
 
 
 def test_enet_takes_the_logarithm_of_the_share() -> None:
-    weights = enet(PIXELS)
+    weights = enet(CENSUS)
     expected = [1 / math.log(1.02 + share) for share in (0.6, 0.3, 0.1)]
     assert weights.tolist() == pytest.approx([*expected, expected[1]])
 
@@ -34,9 +32,9 @@ def test_effective_number_counts_pictures_less_and_less() -> None:
     many, one = 1 + 0.9 + 0.9**2 + 0.9**3, 1.0
     mean = (2 / many + 1 / one) / 3
     expected = [1 / many / mean, 1 / many / mean, 1 / one / mean]
-    weights = effective_number(PICTURES, 0.9)
+    weights = effective_number(CENSUS, 0.9)
     assert weights.tolist() == pytest.approx([*expected, expected[0]])
-    assert effective_number(PICTURES, 0.0).tolist() == [1, 1, 1, 1]
+    assert effective_number(CENSUS, 0.0).tolist() == [1, 1, 1, 1]
 
 
 def test_a_power_brings_weights_nearer_and_bounds_hold_them() -> None:
@@ -47,7 +45,7 @@ def test_a_power_brings_weights_nearer_and_bounds_hold_them() -> None:
 
 
 def test_data_without_a_labelled_pixel_weigh_all_classes_alike() -> None:
-    nothing = np.zeros(3, np.int64)
-    assert median_frequency(nothing, nothing).tolist() == [1, 1, 1]
+    nothing = np.zeros((2, 3), np.int64)
+    assert median_frequency(nothing).tolist() == [1, 1, 1]
     assert enet(nothing).tolist() == [1, 1, 1]
     assert effective_number(nothing, 0.9).tolist() == [1, 1, 1]

@@ -10,7 +10,7 @@ from tests.training.test_fit import QUIET, run
 from sceneparse import build
 from sceneparse.config import CrossEntropyLoss, PixelLossSection, RunConfig, SumLoss
 from sceneparse.config.reading import config_differences, parse_config, read_config
-from sceneparse.data import counting
+from sceneparse.data import census
 from sceneparse.errors import InputError
 from sceneparse.runs.evaluate import EvaluationTarget, evaluate_model
 from sceneparse.training.balance import balanced
@@ -49,7 +49,7 @@ def test_a_run_stores_its_class_weights_and_never_counts_again(
     stored = read_config(tmp_path / "run" / "config.yaml")
     assert values_of(stored) == pytest.approx(by_hand(rectangles_root))
     # Whoever counts from here on fails.
-    monkeypatch.setattr(counting, "pixels_of", None)
+    monkeypatch.setattr(census, "counted", None)
     monkeypatch.setenv("SCENEPARSE_CACHE", str(tmp_path / "empty"))
     assert run(config, tmp_path / "run", resume=True).finished
     report = evaluate_model(EvaluationTarget(str(tmp_path / "run")), "cpu", QUIET)

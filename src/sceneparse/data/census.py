@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sceneparse.data.cache_folder import cache_folder, write_whole
-from sceneparse.data.dataset import Dataset, PairedFiles, read_annotation
+from sceneparse.data.dataset import Dataset, PairedFiles
 from sceneparse.data.loader import prefetched
 from sceneparse.data.packed import Packed
 from sceneparse.labels import Labels, Mask
@@ -53,8 +53,7 @@ def counted(mask: Mask, labels: Labels) -> NDArray[np.int64]:
 
 
 def _of_files(files: PairedFiles, root: Path | None) -> NDArray[np.int64]:
-    folder = files.masks[0].parent
-    path = cache_folder(root) / f"{folder.name}.census.json" if root else None
+    path = cache_folder(root) / f"{files.part}.census.json" if root else None
     known = _read(path, files.labels) if path else {}
     names = files.names
     # Taken before the look: a file that changes meanwhile is looked at again the next time.
@@ -62,7 +61,7 @@ def _of_files(files: PairedFiles, root: Path | None) -> NDArray[np.int64]:
     new = [index for index, name in enumerate(names) if known.get(name, ())[:2] != now[index]]
 
     def count(index: int) -> Facts:
-        pixels = counted(read_annotation(files.masks[index], files.labels), files.labels)
+        pixels = counted(files.mask(index), files.labels)
         present = np.flatnonzero(pixels)
         return tuple(np.column_stack([present, pixels[present]]).ravel().tolist())
 

@@ -59,10 +59,6 @@ class Dataset(Protocol):
         """Return one sample."""
         ...
 
-    def mask(self, index: int) -> Mask:
-        """Return the train ids `(H, W)` of one sample, whose picture is not asked for."""
-        ...
-
     def reduced(self, index: int, height: int, width: int) -> Sample:
         """Return one sample whose picture may be smaller than its mask, yet not below a size.
 
@@ -104,17 +100,17 @@ class PairedFiles:
             InputError: If a file is broken, the sizes differ, or the mask holds unknown ids.
         """
         image = read_image(self.images[index])
-        mask = read_annotation(self.masks[index], self.labels, self.code)
+        mask = self.mask(index)
         _check_sizes(self.images[index], image.shape[:2], self.masks[index], mask.shape)
         return Sample(image, mask, self.images[index].stem)
 
     def mask(self, index: int) -> Mask:
-        """Read the mask of one sample.
+        """Read the train ids `(H, W)` of one sample, without its picture.
 
         Raises:
             InputError: If the file is broken, or holds unknown ids.
         """
-        return read_annotation(self.masks[index], self.labels)
+        return read_annotation(self.masks[index], self.labels, self.code)
 
     def reduced(self, index: int, height: int, width: int) -> Sample:
         """Read one sample, the picture at the smallest scale of its file that is large enough.
@@ -123,7 +119,7 @@ class PairedFiles:
             InputError: If a file is broken, the sizes do not fit, or the mask holds unknown ids.
         """
         image = read_image(self.images[index], (height, width))
-        mask = read_annotation(self.masks[index], self.labels, self.code)
+        mask = self.mask(index)
         scales = (tuple(-(-side // scale) for side in mask.shape) for scale in REDUCTIONS)
         if image.shape[:2] not in scales:
             _check_sizes(self.images[index], image.shape[:2], self.masks[index], mask.shape)

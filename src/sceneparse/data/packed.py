@@ -104,14 +104,6 @@ class Packed:
         mask = content[: -3 * height * width].view(self.labels.dtype).reshape(height, width)
         return Sample(image, mask, name)
 
-    def mask(self, index: int) -> Mask:
-        """Return the mask of one sample, which is checked together with its picture.
-
-        Raises:
-            InputError: If the cache is damaged, or a file that it does not hold is broken.
-        """
-        return self[index].mask
-
     def reduced(self, index: int, height: int, width: int) -> Sample:
         """Return one sample; a JPEG that need not be decoded whole is read from its file.
 

@@ -8,7 +8,7 @@ from PIL import Image
 from sceneparse.data.dataset import Sample
 from sceneparse.data.scenes import draw_scene
 from sceneparse.errors import InputError
-from sceneparse.labels import Labels, Mask, ade20k_labels
+from sceneparse.labels import Labels, ade20k_labels
 
 # Far apart, so that no split of one seed shares a scene with another.
 _FIRST_INDEX = {"training": 0, "validation": 1_000_000_000}
@@ -60,10 +60,6 @@ class SyntheticScenes:
             raise IndexError(index)
         image, raw = draw_scene(self.seed, self.first_index + index, self.height, self.width)
         return Sample(image, self.labels.encode(raw), f"scene_{index:06d}")
-
-    def mask(self, index: int) -> Mask:
-        """Draw the mask of one scene, which takes as long as drawing it whole."""
-        return self[index].mask
 
     def reduced(self, index: int, height: int, width: int) -> Sample:  # noqa: ARG002
         """Draw one scene; it is as large as it is."""

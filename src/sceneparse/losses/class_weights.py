@@ -3,44 +3,46 @@
 import numpy as np
 from numpy.typing import NDArray
 
-Counts = NDArray[np.int64]
+# Pixels of each class in each picture, (N, C).
+Census = NDArray[np.int64]
+# What a pixel of each class counts, (C,).
 Weights = NDArray[np.float64]
 
 
-def median_frequency(pixels: Counts, together: Counts) -> Weights:
+def median_frequency(census: Census) -> Weights:
     """Weigh classes by the median of all frequencies over their own (Eigen & Fergus, 2015, 6.3.2).
 
     The frequency of a class is its share of the pictures in which it occurs.
-
-    Args:
-        pixels: Pixels of each class, `(C,)`.
-        together: Labelled pixels of all pictures in which the class occurs, `(C,)`.
     """
+    pixels = census.sum(axis=0)
     present = pixels > 0
+    together = (census > 0).T @ census.sum(axis=1)
     frequency = pixels[present] / together[present]
-    return _filled(present, np.median(frequency) / frequency) if present.any() else _even(pixels)
+    return _filled(present, np.median(frequency) / frequency) if present.any() else _even(census)
 
 
-def enet(pixels: Counts) -> Weights:
+def enet(census: Census) -> Weights:
     """Weigh classes by 1 / ln(1.02 + share of the pixels) (Paszke et al., 2016, section 5.2)."""
+    pixels = census.sum(axis=0)
     present = pixels > 0
     share = pixels[present] / max(1, int(pixels.sum()))
-    return _filled(present, 1 / np.log(1.02 + share)) if present.any() else _even(pixels)
+    return _filled(present, 1 / np.log(1.02 + share)) if present.any() else _even(census)
 
 
-def effective_number(pictures: Counts, beta: float) -> Weights:
+def effective_number(census: Census, beta: float) -> Weights:
     """Weigh classes by one over their effective number of samples (Cui et al., 2019, equation 2).
 
     A sample is a picture in which the class occurs: pixels of one region are nearly copies of each
     other, which the effective number is meant not to count. The mean over the classes is 1.
 
     Args:
-        pictures: Pictures in which each class occurs, `(C,)`.
+        census: Pixels of each class in each picture, `(N, C)`.
         beta: (N - 1) / N, with N the number of samples that there could be, below 1.
     """
+    pictures = (census > 0).sum(axis=0)
     present = pictures > 0
     weights = (1 - beta) / (1 - beta ** pictures[present].astype(np.float64))
-    return _filled(present, weights / weights.mean()) if present.any() else _even(pictures)
+    return _filled(present, weights / weights.mean()) if present.any() else _even(census)
 
 
 def softened(weights: Weights, power: float, least: float, most: float | None) -> Weights:
@@ -55,5 +57,5 @@ def _filled(present: NDArray[np.bool_], weights: Weights) -> Weights:
     return filled
 
 
-def _even(counts: Counts) -> Weights:
-    return np.ones(len(counts))
+def _even(census: Census) -> Weights:
+    return np.ones(census.shape[1])

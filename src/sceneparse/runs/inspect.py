@@ -12,7 +12,7 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
-from sceneparse.data.counting import pixels_of
+from sceneparse.data.census import counted
 from sceneparse.data.dataset import PairedFiles
 from sceneparse.data.folder import folder
 from sceneparse.data.loader import prefetched
@@ -163,7 +163,7 @@ def _counted(pairs: PairedFiles) -> Callable[[int], _PictureCounts | str]:
             mask = pairs[index].mask
         except InputError as error:
             return str(error)
-        pixels = pixels_of(mask, pairs.labels)
+        pixels = counted(mask, pairs.labels)
         size = (mask.shape[0], mask.shape[1])
         return _PictureCounts(size, pixels, mask.size - int(pixels.sum()))
 

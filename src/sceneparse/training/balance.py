@@ -15,7 +15,7 @@ from sceneparse.config import (
     RunConfig,
     SumLoss,
 )
-from sceneparse.data.counting import ClassCounts, kept_class_counts
+from sceneparse.data.census import class_pixels
 from sceneparse.data.dataset import Dataset
 from sceneparse.losses import class_weights
 
@@ -39,23 +39,23 @@ def balanced(config: RunConfig, training: Dataset) -> RunConfig:
     root: Path | None = getattr(config.data, "root", None)
 
     @cache
-    def counts() -> ClassCounts:
-        return kept_class_counts(training, root.expanduser() if root else None)
+    def census() -> class_weights.Census:
+        return class_pixels(training, root.expanduser() if root else None)
 
     loss = config.loss
     if isinstance(loss, SumLoss):
-        terms = tuple(_with_values(term, counts) for term in loss.terms)
+        terms = tuple(_with_values(term, census) for term in loss.terms)
         loss = loss.model_copy(update={"terms": terms})
     else:
-        loss = _with_values(loss, counts)
+        loss = _with_values(loss, census)
     return config.model_copy(update={"loss": loss})
 
 
-def _with_values(loss: OneLoss, counts: Callable[[], ClassCounts]) -> OneLoss:
+def _with_values(loss: OneLoss, census: Callable[[], class_weights.Census]) -> OneLoss:
     rule = _open_rule(loss)
     if rule is None:
         return loss
-    weights = class_weights.softened(_weights(rule, counts()), rule.power, rule.least, rule.most)
+    weights = class_weights.softened(_weights(rule, census()), rule.power, rule.least, rule.most)
     filled = rule.model_copy(update={"values": tuple(weights.tolist())})
     return loss.model_copy(update={"class_weights": filled})
 
@@ -68,13 +68,13 @@ def _open_rule(loss: OneLoss) -> FromCounts | None:
     return rule
 
 
-def _weights(rule: FromCounts, counts: ClassCounts) -> class_weights.Weights:
+def _weights(rule: FromCounts, census: class_weights.Census) -> class_weights.Weights:
     match rule:
         case MedianFrequency():
-            return class_weights.median_frequency(counts.pixels, counts.together)
+            return class_weights.median_frequency(census)
         case Enet():
-            return class_weights.enet(counts.pixels)
+            return class_weights.enet(census)
         case EffectiveNumber():
-            return class_weights.effective_number(counts.pictures, rule.beta)
+            return class_weights.effective_number(census, rule.beta)
         case _:
             assert_never(rule)
