@@ -15,6 +15,7 @@ from sceneparse.config import (
     Ade20kData,
     CacheChoice,
     Constant,
+    Cosine,
     DataConfig,
     EncoderUNetModel,
     FolderData,
@@ -24,6 +25,7 @@ from sceneparse.config import (
     OneCycle,
     OptimizerConfig,
     Plateau,
+    Poly,
     ScheduleConfig,
     Sgd,
     SyntheticData,
@@ -211,12 +213,25 @@ def optimizer(
 def schedule(config: ScheduleConfig, total_steps: int) -> schedules.Schedule:
     """Make the learning-rate schedule of a run."""
     match config:
+        case OneCycle():
+            return schedules.OneCycle(total_steps, config.warmup, config.start, config.end)
+        case Constant() | Plateau() | Poly() | Cosine():
+            rising = round(config.warmup * total_steps)
+            return schedules.WarmUp(_after_warm_up(config, total_steps - rising), rising)
+        case _:
+            assert_never(config)
+
+
+def _after_warm_up(config: Constant | Plateau | Poly | Cosine, steps: int) -> schedules.Schedule:
+    match config:
         case Constant():
             return schedules.Constant()
         case Plateau():
             return schedules.Plateau(config.factor, config.patience)
-        case OneCycle():
-            return schedules.OneCycle(total_steps, config.warmup, config.start, config.end)
+        case Poly():
+            return schedules.Poly(steps, config.power, config.end)
+        case Cosine():
+            return schedules.Cosine(steps, config.end)
         case _:
             assert_never(config)
 
