@@ -20,6 +20,7 @@ from sceneparse.data.loader import Batch, Loader
 from sceneparse.errors import InputError
 from sceneparse.losses.sums import LossSum
 from sceneparse.models.normalization import SyncBatchNorm2d, synchronise_
+from sceneparse.optimization.average import WeightAverage
 from sceneparse.processes import Place, find_place
 from sceneparse.runs.train import train
 from sceneparse.training.group import anyone, fabric_of, from_first, joined, summed
@@ -101,6 +102,7 @@ schedule: {{kind: constant}}
         precision=None,
         sums=EpochSums.zeros(training.labels.num_classes, fabric.device),
         data_key="rectangles",
+        average=WeightAverage(segmenter, 0.9),
     )
     model, wrapped = fabric.setup(segmenter, optimizer)
     job = Job(
@@ -128,6 +130,7 @@ schedule: {{kind: constant}}
         "loss": float(state.sums.loss),
         "confusion": summed(state.sums.confusion),
         "weights": segmenter.state_dict(),
+        "average": state.kept.state_dict(),
         "synchronised": sum(isinstance(m, SyncBatchNorm2d) for m in segmenter.modules()),
     }
 
@@ -167,9 +170,10 @@ def be_one_of(rank: int, port: int, folder: Path) -> None:
 def _work(rank: int, folder: Path) -> None:
     results = {case: steps_of(case, folder / "data", find_place()) for case in CASES}
     for case, result in results.items():
-        for name, tensor in result["weights"].items():
-            theirs = from_first(lambda tensor=tensor: tensor)
-            assert torch.equal(tensor, theirs), f"{case}: {name} differs between processes"
+        for kind in ("weights", "average"):
+            for name, tensor in result[kind].items():
+                theirs = from_first(lambda tensor=tensor: tensor)
+                assert torch.equal(tensor, theirs), f"{case}: {kind} {name} differs"
     if rank == 0:
         torch.save(results, folder / "results.pt")
     for name, overrides in (("two", LONGER), ("apart", APART)):

@@ -45,6 +45,22 @@ def test_evaluating_the_kept_weights_gives_the_score_of_the_run(
     assert "windows of 32×32" in str(evaluate_model(windows, "cpu", QUIET).resize)
 
 
+def test_averaged_weights_are_scored_and_kept_and_the_raw_ones_stay_in_the_checkpoint(
+    rectangles_config: Path, tmp_path: Path
+) -> None:
+    overrides = ["training.epochs=1", "training.ema=0.9"]
+    trained = run(read_config(rectangles_config, overrides), tmp_path / "run")
+    report = evaluate_model(EvaluationTarget(str(tmp_path / "run")), "cpu", QUIET)
+    assert report.scores.miou == trained.best_miou
+    kept = read_weights(trained.folder.weights).tensors
+    state = read_checkpoint(trained.folder.checkpoint)
+    assert all(torch.equal(state["average"][name], kept[name]) for name in kept)
+    raw = run(read_config(rectangles_config, overrides[:1]), tmp_path / "raw")
+    learned = read_checkpoint(raw.folder.checkpoint)["segmenter"]
+    assert all(torch.equal(state["segmenter"][name], learned[name]) for name in kept)
+    assert not torch.equal(kept["network.head.weight"], learned["network.head.weight"])
+
+
 def test_a_weights_file_works_wherever_it_is(rectangles_config: Path, tmp_path: Path) -> None:
     run(read_config(rectangles_config, ["training.epochs=1"]), tmp_path / "run")
     moved = (tmp_path / "run" / "model.safetensors").rename(tmp_path / "alone.safetensors")

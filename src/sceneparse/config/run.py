@@ -66,6 +66,9 @@ class TrainingConfig(Section):
     """Normalise over the pictures of all processes, as one would; `false`: each by itself."""
     clip_norm: PositiveFloat | None = None
     """Largest norm of the gradient; longer ones are shortened."""
+    ema: float | None = Field(default=None, gt=0, lt=1)
+    """Keep a moving average of the weights, of which this share stays in a step, such as 0.999 (the
+    first steps are forgotten faster); it is validated, drawn and kept instead of the weights."""
     validate_every: PositiveInt = 1
     """Epochs from one validation to the next."""
 

@@ -16,6 +16,7 @@ from sceneparse.inference.evaluate import Evaluation
 from sceneparse.inference.predictor import Predictor
 from sceneparse.models.normalization import synchronise_
 from sceneparse.models.segmenter import Segmenter
+from sceneparse.optimization.average import WeightAverage
 from sceneparse.processes import Place
 from sceneparse.training.auto import Plan
 from sceneparse.training.group import fabric_of
@@ -29,7 +30,7 @@ class Assembly(NamedTuple):
     Attributes:
         state: What changes.
         job: What does not.
-        predictor: Around the network as it is at any time.
+        predictor: Around the network that is kept, as it is at any time.
     """
 
     state: TrainState
@@ -79,6 +80,7 @@ def assemble(
         rank=place.rank,
         processes=place.processes,
     )
+    decay = config.training.ema
     total_steps = config.training.epochs * loader.steps_per_epoch
     state = TrainState(
         segmenter=segmenter,
@@ -88,8 +90,9 @@ def assemble(
         precision=precision,
         sums=EpochSums.zeros(labels.num_classes, fabric.device),
         data_key=data_key,
+        average=WeightAverage(segmenter, decay) if decay else None,
     )
-    predictor = build.predictor(segmenter, labels, config.inference, plan.precision, fabric.device)
+    predictor = build.predictor(state.kept, labels, config.inference, plan.precision, fabric.device)
     loss = build.loss(config.loss, labels)
     network: nn.Module = segmenter
     if plan.compiled:

@@ -101,9 +101,10 @@ def resolve(
     batch_size = asked.batch_size
     if batch_size == "auto":
         weights = sum(4 * parameter.numel() for parameter in segmenter.parameters())
-        # Weights, their gradients and two moments take their part whatever the batch.
+        # Weights, their gradients, two moments and an average take their part whatever the batch.
+        copies = 5 if asked.ema else 4
         shared_by = place.local_processes if device.type == "cpu" else 1
-        budget = MEMORY_SHARE[device.type] * memory_bytes(device) / shared_by - 4 * weights
+        budget = MEMORY_SHARE[device.type] * memory_bytes(device) / shared_by - copies * weights
         per_picture = step_bytes(config, segmenter, training.labels, precision)
         share = fitting_batch(per_picture, budget, place.processes) // place.processes
         there = max(2, len(training)) // place.processes

@@ -34,7 +34,7 @@ class Job:
         loss: What is minimised.
         loader: Batches by step.
         ignore_index: Train id of void.
-        validate: Scores the network as it is.
+        validate: Scores the network that is kept, as it is.
         epochs: How many.
         validate_every: Epochs from one validation to the next; the last one always is validated.
         clip_norm: Largest norm of the gradient, or none.
@@ -155,6 +155,8 @@ def train_step(state: TrainState, job: Job, batch: Batch) -> Tensor:
         )
     job.optimizer.step()
     job.optimizer.zero_grad()
+    if state.average:
+        state.average.follow(state.segmenter, state.step)
     state.sums.loss += total
     state.sums.confusion += sums.confusion
     return total.float() / valid
@@ -225,7 +227,7 @@ def _end_epoch(state: TrainState, job: Job, clock: Clock) -> EpochRecord:
     validation = None
     is_best = False
     if epoch % job.validate_every == 0 or epoch == job.epochs:
-        share_buffers(state.segmenter)
+        share_buffers(state.kept)
         validation = job.validate()
         state.schedule.validated(validation.loss)
         is_best = state.best_epoch == 0 or validation.scores.miou > state.best_miou
