@@ -30,6 +30,8 @@ from sceneparse.upsample import upsample
 
 NETWORKS = {
     "group": "{width: 8, normalization: group}",
+    # The same, and each of two processes computes its share in two parts.
+    "group_in_parts": "{width: 8, normalization: group}",
     "batch": "{width: 8}",
     # Depthwise convolutions, and timm's normalisation with the activation inside.
     "encoder": "{kind: encoder_unet, encoder: test_efficientnet, weights: none}",
@@ -93,7 +95,8 @@ schedule: {{kind: constant}}
         rank=place.rank,
         processes=place.processes,
     )
-    fabric = fabric_of(place, torch.device("cpu"), None)
+    parts = 2 if network == "group_in_parts" and place.processes > 1 else 1
+    fabric = fabric_of(place, torch.device("cpu"), None, accumulates=parts > 1)
     optimizer = build.optimizer(config.optimizer, segmenter)
     state = TrainState(
         segmenter=segmenter,
@@ -118,6 +121,7 @@ schedule: {{kind: constant}}
         epochs=1,
         validate_every=1,
         clip_norm=1.0,
+        accumulation=parts,
     )
     losses: list[float] = []
     precision = "bf16" if dtype == "bfloat16" else "fp32"

@@ -8,7 +8,7 @@ from sceneparse.config.reading import parse_config
 from sceneparse.device import best_device, native_precision
 from sceneparse.errors import InputError
 from sceneparse.labels import ade20k_labels
-from sceneparse.training.auto import fitting_batch, step_bytes
+from sceneparse.training.auto import fitting_parts, step_bytes
 
 
 def test_a_wider_network_needs_more_memory_per_picture() -> None:
@@ -27,10 +27,21 @@ def test_a_wider_network_needs_more_memory_per_picture() -> None:
 
 
 @pytest.mark.parametrize(
-    ("budget", "batch"), [(1e12, 16), (160, 16), (159, 8), (85, 8), (20, 2), (1, 2), (-5, 2)]
+    ("budget", "parts"), [(1e12, 1), (160, 1), (159, 2), (85, 2), (20, 8), (1, 8), (-5, 8)]
 )
-def test_a_batch_is_what_the_memory_holds(budget: float, batch: int) -> None:
-    assert fitting_batch(10, budget) == batch
+def test_a_batch_is_computed_in_as_many_parts_as_the_memory_asks_for(
+    budget: float, parts: int
+) -> None:
+    assert fitting_parts(16, 10, budget) == parts
+
+
+@pytest.mark.parametrize("share", range(1, 20))
+@pytest.mark.parametrize("processes", [1, 2])
+def test_parts_have_two_pictures_of_all_processes(share: int, processes: int) -> None:
+    parts = fitting_parts(share, 10, 1, processes)
+    sizes = [len(part) for part in torch.arange(share).tensor_split(parts)]
+    assert sum(sizes) == share
+    assert min(sizes) * processes >= min(2, share * processes)
 
 
 def test_a_device_that_is_not_there_is_refused() -> None:

@@ -69,12 +69,21 @@ def test_a_weights_file_works_wherever_it_is(rectangles_config: Path, tmp_path: 
 
 
 def test_everything_auto_is_resolved_and_stored(rectangles_config: Path, tmp_path: Path) -> None:
-    names = ("batch_size", "precision", "device", "threads", "memory_format", "compile")
+    names = (
+        "batch_size",
+        "precision",
+        "device",
+        "threads",
+        "memory_format",
+        "compile",
+        "accumulation",
+    )
     auto = [f"training.{name}=auto" for name in names]
     run(read_config(rectangles_config, [*auto, "training.epochs=1"]), tmp_path / "run")
     stored = read_config(tmp_path / "run" / "config.yaml").training
     assert "auto" not in [getattr(stored, name) for name in names]
     assert stored.batch_size == 16
+    assert stored.accumulation == 1
 
 
 def test_a_run_is_not_overwritten(rectangles_config: Path, tmp_path: Path) -> None:

@@ -49,7 +49,11 @@ class TrainingConfig(Section):
     epochs: PositiveInt = 30
     """Times that the training pictures are gone through."""
     batch_size: PositiveInt | Literal["auto"] = "auto"
-    """Pictures per step of all processes together; `auto`: 16, or what the memory holds."""
+    """Pictures per step of all processes together; `auto`: 16, or fewer for a tiny data set."""
+    accumulation: PositiveInt | Literal["auto"] = "auto"
+    """Parts in which each process computes its share of a batch, one after another: less memory,
+    and the same step, but for batch normalisation, which sees each part by itself; `auto`: as many
+    as the memory asks for."""
     precision: Literal["auto", "bf16", "fp16", "fp32"] = "auto"
     """`auto`: the fastest in a short measurement; bf16 only where it is computed natively."""
     memory_format: Literal["auto", "channels_last", "contiguous"] = "auto"

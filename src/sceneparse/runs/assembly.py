@@ -63,7 +63,7 @@ def assemble(
     """
     place = place or Place()
     precision = _precision_plugin(plan)
-    fabric = fabric_of(place, plan.device, precision)
+    fabric = fabric_of(place, plan.device, precision, accumulates=plan.accumulation > 1)
     allow_tf32()
     if plan.device.type == "cpu":
         keep_freed_memory()
@@ -112,6 +112,7 @@ def assemble(
         validate_every=config.training.validate_every,
         clip_norm=config.training.clip_norm,
         seed=config.seed,
+        accumulation=plan.accumulation,
     )
     return Assembly(state, job, predictor)
 

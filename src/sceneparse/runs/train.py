@@ -185,10 +185,12 @@ def _announce(
 ) -> None:
     """Say what is going to happen, with everything that was `auto`."""
     parameters = sum(parameter.numel() for parameter in state.segmenter.parameters())
+    parts = f" in {plan.accumulation} parts" if plan.accumulation > 1 else ""
     console.print(
         f"{parameters / 1e6:.2f} M parameters · {len(job.loader.dataset)} pictures to train on, "
-        f"{pictures} to validate · {job.epochs} epochs in batches of {plan.batch_size} · {plan} · "
-        f"scores of pictures {scored}" + (f" · from step {state.step}" if state.step else ""),
+        f"{pictures} to validate · {job.epochs} epochs in batches of {plan.batch_size}{parts} · "
+        f"{plan} · scores of pictures {scored}"
+        + (f" · from step {state.step}" if state.step else ""),
         soft_wrap=True,
     )
     if plan.times:

@@ -65,8 +65,20 @@ def joined(place: Place) -> Generator[None]:
     dist.destroy_process_group()
 
 
-def fabric_of(place: Place, device: torch.device, precision: MixedPrecision | None) -> Fabric:
+def fabric_of(
+    place: Place,
+    device: torch.device,
+    precision: MixedPrecision | None,
+    *,
+    accumulates: bool = False,
+) -> Fabric:
     """Make what computes a run's steps: on one device, or by DDP on one of each process.
+
+    Args:
+        place: Of this process among those that share each step.
+        device: Where they compute.
+        precision: What makes the precision mixed.
+        accumulates: Whether gradients are added up over several passes before they are exchanged.
 
     Raises:
         InputError: If there are too few devices for the processes of this machine.
@@ -77,11 +89,14 @@ def fabric_of(place: Place, device: torch.device, precision: MixedPrecision | No
         )
     # Of a 1×1 convolution's weights two descriptions of one layout are told as different ones.
     warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
+    warnings.filterwarnings("ignore", message="find_unused_parameters=True was specified")
     strategy = DDPStrategy(
         parallel_devices=[device_of(place, device.type)] * place.local_processes,
         cluster_environment=_Started(place),
-        # Finds parameters that a network never uses in the first step, not in each.
-        static_graph=True,
+        # Finds parameters that a network never uses in the first backward pass, not in each. It
+        # exchanges gradients in this one, which may not be left to a later one.
+        static_graph=not accumulates,
+        find_unused_parameters=accumulates,
         gradient_as_bucket_view=True,
     )
     fabric = Fabric(

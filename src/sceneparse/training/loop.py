@@ -18,8 +18,8 @@ from sceneparse.inference.evaluate import Evaluation
 from sceneparse.losses.sums import LossSum
 from sceneparse.metrics import Scores
 from sceneparse.models.segmenter import Loss
-from sceneparse.sums import sum_dtype
 from sceneparse.training.group import anyone, share_buffers, summed
+from sceneparse.training.parts import in_parts
 from sceneparse.training.state import EpochSums, TrainState
 
 
@@ -39,6 +39,7 @@ class Job:
         validate_every: Epochs from one validation to the next; the last one always is validated.
         clip_norm: Largest norm of the gradient, or none.
         seed: Of what is random in the network.
+        accumulation: Parts in which a process computes its share of a batch.
     """
 
     fabric: Fabric
@@ -52,6 +53,7 @@ class Job:
     validate_every: int
     clip_norm: float | None
     seed: int = 0
+    accumulation: int = 1
 
     @property
     def total_steps(self) -> int:
@@ -144,10 +146,15 @@ def train_step(state: TrainState, job: Job, batch: Batch) -> Tensor:
         group["lr"] = group["base_lr"] * factor
     # Dropout and its like then depend on nothing that came before, and a run resumes exactly.
     torch.manual_seed(_step_seed(job.seed, state.step, fabric.global_rank))
-    sums: LossSum = job.model(image, mask, job.loss)
-    total, valid = _of_whole_batch(sums.total, (mask != job.ignore_index).sum())
-    # DDP averages gradients over processes; the sum over all pixels is wanted.
-    fabric.backward(sums.total * fabric.world_size / valid)
+    # Of the whole batch, whatever the parts that it is computed in.
+    valid = summed((mask != job.ignore_index).sum()).clamp(min=1).float()
+    total = torch.zeros_like(state.sums.loss)
+    for part in in_parts(fabric, job.model, image, mask, job.accumulation):
+        sums: LossSum = job.model(*part, job.loss)
+        # DDP averages gradients over processes; the sum over all pixels is wanted.
+        fabric.backward(sums.total * fabric.world_size / valid)
+        total += sums.total.detach()
+        state.sums.confusion += sums.confusion
     if job.clip_norm is not None:
         # The scaler of fp16 deals with gradients that are not finite, and the epoch's end reports.
         fabric.clip_gradients(
@@ -157,16 +164,8 @@ def train_step(state: TrainState, job: Job, batch: Batch) -> Tensor:
     job.optimizer.zero_grad()
     if state.average:
         state.average.follow(state.segmenter, state.step)
-    state.sums.loss += total
-    state.sums.confusion += sums.confusion
+    state.sums.loss += summed(total)
     return total.float() / valid
-
-
-def _of_whole_batch(total: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
-    """Add loss and valid pixels, at least 1, up over all processes, in one go."""
-    both = torch.stack([value.detach().to(sum_dtype(total.device)) for value in (total, valid)])
-    whole = summed(both)
-    return whole[0], whole[1].clamp(min=1).float()
 
 
 def _step_seed(seed: int, step: int, rank: int) -> int:
