@@ -47,6 +47,7 @@ from sceneparse.losses.cross_entropy import CrossEntropy
 from sceneparse.models.encoder import Encoder
 from sceneparse.models.encoder_unet import EncoderUNet
 from sceneparse.models.segmenter import Segmenter
+from sceneparse.models.stages import encoder_stages
 from sceneparse.models.unet import UNet
 from sceneparse.optimization import schedule as schedules
 from sceneparse.optimization.parameters import parameter_groups
@@ -197,7 +198,14 @@ def optimizer(
         segmenter: The network.
         fused: Update all that an optimizer keeps of a weight in one pass over memory.
     """
-    groups = parameter_groups(segmenter, config.lr, config.weight_decay, config.encoder_factor)
+    groups = parameter_groups(
+        segmenter,
+        config.lr,
+        config.weight_decay,
+        config.encoder_factor,
+        config.layer_decay,
+        encoder_stages(segmenter.network) if config.layer_decay < 1 else (),
+    )
     match config:
         case Adam():
             return torch.optim.Adam(groups, fused=fused)

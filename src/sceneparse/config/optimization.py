@@ -27,6 +27,9 @@ class _Optimizer(Section):
     """Decay of weights; norms and biases are never decayed."""
     encoder_factor: PositiveFloat = 1.0
     """The learning rate of the encoder is this times `lr`."""
+    layer_decay: float = Field(default=1.0, gt=0, le=1)
+    """The rate of each stage of the encoder is this times that of the next deeper one; that of the
+    deepest is `encoder_factor` times `lr`."""
 
 
 class Adam(_Optimizer):

