@@ -8,6 +8,7 @@ from typing import Any, Literal, assert_never
 import torch
 
 from sceneparse.augmentation.change import Augmentation
+from sceneparse.augmentation.growth import Growth
 from sceneparse.augmentation.transform import Transform
 from sceneparse.config import (
     Adam,
@@ -169,6 +170,13 @@ def transform(config: TransformConfig, seed: int, device: torch.device) -> Trans
         hue=config.hue,
     )
     return Transform(config.size, augmentation, seed, leaves_colors=device.type != "cpu")
+
+
+def growth(config: TransformConfig, epochs: int) -> Growth | None:
+    """Make what lets pictures grow over the epochs of a run; none if they do not."""
+    if config.first_size is None:
+        return None
+    return Growth(config.first_size, config.size, round(config.growth * epochs))
 
 
 def loss(config: LossConfig, labels: Labels) -> CrossEntropy:

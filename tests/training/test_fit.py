@@ -61,6 +61,27 @@ def test_averaged_weights_are_scored_and_kept_and_the_raw_ones_stay_in_the_check
     assert not torch.equal(kept["network.head.weight"], learned["network.head.weight"])
 
 
+def test_a_run_whose_score_rises_no_more_ends_early_and_stays_ended(
+    rectangles_config: Path, tmp_path: Path
+) -> None:
+    # Nothing changes from epoch to epoch, so that the first one stays the best.
+    still = ["optimizer.lr=1e-30", "model.normalization=group"]
+    overrides = [*still, "training.epochs=9", "training.patience=2", "report.every=9"]
+    config = read_config(rectangles_config, overrides)
+    said = "ended early, after epoch 3 of 9: no better mIoU than that of epoch 1 in 2 validations"
+    for resume in (False, True):
+        console = Console(file=StringIO(), width=10_000)
+        trained = train(config, tmp_path / "run", console, resume=resume)
+        assert trained.finished
+        assert trained.best_epoch == 1
+        assert len(trained.folder.metrics.read_text().splitlines()) == 4
+        assert trained.folder.predictions("final").exists()
+        assert isinstance(console.file, StringIO)
+        told = console.file.getvalue()
+        assert told.count(said) == 1
+        assert ("the run is finished: nothing is left to train" in told) == resume
+
+
 def test_a_weights_file_works_wherever_it_is(rectangles_config: Path, tmp_path: Path) -> None:
     run(read_config(rectangles_config, ["training.epochs=1"]), tmp_path / "run")
     moved = (tmp_path / "run" / "model.safetensors").rename(tmp_path / "alone.safetensors")

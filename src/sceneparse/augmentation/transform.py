@@ -1,11 +1,12 @@
 """From a sample of any size to the square that training sees."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from sceneparse.augmentation.change import Augmentation, Change, drawn
 from sceneparse.augmentation.colors import changed_colors
+from sceneparse.augmentation.growth import Growth
 from sceneparse.augmentation.resampling import resample
 from sceneparse.data.dataset import Sample
 
@@ -22,12 +23,18 @@ class Transform:
         augmentation: What is random.
         seed: Of the run.
         leaves_colors: Whether colours are changed later, on the device that trains.
+        growth: How the size grows over the epochs; none if it does not.
     """
 
     size: int
     augmentation: Augmentation
     seed: int
     leaves_colors: bool = False
+    growth: Growth | None = None
+
+    def at(self, epoch: int) -> "Transform":
+        """Return the transform of an epoch, whose pictures may be smaller."""
+        return replace(self, size=self.growth.size_at(epoch)) if self.growth else self
 
     def change(self, epoch: int, index: int) -> Change:
         """Draw what is done to one sample of one epoch."""

@@ -66,10 +66,11 @@ class Encoder(nn.Module):
         self.train(training)
         found: list[list[nn.Parameter]] = []
         for output in outputs:
-            gradients: Sequence[Tensor | None] = torch.autograd.grad(
+            gradients = torch.autograd.grad(
                 output.sum(), left, retain_graph=True, allow_unused=True
             )
-            pairs = list(zip(left, gradients, strict=True))
+            # The stubs know nothing of `allow_unused`.
+            pairs = list(zip(left, cast("Sequence[Tensor | None]", gradients), strict=True))
             found.append([parameter for parameter, gradient in pairs if gradient is not None])
             left = [parameter for parameter, gradient in pairs if gradient is None]
         found[-1] += left

@@ -1,6 +1,7 @@
 """From a config and a plan to a run that can do steps."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, NamedTuple, assert_never, cast
 
 import torch
@@ -71,9 +72,11 @@ def assemble(
         synchronise_(segmenter, fabric.device)
     segmenter = build.on_device(segmenter, fabric.device, plan.memory_format)
     labels = training.labels
+    transform = build.transform(config.transform, config.seed, fabric.device)
+    growth = build.growth(config.transform, config.training.epochs)
     loader = Loader(
         dataset=training,
-        transform=build.transform(config.transform, config.seed, fabric.device),
+        transform=replace(transform, growth=growth),
         seed=config.seed,
         batch_size=plan.batch_size // place.processes,
         threads=plan.threads,
@@ -113,6 +116,7 @@ def assemble(
         clip_norm=config.training.clip_norm,
         seed=config.seed,
         accumulation=plan.accumulation,
+        patience=config.training.patience,
     )
     return Assembly(state, job, predictor)
 

@@ -111,6 +111,7 @@ def _train(
             finished = fit(state, job, recorder)
     if finished:
         recorder.finish(predictor_of(find_weights(folder.path), job.fabric.device))
+        _tell_early_end(state, job, console)
     return _trained(folder, state, predictor, finished=finished)
 
 
@@ -195,6 +196,17 @@ def _announce(
     )
     if plan.times:
         console.print(plan.reasons(), soft_wrap=True)
+    if job.is_over(state):
+        console.print("the run is finished: nothing is left to train")
+
+
+def _tell_early_end(state: TrainState, job: Job, console: Console) -> None:
+    if state.step < job.total_steps:
+        console.print(
+            f"ended early, after epoch {state.step // job.loader.steps_per_epoch} of {job.epochs}: "
+            f"no better mIoU than that of epoch {state.best_epoch} in {job.patience} validations",
+            soft_wrap=True,
+        )
 
 
 def _data_key(dataset: Dataset, place: Place) -> str:

@@ -50,9 +50,13 @@ class Pace(NamedTuple):
 def run_to_measure(config: RunConfig, training: Dataset) -> Bench:
     """Make the objects of a run; its speed does not depend on the weights that it starts from.
 
+    Where its pictures grow, they have their last size from the beginning.
+
     Raises:
         InputError: If the device or the encoder asked for is not there.
     """
+    transform = config.transform.model_copy(update={"first_size": None})
+    config = config.model_copy(update={"transform": transform})
     torch.manual_seed(config.seed)
     untrained = build.untrained(config.model)
     segmenter = build.segmenter(untrained, training.labels.num_classes)

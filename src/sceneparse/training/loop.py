@@ -40,6 +40,7 @@ class Job:
         clip_norm: Largest norm of the gradient, or none.
         seed: Of what is random in the network.
         accumulation: Parts in which a process computes its share of a batch.
+        patience: Validations in a row without a better score after which the run ends, or none.
     """
 
     fabric: Fabric
@@ -54,11 +55,22 @@ class Job:
     clip_norm: float | None
     seed: int = 0
     accumulation: int = 1
+    patience: int | None = None
 
     @property
     def total_steps(self) -> int:
         """Steps of the whole run."""
         return self.epochs * self.loader.steps_per_epoch
+
+    def is_over(self, state: TrainState) -> bool:
+        """Tell whether nothing is left to do: all steps are done, or the score rises no more.
+
+        The epoch that was best says how many validations there have been since.
+        """
+        if state.step >= self.total_steps or self.patience is None:
+            return state.step >= self.total_steps
+        validations = state.step // self.loader.steps_per_epoch // self.validate_every
+        return validations - state.best_epoch // self.validate_every >= self.patience
 
 
 class EpochRecord(NamedTuple):
@@ -106,17 +118,17 @@ class Observer(Protocol):
 
 
 def fit(state: TrainState, job: Job, observer: Observer) -> bool:
-    """Train from where the state is to the end.
+    """Train from where the state is to the end, or until the score has not risen for too long.
 
     Returns:
-        Whether the end was reached; if not, a stop was asked for and the state has been saved.
+        Whether the run is over; if not, a stop was asked for and the state has been saved.
 
     Raises:
         InputError: If the loss is no longer a number.
     """
     clock = Clock()
     batches = job.loader.batches(state.step, job.total_steps)
-    while state.step < job.total_steps:
+    while not job.is_over(state):
         with clock.waiting():
             batch = next(batches)
         loss = train_step(state, job, batch)
@@ -132,9 +144,9 @@ def fit(state: TrainState, job: Job, observer: Observer) -> bool:
             # One checkpoint is written for all.
             state.sums.confusion = summed(state.sums.confusion)
             observer.save()
-            batches.close()
-            return False
-    return True
+            break
+    batches.close()
+    return job.is_over(state)
 
 
 def train_step(state: TrainState, job: Job, batch: Batch) -> Tensor:

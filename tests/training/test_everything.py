@@ -1,0 +1,95 @@
+"""All that a run can do at once: it still stops anywhere and goes on exactly."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from tests.training.test_loop import Watcher
+
+from sceneparse import build
+from sceneparse.config.reading import parse_config
+from sceneparse.runs.assembly import Assembly, assemble
+from sceneparse.runs.evaluate import score
+from sceneparse.training.auto import resolve
+from sceneparse.training.loop import fit
+
+# The rate is soon next to nothing, and with it ends what moves the score.
+RUN = """
+data: {{kind: folder, root: {root}}}
+model: {network}
+transform: {{size: 64, first_size: 32, growth: 0.25, crop: 0.5, flip: 0.5, brightness: 0.2}}
+optimizer: {{kind: adamw, lr: 0.03, encoder_factor: 0.5, layer_decay: 0.7}}
+schedule: {{kind: poly, power: 20, warmup: 0.1}}
+training:
+  {{epochs: 16, batch_size: 6, accumulation: 3, ema: 0.9, patience: 2, clip_norm: 1, threads: 2,
+    precision: {precision}, memory_format: channels_last, device: cpu, compile: off}}
+inference: {{size: 32}}
+"""
+
+
+# Group normalisation, which depends on the weights alone, and batch normalisation.
+GROUP = "{width: 4, normalization: group}"
+BATCH = "{kind: encoder_unet, encoder: test_efficientnet, weights: none, decoder_channels: [8]}"
+
+
+def made(root: Path, network: str, precision: str) -> Assembly:
+    text = RUN.format(root=root, network=network, precision=precision)
+    config = parse_config(text, "test")
+    training, validation = (build.dataset(config.data, name) for name in ("training", "validation"))
+    torch.manual_seed(config.seed)
+    segmenter = build.segmenter(config.model, training.labels.num_classes)
+    plan = resolve(config, segmenter, training)
+    return assemble(config, plan, segmenter, training, lambda kept: score(kept, validation, 1))
+
+
+def trained(run: Assembly, path: Path, stop_at: int | None = None) -> Watcher:
+    """Train until a step, or to the end, from the checkpoint in a file if there is one."""
+    watcher = Watcher(run.state, stop_at)
+    watcher.path = path
+    if path.exists():
+        run.state.load_state_dict(torch.load(path, weights_only=True))
+    assert fit(run.state, run.job, watcher) == (stop_at is None)
+    return watcher
+
+
+@pytest.mark.parametrize(("network", "precision"), [(GROUP, "fp32"), (BATCH, "fp16")])
+def test_a_run_with_everything_goes_on_exactly(
+    network: str, precision: str, rectangles_root: Path, tmp_path: Path
+) -> None:
+    def run() -> Assembly:
+        return made(rectangles_root, network, precision)
+
+    whole = trained(run(), tmp_path / "whole.pt")
+    parts = [trained(run(), tmp_path / "part.pt", stop_at) for stop_at in (3, 8, 13, None)]
+    if network == GROUP:
+        assert whole.state.best_epoch == whole.records[-1].epoch - 2
+        assert len(whole.records) < 16
+    assert [loss for part in parts for loss in part.losses] == whole.losses
+    for mine, theirs in zip(
+        [record for part in parts for record in part.records], whole.records, strict=True
+    ):
+        assert mine.validation is not None
+        assert theirs.validation is not None
+        assert mine.validation.loss == theirs.validation.loss
+        assert mine.train_loss == theirs.train_loss
+    states = [torch.load(tmp_path / name, weights_only=True) for name in ("whole.pt", "part.pt")]
+    assert_equal(states[0], states[1])
+
+
+def assert_equal(one: object, other: object) -> None:
+    """Compare nested states bit by bit."""
+    assert type(one) is type(other)
+    if isinstance(one, torch.Tensor):
+        assert isinstance(other, torch.Tensor)
+        assert torch.equal(one, other)
+    elif isinstance(one, dict):
+        assert isinstance(other, dict)
+        assert one.keys() == other.keys()
+        for key in one:
+            assert_equal(one[key], other[key])
+    elif isinstance(one, list | tuple):
+        assert isinstance(other, list | tuple)
+        for mine, theirs in zip(one, other, strict=True):
+            assert_equal(mine, theirs)
+    else:
+        assert one == other
