@@ -44,7 +44,14 @@ LIMITS = {"float64": 1e-9, "float32": 1e-5, "bfloat16": 1e-1}
 STEPS = {"float64": 6, "float32": 3, "bfloat16": 3}
 APART = ("training.epochs=2", "model.normalization=batch", "training.sync_batch_norm=false")
 # The run that is stopped in the middle.
-LONGER = ("training.epochs=8", "schedule.kind=one_cycle", "report.every=8")
+LONGER = (
+    "training.epochs=8",
+    "training.ema=0.9",
+    "training.accumulation=2",
+    "optimizer.layer_decay=0.8",
+    "schedule.kind=one_cycle",
+    "report.every=8",
+)
 Case = tuple[str, str]
 Result = dict[str, Any]
 
@@ -96,7 +103,7 @@ schedule: {{kind: constant}}
         processes=place.processes,
     )
     parts = 2 if network == "group_in_parts" and place.processes > 1 else 1
-    fabric = fabric_of(place, torch.device("cpu"), None, accumulates=parts > 1)
+    fabric = fabric_of(place, torch.device("cpu"), None, is_static=parts == 1, has_unused=parts > 1)
     optimizer = build.optimizer(config.optimizer, segmenter)
     state = TrainState(
         segmenter=segmenter,

@@ -22,6 +22,7 @@ from sceneparse.processes import Place
 from sceneparse.training.auto import Plan
 from sceneparse.training.group import fabric_of
 from sceneparse.training.loop import Job
+from sceneparse.training.parts import has_unused_parameters
 from sceneparse.training.state import EpochSums, TrainState
 
 
@@ -64,14 +65,17 @@ def assemble(
     """
     place = place or Place()
     precision = _precision_plugin(plan)
-    fabric = fabric_of(place, plan.device, precision, accumulates=plan.accumulation > 1)
+    labels = training.labels
+    loss = build.loss(config.loss, labels)
+    in_parts = plan.accumulation > 1
+    has_unused = in_parts and place.processes > 1 and has_unused_parameters(segmenter, loss)
+    fabric = fabric_of(place, plan.device, precision, is_static=not in_parts, has_unused=has_unused)
     allow_tf32()
     if plan.device.type == "cpu":
         keep_freed_memory()
     if place.processes > 1 and config.training.sync_batch_norm:
         synchronise_(segmenter, fabric.device)
     segmenter = build.on_device(segmenter, fabric.device, plan.memory_format)
-    labels = training.labels
     transform = build.transform(config.transform, config.seed, fabric.device)
     growth = build.growth(config.transform, config.training.epochs)
     loader = Loader(
@@ -96,7 +100,6 @@ def assemble(
         average=WeightAverage(segmenter, decay) if decay else None,
     )
     predictor = build.predictor(state.kept, labels, config.inference, plan.precision, fabric.device)
-    loss = build.loss(config.loss, labels)
     network: nn.Module = segmenter
     if plan.compiled:
         network = cast("nn.Module", torch.compile(segmenter))

@@ -70,7 +70,8 @@ def fabric_of(
     device: torch.device,
     precision: MixedPrecision | None,
     *,
-    accumulates: bool = False,
+    is_static: bool = True,
+    has_unused: bool = False,
 ) -> Fabric:
     """Make what computes a run's steps: on one device, or by DDP on one of each process.
 
@@ -78,7 +79,10 @@ def fabric_of(
         place: Of this process among those that share each step.
         device: Where they compute.
         precision: What makes the precision mixed.
-        accumulates: Whether gradients are added up over several passes before they are exchanged.
+        is_static: Whether every backward pass is as the first one, in which DDP then finds the
+            parameters that are never used. It exchanges gradients in this one, which may therefore
+            not be left to a later one: a resumed run would add up in another order.
+        has_unused: Whether it has to look for such parameters in each.
 
     Raises:
         InputError: If there are too few devices for the processes of this machine.
@@ -89,14 +93,11 @@ def fabric_of(
         )
     # Of a 1×1 convolution's weights two descriptions of one layout are told as different ones.
     warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
-    warnings.filterwarnings("ignore", message="find_unused_parameters=True was specified")
     strategy = DDPStrategy(
         parallel_devices=[device_of(place, device.type)] * place.local_processes,
         cluster_environment=_Started(place),
-        # Finds parameters that a network never uses in the first backward pass, not in each. It
-        # exchanges gradients in this one, which may not be left to a later one.
-        static_graph=not accumulates,
-        find_unused_parameters=accumulates,
+        static_graph=is_static,
+        find_unused_parameters=has_unused,
         gradient_as_bucket_view=True,
     )
     fabric = Fabric(

@@ -1,10 +1,14 @@
 """A process's share of a batch, computed in parts where memory does not hold it at once."""
 
+import copy
 from collections.abc import Generator
 from typing import Any
 
+import torch
 from lightning_fabric import Fabric
 from torch import Tensor
+
+from sceneparse.models.segmenter import Loss, Segmenter
 
 
 def in_parts(
@@ -26,3 +30,17 @@ def in_parts(
     for number, part in enumerate(parts, start=1):
         with fabric.no_backward_sync(model, enabled=number < count):
             yield part
+
+
+def has_unused_parameters(segmenter: Segmenter, loss: Loss) -> bool:
+    """Tell whether a training step leaves a parameter without a gradient, as do some of timm's.
+
+    One small step of a copy on the CPU tells; the network and the random numbers stay as they are.
+    """
+    trial = copy.deepcopy(segmenter).train()
+    side = 2 * segmenter.network.input_stride
+    with torch.random.fork_rng([]):
+        image = torch.zeros(2, 3, side, side, dtype=torch.uint8)
+        trial(image, torch.zeros(2, side, side, dtype=torch.uint8), loss).total.backward()
+    learned = [parameter for parameter in trial.parameters() if parameter.requires_grad]
+    return any(parameter.grad is None for parameter in learned)
