@@ -27,15 +27,17 @@ class Bench(NamedTuple):
         job: What is done with it.
         transform: That of its loader.
         plan: What it does on this machine.
+        predictor: Around its network.
     """
 
     state: TrainState
     job: Job
     transform: Transform
     plan: Plan
+    predictor: Predictor
 
 
-class Pace(NamedTuple):
+class TrainingPace(NamedTuple):
     """How fast training goes.
 
     Attributes:
@@ -61,9 +63,9 @@ def run_to_measure(config: RunConfig, training: Dataset) -> Bench:
     untrained = build.untrained(config.model)
     segmenter = build.segmenter(untrained, training.labels.num_classes)
     plan = resolve(config, segmenter, training)
-    state, job, _ = assemble(config, plan, segmenter, training, _never)
+    state, job, predictor = assemble(config, plan, segmenter, training, _never)
     transform = build.transform(config.transform, config.seed, job.fabric.device)
-    return Bench(state, job, transform, plan)
+    return Bench(state, job, transform, plan, predictor)
 
 
 def warm_up(bench: Bench, batch: Batch) -> None:
@@ -72,7 +74,9 @@ def warm_up(bench: Bench, batch: Batch) -> None:
         train_step(bench.state, bench.job, batch)
 
 
-def training_pace(bench: Bench, batches: Iterator[Batch], pictures: int, seconds: float) -> Pace:
+def training_pace(
+    bench: Bench, batches: Iterator[Batch], pictures: int, seconds: float
+) -> TrainingPace:
     """Train as the loop does, and measure it as the loop does, but from the first batch on.
 
     Args:
@@ -94,7 +98,7 @@ def training_pace(bench: Bench, batches: Iterator[Batch], pictures: int, seconds
             batch = next(batches)
     wait_for(bench.plan.device)
     taken = clock.seconds()
-    return Pace(clock.pictures / taken, clock.waited / taken)
+    return TrainingPace(clock.pictures / taken, clock.waited / taken)
 
 
 def _never(_: Predictor) -> Evaluation:
