@@ -20,6 +20,7 @@ from sceneparse.data.loader import Batch, Loader
 from sceneparse.errors import InputError
 from sceneparse.losses.sums import LossSum
 from sceneparse.models.normalization import SyncBatchNorm2d, synchronise_
+from sceneparse.optimization.average import WeightAverage
 from sceneparse.processes import Place, find_place
 from sceneparse.runs.train import train
 from sceneparse.training.group import anyone, fabric_of, from_first, joined, summed
@@ -29,6 +30,8 @@ from sceneparse.upsample import upsample
 
 NETWORKS = {
     "group": "{width: 8, normalization: group}",
+    # The same, and each of two processes computes its share in two parts.
+    "group_in_parts": "{width: 8, normalization: group}",
     "batch": "{width: 8}",
     # Depthwise convolutions, and timm's normalisation with the activation inside.
     "encoder": "{kind: encoder_unet, encoder: test_efficientnet, weights: none}",
@@ -43,7 +46,14 @@ LIMITS = {"float64": 1e-9, "float32": 1e-5, "bfloat16": 1e-1}
 STEPS = {"float64": 6, "float32": 3, "bfloat16": 3}
 APART = ("training.epochs=2", "model.normalization=batch", "training.sync_batch_norm=false")
 # The run that is stopped in the middle.
-LONGER = ("training.epochs=8", "schedule.kind=one_cycle", "report.every=8")
+LONGER = (
+    "training.epochs=8",
+    "training.ema=0.9",
+    "training.accumulation=2",
+    "optimizer.layer_decay=0.8",
+    "schedule.kind=one_cycle",
+    "report.every=8",
+)
 Case = tuple[str, str]
 Result = dict[str, Any]
 
@@ -94,7 +104,8 @@ schedule: {{kind: constant}}
         rank=place.rank,
         processes=place.processes,
     )
-    fabric = fabric_of(place, torch.device("cpu"), None)
+    parts = 2 if network == "group_in_parts" and place.processes > 1 else 1
+    fabric = fabric_of(place, torch.device("cpu"), None, is_static=parts == 1, has_unused=parts > 1)
     optimizer = build.optimizer(config.optimizer, segmenter)
     state = TrainState(
         segmenter=segmenter,
@@ -103,6 +114,7 @@ schedule: {{kind: constant}}
         precision=None,
         sums=EpochSums.zeros(training.labels.num_classes, fabric.device),
         data_key="rectangles",
+        average=WeightAverage(segmenter, 0.9),
     )
     model, wrapped = fabric.setup(segmenter, optimizer)
     job = Job(
@@ -118,6 +130,7 @@ schedule: {{kind: constant}}
         epochs=1,
         validate_every=1,
         clip_norm=1.0,
+        accumulation=parts,
     )
     losses: list[float] = []
     precision = "bf16" if dtype == "bfloat16" else "fp32"
@@ -130,6 +143,7 @@ schedule: {{kind: constant}}
         "loss": float(state.sums.loss),
         "confusion": summed(state.sums.confusion),
         "weights": segmenter.state_dict(),
+        "average": state.kept.state_dict(),
         "synchronised": sum(isinstance(m, SyncBatchNorm2d) for m in segmenter.modules()),
     }
 
@@ -169,9 +183,10 @@ def be_one_of(rank: int, port: int, folder: Path) -> None:
 def _work(rank: int, folder: Path) -> None:
     results = {case: steps_of(case, folder / "data", find_place()) for case in CASES}
     for case, result in results.items():
-        for name, tensor in result["weights"].items():
-            theirs = from_first(lambda tensor=tensor: tensor)
-            assert torch.equal(tensor, theirs), f"{case}: {name} differs between processes"
+        for kind in ("weights", "average"):
+            for name, tensor in result[kind].items():
+                theirs = from_first(lambda tensor=tensor: tensor)
+                assert torch.equal(tensor, theirs), f"{case}: {kind} {name} differs"
     if rank == 0:
         torch.save(results, folder / "results.pt")
     for name, overrides in (("two", LONGER), ("apart", APART)):

@@ -14,6 +14,7 @@ from sceneparse.config import (
     Ade20kData,
     CacheChoice,
     Constant,
+    Cosine,
     DataConfig,
     EncoderUNetModel,
     FolderData,
@@ -22,6 +23,7 @@ from sceneparse.config import (
     OneCycle,
     OptimizerConfig,
     Plateau,
+    Poly,
     ScheduleConfig,
     Sgd,
     SyntheticData,
@@ -41,6 +43,7 @@ from sceneparse.labels import Labels
 from sceneparse.models.encoder import Encoder
 from sceneparse.models.encoder_unet import DecoderOptions, EncoderUNet
 from sceneparse.models.segmenter import Segmenter
+from sceneparse.models.stages import encoder_stages
 from sceneparse.models.unet import UNet
 from sceneparse.optimization import schedule as schedules
 from sceneparse.optimization.parameters import parameter_groups
@@ -186,7 +189,14 @@ def optimizer(
         segmenter: The network.
         fused: Update all that an optimizer keeps of a weight in one pass over memory.
     """
-    groups = parameter_groups(segmenter, config.lr, config.weight_decay, config.encoder_factor)
+    groups = parameter_groups(
+        segmenter,
+        config.lr,
+        config.weight_decay,
+        config.encoder_factor,
+        config.layer_decay,
+        encoder_stages(segmenter.network) if config.layer_decay < 1 else (),
+    )
     match config:
         case Adam():
             return torch.optim.Adam(groups, fused=fused)
@@ -202,12 +212,25 @@ def optimizer(
 def schedule(config: ScheduleConfig, total_steps: int) -> schedules.Schedule:
     """Make the learning-rate schedule of a run."""
     match config:
+        case OneCycle():
+            return schedules.OneCycle(total_steps, config.warmup, config.start, config.end)
+        case Constant() | Plateau() | Poly() | Cosine():
+            rising = round(config.warmup * total_steps)
+            return schedules.WarmUp(_after_warm_up(config, total_steps - rising), rising)
+        case _:
+            assert_never(config)
+
+
+def _after_warm_up(config: Constant | Plateau | Poly | Cosine, steps: int) -> schedules.Schedule:
+    match config:
         case Constant():
             return schedules.Constant()
         case Plateau():
             return schedules.Plateau(config.factor, config.patience)
-        case OneCycle():
-            return schedules.OneCycle(total_steps, config.warmup, config.start, config.end)
+        case Poly():
+            return schedules.Poly(steps, config.power, config.end)
+        case Cosine():
+            return schedules.Cosine(steps, config.end)
         case _:
             assert_never(config)
 

@@ -7,6 +7,7 @@ import torch
 from numpy.typing import NDArray
 
 from sceneparse.augmentation.change import Augmentation
+from sceneparse.augmentation.growth import Growth
 from sceneparse.augmentation.mixing import Mixing, rarity
 from sceneparse.augmentation.transform import Transform
 from sceneparse.config import (
@@ -92,6 +93,13 @@ def transform(
         leaves_colors=device.type != "cpu",
         mixing=mixing,
     )
+
+
+def growth(config: TransformConfig, epochs: int) -> Growth | None:
+    """Make what lets pictures grow over the epochs of a run; none if they do not."""
+    if config.first_size is None:
+        return None
+    return Growth(config.first_size, config.size, round(config.growth * epochs))
 
 
 def mixing(

@@ -11,6 +11,8 @@ from sceneparse.config.reading import read_config
 from sceneparse.models.encoder import Encoder
 from sceneparse.models.encoder_unet import EncoderUNet
 from sceneparse.models.segmenter import Segmenter
+from sceneparse.models.stages import encoder_stages
+from sceneparse.models.unet import UNet
 from sceneparse.optimization.parameters import parameter_groups
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").rglob("*.yaml"))
@@ -21,9 +23,10 @@ def segmenter() -> Segmenter:
     return Segmenter(EncoderUNet(Encoder("tf_efficientnet_lite0", "none"), 5, (8,), 4))
 
 
+@pytest.mark.parametrize("layer_decay", [1.0, 0.75])
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
-def test_every_parameter_is_in_exactly_one_group(path: Path) -> None:
-    config = read_config(path)
+def test_every_parameter_is_in_exactly_one_group(path: Path, layer_decay: float) -> None:
+    config = read_config(path, [f"optimizer.layer_decay={layer_decay}"])
     segmenter = build.segmenter(build.untrained(config.model), 150)
     groups = build.optimizer(config.optimizer, segmenter).param_groups
     grouped = [id(parameter) for group in groups for parameter in group["params"]]
@@ -57,3 +60,46 @@ def test_what_is_fixed_is_in_no_group(segmenter: Segmenter) -> None:
     grouped = {id(parameter) for group in groups for parameter in group["params"]}
     fixed = {id(p) for p in encoder.parameters()}
     assert grouped == {id(p) for p in segmenter.parameters()} - fixed
+
+
+# Of each stage, where its parameters begin by timm's own names.
+STAGES = {
+    "resnet18": [("conv1", "bn1"), ("layer1",), ("layer2",), ("layer3",), ("layer4",)],
+    "convnext_atto": [("stem", "stages_0"), ("stages_1",), ("stages_2",), ("stages_3",)],
+    "tf_efficientnet_lite0": [
+        ("conv_stem", "bn1", "blocks.0"),
+        ("blocks.1",),
+        ("blocks.2",),
+        ("blocks.3", "blocks.4"),
+        ("blocks.5", "blocks.6"),
+    ],
+}
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_the_rate_of_an_encoder_falls_from_stage_to_stage(name: str) -> None:
+    network = EncoderUNet(Encoder(name, "none"), 5, (8,), 4)
+    segmenter = Segmenter(network)
+    before = {key: value.clone() for key, value in segmenter.state_dict().items()}
+    groups = parameter_groups(segmenter, 1.0, 0.0, 0.5, 0.1, encoder_stages(network))
+    rate = {id(p): group["base_lr"] for group in groups for p in group["params"]}
+    for parameter_name, parameter in network.encoder.body.named_parameters():
+        deeper = [
+            number
+            for number, starts in enumerate(reversed(STAGES[name]))
+            if parameter_name.startswith(starts)
+        ]
+        assert rate[id(parameter)] == pytest.approx(0.5 * 0.1 ** deeper[0]), parameter_name
+    assert all(rate[id(parameter)] == 1 for parameter in network.decoder.parameters())
+    assert segmenter.training
+    for key, value in segmenter.state_dict().items():
+        assert torch.equal(value, before[key]), key
+
+
+def test_the_stages_of_a_plain_unet_are_its_stem_and_its_blocks() -> None:
+    network = UNet(5, 8)
+    groups = parameter_groups(network, 1.0, 0.0, 1.0, 0.5, encoder_stages(network))
+    rate = {id(p): group["base_lr"] for group in groups for p in group["params"]}
+    assert {rate[id(parameter)] for parameter in network.stem.parameters()} == {0.5**4}
+    for index, block in enumerate(network.encoder):
+        assert {rate[id(parameter)] for parameter in block.parameters()} == {0.5 ** (3 - index)}

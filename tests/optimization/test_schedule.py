@@ -5,7 +5,9 @@ import math
 import pytest
 import torch
 
-from sceneparse.optimization.schedule import Constant, OneCycle, Plateau
+from sceneparse import build
+from sceneparse.config.reading import parse_config
+from sceneparse.optimization.schedule import Constant, Cosine, OneCycle, Plateau, Poly, WarmUp
 
 
 def test_plateau_does_as_torch_does() -> None:
@@ -50,3 +52,52 @@ def test_one_cycle_is_finite_however_short(steps: int) -> None:
 
 def test_constant_stays() -> None:
     assert {Constant().factor(step) for step in range(9)} == {1.0}
+
+
+def test_poly_and_cosine_do_as_torch_does() -> None:
+    parameter = torch.zeros(1, requires_grad=True)
+    for ours, theirs in (
+        (
+            Poly(20, 0.9, end=0.0),
+            lambda sgd: torch.optim.lr_scheduler.PolynomialLR(sgd, 20, power=0.9),
+        ),
+        (
+            Cosine(20, end=0.1),
+            lambda sgd: torch.optim.lr_scheduler.CosineAnnealingLR(sgd, 20, eta_min=0.1),
+        ),
+    ):
+        optimizer = torch.optim.SGD([parameter], lr=1.0)
+        scheduler = theirs(optimizer)
+        for step in range(21):
+            assert ours.factor(step) == pytest.approx(optimizer.param_groups[0]["lr"], abs=1e-9)
+            optimizer.step()
+            scheduler.step()
+
+
+@pytest.mark.parametrize("kind", ["constant", "plateau", "poly", "cosine"])
+def test_rates_rise_linearly_and_the_rest_of_the_run_is_left_to_the_schedule(kind: str) -> None:
+    text = f"schedule: {{kind: {kind}, warmup: %s}}"
+    plain, risen = (
+        build.schedule(parse_config(text % warmup, "test").schedule, total)
+        for warmup, total in ((0, 72), (0.1, 80))
+    )
+    assert [risen.factor(step) for step in range(8)] == pytest.approx([n / 9 for n in range(1, 9)])
+    for step in range(72):
+        assert risen.factor(8 + step) == plain.factor(step)
+    assert plain.factor(0) == 1
+
+
+def test_a_plateau_remembers_through_a_warm_up() -> None:
+    first, second = WarmUp(Plateau(0.5, 0), 2), WarmUp(Plateau(0.5, 0), 2)
+    for loss in (1.0, 1.0):
+        first.validated(loss)
+    second.load_state_dict(first.state_dict())
+    assert first.factor(5) == second.factor(5) == 0.5
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3])
+@pytest.mark.parametrize("kind", ["poly", "cosine"])
+def test_rates_are_positive_however_short_a_run(kind: str, steps: int) -> None:
+    config = parse_config(f"schedule: {{kind: {kind}, warmup: 0.5}}", "test").schedule
+    schedule = build.schedule(config, steps)
+    assert all(0 < schedule.factor(step) <= 1 for step in range(steps))

@@ -8,7 +8,8 @@ from sceneparse.config.reading import parse_config
 from sceneparse.device import best_device, native_precision
 from sceneparse.errors import InputError
 from sceneparse.labels import ade20k_labels
-from sceneparse.training.auto import fitting_batch, step_bytes
+from sceneparse.training.auto import fitting_parts, step_bytes
+from sceneparse.training.parts import has_unused_parameters
 
 
 def test_a_wider_network_needs_more_memory_per_picture() -> None:
@@ -27,10 +28,34 @@ def test_a_wider_network_needs_more_memory_per_picture() -> None:
 
 
 @pytest.mark.parametrize(
-    ("budget", "batch"), [(1e12, 16), (160, 16), (159, 8), (85, 8), (20, 2), (1, 2), (-5, 2)]
+    ("budget", "parts"), [(1e12, 1), (160, 1), (159, 2), (85, 2), (20, 8), (1, 8), (-5, 8)]
 )
-def test_a_batch_is_what_the_memory_holds(budget: float, batch: int) -> None:
-    assert fitting_batch(10, budget) == batch
+def test_a_batch_is_computed_in_as_many_parts_as_the_memory_asks_for(
+    budget: float, parts: int
+) -> None:
+    assert fitting_parts(16, 10, budget) == parts
+
+
+@pytest.mark.parametrize("share", range(1, 20))
+@pytest.mark.parametrize("processes", [1, 2])
+def test_parts_have_two_pictures_of_all_processes(share: int, processes: int) -> None:
+    parts = fitting_parts(share, 10, 1, processes)
+    sizes = [len(part) for part in torch.arange(share).tensor_split(parts)]
+    assert sum(sizes) == share
+    assert min(sizes) * processes >= min(2, share * processes)
+
+
+def test_a_parameter_that_no_step_moves_is_found() -> None:
+    config = parse_config("model: {width: 4}", "test")
+    segmenter = build.segmenter(config.model, 150)
+    before = {name: value.clone() for name, value in segmenter.state_dict().items()}
+    random = torch.get_rng_state()
+    loss = build.loss(config.loss, ade20k_labels())
+    assert not has_unused_parameters(segmenter, loss)
+    assert torch.equal(torch.get_rng_state(), random)
+    assert all(torch.equal(value, before[name]) for name, value in segmenter.state_dict().items())
+    segmenter.register_parameter("unused", torch.nn.Parameter(torch.ones(3)))
+    assert has_unused_parameters(segmenter, loss)
 
 
 def test_a_device_that_is_not_there_is_refused() -> None:

@@ -1,171 +1,95 @@
-"""Runs with every change of pictures on: the same data for all, still learned, no field ignored."""
+"""All that a run can do at once: it still stops anywhere and goes on exactly."""
 
-from io import StringIO
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
-from rich.console import Console
-from tests.conftest import COLORS, rectangles, write_rectangles
+from tests.training.test_loop import Watcher
 
-from sceneparse import build, build_input
-from sceneparse.augmentation.transform import Transform
-from sceneparse.config import RunConfig
-from sceneparse.config.reading import parse_config, read_config
-from sceneparse.data.loader import Batch, Loader
-from sceneparse.errors import InputError
-from sceneparse.runs.assembly import assemble
-from sceneparse.runs.cache import CacheOrder, cache_data
-from sceneparse.runs.train import train
+from sceneparse import build
+from sceneparse.config.reading import parse_config
+from sceneparse.runs.assembly import Assembly, assemble
+from sceneparse.runs.evaluate import score
 from sceneparse.training.auto import resolve
+from sceneparse.training.loop import fit
 
-EVERYTHING = (
-    "transform={size: 32, scale: [0.7, 1.5], short_side: 36, aspect: 1.2, class_share: 0.8, "
-    "rotation: 10, flip: 0.5, brightness: 0.1, contrast: 0.1, saturation: 0.1, hue: 0.02, "
-    "color_probability: 0.5, grey: 0.05, blur: 0.2, blur_sigma: 1, noise: 0.2, jpeg: 0.2, "
-    "jpeg_quality: 60, cutmix: 0.2, classmix: 0.2, copy_paste: 0.2, rare_below: 0.25}",
-    "sampling={kind: class_balanced, threshold: 0.99}",
-)
-QUIET = Console(file=StringIO())
-
-
-def loader_of(config: RunConfig, rank: int = 0, processes: int = 1, threads: int = 2) -> Loader:
-    """Make the loader of a run, a batch of 12 shared by so many processes."""
-    training = build.dataset(config.data, "training", to_learn=True)
-    census = build_input.census(config, training)
-    factors = build_input.sampling(config.sampling, census)
-    mixing = build_input.mixing(config.transform, training, factors, census)
-    device = torch.device("cpu")
-    transform = build_input.transform(config.transform, 3, device, training.labels, mixing)
-    return Loader(training, transform, 3, 12 // processes, threads, rank, processes, factors)
+# The rate is soon next to nothing, and with it ends what moves the score.
+RUN = """
+data: {{kind: folder, root: {root}}}
+model: {network}
+transform: {{size: 64, first_size: 32, growth: 0.25, crop: 0.5, flip: 0.5, brightness: 0.2}}
+optimizer: {{kind: adamw, lr: 0.03, encoder_factor: 0.5, layer_decay: 0.7}}
+schedule: {{kind: poly, power: 20, warmup: 0.1}}
+training:
+  {{epochs: 16, batch_size: 6, accumulation: 3, ema: 0.9, patience: 2, clip_norm: 1, threads: 2,
+    precision: {precision}, memory_format: channels_last, device: cpu, compile: off}}
+inference: {{size: 32}}
+"""
 
 
-def config_of(root: Path) -> RunConfig:
-    return parse_config(f"data: {{kind: folder, root: {root}}}", "test", EVERYTHING)
+# Group normalisation, which depends on the weights alone, and batch normalisation.
+GROUP = "{width: 4, normalization: group}"
+BATCH = "{kind: encoder_unet, encoder: test_efficientnet, weights: none, decoder_channels: [8]}"
 
 
-def joined(parts: list[Batch]) -> Batch:
-    return Batch(
-        image=np.concatenate([batch.image for batch in parts]),
-        mask=np.concatenate([batch.mask for batch in parts]),
-        colors=np.concatenate([batch.colors for batch in parts]),
-        names=tuple(name for batch in parts for name in batch.names),
-    )
-
-
-def assert_same(first: list[Batch], second: list[Batch]) -> None:
-    assert len(first) == len(second)
-    for one, other in zip(first, second, strict=True):
-        assert one.names == other.names
-        for mine, theirs in zip(one[:3], other[:3], strict=True):
-            np.testing.assert_array_equal(mine, theirs)
-
-
-@pytest.fixture(scope="module")
-def uneven_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Coloured rectangles of which every fourth picture alone has blue ones."""
-    root = tmp_path_factory.mktemp("uneven")
-    write_rectangles(root, {"training": 24, "validation": 2})
-    for index in range(24):
-        if index % 4:
-            image, ids = rectangles(index)
-            image[ids == 3] = COLORS[0]
-            ids[ids == 3] = 0
-            Image.fromarray(image).save(root / "images" / "training" / f"{index:03d}.png")
-            Image.fromarray(ids).save(root / "masks" / "training" / f"{index:03d}.png")
-    return root
-
-
-@pytest.fixture
-def whole(uneven_root: Path) -> list[Batch]:
-    """Nine batches of the run, over four epochs and more."""
-    return list(loader_of(config_of(uneven_root)).batches(0, 9))
-
-
-def test_everything_happens(uneven_root: Path, whole: list[Batch]) -> None:
-    loader = loader_of(config_of(uneven_root))
-    assert isinstance(loader.transform, Transform)
-    assert loader.factors is not None
-    assert loader.factors.max() == pytest.approx((0.99 / 0.25) ** 0.5)
-    places = [place for step in range(9) for place in loader.indices(step)]
-    changes = [loader.transform.change(*place) for place in places]
-    kinds = {type(change.mix.part).__name__ for change in changes if change.mix}
-    assert kinds == {"Box", "HalfOfClasses", "RareClasses"}
-    assert any(change.artefacts.quality for change in changes)
-    masks = np.concatenate([batch.mask for batch in whole])
-    assert np.unique(masks).tolist() == [0, 1, 2, 3, 255]
-    # Some samples come twice in an epoch, and others not at all.
-    names = [name for batch in whole[:2] for name in batch.names]
-    assert len(set(names)) < len(names) == 24
-
-
-@pytest.mark.parametrize("threads", [1, 7])
-def test_batches_do_not_depend_on_threads(
-    threads: int, uneven_root: Path, whole: list[Batch]
-) -> None:
-    loader = loader_of(config_of(uneven_root), threads=threads)
-    assert_same(list(loader.batches(0, 9)), whole)
-
-
-@pytest.mark.parametrize("processes", [2, 3, 4])
-def test_batches_do_not_depend_on_processes(
-    processes: int, uneven_root: Path, whole: list[Batch]
-) -> None:
-    parts = [
-        list(loader_of(config_of(uneven_root), rank, processes).batches(0, 9))
-        for rank in range(processes)
-    ]
-    assert_same([joined(list(step)) for step in zip(*parts, strict=True)], whole)
-
-
-@pytest.mark.parametrize("step", [1, 4, 7])
-def test_a_run_goes_on_at_any_step(step: int, uneven_root: Path, whole: list[Batch]) -> None:
-    assert_same(list(loader_of(config_of(uneven_root)).batches(step, 9)), whole[step:])
-
-
-def test_batches_do_not_depend_on_a_cache(tmp_path: Path) -> None:
-    write_rectangles(tmp_path / "data", {"training": 12, "validation": 2})
-    config = config_of(tmp_path / "data")
-    before = list(loader_of(config).batches(0, 3))
-    cache_data(CacheOrder(tmp_path / "data"), QUIET)
-    assert_same(list(loader_of(config).batches(0, 3)), before)
-
-
-def test_a_run_makes_the_loader_that_its_config_says(uneven_root: Path, whole: list[Batch]) -> None:
-    config = parse_config(
-        f"data: {{kind: folder, root: {uneven_root}}}\nseed: 3\nmodel: {{width: 2}}\n"
-        "training: {batch_size: 12, device: cpu, precision: fp32, memory_format: contiguous}",
-        "test",
-        EVERYTHING,
-    )
-    training = build.dataset(config.data, "training")
+def made(root: Path, network: str, precision: str) -> Assembly:
+    text = RUN.format(root=root, network=network, precision=precision)
+    config = parse_config(text, "test")
+    training, validation = (build.dataset(config.data, name) for name in ("training", "validation"))
+    torch.manual_seed(config.seed)
     segmenter = build.segmenter(config.model, training.labels.num_classes)
     plan = resolve(config, segmenter, training)
-    job = assemble(config, plan, segmenter, training, lambda _: pytest.fail("none")).job
-    assert_same(list(job.loader.batches(0, 2)), whole[:2])
+    return assemble(config, plan, segmenter, training, lambda kept: score(kept, validation, 1))
 
 
-def test_rectangles_are_learned_with_everything_on(rectangles_config: Path, tmp_path: Path) -> None:
-    rest = ("training.epochs=12", "training.validate_every=50", "report.every=50")
-    config = read_config(rectangles_config, [*EVERYTHING, *rest, "schedule.kind=one_cycle"])
-    assert train(config, tmp_path / "run", QUIET).best_miou > 0.9
+def trained(run: Assembly, path: Path, stop_at: int | None = None) -> Watcher:
+    """Train until a step, or to the end, from the checkpoint in a file if there is one."""
+    watcher = Watcher(run.state, stop_at)
+    watcher.path = path
+    if path.exists():
+        run.state.load_state_dict(torch.load(path, weights_only=True))
+    assert fit(run.state, run.job, watcher) == (stop_at is None)
+    return watcher
 
 
-def test_a_resumed_run_needs_the_same_sampling(rectangles_config: Path, tmp_path: Path) -> None:
-    config = read_config(rectangles_config, [*EVERYTHING, "training.epochs=1"])
-    train(config, tmp_path / "run", QUIET)
-    other = read_config(rectangles_config, [EVERYTHING[0], "training.epochs=1"])
-    with pytest.raises(InputError, match=r"sampling\.kind: uniform instead of class_balanced"):
-        train(other, tmp_path / "run", QUIET, resume=True)
-
-
-def test_rare_classes_that_there_are_none_of_are_told(
-    rectangles_config: Path, tmp_path: Path
+@pytest.mark.parametrize(("network", "precision"), [(GROUP, "fp32"), (BATCH, "fp16")])
+def test_a_run_with_everything_goes_on_exactly(
+    network: str, precision: str, rectangles_root: Path, tmp_path: Path
 ) -> None:
-    config = read_config(
-        rectangles_config, ["transform.copy_paste=0.5", "transform.rare_below=0.01"]
-    )
-    with pytest.raises(InputError, match=r"no class of the training pictures holds less than 1"):
-        train(config, tmp_path / "run", QUIET)
+    def run() -> Assembly:
+        return made(rectangles_root, network, precision)
+
+    whole = trained(run(), tmp_path / "whole.pt")
+    parts = [trained(run(), tmp_path / "part.pt", stop_at) for stop_at in (3, 8, 13, None)]
+    if network == GROUP:
+        assert whole.state.best_epoch == whole.records[-1].epoch - 2
+        assert len(whole.records) < 16
+    assert [loss for part in parts for loss in part.losses] == whole.losses
+    for mine, theirs in zip(
+        [record for part in parts for record in part.records], whole.records, strict=True
+    ):
+        assert mine.validation is not None
+        assert theirs.validation is not None
+        assert mine.validation.loss == theirs.validation.loss
+        assert mine.train_loss == theirs.train_loss
+    states = [torch.load(tmp_path / name, weights_only=True) for name in ("whole.pt", "part.pt")]
+    assert_equal(states[0], states[1])
+
+
+def assert_equal(one: object, other: object) -> None:
+    """Compare nested states bit by bit."""
+    assert type(one) is type(other)
+    if isinstance(one, torch.Tensor):
+        assert isinstance(other, torch.Tensor)
+        assert torch.equal(one, other)
+    elif isinstance(one, dict):
+        assert isinstance(other, dict)
+        assert one.keys() == other.keys()
+        for key in one:
+            assert_equal(one[key], other[key])
+    elif isinstance(one, list | tuple):
+        assert isinstance(other, list | tuple)
+        for mine, theirs in zip(one, other, strict=True):
+            assert_equal(mine, theirs)
+    else:
+        assert one == other

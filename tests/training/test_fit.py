@@ -45,6 +45,43 @@ def test_evaluating_the_kept_weights_gives_the_score_of_the_run(
     assert "windows of 32×32" in str(evaluate_model(windows, "cpu", QUIET).resize)
 
 
+def test_averaged_weights_are_scored_and_kept_and_the_raw_ones_stay_in_the_checkpoint(
+    rectangles_config: Path, tmp_path: Path
+) -> None:
+    overrides = ["training.epochs=1", "training.ema=0.9"]
+    trained = run(read_config(rectangles_config, overrides), tmp_path / "run")
+    report = evaluate_model(EvaluationTarget(str(tmp_path / "run")), "cpu", QUIET)
+    assert report.scores.miou == trained.best_miou
+    kept = read_weights(trained.folder.weights).tensors
+    state = read_checkpoint(trained.folder.checkpoint)
+    assert all(torch.equal(state["average"][name], kept[name]) for name in kept)
+    raw = run(read_config(rectangles_config, overrides[:1]), tmp_path / "raw")
+    learned = read_checkpoint(raw.folder.checkpoint)["segmenter"]
+    assert all(torch.equal(state["segmenter"][name], learned[name]) for name in kept)
+    assert not torch.equal(kept["network.head.weight"], learned["network.head.weight"])
+
+
+def test_a_run_whose_score_rises_no_more_ends_early_and_stays_ended(
+    rectangles_config: Path, tmp_path: Path
+) -> None:
+    # Nothing changes from epoch to epoch, so that the first one stays the best.
+    still = ["optimizer.lr=1e-30", "model.normalization=group"]
+    overrides = [*still, "training.epochs=9", "training.patience=2", "report.every=9"]
+    config = read_config(rectangles_config, overrides)
+    said = "ended early, after epoch 3 of 9: no better mIoU than that of epoch 1 in 2 validations"
+    for resume in (False, True):
+        console = Console(file=StringIO(), width=10_000)
+        trained = train(config, tmp_path / "run", console, resume=resume)
+        assert trained.finished
+        assert trained.best_epoch == 1
+        assert len(trained.folder.metrics.read_text().splitlines()) == 4
+        assert trained.folder.predictions("final").exists()
+        assert isinstance(console.file, StringIO)
+        told = console.file.getvalue()
+        assert told.count(said) == 1
+        assert ("the run is finished: nothing is left to train" in told) == resume
+
+
 def test_a_weights_file_works_wherever_it_is(rectangles_config: Path, tmp_path: Path) -> None:
     run(read_config(rectangles_config, ["training.epochs=1"]), tmp_path / "run")
     moved = (tmp_path / "run" / "model.safetensors").rename(tmp_path / "alone.safetensors")
@@ -53,12 +90,21 @@ def test_a_weights_file_works_wherever_it_is(rectangles_config: Path, tmp_path: 
 
 
 def test_everything_auto_is_resolved_and_stored(rectangles_config: Path, tmp_path: Path) -> None:
-    names = ("batch_size", "precision", "device", "threads", "memory_format", "compile")
+    names = (
+        "batch_size",
+        "precision",
+        "device",
+        "threads",
+        "memory_format",
+        "compile",
+        "accumulation",
+    )
     auto = [f"training.{name}=auto" for name in names]
     run(read_config(rectangles_config, [*auto, "training.epochs=1"]), tmp_path / "run")
     stored = read_config(tmp_path / "run" / "config.yaml").training
     assert "auto" not in [getattr(stored, name) for name in names]
     assert stored.batch_size == 16
+    assert stored.accumulation == 1
 
 
 def test_a_run_is_not_overwritten(rectangles_config: Path, tmp_path: Path) -> None:

@@ -53,10 +53,12 @@ class Watcher:
     path: Path
 
 
-def make(root: Path, precision: str, schedule: str = "plateau") -> tuple[TrainState, Job]:
+def make(
+    root: Path, precision: str, schedule: str = "plateau", network: str = "{width: 4}"
+) -> tuple[TrainState, Job]:
     text = f"""
 data: {{kind: folder, root: {root}}}
-model: {{width: 4}}
+model: {network}
 transform: {{size: 32, crop: 0.5, flip: 0.5, brightness: 0.2}}
 optimizer: {{kind: adam, lr: 0.01}}
 schedule: {{kind: {schedule}}}
@@ -167,6 +169,33 @@ def test_a_step_follows_the_mean_over_valid_pixels(rectangles_root: Path) -> Non
     grad = copy.segmenter.network.head.weight.grad
     assert grad is not None
     torch.testing.assert_close(moved, grad, rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize("parts", [2, 3, 9])
+def test_a_batch_in_parts_has_the_gradient_of_the_whole(parts: int, rectangles_root: Path) -> None:
+    gradients: list[dict[str, Tensor]] = []
+    losses: list[float] = []
+    counts: list[Tensor] = []
+    for count in (1, parts):
+        state, job = make(rectangles_root, "fp32", network="{width: 4, normalization: group}")
+        batch = next(job.loader.batches(0, 1))
+        mask = batch.mask.copy()
+        mask[0] = job.ignore_index
+        mask[1:, :20] = job.ignore_index
+        kept: dict[str, Tensor] = {}
+        for name, parameter in state.segmenter.named_parameters():
+            parameter.register_post_accumulate_grad_hook(
+                lambda parameter, name=name, kept=kept: kept.update({name: parameter.grad.clone()})
+            )
+        job = dataclasses.replace(job, accumulation=count)
+        losses.append(float(train_step(state, job, batch._replace(mask=mask))))
+        gradients.append(kept)
+        counts.append(state.sums.confusion)
+    assert losses[1] == pytest.approx(losses[0], rel=1e-6)
+    assert torch.equal(counts[0], counts[1])
+    for name, gradient in gradients[0].items():
+        difference = float((gradients[1][name] - gradient).norm())
+        assert difference <= 1e-5 * max(float(gradient.norm()), 1e-3), name
 
 
 def test_colours_changed_on_the_device_train_as_those_changed_by_the_loader(

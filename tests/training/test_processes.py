@@ -38,11 +38,12 @@ def test_two_processes_equal_one_with_the_whole_batch(case: Case, pair: Path) ->
     assert mine["losses"] == pytest.approx(one["losses"], rel=max(limit, 1e-6))
     assert mine["loss"] == pytest.approx(one["loss"], rel=limit)
     assert int(mine["confusion"].sum()) == int(one["confusion"].sum()) > 0
-    assert (mine["synchronised"] > 0) == (network != "group")
-    for name, tensor in one["weights"].items():
-        difference = float((mine["weights"][name] - tensor).double().norm())
-        # Biases begin at 0 and have hardly moved.
-        assert difference <= limit * max(1.0, float(tensor.double().norm())), name
+    assert (mine["synchronised"] > 0) == ("group" not in network)
+    for kind in ("weights", "average"):
+        for name, tensor in one[kind].items():
+            difference = float((mine[kind][name] - tensor).double().norm())
+            # Biases begin at 0 and have hardly moved.
+            assert difference <= limit * max(1.0, float(tensor.double().norm())), name
 
 
 def test_what_one_process_finds_it_alone_tells(pair: Path) -> None:

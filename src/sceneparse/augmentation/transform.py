@@ -1,6 +1,6 @@
 """From a sample of any size to the square that training sees."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -8,6 +8,7 @@ from sceneparse.augmentation.artefacts import made_worse
 from sceneparse.augmentation.change import Augmentation, Change, Cut, drawn
 from sceneparse.augmentation.colors import changed_colors
 from sceneparse.augmentation.geometry import Square, cut_out
+from sceneparse.augmentation.growth import Growth
 from sceneparse.augmentation.mixing import Mixing
 from sceneparse.data.dataset import Sample
 
@@ -28,6 +29,7 @@ class Transform:
         ignore_index: Train id of void.
         leaves_colors: Whether colours are changed later, on the device that trains.
         mixing: What other samples add; none for nothing.
+        growth: How the size grows over the epochs; none if it does not.
     """
 
     size: int
@@ -36,6 +38,11 @@ class Transform:
     ignore_index: int
     leaves_colors: bool = False
     mixing: Mixing | None = None
+    growth: Growth | None = None
+
+    def at(self, epoch: int) -> "Transform":
+        """Return the transform of an epoch, whose pictures may be smaller."""
+        return replace(self, size=self.growth.size_at(epoch)) if self.growth else self
 
     def change(self, epoch: int, index: int) -> Change:
         """Draw what is done to one sample of one epoch."""

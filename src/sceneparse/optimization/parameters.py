@@ -1,12 +1,18 @@
 """Which parameters share a learning rate and a weight decay."""
 
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from torch import nn
 
 
 def parameter_groups(
-    segmenter: nn.Module, lr: float, weight_decay: float, encoder_factor: float
+    segmenter: nn.Module,
+    lr: float,
+    weight_decay: float,
+    encoder_factor: float,
+    layer_decay: float = 1.0,
+    stages: Sequence[Collection[nn.Parameter]] = (),
 ) -> list[dict[str, Any]]:
     """Split parameters by place (encoder or not) and by kind (weights or norms and biases).
 
@@ -14,23 +20,31 @@ def parameter_groups(
         segmenter: Parameters whose name has a part `encoder` or `stem` belong to the encoder.
         lr: Learning rate outside the encoder.
         weight_decay: Of weights; norms and biases, all that have one dimension, have none.
-        encoder_factor: The encoder's learning rate is this times `lr`.
+        encoder_factor: The learning rate of the encoder's deepest stage is this times `lr`.
+        layer_decay: That of each stage is this times that of the next deeper one (Howard & Ruder,
+            2018, section 3.2).
+        stages: The parameters of each stage of the encoder, shallowest first; where there are
+            none, all of it counts as the deepest.
 
     Returns:
         Groups for a torch optimizer; each also holds its rate as `base_lr`.
     """
-    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+    deeper = {
+        parameter: number for number, stage in enumerate(reversed(stages)) for parameter in stage
+    }
+    groups: dict[tuple[bool, float, bool], list[nn.Parameter]] = {}
     for name, parameter in segmenter.named_parameters():
         if parameter.requires_grad:
             in_encoder = not {"encoder", "stem"}.isdisjoint(name.split("."))
-            place = (in_encoder, parameter.ndim > 1)
+            decayed = encoder_factor * layer_decay ** deeper.get(parameter, 0)
+            place = (in_encoder, decayed if in_encoder else 1.0, parameter.ndim > 1)
             groups.setdefault(place, []).append(parameter)
     return [
         {
             "params": parameters,
-            "lr": lr * (encoder_factor if in_encoder else 1.0),
-            "base_lr": lr * (encoder_factor if in_encoder else 1.0),
+            "lr": lr * factor,
+            "base_lr": lr * factor,
             "weight_decay": weight_decay if is_weight else 0.0,
         }
-        for (in_encoder, is_weight), parameters in groups.items()
+        for (_, factor, is_weight), parameters in groups.items()
     ]

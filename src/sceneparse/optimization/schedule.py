@@ -39,12 +39,81 @@ class _Stateless:
         """Restore nothing."""
 
 
+@dataclass(frozen=True)
+class WarmUp:
+    """The rates rise linearly before another schedule begins (Goyal et al., 2017, section 2.2).
+
+    Attributes:
+        schedule: The other one.
+        steps: In which they rise, to its first factor.
+    """
+
+    schedule: Schedule
+    steps: int
+
+    def factor(self, step: int) -> float:
+        """Return the factor at a step."""
+        if step < self.steps:
+            return self.schedule.factor(0) * (step + 1) / (self.steps + 1)
+        return self.schedule.factor(step - self.steps)
+
+    def validated(self, loss: float) -> None:
+        """Tell the other one."""
+        self.schedule.validated(loss)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what the other one has to remember."""
+        return self.schedule.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore it."""
+        self.schedule.load_state_dict(state)
+
+
 class Constant(_Stateless):
     """The rates stay."""
 
     def factor(self, step: int) -> float:  # noqa: ARG002 - the protocol's
         """Return 1."""
         return 1.0
+
+
+@dataclass(frozen=True)
+class Poly(_Stateless):
+    """The rates fall by a power of the steps that are left (Chen et al., 2016, section 4.1).
+
+    Attributes:
+        total_steps: In which they fall.
+        power: 1 is a straight line.
+        end: Factor that is reached after the last step.
+    """
+
+    total_steps: int
+    power: float
+    end: float
+
+    def factor(self, step: int) -> float:
+        """Return the factor at a step."""
+        left = max(0.0, 1 - step / max(1, self.total_steps))
+        return self.end + (1 - self.end) * left**self.power
+
+
+@dataclass(frozen=True)
+class Cosine(_Stateless):
+    """The rates fall along half a cosine (Loshchilov & Hutter, 2017, equation 5, no restarts).
+
+    Attributes:
+        total_steps: In which they fall.
+        end: Factor that is reached after the last step.
+    """
+
+    total_steps: int
+    end: float
+
+    def factor(self, step: int) -> float:
+        """Return the factor at a step."""
+        share = min(1.0, step / max(1, self.total_steps))
+        return self.end + (1 - self.end) * 0.5 * (1 + math.cos(math.pi * share))
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """From a config and a plan to a run that can do steps."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, NamedTuple, assert_never, cast
 
 import torch
@@ -16,10 +17,12 @@ from sceneparse.inference.evaluate import Evaluation
 from sceneparse.inference.predictor import Predictor
 from sceneparse.models.normalization import synchronise_
 from sceneparse.models.segmenter import Segmenter
+from sceneparse.optimization.average import WeightAverage
 from sceneparse.processes import Place
 from sceneparse.training.auto import Plan
 from sceneparse.training.group import fabric_of, from_first
 from sceneparse.training.loop import Job
+from sceneparse.training.parts import has_unused_parameters
 from sceneparse.training.state import EpochSums, TrainState
 
 
@@ -29,7 +32,7 @@ class Assembly(NamedTuple):
     Attributes:
         state: What changes.
         job: What does not.
-        predictor: Around the network as it is at any time.
+        predictor: Around the network that is kept, as it is at any time.
     """
 
     state: TrainState
@@ -62,7 +65,11 @@ def assemble(
     """
     place = place or Place()
     precision = _precision_plugin(plan)
-    fabric = fabric_of(place, plan.device, precision)
+    labels = training.labels
+    loss = build.loss(config.loss, labels)
+    in_parts = plan.accumulation > 1
+    has_unused = in_parts and place.processes > 1 and has_unused_parameters(segmenter, loss)
+    fabric = fabric_of(place, plan.device, precision, is_static=not in_parts, has_unused=has_unused)
     allow_tf32()
     if plan.device.type == "cpu":
         keep_freed_memory()
@@ -74,11 +81,11 @@ def assemble(
     census = from_first(lambda: build_input.census(config, training))
     factors = build_input.sampling(config.sampling, census)
     mixing = build_input.mixing(config.transform, training, factors, census)
+    transform = build_input.transform(config.transform, config.seed, fabric.device, labels, mixing)
+    growth = build_input.growth(config.transform, config.training.epochs)
     loader = Loader(
         dataset=training,
-        transform=build_input.transform(
-            config.transform, config.seed, fabric.device, labels, mixing
-        ),
+        transform=replace(transform, growth=growth),
         seed=config.seed,
         batch_size=plan.batch_size // place.processes,
         threads=plan.threads,
@@ -86,6 +93,7 @@ def assemble(
         processes=place.processes,
         factors=factors,
     )
+    decay = config.training.ema
     total_steps = config.training.epochs * loader.steps_per_epoch
     state = TrainState(
         segmenter=segmenter,
@@ -95,9 +103,9 @@ def assemble(
         precision=precision,
         sums=EpochSums.zeros(labels.num_classes, fabric.device),
         data_key=data_key,
+        average=WeightAverage(segmenter, decay) if decay else None,
     )
-    predictor = build.predictor(segmenter, labels, config.inference, plan.precision, fabric.device)
-    loss = build.loss(config.loss, labels)
+    predictor = build.predictor(state.kept, labels, config.inference, plan.precision, fabric.device)
     network: nn.Module = segmenter
     if plan.compiled:
         network = cast("nn.Module", torch.compile(segmenter))
@@ -116,6 +124,8 @@ def assemble(
         validate_every=config.training.validate_every,
         clip_norm=config.training.clip_norm,
         seed=config.seed,
+        accumulation=plan.accumulation,
+        patience=config.training.patience,
     )
     return Assembly(state, job, predictor)
 

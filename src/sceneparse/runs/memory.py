@@ -26,7 +26,10 @@ def advice_on_memory() -> Generator[None]:
         raise InputError(f"out of memory ({_first_line(error)}); {_ADVICE}") from error
 
 
-_ADVICE = "start another run with a smaller training.batch_size, transform.size or model"
+_ADVICE = (
+    "start another run with a larger training.accumulation, or a smaller training.batch_size, "
+    "transform.size or model"
+)
 
 
 def _first_line(error: BaseException) -> str:

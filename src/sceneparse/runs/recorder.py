@@ -64,7 +64,7 @@ class Recorder:
             config: The run, resolved.
             folder: Where to write.
             state: What checkpoints hold.
-            predictor: The network as it is, for pictures.
+            predictor: The network that is kept, as it is, for pictures.
             console: Where progress is shown.
         """
         self._config = config
@@ -145,9 +145,7 @@ class Recorder:
         _append(self._folder.metrics, row)
         _append(self._folder.timing, {"epoch": record.epoch, **record.timing})
         if record.is_best:
-            weights = Weights(
-                self._state.segmenter.state_dict(), self._config, self._predictor.labels
-            )
+            weights = Weights(self._state.kept.state_dict(), self._config, self._predictor.labels)
             write_weights(self._folder.weights, weights)
         training_history(self._folder.metrics, self._folder.history)
         if record.epoch % self._config.report.every == 0:

@@ -115,6 +115,7 @@ def _train(
             finished = fit(state, job, recorder)
     if finished:
         recorder.finish(predictor_of(find_weights(folder.path), job.fabric.device))
+        _tell_early_end(state, job, console)
     return _trained(folder, state, predictor, finished=finished)
 
 
@@ -206,14 +207,27 @@ def _announce(
 ) -> None:
     """Say what is going to happen, with everything that was `auto`."""
     parameters = sum(parameter.numel() for parameter in state.segmenter.parameters())
+    parts = f" in {plan.accumulation} parts" if plan.accumulation > 1 else ""
     console.print(
         f"{parameters / 1e6:.2f} M parameters · {len(job.loader.dataset)} pictures to train on, "
-        f"{pictures} to validate · {job.epochs} epochs in batches of {plan.batch_size} · {plan} · "
-        f"scores of pictures {scored}" + (f" · from step {state.step}" if state.step else ""),
+        f"{pictures} to validate · {job.epochs} epochs in batches of {plan.batch_size}{parts} · "
+        f"{plan} · scores of pictures {scored}"
+        + (f" · from step {state.step}" if state.step else ""),
         soft_wrap=True,
     )
     if plan.times:
         console.print(plan.reasons(), soft_wrap=True)
+    if job.is_over(state):
+        console.print("the run is finished: nothing is left to train")
+
+
+def _tell_early_end(state: TrainState, job: Job, console: Console) -> None:
+    if state.step < job.total_steps:
+        console.print(
+            f"ended early, after epoch {state.step // job.loader.steps_per_epoch} of {job.epochs}: "
+            f"no better mIoU than that of epoch {state.best_epoch} in {job.patience} validations",
+            soft_wrap=True,
+        )
 
 
 def _data_key(dataset: Dataset, place: Place) -> str:

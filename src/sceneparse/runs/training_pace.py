@@ -28,15 +28,17 @@ class Bench(NamedTuple):
         job: What is done with it.
         transform: That of its loader.
         plan: What it does on this machine.
+        predictor: Around its network.
     """
 
     state: TrainState
     job: Job
     transform: Transform
     plan: Plan
+    predictor: Predictor
 
 
-class Pace(NamedTuple):
+class TrainingPace(NamedTuple):
     """How fast training goes.
 
     Attributes:
@@ -51,18 +53,22 @@ class Pace(NamedTuple):
 def run_to_measure(config: RunConfig, training: Dataset) -> Bench:
     """Make the objects of a run; its speed does not depend on the weights that it starts from.
 
+    Where its pictures grow, they have their last size from the beginning.
+
     Raises:
         InputError: If the device or the encoder asked for is not there, or a mask that the class
             weights are counted in cannot be read.
     """
     config = balanced(config, training)
+    transform = config.transform.model_copy(update={"first_size": None})
+    config = config.model_copy(update={"transform": transform})
     torch.manual_seed(config.seed)
     untrained = build.untrained(config.model)
     segmenter = build.segmenter(untrained, training.labels.num_classes)
     plan = resolve(config, segmenter, training)
-    state, job, _ = assemble(config, plan, segmenter, training, _never)
+    state, job, predictor = assemble(config, plan, segmenter, training, _never)
     # The protocol of the loader hides which class it was given.
-    return Bench(state, job, cast("Transform", job.loader.transform), plan)
+    return Bench(state, job, cast("Transform", job.loader.transform), plan, predictor)
 
 
 def warm_up(bench: Bench, batch: Batch) -> None:
@@ -71,7 +77,9 @@ def warm_up(bench: Bench, batch: Batch) -> None:
         train_step(bench.state, bench.job, batch)
 
 
-def training_pace(bench: Bench, batches: Iterator[Batch], pictures: int, seconds: float) -> Pace:
+def training_pace(
+    bench: Bench, batches: Iterator[Batch], pictures: int, seconds: float
+) -> TrainingPace:
     """Train as the loop does, and measure it as the loop does, but from the first batch on.
 
     Args:
@@ -93,7 +101,7 @@ def training_pace(bench: Bench, batches: Iterator[Batch], pictures: int, seconds
             batch = next(batches)
     wait_for(bench.plan.device)
     taken = clock.seconds()
-    return Pace(clock.pictures / taken, clock.waited / taken)
+    return TrainingPace(clock.pictures / taken, clock.waited / taken)
 
 
 def _never(_: Predictor) -> Evaluation:

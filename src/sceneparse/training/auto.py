@@ -36,6 +36,7 @@ class Plan:
         threads: Threads of each process that read pictures ahead.
         processes: How many share each step.
         times: Seconds per picture of each way to compute that was measured.
+        accumulation: Parts in which a process computes its share of a step.
     """
 
     device: torch.device
@@ -46,6 +47,7 @@ class Plan:
     threads: int
     processes: int
     times: dict[Way, float]
+    accumulation: int = 1
 
     def stored_in(self, config: RunConfig) -> RunConfig:
         """Return the config with what was decided instead of every `auto`."""
@@ -55,6 +57,7 @@ class Plan:
             "memory_format": self.memory_format,
             "compile": "on" if self.compiled else "off",
             "batch_size": self.batch_size,
+            "accumulation": self.accumulation,
             "threads": self.threads,
             "processes": self.processes,
         }
@@ -100,39 +103,57 @@ def resolve(
     precision, memory_format = fastest(times) if times else ways[0]
     batch_size = asked.batch_size
     if batch_size == "auto":
-        weights = sum(4 * parameter.numel() for parameter in segmenter.parameters())
-        # Weights, their gradients and two moments take their part whatever the batch.
-        shared_by = place.local_processes if device.type == "cpu" else 1
-        budget = MEMORY_SHARE[device.type] * memory_bytes(device) / shared_by - 4 * weights
-        per_picture = step_bytes(config, segmenter, training.labels, precision)
-        share = fitting_batch(per_picture, budget, place.processes) // place.processes
         there = max(2, len(training)) // place.processes
-        batch_size = min(share, max(1, there)) * place.processes
+        batch_size = min(reference_share(place.processes), max(1, there)) * place.processes
+    _check_shares(batch_size, place.processes)
+    accumulation = asked.accumulation
+    if accumulation == "auto":
+        weights = sum(4 * parameter.numel() for parameter in segmenter.parameters())
+        # Weights, their gradients, two moments and an average take their part whatever the batch.
+        kept = (5 if asked.ema else 4) * weights
+        shared_by = place.local_processes if device.type == "cpu" else 1
+        budget = MEMORY_SHARE[device.type] * memory_bytes(device) / shared_by - kept
+        per_picture = step_bytes(config, segmenter, training.labels, precision)
+        share = batch_size // place.processes
+        accumulation = fitting_parts(share, per_picture, budget, place.processes)
     threads = asked.threads
     if threads == "auto":
         cores = (os.cpu_count() or 1) // place.local_processes
         threads = min(max(1, cores), 2 if device.type == "cpu" else 8)
-    _check_shares(batch_size, place.processes)
     compiled = asked.compile == "on"
     if asked.compile == "auto":
         steps = asked.epochs * max(1, len(training) // batch_size)
         compiled = device.type == "cuda" and steps >= _STEPS_WORTH_COMPILING
     return Plan(
-        device, precision, memory_format, compiled, batch_size, threads, place.processes, times
+        device=device,
+        precision=precision,
+        memory_format=memory_format,
+        compiled=compiled,
+        batch_size=batch_size,
+        threads=threads,
+        processes=place.processes,
+        times=times,
+        accumulation=accumulation,
     )
 
 
-def fitting_batch(picture_bytes: float, budget_bytes: float, processes: int = 1) -> int:
-    """Return the pictures of a step: up to the reference batch, and at least 2.
+def reference_share(processes: int) -> int:
+    """Return the pictures of each process in a step of the reference batch: a power of two."""
+    return 1 << (max(1, REFERENCE_BATCH // processes).bit_length() - 1)
 
-    Each process has the same share, the largest power of two that fits into its budget.
+
+def fitting_parts(share: int, picture_bytes: float, budget_bytes: float, processes: int = 1) -> int:
+    """Return in how many parts a process's share of a batch fits into its budget.
+
+    The batch stays what it is, and the recipe does not change with the machine. A part has at least
+    two pictures of all processes together, over which they may normalise.
     """
-    # 1, 2, 4, 8 or 16: the reference batch divided, rounded down to a power of two.
-    share = 1 << (max(1, REFERENCE_BATCH // processes).bit_length() - 1)
     least = 2 if processes == 1 else 1
-    while share > least and share * picture_bytes > budget_bytes:
-        share //= 2
-    return share * processes
+    parts = 1
+    # The largest of the parts has -(-share // parts) pictures, the smallest share // parts.
+    while share // (2 * parts) >= least and -(-share // parts) * picture_bytes > budget_bytes:
+        parts *= 2
+    return parts
 
 
 def _check_shares(batch_size: int, processes: int) -> None:

@@ -65,8 +65,24 @@ def joined(place: Place) -> Generator[None]:
     dist.destroy_process_group()
 
 
-def fabric_of(place: Place, device: torch.device, precision: MixedPrecision | None) -> Fabric:
+def fabric_of(
+    place: Place,
+    device: torch.device,
+    precision: MixedPrecision | None,
+    *,
+    is_static: bool = True,
+    has_unused: bool = False,
+) -> Fabric:
     """Make what computes a run's steps: on one device, or by DDP on one of each process.
+
+    Args:
+        place: Of this process among those that share each step.
+        device: Where they compute.
+        precision: What makes the precision mixed.
+        is_static: Whether every backward pass is as the first one, in which DDP then finds the
+            parameters that are never used. It exchanges gradients in this one, which may therefore
+            not be left to a later one: a resumed run would add up in another order.
+        has_unused: Whether it has to look for such parameters in each.
 
     Raises:
         InputError: If there are too few devices for the processes of this machine.
@@ -80,8 +96,8 @@ def fabric_of(place: Place, device: torch.device, precision: MixedPrecision | No
     strategy = DDPStrategy(
         parallel_devices=[device_of(place, device.type)] * place.local_processes,
         cluster_environment=_Started(place),
-        # Finds parameters that a network never uses in the first step, not in each.
-        static_graph=True,
+        static_graph=is_static,
+        find_unused_parameters=has_unused,
         gradient_as_bucket_view=True,
     )
     fabric = Fabric(

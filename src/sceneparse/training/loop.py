@@ -18,8 +18,8 @@ from sceneparse.inference.evaluate import Evaluation
 from sceneparse.losses.sums import LossSum
 from sceneparse.metrics import Scores
 from sceneparse.models.segmenter import Loss
-from sceneparse.sums import sum_dtype
 from sceneparse.training.group import anyone, share_buffers, summed
+from sceneparse.training.parts import in_parts
 from sceneparse.training.state import EpochSums, TrainState
 
 
@@ -34,11 +34,13 @@ class Job:
         loss: What is minimised.
         loader: Batches by step.
         ignore_index: Train id of void.
-        validate: Scores the network as it is.
+        validate: Scores the network that is kept, as it is.
         epochs: How many.
         validate_every: Epochs from one validation to the next; the last one always is validated.
         clip_norm: Largest norm of the gradient, or none.
         seed: Of what is random in the network.
+        accumulation: Parts in which a process computes its share of a batch.
+        patience: Validations in a row without a better score after which the run ends, or none.
     """
 
     fabric: Fabric
@@ -52,11 +54,23 @@ class Job:
     validate_every: int
     clip_norm: float | None
     seed: int = 0
+    accumulation: int = 1
+    patience: int | None = None
 
     @property
     def total_steps(self) -> int:
         """Steps of the whole run."""
         return self.epochs * self.loader.steps_per_epoch
+
+    def is_over(self, state: TrainState) -> bool:
+        """Tell whether nothing is left to do: all steps are done, or the score rises no more.
+
+        The epoch that was best says how many validations there have been since.
+        """
+        if state.step >= self.total_steps or self.patience is None:
+            return state.step >= self.total_steps
+        validations = state.step // self.loader.steps_per_epoch // self.validate_every
+        return validations - state.best_epoch // self.validate_every >= self.patience
 
 
 class EpochRecord(NamedTuple):
@@ -104,17 +118,17 @@ class Observer(Protocol):
 
 
 def fit(state: TrainState, job: Job, observer: Observer) -> bool:
-    """Train from where the state is to the end.
+    """Train from where the state is to the end, or until the score has not risen for too long.
 
     Returns:
-        Whether the end was reached; if not, a stop was asked for and the state has been saved.
+        Whether the run is over; if not, a stop was asked for and the state has been saved.
 
     Raises:
         InputError: If the loss is no longer a number.
     """
     clock = Clock()
     batches = job.loader.batches(state.step, job.total_steps)
-    while state.step < job.total_steps:
+    while not job.is_over(state):
         with clock.waiting():
             batch = next(batches)
         loss = train_step(state, job, batch)
@@ -130,9 +144,9 @@ def fit(state: TrainState, job: Job, observer: Observer) -> bool:
             # One checkpoint is written for all.
             state.sums.confusion = summed(state.sums.confusion)
             observer.save()
-            batches.close()
-            return False
-    return True
+            break
+    batches.close()
+    return job.is_over(state)
 
 
 def train_step(state: TrainState, job: Job, batch: Batch) -> Tensor:
@@ -144,10 +158,15 @@ def train_step(state: TrainState, job: Job, batch: Batch) -> Tensor:
         group["lr"] = group["base_lr"] * factor
     # Dropout and its like then depend on nothing that came before, and a run resumes exactly.
     torch.manual_seed(_step_seed(job.seed, state.step, fabric.global_rank))
-    sums: LossSum = job.model(image, mask, job.loss)
-    total, valid = _of_whole_batch(sums.total, (mask != job.ignore_index).sum())
-    # DDP averages gradients over processes; the sum over all pixels is wanted.
-    fabric.backward(sums.total * fabric.world_size / valid)
+    # Of the whole batch, whatever the parts that it is computed in.
+    valid = summed((mask != job.ignore_index).sum()).clamp(min=1).float()
+    total = torch.zeros_like(state.sums.loss)
+    for part in in_parts(fabric, job.model, image, mask, job.accumulation):
+        sums: LossSum = job.model(*part, job.loss)
+        # DDP averages gradients over processes; the sum over all pixels is wanted.
+        fabric.backward(sums.total * fabric.world_size / valid)
+        total += sums.total.detach()
+        state.sums.confusion += sums.confusion
     if job.clip_norm is not None:
         # The scaler of fp16 deals with gradients that are not finite, and the epoch's end reports.
         fabric.clip_gradients(
@@ -155,16 +174,10 @@ def train_step(state: TrainState, job: Job, batch: Batch) -> Tensor:
         )
     job.optimizer.step()
     job.optimizer.zero_grad()
-    state.sums.loss += total
-    state.sums.confusion += sums.confusion
+    if state.average:
+        state.average.follow(state.segmenter, state.step)
+    state.sums.loss += summed(total)
     return total.float() / valid
-
-
-def _of_whole_batch(total: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
-    """Add loss and valid pixels, at least 1, up over all processes, in one go."""
-    both = torch.stack([value.detach().to(sum_dtype(total.device)) for value in (total, valid)])
-    whole = summed(both)
-    return whole[0], whole[1].clamp(min=1).float()
 
 
 def _step_seed(seed: int, step: int, rank: int) -> int:
@@ -228,7 +241,7 @@ def _end_epoch(state: TrainState, job: Job, clock: Clock) -> EpochRecord:
     validation = None
     is_best = False
     if epoch % job.validate_every == 0 or epoch == job.epochs:
-        share_buffers(state.segmenter)
+        share_buffers(state.kept)
         validation = job.validate()
         state.schedule.validated(validation.loss)
         is_best = state.best_epoch == 0 or validation.scores.miou > state.best_miou

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from sceneparse.errors import InputError
 from sceneparse.models.segmenter import Segmenter
+from sceneparse.optimization.average import WeightAverage
 from sceneparse.optimization.schedule import Schedule
 from sceneparse.sums import sum_dtype
 
@@ -45,6 +46,7 @@ class TrainState:
         precision: Fabric's plugin with the gradient scaler, where fp16 needs one.
         sums: Of the running epoch.
         data_key: What tells the training data and classes from others.
+        average: Of the network's weights, where one is kept.
         step: Optimizer steps done.
         best_miou: Best validation mIoU so far.
         best_epoch: When it was reached; 0 before the first validation.
@@ -56,9 +58,15 @@ class TrainState:
     precision: MixedPrecision | None
     sums: EpochSums
     data_key: str
+    average: WeightAverage[Segmenter] | None = None
     step: int = 0
     best_miou: float = float("nan")
     best_epoch: int = 0
+
+    @property
+    def kept(self) -> Segmenter:
+        """The network that is validated, drawn and kept: the averaged one where there is one."""
+        return self.average.network if self.average else self.segmenter
 
     def state_dict(self) -> dict[str, Any]:
         """Return everything as tensors, numbers and strings."""
@@ -68,6 +76,7 @@ class TrainState:
             "best_miou": self.best_miou,
             "best_epoch": self.best_epoch,
             "segmenter": self.segmenter.state_dict(),
+            "average": self.average.state_dict() if self.average else {},
             "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state_dict(),
             "precision": self.precision.state_dict() if self.precision else {},
@@ -95,6 +104,8 @@ class TrainState:
         self.best_miou = state["best_miou"]
         self.best_epoch = state["best_epoch"]
         self.segmenter.load_state_dict(state["segmenter"])
+        if self.average:
+            self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.load_state_dict(state["schedule"])
         if self.precision:
