@@ -14,6 +14,12 @@ from sceneparse.config.optimization import (
     ScheduleConfig,
     Sgd,
 )
+from sceneparse.config.refinement import (
+    DenseCrfRefinement,
+    GuidedFilterRefinement,
+    NoRefinement,
+    RefinementConfig,
+)
 from sceneparse.config.run import (
     InferenceConfig,
     ReportConfig,
@@ -30,14 +36,18 @@ __all__ = [
     "Constant",
     "CrossEntropyLoss",
     "DataConfig",
+    "DenseCrfRefinement",
     "EncoderUNetModel",
     "FolderData",
+    "GuidedFilterRefinement",
     "InferenceConfig",
     "LossConfig",
     "ModelConfig",
+    "NoRefinement",
     "OneCycle",
     "OptimizerConfig",
     "Plateau",
+    "RefinementConfig",
     "ReportConfig",
     "RunConfig",
     "ScheduleConfig",

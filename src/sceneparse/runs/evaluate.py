@@ -62,7 +62,7 @@ def evaluate_model(target: EvaluationTarget, device: str, console: Console) -> S
         pictures=evaluation.pictures,
         source={"model": target.model, "data": str(data), "split": target.split},
         loss=evaluation.loss,
-        resize=str(predictor.resize),
+        resize=str(predictor),
     )
 
 
