@@ -63,6 +63,8 @@ def evaluate_model(target: EvaluationTarget, device: str, console: Console) -> S
         source={"model": target.model, "data": str(data), "split": target.split},
         loss=evaluation.loss,
         resize=str(predictor),
+        names=tuple(dataset.names),
+        per_picture=evaluation.per_picture,
     )
 
 
