@@ -1,27 +1,46 @@
 """From a model on disk to a predictor."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 
 from sceneparse import build
 from sceneparse.checkpoint import WEIGHTS_FILE, Weights, read_weights
+from sceneparse.config.reading import config_yaml, parse_config
 from sceneparse.device import best_device, native_precision
 from sceneparse.errors import InputError
 from sceneparse.inference.predictor import Predictor
 
 
-def load(model: str | Path, device: str = "auto") -> Predictor:
+def load(model: str | Path, device: str = "auto", overrides: Sequence[str] = ()) -> Predictor:
     """Load a trained model.
 
     Args:
         model: A run folder or a weights file.
         device: `auto`, or a torch device such as `cpu` or `cuda:1`.
+        overrides: `inference.field=value`: pixels become a mask in another way.
 
     Raises:
-        InputError: If there is no such model or it cannot be read.
+        InputError: If there is no such model, it cannot be read, or an override is wrong.
     """
-    return predictor_of(find_weights(model), best_device(device))
+    return predictor_of(overridden(find_weights(model), overrides), best_device(device))
+
+
+def overridden(weights: Weights, overrides: Sequence[str]) -> Weights:
+    """Change how the pixels of a picture become a mask.
+
+    Raises:
+        InputError: If an override is wrong or changes something else.
+    """
+    wrong = [override for override in overrides if not override.startswith("inference.")]
+    if wrong:
+        raise InputError(
+            f"{wrong[0]}: a trained model takes overrides of `inference` alone, such as "
+            "inference.resize=window"
+        )
+    config = parse_config(config_yaml(weights.config), "the model's config", overrides)
+    return weights._replace(config=config)
 
 
 def find_weights(model: str | Path) -> Weights:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from sceneparse import __version__
-from sceneparse.cli import bench, compare, data, describe, predict, score, train
+from sceneparse.cli import bench, compare, data, describe, predict, score, train, tune
 from sceneparse.errors import InputError, ToldElsewhere
 from sceneparse.processes import find_place
 
@@ -43,6 +43,7 @@ app.command()(score.evaluate)
 app.command()(predict.predict)
 app.command()(score.score)
 app.command()(compare.compare)
+app.command()(tune.tune)
 app.command()(describe.model)
 app.command()(describe.config)
 app.add_typer(data.app, name="data")

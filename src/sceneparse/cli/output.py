@@ -11,6 +11,7 @@ from sceneparse.processes import find_place
 if TYPE_CHECKING:
     from sceneparse.bootstrap import Interval
     from sceneparse.comparison import Comparison, Mover
+    from sceneparse.runs.tune import Tuning
     from sceneparse.scoring import ScoreReport
 
 # Markup is off: names and paths may hold brackets. Of the processes of a run the first one speaks.
@@ -58,6 +59,38 @@ def movers_table(title: str, movers: Sequence["Mover"]) -> Table:
         table.add_column(column, justify="right")
     for name, first, second in movers:
         table.add_row(name, f"{first:.3f}", f"{second:.3f}", f"{second - first:+.3f}")
+    return table
+
+
+def trials_table(tuning: "Tuning") -> Table:
+    """Lay out every setting, on the pictures by which settings are chosen."""
+    pictures = len(tuning.best[0].chosen_on)
+    table = Table(title=f"tried on {pictures} pictures, to choose by", title_justify="left")
+    for column in ("method", "setting"):
+        table.add_column(column, overflow="fold")
+    for column in ("mIoU", "ms a picture"):
+        table.add_column(column, justify="right")
+    for trial in tuning.trials:
+        chosen = "bold" if trial in tuning.best else None
+        score, cost = f"{trial.chosen_miou:.4f}", f"{trial.milliseconds:.0f}"
+        table.add_row(trial.setting.method, str(trial.setting), score, cost, style=chosen)
+    return table
+
+
+def best_table(tuning: "Tuning") -> Table:
+    """Lay out the best of each method, on the other pictures."""
+    pictures = len(tuning.best[0].reported_on)
+    title = f"the best of each on the other {pictures} pictures, with 95 % of draws of them"
+    table = Table(title=title, title_justify="left")
+    table.add_column("method")
+    for column in ("mIoU", "pixel accuracy", "gain in mIoU", "gain in accuracy", "ms a picture"):
+        table.add_column(column, justify="right")
+    for trial in tuning.best:
+        miou, accuracy = (f"{score.value:.4f}" for score in trial.reported())
+        gains = (f"{gain.value:+.4f} ({_bounds(gain, '+')})" for gain, _ in tuning.gain(trial))
+        plain = trial is tuning.best[0]
+        told = ("", "") if plain else gains
+        table.add_row(trial.setting.method, miou, accuracy, *told, f"{trial.milliseconds:.0f}")
     return table
 
 
