@@ -16,10 +16,13 @@ from sceneparse.config import (
     Constant,
     Cosine,
     DataConfig,
+    DenseCrfRefinement,
     EncoderUNetModel,
     FolderData,
+    GuidedFilterRefinement,
     InferenceConfig,
     ModelConfig,
+    NoRefinement,
     OneCycle,
     OptimizerConfig,
     Plateau,
@@ -36,9 +39,14 @@ from sceneparse.data.packed import Packed, open_packed
 from sceneparse.data.packed_format import default_folder, renewing_command
 from sceneparse.data.synthetic import synthetic
 from sceneparse.errors import InputError
+from sceneparse.inference.backend import Backend
 from sceneparse.inference.backends.torch import TorchBackend
+from sceneparse.inference.dense_crf import DenseCrf
+from sceneparse.inference.guided_filter import GuidedFilter
 from sceneparse.inference.predictor import Predictor
+from sceneparse.inference.refinement import Refinement
 from sceneparse.inference.resize import Resize
+from sceneparse.inference.views import views_of
 from sceneparse.labels import Labels
 from sceneparse.models.encoder import Encoder
 from sceneparse.models.encoder_unet import DecoderOptions, EncoderUNet
@@ -251,7 +259,34 @@ def predictor(
         partial(autocast, precision, device),
         inference.memory_budget_mb,
     )
-    return Predictor(backend, labels, resize(inference), inference.batch_size)
+    return predictor_around(backend, labels, inference)
+
+
+def predictor_around(backend: Backend, labels: Labels, inference: InferenceConfig) -> Predictor:
+    """Make the way from pixels to mask around a network in whatever runtime."""
+    return Predictor(
+        backend,
+        labels,
+        resize(inference),
+        inference.batch_size,
+        views_of(inference.scales, flip=inference.flip),
+        refinement(inference, backend.output_stride),
+    )
+
+
+def refinement(config: InferenceConfig, stride: int) -> Refinement | None:
+    """Make what follows the edges of a photo, for a network with this output stride."""
+    most_bytes = config.memory_budget_mb * 2**20
+    match config.refine:
+        case NoRefinement():
+            return None
+        case GuidedFilterRefinement(radius=radius, epsilon=epsilon):
+            return GuidedFilter(radius, epsilon, most_bytes)
+        case DenseCrfRefinement() as crf:
+            fields = crf.model_dump(exclude={"kind"})
+            return DenseCrf(stride=stride, most_bytes=most_bytes, **fields)
+        case _:
+            assert_never(config.refine)
 
 
 def resize(config: InferenceConfig) -> Resize:

@@ -1,5 +1,6 @@
 """From a model on disk to a predictor, or to a network that goes on learning."""
 
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 from typing import assert_never
@@ -9,6 +10,7 @@ import torch
 from sceneparse import build
 from sceneparse.checkpoint import WEIGHTS_FILE, Weights, read_weights
 from sceneparse.config import EncoderUNetModel, ModelConfig, UNetModel
+from sceneparse.config.reading import config_yaml, parse_config
 from sceneparse.device import best_device, native_precision
 from sceneparse.errors import InputError
 from sceneparse.inference.predictor import Predictor
@@ -21,17 +23,36 @@ from sceneparse.models.transfer import Transfer, transfer
 BUNDLED = resources.files("sceneparse") / "assets" / WEIGHTS_FILE
 
 
-def load(model: str | Path = "bundled", device: str = "auto") -> Predictor:
+def load(
+    model: str | Path = "bundled", device: str = "auto", overrides: Sequence[str] = ()
+) -> Predictor:
     """Load a trained model.
 
     Args:
         model: A run folder, a weights file, or `bundled`, the model of the package.
         device: `auto`, or a torch device such as `cpu` or `cuda:1`.
+        overrides: `inference.field=value`: pixels become a mask in another way.
 
     Raises:
-        InputError: If there is no such model or it cannot be read.
+        InputError: If there is no such model, it cannot be read, or an override is wrong.
     """
-    return predictor_of(find_weights(model), best_device(device))
+    return predictor_of(overridden(find_weights(model), overrides), best_device(device))
+
+
+def overridden(weights: Weights, overrides: Sequence[str]) -> Weights:
+    """Change how the pixels of a picture become a mask.
+
+    Raises:
+        InputError: If an override is wrong or changes something else.
+    """
+    wrong = [override for override in overrides if not override.startswith("inference.")]
+    if wrong:
+        raise InputError(
+            f"{wrong[0]}: a trained model takes overrides of `inference` alone, such as "
+            "inference.resize=window"
+        )
+    config = parse_config(config_yaml(weights.config), "the model's config", overrides)
+    return weights._replace(config=config)
 
 
 def find_weights(model: str | Path) -> Weights:

@@ -2,13 +2,16 @@
 
 import json
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
+from sceneparse.bootstrap import RESAMPLES, Intervals, PictureCounts, intervals, picture_counts
 from sceneparse.data.dataset import files_by_stem, read_annotation
 from sceneparse.data.decode import MASK_SUFFIXES, read_mask
 from sceneparse.errors import InputError
@@ -25,6 +28,8 @@ class ScoreReport:
         labels: The classes.
         pictures: Number of pictures.
         source: What was scored on what, in words.
+        names: Of the pictures.
+        per_picture: What each of them adds to the scores, int64 `(N, 3, C)`.
         loss: Mean cross-entropy per valid pixel in nats, if a network was run here.
         resize: How pictures were sized for the network, if one was run here.
         warnings: What the reader of the scores should know.
@@ -34,6 +39,8 @@ class ScoreReport:
     labels: Labels
     pictures: int
     source: dict[str, str]
+    names: tuple[str, ...]
+    per_picture: PictureCounts
     loss: float | None = None
     resize: str | None = None
     warnings: tuple[str, ...] = ()
@@ -55,11 +62,21 @@ class ScoreReport:
             )
         ]
 
+    @cached_property
+    def intervals(self) -> Intervals:
+        """How mIoU and pixel accuracy would vary with other pictures."""
+        return intervals(self.per_picture)
+
     def document(self) -> dict[str, Any]:
-        """Return everything as plain data for JSON; what is NaN is null."""
+        """Return everything over all pictures as plain data for JSON; what is NaN is null."""
         summary = {key: _or_none(value) for key, value in self.scores.summary().items()}
+        bounds = {
+            key: [_or_none(interval.low), _or_none(interval.high)]
+            for key, interval in self.intervals._asdict().items()
+        }
         return {
             **summary,
+            "interval_95": {**bounds, "resamples": RESAMPLES},
             "loss": None if self.loss is None else _or_none(self.loss),
             "pictures": self.pictures,
             "resize": self.resize,
@@ -68,14 +85,27 @@ class ScoreReport:
             "per_class": self.per_class(),
         }
 
+    def picture_lines(self) -> Iterator[str]:
+        """Yield the counts of each picture as JSON: of the classes that it has anything of."""
+        for name, counts in zip(self.names, self.per_picture, strict=True):
+            classes = np.flatnonzero(counts.any(axis=0))
+            right, predicted, true = counts[:, classes].tolist()
+            ids = [self.labels.raw_ids[place] for place in classes]
+            yield json.dumps(
+                {"name": name, "ids": ids, "right": right, "predicted": predicted, "true": true}
+            )
+
     def write(self, path: Path) -> None:
-        """Write the report as JSON.
+        """Write the report as JSON, a picture a line.
 
         Raises:
             InputError: If the file cannot be written.
         """
+        pictures = ",\n  ".join(self.picture_lines())
+        document = json.dumps(self.document(), indent=1).removesuffix("\n}")
+        text = f'{document},\n "per_picture": [\n  {pictures}\n ]\n}}\n'
         try:
-            path.write_text(json.dumps(self.document(), indent=1) + "\n", encoding="utf-8")
+            path.write_text(text, encoding="utf-8")
         except OSError as error:
             raise InputError(f"{path}: cannot be written ({error.strerror})") from None
 
@@ -95,6 +125,7 @@ def score_folders(predictions: Path, annotations: Path, labels: Labels) -> Score
     truths = files_by_stem(annotations, MASK_SUFFIXES)
     predicted = _predictions_of(truths, predictions)
     confusion = np.zeros((labels.num_classes, labels.num_classes + 1), np.int64)
+    per_picture: list[PictureCounts] = []
     resized: list[str] = []
     for stem, path in truths.items():
         truth = read_annotation(path, labels)
@@ -103,14 +134,18 @@ def score_folders(predictions: Path, annotations: Path, labels: Labels) -> Score
             resized.append(predicted[stem].name)
             height, width = truth.shape
             raw = np.array(Image.fromarray(raw).resize((width, height), Image.Resampling.NEAREST))
-        confusion += confusion_matrix(
+        own = confusion_matrix(
             truth, _train_ids(raw, labels), labels.num_classes, labels.ignore_index
         )
+        confusion += own
+        per_picture.append(picture_counts(own))
     return ScoreReport(
         scores=Scores.from_confusion(confusion),
         labels=labels,
         pictures=len(truths),
         source={"predictions": str(predictions), "annotations": str(annotations)},
+        names=tuple(truths),
+        per_picture=np.array(per_picture),
         warnings=_size_warnings(resized),
     )
 

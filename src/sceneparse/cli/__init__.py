@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from sceneparse import __version__
-from sceneparse.cli import bench, data, describe, predict, score, train, weights
+from sceneparse.cli import bench, compare, data, describe, predict, score, train, tune, weights
 from sceneparse.errors import InputError, ToldElsewhere
 from sceneparse.processes import find_place
 
@@ -42,6 +42,8 @@ app.command()(train.train)
 app.command()(score.evaluate)
 app.command()(predict.predict)
 app.command()(score.score)
+app.command()(compare.compare)
+app.command()(tune.tune)
 app.command()(weights.weights)
 app.command()(describe.model)
 app.command()(describe.config)

@@ -9,6 +9,9 @@ from rich.table import Table
 from sceneparse.processes import find_place
 
 if TYPE_CHECKING:
+    from sceneparse.bootstrap import Interval
+    from sceneparse.comparison import Comparison, Mover
+    from sceneparse.runs.tune import Tuning
     from sceneparse.scoring import ScoreReport
 
 # Markup is off: names and paths may hold brackets. Of the processes of a run the first one speaks.
@@ -17,18 +20,82 @@ console = Console(highlight=False, markup=False, quiet=find_place().rank > 0)
 
 def scores_table(report: "ScoreReport") -> Table:
     """Lay out the scores over all classes."""
-    table = Table(title=f"{report.pictures} pictures", title_justify="left", show_header=False)
+    title = f"{report.pictures} pictures; between which values 95 % of draws of them lie"
+    table = Table(title=title, title_justify="left", show_header=False)
     table.add_column(style="bold")
     table.add_column(justify="right")
+    table.add_column()
     summary = report.scores.summary()
+    spread = report.intervals._asdict()
     for name, key in _NAMES.items():
         value = summary[key]
-        table.add_row(name, f"{value:.4f}" if isinstance(value, float) else str(value))
+        shown = f"{value:.4f}" if isinstance(value, float) else str(value)
+        table.add_row(name, shown, _bounds(spread[key]) if key in spread else "")
     if report.loss is not None:
         table.add_row("loss", f"{report.loss:.4f}")
     if report.resize:
         table.add_row("pictures sized for the network", report.resize)
     return table
+
+
+def differences_table(comparison: "Comparison") -> Table:
+    """Lay out how the second of two ways differs from the first."""
+    title = f"second less first, {comparison.pictures} pictures"
+    table = Table(title=title, title_justify="left")
+    table.add_column("")
+    for column in ("difference", "95 % of draws", "draws on which the second is better"):
+        table.add_column(column, justify="right")
+    for name, key in list(_NAMES.items())[:2]:
+        gain, superiority = comparison.differences._asdict()[key]
+        table.add_row(name, f"{gain.value:+.4f}", _bounds(gain, "+"), f"{superiority:.1%}")
+    return table
+
+
+def movers_table(title: str, movers: Sequence["Mover"]) -> Table:
+    """Lay out classes whose IoU changes."""
+    table = Table(title=title, title_justify="left")
+    table.add_column("class")
+    for column in ("IoU", "then", "change"):
+        table.add_column(column, justify="right")
+    for name, first, second in movers:
+        table.add_row(name, f"{first:.3f}", f"{second:.3f}", f"{second - first:+.3f}")
+    return table
+
+
+def trials_table(tuning: "Tuning") -> Table:
+    """Lay out every setting, on the pictures by which settings are chosen."""
+    pictures = len(tuning.best[0].chosen_on)
+    table = Table(title=f"tried on {pictures} pictures, to choose by", title_justify="left")
+    for column in ("method", "setting"):
+        table.add_column(column, overflow="fold")
+    for column in ("mIoU", "ms a picture"):
+        table.add_column(column, justify="right")
+    for trial in tuning.trials:
+        chosen = "bold" if trial in tuning.best else None
+        score, cost = f"{trial.chosen_miou:.4f}", f"{trial.milliseconds:.0f}"
+        table.add_row(trial.setting.method, str(trial.setting), score, cost, style=chosen)
+    return table
+
+
+def best_table(tuning: "Tuning") -> Table:
+    """Lay out the best of each method, on the other pictures."""
+    pictures = len(tuning.best[0].reported_on)
+    title = f"the best of each on the other {pictures} pictures, with 95 % of draws of them"
+    table = Table(title=title, title_justify="left")
+    table.add_column("method")
+    for column in ("mIoU", "pixel accuracy", "gain in mIoU", "gain in accuracy", "ms a picture"):
+        table.add_column(column, justify="right")
+    for trial in tuning.best:
+        miou, accuracy = (f"{score.value:.4f}" for score in trial.reported())
+        gains = (f"{gain.value:+.4f} ({_bounds(gain, '+')})" for gain, _ in tuning.gain(trial))
+        plain = trial is tuning.best[0]
+        told = ("", "") if plain else gains
+        table.add_row(trial.setting.method, miou, accuracy, *told, f"{trial.milliseconds:.0f}")
+    return table
+
+
+def _bounds(interval: "Interval", sign: str = "") -> str:
+    return f"{interval.low:{sign}.4f} to {interval.high:{sign}.4f}"
 
 
 def classes_table(rows: Sequence[Mapping[str, Any]]) -> Table:

@@ -17,6 +17,12 @@ def predict(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace results that are there.")
     ] = False,
+    override: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", help="inference.field=value; may be given repeatedly.", show_default=False
+        ),
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")] = "auto",
 ) -> None:
     """Parse pictures: index map, coloured map, overlay with legend, and classes as JSON."""
@@ -25,6 +31,7 @@ def predict(
 
     files = find_images(images)
     results = results_of(files, out, overwrite=overwrite)
-    for paths, prediction in predict_files(load(model, device), files, results):
+    predictor = load(model, device, override or ())
+    for paths, prediction in predict_files(predictor, files, results):
         largest = [f"{entry['name']} {entry['share']:.0%}" for entry in prediction.classes()[:4]]
         console.print(f"{paths.overlay}: {', '.join(largest)}", soft_wrap=True)

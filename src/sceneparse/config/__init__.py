@@ -42,6 +42,12 @@ from sceneparse.config.published import (
     PublishedDataConfig,
     Voc2012Data,
 )
+from sceneparse.config.refinement import (
+    DenseCrfRefinement,
+    GuidedFilterRefinement,
+    NoRefinement,
+    RefinementConfig,
+)
 from sceneparse.config.run import (
     InferenceConfig,
     ReportConfig,
@@ -66,6 +72,7 @@ __all__ = [
     "Cosine",
     "CrossEntropyLoss",
     "DataConfig",
+    "DenseCrfRefinement",
     "DiceLoss",
     "EffectiveNumber",
     "EncoderUNetModel",
@@ -74,12 +81,14 @@ __all__ = [
     "FolderData",
     "FromCounts",
     "GeneralisedDiceLoss",
+    "GuidedFilterRefinement",
     "HardPixelsLoss",
     "InferenceConfig",
     "LossConfig",
     "LovaszLoss",
     "MedianFrequency",
     "ModelConfig",
+    "NoRefinement",
     "OneCycle",
     "OneLoss",
     "OptimizerConfig",
@@ -88,6 +97,7 @@ __all__ = [
     "Plateau",
     "Poly",
     "PublishedDataConfig",
+    "RefinementConfig",
     "ReportConfig",
     "RunConfig",
     "SamplingConfig",

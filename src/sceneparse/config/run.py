@@ -13,6 +13,7 @@ from sceneparse.config.optimization import (
     Plateau,
     ScheduleConfig,
 )
+from sceneparse.config.refinement import NoRefinement, RefinementConfig
 from sceneparse.config.sampling import SamplingConfig, UniformSampling
 from sceneparse.config.section import Section
 
@@ -155,7 +156,15 @@ class InferenceConfig(Section):
     size: int = Field(default=256, ge=32, le=4096)
     """Pixels of the short side, and of the square."""
     overlap: float = Field(default=0.25, ge=0, lt=1)
-    """Share of a window that the next one sees again."""
+    """Least share of a window that the next one sees again."""
+    scales: tuple[Annotated[float, Field(ge=0.1, le=4)], ...] = Field(
+        default=(1.0,), min_length=1, max_length=8
+    )
+    """Factors on `size` at which the network sees each picture; its answers are averaged."""
+    flip: bool = False
+    """See each picture mirrored too, at every scale."""
+    refine: RefinementConfig = NoRefinement()
+    """What follows the edges of the photo afterwards."""
     batch_size: PositiveInt = 4
     """Pictures that go through the network together when a data set is scored; their sizes may
     differ, those that the network sees at the same size are put together."""

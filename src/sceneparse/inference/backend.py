@@ -61,7 +61,7 @@ class Backend(Protocol):
         """Bring logits to a size and decide, without ever holding logits of that size.
 
         Args:
-            logits: `(C, h, w)`.
+            logits: `(C, h, w)`; fewer than C where only some classes are to be decided among.
             covered: Rows and columns of cells that the picture takes up.
             size: Height and width of the answer.
         """
@@ -73,7 +73,7 @@ class Backend(Protocol):
         """Decide at the size of the truth and count, likewise.
 
         Args:
-            logits: `(C, h, w)`.
+            logits: `(C, h, w)`, or fewer.
             covered: Rows and columns of cells that the picture takes up.
             truth: Train ids `(H, W)`.
         """

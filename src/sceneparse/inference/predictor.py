@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sceneparse.inference.backend import Backend, Counts
-from sceneparse.inference.resize import Resize, logits_of, logits_of_each
+from sceneparse.inference.backend import Backend, Counts, LabelMap
+from sceneparse.inference.refinement import Refinement, refined
+from sceneparse.inference.resize import CoveredLogits, Resize
+from sceneparse.inference.views import View, logits_over_views, views_text
 from sceneparse.labels import Labels, Mask
 
 
@@ -49,7 +51,13 @@ class Predictor:
     """A backend with everything that pixels need on the way to a mask."""
 
     def __init__(
-        self, backend: Backend, labels: Labels, resize: Resize, batch_size: int = 1
+        self,
+        backend: Backend,
+        labels: Labels,
+        resize: Resize,
+        batch_size: int = 1,
+        views: Sequence[View] = (View(),),
+        refinement: Refinement | None = None,
     ) -> None:
         """Put them together.
 
@@ -58,16 +66,24 @@ class Predictor:
             labels: Its classes.
             resize: How pictures are sized for it.
             batch_size: Pictures that go through it together when a data set is scored.
+            views: What it sees of each picture; what it says is averaged.
+            refinement: Moves what it says to the edges of the photo, if anything does.
         """
         self.backend = backend
         self.labels = labels
         self.resize = resize
         self.batch_size = batch_size
+        self.views = views
+        self.refinement = refinement
+
+    def __str__(self) -> str:
+        """Say how pixels become a mask, as printed with scores."""
+        after = "" if self.refinement is None else f", {self.refinement}"
+        return f"{self.resize}{views_text(self.views)}{after}"
 
     def __call__(self, image: NDArray[np.uint8]) -> Prediction:
         """Parse a picture `(H, W, 3)` RGB uint8 at its own size."""
-        logits, covered = logits_of(image, self.backend, self.resize)
-        answer = self.backend.label_map(logits, covered, (image.shape[0], image.shape[1]))
+        answer = self._label_map(self._seen([image])[0], image)
         return Prediction(answer.mask, answer.confidence, self.labels)
 
     def score(self, images: Sequence[NDArray[np.uint8]], truths: Sequence[Mask]) -> list[Counts]:
@@ -75,8 +91,22 @@ class Predictor:
 
         Pictures that the network sees at the same size go through it together.
         """
-        answers = logits_of_each(images, self.backend, self.resize)
+        answers = self._seen(images)
         return [
-            self.backend.score(logits, covered, truth)
-            for (logits, covered), truth in zip(answers, truths, strict=True)
+            self._score(answer, image, truth)
+            for answer, image, truth in zip(answers, images, truths, strict=True)
         ]
+
+    def _seen(self, images: Sequence[NDArray[np.uint8]]) -> list[CoveredLogits]:
+        return logits_over_views(images, self.backend, self.resize, self.views)
+
+    def _label_map(self, answer: CoveredLogits, image: NDArray[np.uint8]) -> LabelMap:
+        size = (image.shape[0], image.shape[1])
+        if self.refinement is None:
+            return self.backend.label_map(*answer, size)
+        return refined(answer, image, self.refinement).label_map(self.backend, size, self.labels)
+
+    def _score(self, answer: CoveredLogits, image: NDArray[np.uint8], truth: Mask) -> Counts:
+        if self.refinement is None:
+            return self.backend.score(*answer, truth)
+        return refined(answer, image, self.refinement).score(self.backend, truth, self.labels)

@@ -1,6 +1,6 @@
 """How a picture is sized for the network, and the logits of it put together."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -10,6 +10,7 @@ from PIL import Image
 
 from sceneparse.errors import InputError
 from sceneparse.inference.backend import Backend
+from sceneparse.inference.windows import blended
 
 MAX_LOGITS_BYTES = 4 * 2**30
 ResizeKind = Literal["squash", "keep_ratio", "window"]
@@ -21,7 +22,7 @@ class Resize:
 
     Attributes:
         kind: `squash` to a square; `keep_ratio` with the short side at `size`; `window` the same,
-            cut into overlapping squares whose logits are averaged.
+            seen through overlapping squares whose logits are blended.
         size: Pixels of the short side, and of the square.
         overlap: Share of a window that the next one sees again, in 0..1.
     """
@@ -43,12 +44,22 @@ class Resize:
                     f"overlapping by {self.overlap:.0%}"
                 )
 
-    def network_size(self, height: int, width: int, stride: int) -> tuple[int, int]:
-        """Return the height and width at which the network sees a picture."""
+    def network_size(
+        self, height: int, width: int, stride: int, scale: float = 1.0
+    ) -> tuple[int, int]:
+        """Return the height and width at which the network sees a picture.
+
+        Args:
+            height: Of the picture, in pixels.
+            width: Of the picture, in pixels.
+            stride: What sizes are rounded to, but for a square of the very size asked for.
+            scale: Factor on both; windows stay as large as they are.
+        """
         if self.kind == "squash":
-            return self.size, self.size
-        scale = self.size / min(height, width)
-        return _rounded(height * scale, stride), _rounded(width * scale, stride)
+            side = self.size if scale == 1 else _rounded(self.size * scale, stride)
+            return side, side
+        factor = scale * self.size / min(height, width)
+        return _rounded(height * factor, stride), _rounded(width * factor, stride)
 
 
 class CoveredLogits(NamedTuple):
@@ -69,21 +80,24 @@ def logits_of(image: NDArray[np.uint8], backend: Backend, resize: Resize) -> Cov
 
 
 def logits_of_each(
-    images: Sequence[NDArray[np.uint8]], backend: Backend, resize: Resize
+    images: Sequence[NDArray[np.uint8]], backend: Backend, resize: Resize, scale: float = 1.0
 ) -> list[CoveredLogits]:
     """Do so for several; those that the network sees at the same size go through it together."""
-    sized = [_sized(image, backend, resize) for image in images]
+    sized = [_sized(image, backend, resize, scale) for image in images]
     stride = backend.output_stride
     covered = [(image.shape[0] / stride, image.shape[1] / stride) for image in sized]
     if resize.kind == "window":
-        logits = [_windows(image, backend, resize) for image in sized]
+        side = _rounded(resize.size, backend.input_stride)
+        logits = [blended(image, backend, side, resize.overlap) for image in sized]
     else:
         logits = _together(sized, backend)
     return [CoveredLogits(*pair) for pair in zip(logits, covered, strict=True)]
 
 
-def _sized(image: NDArray[np.uint8], backend: Backend, resize: Resize) -> NDArray[np.uint8]:
-    size = resize.network_size(image.shape[0], image.shape[1], backend.input_stride)
+def _sized(
+    image: NDArray[np.uint8], backend: Backend, resize: Resize, scale: float
+) -> NDArray[np.uint8]:
+    size = resize.network_size(image.shape[0], image.shape[1], backend.input_stride, scale)
     _check_memory(image.shape, size, backend)
     return resized(image, size)
 
@@ -111,35 +125,6 @@ def resized(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8
     return np.array(picture)
 
 
-def _windows(image: NDArray[np.uint8], backend: Backend, resize: Resize) -> NDArray[np.float32]:
-    """Average the logits of overlapping windows over a picture."""
-    stride = backend.output_stride
-    rows, columns = (-(-side // stride) for side in image.shape[:2])
-    total = np.zeros((backend.num_classes, rows, columns), np.float32)
-    count = np.zeros((rows, columns), np.float32)
-    # Windows begin at multiples of the input stride, so that their cells fall on one grid.
-    side = _rounded(resize.size, backend.input_stride)
-    step = max(backend.input_stride, _rounded(side * (1 - resize.overlap), backend.input_stride))
-    for top in _starts(image.shape[0], side, step):
-        for left in _starts(image.shape[1], side, step):
-            window = np.ascontiguousarray(image[top : top + side, left : left + side])
-            logits = backend.logits(window[None])[0]
-            area = np.s_[top // stride :, left // stride :]
-            view, seen = total[:, *area], count[area]
-            height = min(logits.shape[1], view.shape[1])
-            width = min(logits.shape[2], view.shape[2])
-            view[:, :height, :width] += logits[:, :height, :width]
-            seen[:height, :width] += 1
-    return total / count
-
-
-def _starts(length: int, side: int, step: int) -> Iterator[int]:
-    """Yield where windows begin so that they cover a length that is a multiple of the stride."""
-    last = max(length - side, 0)
-    yield from range(0, last, step)
-    yield last
-
-
 def _check_memory(shape: tuple[int, ...], size: tuple[int, int], backend: Backend) -> None:
     """Refuse pictures so long that their logits would fill the memory."""
     cells = size[0] * size[1] // backend.output_stride**2
@@ -147,7 +132,7 @@ def _check_memory(shape: tuple[int, ...], size: tuple[int, int], backend: Backen
         raise InputError(
             f"a picture of {shape[1]}×{shape[0]} would be {size[1]}×{size[0]} for the network, and "
             f"its logits more than {MAX_LOGITS_BYTES // 2**30} GiB; set inference.resize=squash or "
-            "a smaller inference.size"
+            "a smaller inference.size or smaller inference.scales"
         )
 
 

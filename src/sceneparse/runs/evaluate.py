@@ -10,14 +10,13 @@ from rich.progress import Progress
 
 from sceneparse import build
 from sceneparse.checkpoint import Weights
-from sceneparse.config.reading import config_yaml, parse_config
 from sceneparse.data.dataset import Dataset
 from sceneparse.data.loader import prefetched
 from sceneparse.device import best_device
 from sceneparse.errors import InputError
 from sceneparse.inference.evaluate import Evaluation, EvaluationSums, evaluation_sums
 from sceneparse.inference.predictor import Predictor
-from sceneparse.loading import find_weights, predictor_of
+from sceneparse.loading import find_weights, overridden, predictor_of
 from sceneparse.scoring import ScoreReport
 
 
@@ -44,13 +43,7 @@ def evaluate_model(target: EvaluationTarget, device: str, console: Console) -> S
     Raises:
         InputError: If the model or the data cannot be read, or their classes differ.
     """
-    weights = _overridden(find_weights(target.model), target.overrides)
-    dataset = build.dataset(weights.config.data, target.split, target.root)
-    if dataset.labels.class_names != weights.labels.class_names:
-        raise InputError(
-            f"{target.model}: was trained on {weights.labels.num_classes} classes, the data have "
-            f"{dataset.labels.num_classes}, or other names; evaluate it on data of its own classes"
-        )
+    weights, dataset = opened(target)
     predictor = predictor_of(weights, best_device(device))
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task("evaluating", total=len(dataset))
@@ -62,19 +55,26 @@ def evaluate_model(target: EvaluationTarget, device: str, console: Console) -> S
         pictures=evaluation.pictures,
         source={"model": target.model, "data": str(data), "split": target.split},
         loss=evaluation.loss,
-        resize=str(predictor.resize),
+        resize=str(predictor),
+        names=tuple(dataset.names),
+        per_picture=evaluation.per_picture,
     )
 
 
-def _overridden(weights: Weights, overrides: tuple[str, ...]) -> Weights:
-    wrong = [override for override in overrides if not override.startswith("inference.")]
-    if wrong:
+def opened(target: EvaluationTarget) -> tuple[Weights, Dataset]:
+    """Read a model and open its data.
+
+    Raises:
+        InputError: If either cannot be read, or their classes differ.
+    """
+    weights = overridden(find_weights(target.model), target.overrides)
+    dataset = build.dataset(weights.config.data, target.split, target.root)
+    if dataset.labels.class_names != weights.labels.class_names:
         raise InputError(
-            f"{wrong[0]}: a trained model takes overrides of `inference` alone, such as "
-            "inference.resize=window"
+            f"{target.model}: was trained on {weights.labels.num_classes} classes, the data have "
+            f"{dataset.labels.num_classes}, or other names; evaluate it on data of its own classes"
         )
-    config = parse_config(config_yaml(weights.config), "the model's config", overrides)
-    return weights._replace(config=config)
+    return weights, dataset
 
 
 def score(

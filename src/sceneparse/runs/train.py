@@ -107,7 +107,7 @@ def _train(
         with StopRequests() as stop, advice_on_memory():
             finished = fit(state, job, Bystander(stop))
         return _trained(folder, state, predictor, finished=finished)
-    _announce(plan, job, state, len(validation), str(predictor.resize), console)
+    _announce(plan, job, state, len(validation), str(predictor), console)
     recorder = Recorder(config, folder, state, predictor, console)
     with StopRequests() as stop, recorder:
         recorder.start(validation, job.total_steps, job.loader.steps_per_epoch, stop)
@@ -132,7 +132,7 @@ def _at_start(config: ModelConfig, labels: Labels, console: Console, *, resume: 
 def _trained(
     folder: RunFolder, state: TrainState, predictor: Predictor, *, finished: bool
 ) -> TrainedRun:
-    return TrainedRun(folder, finished, state.best_epoch, state.best_miou, str(predictor.resize))
+    return TrainedRun(folder, finished, state.best_epoch, state.best_miou, str(predictor))
 
 
 def _balanced(config: RunConfig, training: Dataset, console: Console) -> RunConfig:

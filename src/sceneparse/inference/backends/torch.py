@@ -101,7 +101,7 @@ class TorchBackend:
 
     def _loss(self, lowered: Tensor, target: Tensor) -> Tensor:
         """Sum the cross-entropy of logits less their maximum `(R, C, K)`, which are overwritten."""
-        true = target.long().clamp_(max=self.num_classes - 1)[:, None]
+        true = target.long().clamp_(max=lowered.shape[1] - 1)[:, None]
         own = lowered.gather(1, true)[:, 0]
         bits = lowered.mul_(BITS_PER_NAT).exp2_().sum(dim=1).log2_()
         nats = bits.div_(BITS_PER_NAT).sub_(own)
@@ -113,8 +113,9 @@ class TorchBackend:
     ) -> Iterator["_Decision"]:
         """Decide tile by tile."""
         cells = torch.from_numpy(logits).to(self._device).transpose(0, 1).contiguous()
-        shape = (cells.shape[0], cells.shape[2])
-        for tile in tiles(size, shape, covered, self.num_classes, self._device, self._tile_bytes):
+        rows, classes, columns = cells.shape
+        cut = tiles(size, (rows, columns), covered, classes, self._device, self._tile_bytes)
+        for tile in cut:
             with exact_products(self._device):
                 decision = _decided(tile, cells)
             yield decision

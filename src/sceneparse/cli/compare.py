@@ -1,0 +1,30 @@
+"""`compare`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sceneparse.cli.output import console, differences_table, movers_table
+
+
+def compare(
+    first: Annotated[Path, typer.Argument(help="Scores, by `evaluate --json` or `score --json`.")],
+    second: Annotated[Path, typer.Argument(help="Others, of the same pictures.")],
+    classes: Annotated[int, typer.Option(min=0, help="Most classes shown that move.")] = 5,
+    json: Annotated[Path | None, typer.Option(help="Write the comparison here too.")] = None,
+) -> None:
+    """Say how much the second of two score files is better, and how sure that is.
+
+    The 95 % intervals come from 1000 draws of the pictures, the same for both.
+    """
+    from sceneparse.comparison import compare_files
+
+    comparison = compare_files(first, second)
+    console.print(differences_table(comparison))
+    for title, movers in zip(("gain most", "lose most"), comparison.movers(classes), strict=True):
+        if movers:
+            console.print(movers_table(title, movers))
+    if json:
+        comparison.write(json)
+        console.print(f"written: {json}", soft_wrap=True)

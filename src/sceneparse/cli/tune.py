@@ -1,0 +1,39 @@
+"""`tune`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sceneparse.cli.output import best_table, console, trials_table
+
+
+def tune(
+    model: Annotated[str, typer.Argument(help="A run folder or a weights file.")],
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(help="inference.field=value for all settings.", show_default=False),
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Data root.", show_default="the one it was trained on")
+    ] = None,
+    split: Annotated[str, typer.Option(help="Which part of the data.")] = "validation",
+    pictures: Annotated[
+        int, typer.Option(min=2, help="Most that are used; half of them to choose by.")
+    ] = 100,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")] = "auto",
+) -> None:
+    """Try averaging over views and refining edges on a trained model: gain and cost of each.
+
+    Settings are chosen on one half of the pictures and reported on the other.
+    """
+    from sceneparse.runs.evaluate import EvaluationTarget
+    from sceneparse.runs.tune import tune as tune_model
+
+    target = EvaluationTarget(model, data, split, tuple(overrides or ()))
+    tuning = tune_model(target, pictures, device, console)
+    console.print(trials_table(tuning))
+    console.print(best_table(tuning))
+    if split == "training":
+        console.print("warning: the model was trained on these pictures", style="yellow")
+    console.print(tuning.advice(), soft_wrap=True)

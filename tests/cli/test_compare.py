@@ -1,0 +1,88 @@
+"""Two score files held against each other, as a person does it."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sceneparse.bootstrap import differences
+from sceneparse.comparison import compare_files, read_scored
+from tests.cli.conftest import Cli
+from tests.conftest import rectangles, write_rectangles
+
+
+def write_predictions(folder: Path, shift: int, count: int = 8) -> None:
+    folder.mkdir()
+    for index in range(count):
+        ids = rectangles(1000 + index)[1]
+        Image.fromarray(np.roll(ids, shift, axis=1)).save(folder / f"{index:03d}.png")
+
+
+@pytest.fixture
+def scored(cli: Cli, tmp_path: Path) -> Path:
+    """A folder with `near.json` and `far.json`, scores of predictions that are a bit off."""
+    write_rectangles(tmp_path / "data", {"training": 1, "validation": 8})
+    for name, shift in (("near", 1), ("far", 4)):
+        write_predictions(tmp_path / name, shift)
+        truth = tmp_path / "data" / "masks" / "validation"
+        labels = tmp_path / "data" / "labels.yaml"
+        done = cli("score", name, truth, "--labels", labels, "--json", f"{name}.json")
+        assert done.returncode == 0, done.stderr
+        assert " to " in done.stdout
+    return tmp_path
+
+
+def test_the_better_of_two_is_found(scored: Path, cli: Cli) -> None:
+    done = cli("compare", "far.json", "near.json", "--json", "compared.json")
+    assert done.returncode == 0, done.stderr
+    assert "100.0%" in done.stdout
+    assert "gain most" in done.stdout
+    assert "lose most" not in done.stdout
+    compared = json.loads((scored / "compared.json").read_text())
+    far, near = (json.loads((scored / f"{name}.json").read_text()) for name in ("far", "near"))
+    assert compared["pictures"] == 8
+    assert compared["miou"]["difference"] == pytest.approx(near["miou"] - far["miou"])
+    low, high = compared["miou"]["interval_95"]
+    assert 0 < low < compared["miou"]["difference"] < high
+    assert far["interval_95"]["miou"][0] < far["miou"] < far["interval_95"]["miou"][1]
+
+
+def test_a_score_file_holds_what_each_picture_adds(scored: Path) -> None:
+    far, near = (read_scored(scored / f"{name}.json") for name in ("far", "near"))
+    document = json.loads((scored / "far.json").read_text())
+    assert far.names == [f"{index:03d}" for index in range(8)]
+    right, predicted, true = far.counts.sum(axis=0)
+    ious = [entry["iou"] for entry in document["per_class"]]
+    np.testing.assert_allclose(right / (predicted + true - right), ious)
+    compared = compare_files(scored / "far.json", scored / "near.json")
+    assert compared.differences == differences(far.counts, near.counts)
+
+
+def test_pictures_are_paired_by_name(scored: Path) -> None:
+    document = json.loads((scored / "near.json").read_text())
+    document["per_picture"].reverse()
+    (scored / "turned.json").write_text(json.dumps(document))
+    plain = compare_files(scored / "far.json", scored / "near.json")
+    turned = compare_files(scored / "far.json", scored / "turned.json")
+    assert plain.differences == turned.differences
+
+
+def test_what_cannot_be_compared_is_refused(scored: Path, fails: Callable[..., str]) -> None:
+    document = json.loads((scored / "near.json").read_text())
+    dropped = document["per_picture"].pop(3)
+    (scored / "fewer.json").write_text(json.dumps(document))
+    assert "such as 003" in fails("compare", "far.json", "fewer.json")
+    dropped["true"][0] += 1
+    document["per_picture"].append(dropped)
+    (scored / "other.json").write_text(json.dumps(document))
+    assert "other annotations" in fails("compare", "far.json", "other.json")
+    document["per_class"][0]["name"] = "sky"
+    (scored / "classes.json").write_text(json.dumps(document))
+    assert "other classes" in fails("compare", "far.json", "classes.json")
+    del document["per_picture"]
+    (scored / "old.json").write_text(json.dumps(document))
+    assert "no scores of single pictures" in fails("compare", "far.json", "old.json")
+    assert "no such file" in fails("compare", "far.json", "nothing.json")

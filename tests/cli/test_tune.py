@@ -1,0 +1,45 @@
+"""`tune`, and what it advises, as a person does it."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from tests.cli.conftest import Cli
+from tests.conftest import write_rectangles
+
+
+def test_tuning_prints_gain_and_cost_and_what_to_use(
+    rectangles_config: Path,
+    rectangles_root: Path,
+    cli: Cli,
+    fails: Callable[..., str],
+    tmp_path: Path,
+) -> None:
+    assert cli("train", rectangles_config, "training.epochs=2", "--out", "run").returncode == 0
+    done = cli("tune", "run", "inference.size=48", "--pictures", "4")
+    assert done.returncode == 0, done.stderr
+    assert "tried on 2 pictures" in done.stdout
+    assert "the other 2 pictures" in done.stdout
+    for words in ("flip=true", "guided_filter", "dense_crf", "ms a"):
+        assert words in done.stdout
+    assert "better" in done.stdout or "leave it as it is" in done.stdout
+    # Whatever is advised is understood by the other commands.
+    override = "inference.refine={kind: guided_filter, radius: 2, epsilon: 0.01}"
+    done = cli("evaluate", "run", override, "inference.flip=true")
+    assert done.returncode == 0, done.stderr
+    said = " ".join(done.stdout.replace("│", " ").split())
+    assert "also mirrored, guided filter of radius 2, epsilon 0.01" in said
+    image = rectangles_root / "images" / "validation" / "000.png"
+    for name, extra in (("plain", []), ("refined", ["--set", override])):
+        done = cli("predict", image, "--model", "run", "--out", name, *extra)
+        assert done.returncode == 0, done.stderr
+    masks = [np.array(Image.open(tmp_path / name / "000.png")) for name in ("plain", "refined")]
+    assert masks[0].shape == masks[1].shape
+    assert (masks[0] != masks[1]).any()
+    write_rectangles(tmp_path / "one", {"training": 1, "validation": 1})
+    assert "at least 2" in fails("tune", "run", "--data", "one")
+    assert "`inference` alone" in fails(
+        "predict", image, "--model", "run", "--out", "x", "--set", "seed=1"
+    )

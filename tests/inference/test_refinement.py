@@ -1,0 +1,155 @@
+"""Refined answers are distributions over all classes, counted like any other, and better."""
+
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from sceneparse.inference.dense_crf import DenseCrf
+from sceneparse.inference.grid import softmax
+from sceneparse.inference.guided_filter import GuidedFilter
+from sceneparse.inference.predictor import Predictor
+from sceneparse.inference.refinement import Refinement, refined, working_size
+from sceneparse.inference.resize import CoveredLogits, Resize
+from sceneparse.metrics import confusion_matrix
+from tests.conftest import rectangles
+from tests.inference.networks import CellNetwork, Function, backend_of, labels_of, picture
+
+REFINEMENTS = (GuidedFilter(3, 1e-3), DenseCrf(stride=8))
+REFINEMENT_NAMES = ("guided_filter", "dense_crf")
+
+
+def scene(index: int, spread: float) -> tuple[NDArray[np.uint8], NDArray[np.uint8], CoveredLogits]:
+    """A photo, its ids, and the logits of a bad network: coarse, blurred by noise, 20 classes."""
+    image, ids = rectangles(index, (96, 128))
+    share = np.stack([ids == number for number in range(20)]).astype(np.float64)
+    cells = share.reshape(20, 24, 4, 32, 4).mean(axis=(2, 4))
+    noise = np.random.default_rng(index).normal(0, spread, cells.shape)
+    logits = (6 * cells + noise - 4 * (np.arange(20) > 3)[:, None, None]).astype(np.float32)
+    return image, ids, CoveredLogits(logits, (24.0, 32.0))
+
+
+def answering(logits: NDArray[np.float32]) -> Function:
+    """A network that always gives this answer."""
+    return Function(lambda pixels: torch.from_numpy(logits)[None].expand(len(pixels), -1, -1, -1))
+
+
+@pytest.mark.parametrize("refinement", REFINEMENTS, ids=REFINEMENT_NAMES)
+@pytest.mark.parametrize("spread", [0.5, 1.5])
+def test_refinement_corrects_coarse_and_noisy_answers(
+    refinement: Refinement, spread: float
+) -> None:
+    wrong, wrong_after = 0, 0
+    for index in range(4):
+        image, ids, answer = scene(index, spread)
+        backend = backend_of(answering(answer.logits), 20, 4)
+        resize = Resize("keep_ratio", 96)
+        plain = Predictor(backend, labels_of(20), resize)
+        better = Predictor(backend, labels_of(20), resize, refinement=refinement)
+        wrong += np.count_nonzero(plain(image).mask != ids)
+        wrong_after += np.count_nonzero(better(image).mask != ids)
+    assert wrong_after < 0.3 * wrong
+
+
+@pytest.mark.parametrize("refinement", REFINEMENTS, ids=REFINEMENT_NAMES)
+def test_a_refined_answer_is_scored_as_the_distribution_that_it_is(
+    refinement: Refinement,
+) -> None:
+    image, ids, answer = scene(0, 1.0)
+    truth = ids.copy()
+    truth[:5], truth[5:8] = 255, 19  # void, and a class that the network never thought of
+    backend, labels = backend_of(answering(answer.logits), 20, 4), labels_of(20)
+    predictor = Predictor(backend, labels, Resize("keep_ratio", 96), refinement=refinement)
+    (counts,) = predictor.score([image], [truth])
+    np.testing.assert_array_equal(
+        counts.confusion, confusion_matrix(truth, predictor(image).mask, 20, 255)
+    )
+    result = refined(answer, image, refinement)
+    assert len(result.classes) < 20
+    upsampled = torch.nn.functional.interpolate(
+        torch.from_numpy(result.logits)[None].double(), size=truth.shape, mode="bilinear"
+    )[0].numpy()
+    everything = np.full((20, *truth.shape), result.left_out)
+    everything[result.classes] = softmax(upsampled) * result.share(20)
+    np.testing.assert_allclose(everything.sum(axis=0), 1, atol=1e-6)
+    valid = truth != 255
+    own = np.take_along_axis(everything, np.where(valid, truth, 0)[None].astype(int), axis=0)[0]
+    assert counts.loss == pytest.approx(-np.log(own[valid]).sum(), rel=1e-4)
+
+
+@pytest.mark.parametrize("refinement", REFINEMENTS, ids=REFINEMENT_NAMES)
+@pytest.mark.parametrize("size", [(1, 1), (1, 30), (5, 2), (50, 33)])
+@pytest.mark.parametrize("kind", ["squash", "window"])
+def test_pictures_of_any_size_are_refined(
+    refinement: Refinement, size: tuple[int, int], kind: str
+) -> None:
+    resize = Resize("window" if kind == "window" else "squash", 28)  # not a multiple of 8
+    backend = backend_of(CellNetwork(4, 8), 4, 8)
+    predictor = Predictor(backend, labels_of(4), resize, refinement=refinement)
+    prediction = predictor(picture(*size))
+    assert prediction.mask.shape == size
+    assert np.isfinite(prediction.confidence).all()
+    assert prediction.confidence.max() <= 1 + 1e-5
+
+
+@pytest.mark.parametrize("refinement", REFINEMENTS, ids=REFINEMENT_NAMES)
+def test_a_picture_of_one_class_stays_so(refinement: Refinement) -> None:
+    logits = np.full((7, 8, 8), -20, np.float32)
+    logits[3] = 5
+    result = refined(CoveredLogits(logits, (8.0, 8.0)), picture(40, 40), refinement)
+    assert result.classes.tolist() == [3]
+    np.testing.assert_allclose(softmax(result.logits), 1)
+    assert result.share(7) == pytest.approx(1, abs=1e-5)
+
+
+def test_the_most_likely_class_is_kept_however_unlikely() -> None:
+    logits = np.zeros((100, 4, 4), np.float32)
+    logits[42] += 0.01
+    result = refined(CoveredLogits(logits, (4.0, 4.0)), picture(16, 16), GuidedFilter())
+    assert result.classes.tolist() == [42]
+    assert result.left_out == pytest.approx(0.01, rel=0.01)
+
+
+def test_a_working_size_fits_its_budget_and_keeps_the_ratio() -> None:
+    assert working_size((300, 400), 10, 10**9) == (300, 400)
+    height, width = working_size((3000, 4000), 100, 12 * 10**6)
+    assert height * width * 100 <= 12 * 10**6
+    assert (height, width) == (300, 400)
+    assert working_size((3000, 4000), 100, 1) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    "name", ["GuidedFilter(most_bytes=BUDGET)", "DenseCrf(8, 2, most_bytes=BUDGET)"]
+)
+def test_refining_stays_in_its_memory_budget(name: str) -> None:
+    code = textwrap.dedent(f"""
+        import numpy as np
+        from pathlib import Path
+        from sceneparse.inference.dense_crf import DenseCrf
+        from sceneparse.inference.guided_filter import GuidedFilter
+        from sceneparse.inference.refinement import refined
+        from sceneparse.inference.resize import CoveredLogits
+
+        BUDGET = 32 * 2**20
+        random = np.random.default_rng(0)
+        # Thirty of 150 classes occur; all of them at the size of the photo would take 1900 MiB.
+        logits = np.full((150, 48, 64), -20, np.float32)
+        logits[:30] = random.normal(0, 2, (30, 48, 64))
+        answer = CoveredLogits(logits, (48.0, 64.0))
+        image = random.integers(0, 256, (1500, 2200, 3)).astype(np.uint8)
+
+        def peak() -> float:
+            status = Path("/proc/self/status").read_text()
+            return int(status.partition("VmHWM:")[2].split()[0]) / 1024
+
+        refined(answer, image[:48, :64], {name})
+        before = peak()
+        refined(answer, image, {name})
+        print(peak() - before)
+    """)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert float(done.stdout) < 32 + 12

@@ -1,0 +1,137 @@
+"""The mean over scales and mirrored pictures, against a slow reference."""
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+
+from sceneparse.inference.backend import Backend
+from sceneparse.inference.grid import resampled, softmax
+from sceneparse.inference.predictor import Predictor
+from sceneparse.inference.resize import Resize, ResizeKind, logits_of
+from sceneparse.inference.views import View, logits_over_views, views_of
+from tests.inference.networks import CellNetwork, Function, backend_of, labels_of, picture
+
+KINDS = ("squash", "keep_ratio", "window")
+
+
+@pytest.mark.parametrize(
+    ("cells", "size"), [((6, 9), (12, 20)), ((5, 5), (5, 5)), ((8, 12), (3, 7))]
+)
+def test_resampling_is_bilinear_interpolation(
+    cells: tuple[int, int], size: tuple[int, int]
+) -> None:
+    values = np.random.default_rng(0).normal(size=(3, *cells)).astype(np.float32)
+    ours = resampled(values, cells, size, size)
+    theirs = F.interpolate(torch.from_numpy(values)[None], size=size, mode="bilinear")[0]
+    np.testing.assert_allclose(ours, theirs.numpy(), atol=1e-5)
+
+
+def test_a_mirrored_grid_counts_from_the_other_end_of_the_picture() -> None:
+    # Three cells and a half: the value of a cell is the place of its middle.
+    place = np.arange(4, dtype=np.float32) + 0.5
+    back = resampled((3.5 - place)[None, None], (1, 3.5), (1, 4), (1, 3.5), mirrored=True)
+    # The last cell of the old grid lies half beyond the picture, as that of the new one does.
+    np.testing.assert_allclose(back[0, 0, :3], place[:3], atol=1e-6)
+
+
+def slow_mean(
+    image: NDArray[np.uint8], backend: Backend, resize: Resize, views: tuple[View, ...]
+) -> NDArray[np.float64]:
+    """Average full softmax maps that are mirrored and resized one by one, in float64."""
+    size = logits_of(image, backend, resize).logits.shape[1:]
+    size = tuple(round(side * max(view.scale for view in views)) for side in size)
+    total = np.zeros((backend.num_classes, *size))
+    for view in views:
+        seen = image[:, ::-1] if view.mirrored else image
+        sized = Resize(resize.kind, round(resize.size * view.scale), resize.overlap)
+        logits = torch.from_numpy(logits_of(seen, backend, sized).logits).double()
+        maps = F.interpolate(logits.softmax(0)[None], size=size, mode="bilinear")[0].numpy()
+        total += maps[:, :, ::-1] if view.mirrored else maps
+    return total / len(views)
+
+
+@pytest.mark.parametrize("kind", ["squash", "keep_ratio"])
+@pytest.mark.parametrize(
+    ("scales", "flip"), [((1.0,), True), ((0.5, 1.0, 1.5), True), ((2.0, 1.0), False)]
+)
+def test_views_are_averaged_as_probabilities(
+    kind: ResizeKind, scales: tuple[float, ...], flip: bool
+) -> None:
+    backend = backend_of(CellNetwork(5, 8), 5, 8)
+    image, resize, views = picture(64, 96), Resize(kind, 64), views_of(scales, flip=flip)
+    (answer,) = logits_over_views([image], backend, resize, views)
+    expected = slow_mean(image, backend, resize, views)
+    np.testing.assert_allclose(np.exp(answer.logits), expected, atol=1e-5)
+    np.testing.assert_allclose(softmax(answer.logits), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("size", [(64, 96), (50, 33)])
+def test_mirroring_changes_nothing_for_a_network_without_left_and_right(
+    kind: ResizeKind, size: tuple[int, int]
+) -> None:
+    backend = backend_of(CellNetwork(5, 8), 5, 8)
+    image, resize = picture(*size), Resize(kind, 64)
+    plain = logits_of(image, backend, resize)
+    (both,) = logits_over_views([image], backend, resize, views_of([1.0], flip=True))
+    assert both.covered == plain.covered
+    # Where windows are, those of a mirrored picture begin elsewhere.
+    np.testing.assert_allclose(softmax(both.logits), softmax(plain.logits), atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_scales_change_nothing_for_a_network_that_answers_the_same_everywhere(
+    kind: ResizeKind,
+) -> None:
+    answer = np.array([0.5, -1.0, 2.0], np.float32)
+
+    def network(pixels: torch.Tensor) -> torch.Tensor:
+        cells = torch.from_numpy(answer)[None, :, None, None]
+        return cells.expand(len(pixels), 3, pixels.shape[2] // 8, pixels.shape[3] // 8)
+
+    backend = backend_of(Function(network), 3, 8)
+    views = views_of([0.5, 0.75, 1.0, 1.3], flip=True)
+    (mean,) = logits_over_views([picture(70, 100)], backend, Resize(kind, 64), views)
+    expected = softmax(answer[:, None, None])
+    np.testing.assert_allclose(
+        np.exp(mean.logits), np.broadcast_to(expected, mean.logits.shape), rtol=1e-5
+    )
+
+
+def test_one_plain_view_is_the_network_itself() -> None:
+    backend = backend_of(CellNetwork(5, 8), 5, 8)
+    image, resize = picture(50, 70), Resize("keep_ratio", 64)
+    (answer,) = logits_over_views([image], backend, resize, views_of([1.0], flip=False))
+    np.testing.assert_array_equal(answer.logits, logits_of(image, backend, resize).logits)
+
+
+def test_the_loss_of_a_mean_is_minus_its_logarithm() -> None:
+    labels = labels_of(5)
+    backend = backend_of(CellNetwork(5, 8), 5, 8)
+    image = picture(64, 64)
+    truth = np.random.default_rng(1).integers(0, 5, (8, 8)).astype(np.uint8)
+    views = views_of([0.5, 1.0], flip=True)
+    (counts,) = Predictor(backend, labels, Resize("squash", 64), 1, views).score([image], [truth])
+    mean = slow_mean(image, backend, Resize("squash", 64), views)
+    own = np.take_along_axis(mean, truth[None].astype(np.intp), axis=0)
+    assert counts.loss == pytest.approx(-np.log(own).sum(), rel=1e-5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("size", [(1, 1), (1, 30), (5, 2)])
+def test_the_smallest_pictures_have_views_too(kind: ResizeKind, size: tuple[int, int]) -> None:
+    backend = backend_of(CellNetwork(4, 8), 4, 8)
+    views = views_of([0.5, 1.0], flip=True)
+    predictor = Predictor(backend, labels_of(4), Resize(kind, 32), 1, views)
+    assert predictor(picture(*size)).mask.shape == size
+
+
+def test_the_views_are_said_with_the_scores() -> None:
+    backend = backend_of(CellNetwork(4, 8), 4, 8)
+    resize = Resize("squash", 32)
+    views = views_of([0.5, 1.0], flip=True)
+    assert str(Predictor(backend, labels_of(4), resize)) == "squashed to 32×32"
+    said = str(Predictor(backend, labels_of(4), resize, 1, views))
+    assert said == "squashed to 32×32, mean over scales 1, 0.5, also mirrored"

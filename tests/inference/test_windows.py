@@ -1,0 +1,82 @@
+"""Windows cover everything, and blending them changes nothing that they agree on."""
+
+import numpy as np
+import pytest
+import torch
+
+from sceneparse.inference.resize import Resize, logits_of
+from sceneparse.inference.windows import blended, spans
+from tests.inference.networks import CellNetwork, Function, backend_of, picture
+
+
+@pytest.mark.parametrize("length", [8, 56, 64, 72, 200, 1000])
+@pytest.mark.parametrize("side", [8, 64])
+@pytest.mark.parametrize("overlap", [0.0, 0.25, 0.5, 0.99])
+def test_windows_cover_a_length_at_equal_steps(length: int, side: int, overlap: float) -> None:
+    cut = spans(length, side, overlap, (8, 4))
+    starts = [span.start for span in cut]
+    assert starts[0] == 0
+    assert cut[-1].stop == length
+    assert all(start % 8 == 0 for start in starts)
+    steps = np.diff(starts)
+    assert len(steps) == 0 or steps.max() - steps.min() <= 8
+    # At least as much overlap as asked for, but for rounding to the stride.
+    assert all(step <= max(8, side * (1 - overlap) + 4) for step in steps)
+
+
+@pytest.mark.parametrize("length", [8, 40, 136, 1000])
+@pytest.mark.parametrize("overlap", [0.0, 0.3, 0.7])
+def test_what_windows_count_adds_up_to_one(length: int, overlap: float) -> None:
+    total = np.zeros(length // 4)
+    for span in spans(length, 64, overlap, (8, 4)):
+        assert (span.weights > 0).all()
+        total[span.start // 4 : span.stop // 4] += span.weights
+    np.testing.assert_allclose(total, 1, atol=1e-6)
+
+
+def test_a_window_counts_most_in_its_middle() -> None:
+    middle = spans(400, 80, 0.5, (8, 4))[3].weights
+    assert middle.argmax() in (9, 10)
+    np.testing.assert_allclose(middle, middle[::-1], atol=1e-6)
+    assert middle[0] < 0.01
+
+
+def test_a_field_that_is_linear_in_place_stays_so() -> None:
+    # The picture itself is the field: red grows along the rows, green along the columns.
+    image = np.zeros((120, 200, 3), np.uint8)
+    image[..., 0] = np.arange(120)[:, None]
+    image[..., 1] = np.arange(200)
+    image[..., 2] = 77
+    backend = backend_of(Function(lambda pixels: pixels[:, :, ::8, ::8].float()), 3, 8)
+    answer = blended(image, backend, 64, 0.4)
+    np.testing.assert_allclose(answer, image[::8, ::8].transpose(2, 0, 1), atol=1e-4)
+
+
+@pytest.mark.parametrize("size", [(64, 64), (64, 200), (304, 64), (304, 200), (16, 24), (8, 8)])
+def test_windows_of_a_network_that_looks_at_single_cells_are_the_whole(
+    size: tuple[int, int],
+) -> None:
+    backend = backend_of(CellNetwork(5, 8), 5, 8)
+    image = picture(*size)
+    whole = backend.logits(image[None])[0]
+    np.testing.assert_allclose(blended(image, backend, 64, 0.3), whole, atol=1e-4)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 40), (33, 7)])
+def test_pictures_of_any_size_are_seen_through_windows(size: tuple[int, int]) -> None:
+    backend = backend_of(CellNetwork(4, 8), 4, 8)
+    answer = logits_of(picture(*size), backend, Resize("window", 32))
+    assert min(answer.logits.shape[1:]) == 4
+    assert np.isfinite(answer.logits).all()
+
+
+def test_no_edge_of_a_window_shows() -> None:
+    # A network that answers otherwise near the edge of what it sees.
+    def answer(pixels: torch.Tensor) -> torch.Tensor:
+        cells = torch.zeros(len(pixels), 1, pixels.shape[2] // 4, pixels.shape[3] // 4)
+        cells[..., 0] = cells[..., -1] = 1
+        return cells
+
+    row = blended(picture(64, 256), backend_of(Function(answer), 1, 4), 64, 0.5)[0, 0]
+    assert row[1:-1].max() < 0.02
+    assert row[0] == row[-1] == 1
