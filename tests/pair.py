@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.distributed import TCPStore  # pyright: ignore[reportPrivateImportUsage] - public
 from torch.multiprocessing.spawn import spawn
 
-from sceneparse import build, build_input
+from sceneparse import build
 from sceneparse.config.reading import parse_config, read_config
 from sceneparse.confusion import confusion_matrix
 from sceneparse.data.loader import Batch, Loader
@@ -97,7 +97,7 @@ schedule: {{kind: constant}}
         synchronise_(segmenter, torch.device("cpu"))
     loader = Loader(
         dataset=training,
-        transform=build_input.transform(config.transform, 0, torch.device("cpu"), training.labels),
+        transform=build.transform(config.transform, 0, torch.device("cpu"), training.labels),
         seed=0,
         batch_size=8 // place.processes,
         threads=1,

@@ -11,7 +11,7 @@ from PIL import Image
 from rich.console import Console
 from tests.conftest import write_rectangles
 
-from sceneparse import build, build_input
+from sceneparse import build
 from sceneparse.config import RunConfig
 from sceneparse.config.reading import parse_config
 from sceneparse.data.loader import Loader
@@ -67,9 +67,9 @@ def test_stages_make_what_the_loader_makes(tmp_path: Path) -> None:
         path.unlink()
     config = config_of(f"kind: folder, root: {tmp_path / 'data'}")
     training = build.dataset(config.data, "training")
-    mixing = build_input.mixing(config.transform, training, None, None)
+    mixing = build.mixing(config.transform, training, None, None)
     device = torch.device("cpu")
-    transform = build_input.transform(config.transform, 1, device, training.labels, mixing)
+    transform = build.transform(config.transform, 1, device, training.labels, mixing)
     loader = Loader(training, transform, 1, 3, 2)
     stages = Stages(loader, transform)
     places = itertools.chain(loader.indices(0), loader.indices(1))
@@ -89,7 +89,7 @@ def test_colours_that_the_device_changes_are_no_stage(rectangles_root: Path) -> 
     config = config_of(f"kind: folder, root: {rectangles_root}")
     training = build.dataset(config.data, "training")
     device = torch.device("cuda")
-    transform = build_input.transform(config.transform, 1, device, training.labels)
+    transform = build.transform(config.transform, 1, device, training.labels)
     stages = Stages(Loader(training, transform, 1, 4, 2), transform)
     stages.take(0, 0)
     assert Stage.COLORS not in stages.figures().seconds
@@ -127,9 +127,9 @@ def test_stages_make_what_the_loader_makes_of_two_pictures_and_of_artefacts(
         "test",
     )
     training = build.dataset(config.data, "training")
-    mixing = build_input.mixing(config.transform, training, None, None)
+    mixing = build.mixing(config.transform, training, None, None)
     device = torch.device("cpu")
-    transform = build_input.transform(config.transform, 1, device, training.labels, mixing)
+    transform = build.transform(config.transform, 1, device, training.labels, mixing)
     loader = Loader(training, transform, 1, 8, 2)
     stages = Stages(loader, transform)
     mine = [stages.take(*place) for place in loader.indices(0)]

@@ -10,7 +10,7 @@ from PIL import Image
 from rich.console import Console
 from tests.conftest import COLORS, rectangles, write_rectangles
 
-from sceneparse import build, build_input
+from sceneparse import build
 from sceneparse.augmentation.transform import Transform
 from sceneparse.config import RunConfig
 from sceneparse.config.reading import parse_config, read_config
@@ -34,11 +34,11 @@ QUIET = Console(file=StringIO())
 def loader_of(config: RunConfig, rank: int = 0, processes: int = 1, threads: int = 2) -> Loader:
     """Make the loader of a run, a batch of 12 shared by so many processes."""
     training = build.dataset(config.data, "training", to_learn=True)
-    census = build_input.census(config, training)
-    factors = build_input.sampling(config.sampling, census)
-    mixing = build_input.mixing(config.transform, training, factors, census)
+    census = build.census(config, training)
+    factors = build.sampling(config.sampling, census)
+    mixing = build.mixing(config.transform, training, factors, census)
     device = torch.device("cpu")
-    transform = build_input.transform(config.transform, 3, device, training.labels, mixing)
+    transform = build.transform(config.transform, 3, device, training.labels, mixing)
     return Loader(training, transform, 3, 12 // processes, threads, rank, processes, factors)
 
 

@@ -12,7 +12,7 @@ from lightning_fabric import Fabric
 from lightning_fabric.plugins import MixedPrecision
 from torch import Tensor
 
-from sceneparse import build, build_input
+from sceneparse import build
 from sceneparse.augmentation.transform import Transform
 from sceneparse.config import RunConfig
 from sceneparse.config.reading import parse_config
@@ -70,7 +70,7 @@ inference: {{size: 32}}
     labels = training.labels
     torch.manual_seed(0)
     segmenter = build.segmenter(config.model, labels.num_classes)
-    transform = build_input.transform(config.transform, 0, torch.device("cpu"), labels)
+    transform = build.transform(config.transform, 0, torch.device("cpu"), labels)
     loader = Loader(training, transform, 0, 4, 2)
     plugin = PLUGINS[precision]()
     fabric = Fabric(accelerator="cpu", devices=1, plugins=[plugin] if plugin else None)

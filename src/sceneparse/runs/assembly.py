@@ -8,7 +8,7 @@ import torch
 from lightning_fabric.plugins import MixedPrecision
 from torch import nn
 
-from sceneparse import build, build_input
+from sceneparse import build
 from sceneparse.config import RunConfig
 from sceneparse.data.dataset import Dataset
 from sceneparse.data.loader import Loader
@@ -78,11 +78,11 @@ def assemble(
     segmenter = build.on_device(segmenter, fabric.device, plan.memory_format)
     labels = training.labels
     # One process looks at the masks for all.
-    census = from_first(lambda: build_input.census(config, training))
-    factors = build_input.sampling(config.sampling, census)
-    mixing = build_input.mixing(config.transform, training, factors, census)
-    transform = build_input.transform(config.transform, config.seed, fabric.device, labels, mixing)
-    growth = build_input.growth(config.transform, config.training.epochs)
+    census = from_first(lambda: build.census(config, training))
+    factors = build.sampling(config.sampling, census)
+    mixing = build.mixing(config.transform, training, factors, census)
+    transform = build.transform(config.transform, config.seed, fabric.device, labels, mixing)
+    growth = build.growth(config.transform, config.training.epochs)
     loader = Loader(
         dataset=training,
         transform=replace(transform, growth=growth),

@@ -1,4 +1,4 @@
-"""The part of the composition root that makes what training minimises."""
+"""What training minimises."""
 
 from collections.abc import Sequence
 from functools import partial

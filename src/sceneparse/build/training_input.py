@@ -1,4 +1,4 @@
-"""From a config to what chooses, changes and mixes training pictures; a part of the root."""
+"""What chooses, changes and mixes training pictures."""
 
 from typing import assert_never
 

@@ -1,0 +1,38 @@
+"""The composition root: from a config to finished objects. The only place where parts meet."""
+
+from sceneparse.build.data import cached, dataset
+from sceneparse.build.inference import (
+    Precision,
+    autocast,
+    predictor,
+    predictor_around,
+    refinement,
+    resize,
+)
+from sceneparse.build.losses import loss
+from sceneparse.build.networks import deployed, on_device, segmenter, untrained
+from sceneparse.build.optimization import optimizer, schedule
+from sceneparse.build.training_input import census, growth, mixing, sampling, transform
+
+__all__ = [
+    "Precision",
+    "autocast",
+    "cached",
+    "census",
+    "dataset",
+    "deployed",
+    "growth",
+    "loss",
+    "mixing",
+    "on_device",
+    "optimizer",
+    "predictor",
+    "predictor_around",
+    "refinement",
+    "resize",
+    "sampling",
+    "schedule",
+    "segmenter",
+    "transform",
+    "untrained",
+]
