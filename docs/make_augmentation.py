@@ -1,0 +1,215 @@
+"""Draw `docs/images/augmentation.png`: what each field of `transform` does to a generated scene.
+
+Run by `make docs`. With `--times` it measures instead what each field costs, for the table in
+`augmentation.md`.
+"""
+
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+import numpy as np
+from PIL import Image, ImageDraw, ImageOps
+
+from sceneparse.augmentation.change import (
+    Artefacts,
+    Augmentation,
+    Box,
+    Change,
+    Colors,
+    Crop,
+    Cut,
+    HalfOfClasses,
+    Mix,
+    RareClasses,
+)
+from sceneparse.augmentation.mixing import Mixing, Rarity
+from sceneparse.augmentation.transform import Transform
+from sceneparse.data.dataset import Sample
+from sceneparse.data.synthetic import SyntheticScenes
+from sceneparse.drawing import INK, Picture, font, overlay
+from sceneparse.labels import ade20k_labels
+
+TARGET = Path(__file__).parent / "images" / "augmentation.png"
+COLUMNS, SIZE, MARGIN, GAP = 6, 192, 32, 14
+TITLE, NAME, NOTE = 26, 16, 13
+GREY, VOID = (120, 120, 120), (58, 58, 66)
+LABELS = ade20k_labels()
+SCENES = SyntheticScenes(40, 360, 480, seed=1)
+# A house with a garden, and a beach with people.
+SCENE, PARTNER = 20, 16
+WHOLE = Cut(1, 1, of_shorter_side=False, places=((0, 0),))
+PLAIN = Change(WHOLE, flip=False, colors=Colors())
+
+
+class Cell(NamedTuple):
+    """One change and what is written above it.
+
+    Attributes:
+        field: As in a config.
+        note: What was drawn.
+        change: What is done.
+    """
+
+    field: str
+    note: str
+    change: Change
+
+
+def scaled(scale: float, top: float, left: float) -> Change:
+    """Cut a square out of the scene scaled so that its shorter side is so many squares long."""
+    return PLAIN._replace(cut=Cut(1 / scale, 1 / scale, True, ((top, left),)))
+
+
+def colored(**colors: float) -> Change:
+    """Change colours."""
+    return PLAIN._replace(colors=Colors(**colors))
+
+
+def worse(blur: float = 0, noise: float = 0, quality: int = 0) -> Change:
+    """Add artefacts."""
+    return PLAIN._replace(artefacts=Artefacts(blur, noise, 0, quality))
+
+
+def mixed(part: Box | HalfOfClasses | RareClasses) -> Change:
+    """Lay a part of the other scene over."""
+    return PLAIN._replace(mix=Mix(PARTNER, WHOLE, flip=False, part=part))
+
+
+def cells() -> list[Cell]:
+    """List what is shown."""
+    sky = Cut(0.45, 0.45, False, ((0.0, 0.1), (0.75, 0.5)))
+    box = Box(Crop(0.14, 0.3, 0.72, 0.69))
+    return [
+        Cell("transform: {size: 192}", "squashed to a square", PLAIN),
+        Cell(
+            "crop: 0.5, aspect: 1.33",
+            "60 % of the sides",
+            PLAIN._replace(cut=Cut(0.52, 0.69, False, ((0.7, 0.45),))),
+        ),
+        Cell("scale: [0.5, 2]", "scale 0.6, void around", scaled(0.6, 0.4, 0.6)),
+        Cell("scale: [0.5, 2]", "scale 1.7", scaled(1.7, 0.75, 0.5)),
+        Cell("class_share: 0.75", "a place without so much sky", PLAIN._replace(cut=sky)),
+        Cell("flip: 0.5", "mirrored", PLAIN._replace(flip=True)),
+        Cell("rotation: 20", "turned by 12 degrees", PLAIN._replace(cut=WHOLE._replace(angle=12))),
+        Cell("brightness: 0.4", "times 0.65", colored(brightness=0.65)),
+        Cell("contrast: 0.5", "times 1.45", colored(contrast=1.45)),
+        Cell("saturation: 0.8", "times 1.7", colored(saturation=1.7)),
+        Cell("hue: 0.1", "a tenth of the circle", colored(hue=0.1)),
+        Cell("grey: 0.1", "no colour", colored(saturation=0.0)),
+        Cell("blur: 0.3, blur_sigma: 2", "1.8 pixels", worse(blur=1.8)),
+        Cell("noise: 0.3, noise_sigma: 24", "22 of 255", worse(noise=22)),
+        Cell("jpeg: 0.3, jpeg_quality: 10", "quality 10", worse(quality=10)),
+        Cell("cutmix: 0.2", "half of the area", mixed(box)),
+        Cell("classmix: 0.2", "half of the classes", mixed(HalfOfClasses(5))),
+        Cell("copy_paste: 0.2", "people, boats, rocks", mixed(RareClasses())),
+    ]
+
+
+def transform() -> Transform:
+    """Make the transform that all cells share."""
+    names = ("person", "rock", "boat")
+    rare = [index for index, name in enumerate(LABELS.class_names) if name.startswith(names)]
+    is_rare = np.zeros(LABELS.ignore_index + 1, np.bool_)
+    is_rare[rare] = True
+    mixing = Mixing(len(SCENES), LABELS.ignore_index, rarity=Rarity(is_rare, ()))
+    bounded = Augmentation(class_share=0.75)
+    return Transform(SIZE, bounded, 0, LABELS.ignore_index, mixing=mixing)
+
+
+def page() -> Image.Image:
+    """Draw the whole page."""
+    shown, changes = cells(), transform()
+    scene, partner = SCENES[SCENE], SCENES[PARTNER]
+    rows = -(-len(shown) // COLUMNS)
+    head, band = 2 * MARGIN + TITLE, 2 * SIZE + 4 + NAME + NOTE + 14 + 2 * GAP
+    width = 2 * MARGIN + COLUMNS * (SIZE + GAP) - GAP
+    canvas = Image.new("RGB", (width, head + rows * band + MARGIN // 2), "white")
+    draw = ImageDraw.Draw(canvas)
+    title = "What transform changes in a training picture and its mask"
+    draw.text((MARGIN, MARGIN), title, fill=INK, font=font(TITLE), anchor="lt")
+    for place, cell in enumerate(shown):
+        left = MARGIN + place % COLUMNS * (SIZE + GAP)
+        top = head + place // COLUMNS * band
+        draw.text((left, top), cell.field, fill=INK, font=font(fitting(cell.field)), anchor="lt")
+        draw.text((left, top + NAME + 5), cell.note, fill=GREY, font=font(NOTE), anchor="lt")
+        sample = changes(scene, cell.change, partner)
+        top += NAME + NOTE + 14
+        for picture, lower in ((sample.image, 0), (laid_over(sample), SIZE + 4)):
+            # The lowest two bits cannot be seen, and are a third of the file.
+            canvas.paste(ImageOps.posterize(Image.fromarray(picture), 6), (left, top + lower))
+    return canvas
+
+
+def fitting(text: str) -> int:
+    """Return the largest size of font in which a text is no wider than a cell."""
+    return next(size for size in range(NAME, 8, -1) if font(size).getlength(text) <= SIZE)
+
+
+def laid_over(sample: Sample) -> Picture:
+    """Lay the mask over the picture, void dark."""
+    picture = overlay(sample.image, sample.mask, LABELS, 0.6)
+    picture[sample.mask == LABELS.ignore_index] = VOID
+    return picture
+
+
+def times() -> str:
+    """Measure in one thread what each field adds to a sample, in ms: rows of a table."""
+    size = 256
+    samples = [SCENES[index] for index in range(6)]
+    fields = {
+        "size: 256": Augmentation(),
+        "crop: 0.5": Augmentation(crop=0.5),
+        "scale: [0.5, 2]": Augmentation(scale=(0.5, 2.0)),
+        "scale, class_share: 0.75": Augmentation(scale=(0.5, 2.0), class_share=0.75),
+        "rotation: 20": Augmentation(rotation=20),
+        "brightness, contrast, saturation": Augmentation(
+            brightness=0.3, contrast=0.3, saturation=0.3
+        ),
+        "hue: 0.1": Augmentation(hue=0.1),
+        "blur: 1": Augmentation(blur=1),
+        "noise: 1": Augmentation(noise=1),
+        "jpeg: 1": Augmentation(jpeg=1),
+    }
+    makers: dict[str, Transform] = {
+        name: Transform(size, augmentation, 0, LABELS.ignore_index)
+        for name, augmentation in fields.items()
+    }
+    plain = makers["size: 256"]
+    mixing = Mixing(len(samples), LABELS.ignore_index)
+    makers["cutmix: 1"] = replace(plain, mixing=replace(mixing, cutmix=1))
+    makers["classmix: 1"] = replace(plain, mixing=replace(mixing, classmix=1))
+
+    def done(made: Transform) -> Callable[[int], object]:
+        def make(index: int) -> Sample:
+            change = made.change(0, index)
+            other = made.partner(change)
+            partner = samples[other[0]] if other else None
+            return made(samples[index % len(samples)], change, partner)
+
+        return make
+
+    return "\n".join(f"| `{name}` | {pace(done(made)):.2f} |" for name, made in makers.items())
+
+
+def pace(make: Callable[[int], object], rounds: int = 120) -> float:
+    """Return the median ms of a call."""
+    taken: list[float] = []
+    for index in range(rounds):
+        start = time.perf_counter()
+        make(index)
+        taken.append(1000 * (time.perf_counter() - start))
+    return float(np.median(taken))
+
+
+if __name__ == "__main__":
+    if "--times" in sys.argv:
+        click.echo(times())
+    else:
+        TARGET.parent.mkdir(exist_ok=True)
+        page().save(TARGET, optimize=True)
+        click.echo(f"written: {TARGET}")
