@@ -99,11 +99,10 @@ class Encoder(nn.Module):
         left = [parameter for parameter in self.parameters() if parameter.requires_grad]
         found: list[list[nn.Parameter]] = []
         with torch.enable_grad():
-            outputs = self._tried()
-        for output in outputs:
-            pairs = list(zip(left, _gradients(output, left), strict=True))
-            found.append([parameter for parameter, gradient in pairs if gradient is not None])
-            left = [parameter for parameter, gradient in pairs if gradient is None]
+            for output in self._tried():
+                pairs = list(zip(left, _gradients(output, left), strict=True))
+                found.append([parameter for parameter, gradient in pairs if gradient is not None])
+                left = [parameter for parameter, gradient in pairs if gradient is None]
         found[-1] += left
         return found
 
