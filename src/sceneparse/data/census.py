@@ -22,11 +22,13 @@ from sceneparse.data.loader import prefetched
 from sceneparse.data.packed import Packed
 from sceneparse.labels import Labels, Mask
 
+# Pixels of each class in each sample, (N, C).
+Census = NDArray[np.int64]
 # Bytes and time of change in ns of a mask, then a class and its pixels, the next class, ...
 Facts = tuple[int, ...]
 
 
-def class_pixels(dataset: Dataset, root: Path | None = None) -> NDArray[np.int64]:
+def class_pixels(dataset: Dataset, root: Path | None = None) -> Census:
     """Count the pixels of each class in each sample; void is no class.
 
     Args:
