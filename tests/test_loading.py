@@ -79,7 +79,9 @@ def test_an_installation_without_a_model_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(loading, "BUNDLED", tmp_path / WEIGHTS_FILE)
-    with pytest.raises(InputError, match="this installation has no bundled model; give --model"):
+    with pytest.raises(
+        InputError, match="this installation has no bundled model; name a run folder"
+    ):
         load()
     # A folder of that name is found by another spelling.
     with pytest.raises(InputError, match="no such weights file"):

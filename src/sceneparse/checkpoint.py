@@ -215,7 +215,7 @@ def read_weights(path: Path) -> Weights:
             metadata = file.metadata() or {}
             tensors = {name: _widened(file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118
     except FileNotFoundError:
-        raise InputError(f"{path}: no such weights file") from None
+        raise InputError(f"{path}: no such weights file, nor a run folder") from None
     except (SafetensorError, OSError) as error:
         raise InputError(f"{path}: not a safetensors file, or a broken one ({error})") from None
     if "config" not in metadata or "labels" not in metadata:

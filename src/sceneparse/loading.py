@@ -74,7 +74,7 @@ def find_weights(model: str | Path) -> Weights:
 def _bundled_weights() -> Weights:
     if not BUNDLED.is_file():
         raise InputError(
-            "this installation has no bundled model; give --model, a run folder or a weights file"
+            "this installation has no bundled model; name a run folder or a weights file instead"
         )
     with resources.as_file(BUNDLED) as path:
         return read_weights(path)

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import assert_never
 
 from sceneparse.config import (
+    Ade20kData,
     Ade20kFullData,
     CamVidData,
     CityscapesData,
@@ -12,6 +13,7 @@ from sceneparse.config import (
     PublishedDataConfig,
     Voc2012Data,
 )
+from sceneparse.data.ade20k import ade20k
 from sceneparse.data.ade20k_full import ade20k_full, ade20k_full_labels
 from sceneparse.data.camvid import camvid, camvid_labels
 from sceneparse.data.cityscapes import cityscapes
@@ -20,7 +22,7 @@ from sceneparse.data.dataset import PairedFiles
 from sceneparse.data.pascal_context import pascal_context, pascal_context_labels
 from sceneparse.data.voc2012 import voc2012
 from sceneparse.label_files import read_labels
-from sceneparse.labels import Labels, table_labels
+from sceneparse.labels import Labels, ade20k_labels, table_labels
 
 
 def published_split(config: PublishedDataConfig, split: str, root: Path) -> PairedFiles:
@@ -35,20 +37,23 @@ def published_split(config: PublishedDataConfig, split: str, root: Path) -> Pair
         InputError: If the files are not as they should be.
     """
     match config:
+        case Ade20kData():
+            files = ade20k(root, split)
         case CityscapesData():
-            return cityscapes(root, split)
+            files = cityscapes(root, split)
         case Voc2012Data():
-            return voc2012(root, split, augmented=config.augmented)
+            files = voc2012(root, split, augmented=config.augmented)
         case CocoStuffData():
-            return coco_stuff(root, split)
+            files = coco_stuff(root, split)
         case CamVidData():
-            return camvid(root, split, config.classes)
+            files = camvid(root, split, config.classes)
         case PascalContextData():
-            return pascal_context(root, split, background=config.background)
+            files = pascal_context(root, split, background=config.background)
         case Ade20kFullData():
-            return ade20k_full(root, split, config.min_images, _given(config))
+            files = ade20k_full(root, split, config.min_images, _given(config))
         case _:
             assert_never(config)
+    return files
 
 
 def published_labels(config: PublishedDataConfig) -> Labels:
@@ -58,6 +63,8 @@ def published_labels(config: PublishedDataConfig) -> Labels:
         InputError: If they have to be counted in files that are not as they should be.
     """
     match config:
+        case Ade20kData():
+            return ade20k_labels()
         case CityscapesData() | Voc2012Data() | CocoStuffData():
             return table_labels(config.kind)
         case CamVidData():

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from sceneparse.checkpoint import read_weights
+from sceneparse.checkpoint import read_weights, write_weights
+from sceneparse.config import Ade20kFullData
 from sceneparse.config.reading import parse_config, read_config
 from sceneparse.errors import InputError
 from sceneparse.runs.evaluate import EvaluationTarget, evaluate_model
@@ -93,8 +94,24 @@ def test_a_file_is_written_with_care(finished: Path, rectangles_root: Path, tmp_
     for path in (file, tmp_path):
         with pytest.raises(InputError, match="is there already; add --overwrite"):
             write_alone(model, path, half=True, most_bytes=None, overwrite=path == tmp_path)
+    with pytest.raises(InputError, match=r"away\.safetensors: cannot be made"):
+        write_alone(model, file / "in_a_file", half=True, most_bytes=None, overwrite=False)
     half = write_alone(model, file, half=True, most_bytes=None, overwrite=True)
     assert half.size == file.stat().st_size < 0.65 * written.size
+
+
+def test_a_file_says_nothing_of_where_the_classes_were_named(
+    finished: Path, tmp_path: Path
+) -> None:
+    weights = read_weights(finished / "run" / "model.safetensors")
+    data = Ade20kFullData(kind="ade20k_full", root=Path("/me/ade"), labels=Path("/me/some.yaml"))
+    config = weights.config.model_copy(update={"data": data})
+    write_weights(tmp_path / "mine", weights._replace(config=config))
+    file = tmp_path / "away"
+    write_alone(str(tmp_path / "mine"), file, half=False, most_bytes=None, overwrite=False)
+    there = read_weights(file).config.data
+    assert isinstance(there, Ade20kFullData)
+    assert (there.root, there.labels) == (Path("ade"), Path("some.yaml"))
 
 
 def test_one_small_file_serves_whoever_names_no_model(

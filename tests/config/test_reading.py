@@ -163,7 +163,8 @@ def test_an_unknown_key_gets_its_path_and_the_nearest_known_one(text: str, line:
             "loss: {kind: dicee}",
             "loss: kind `dicee` is unknown; expected one of 'cross_entropy', 'focal', 'dice', ",
         ),
-        ("model: unet", "model: "),
+        ("model: unet", "model: found 'unet'; did you mean `model.kind=unet`?"),
+        ("data: 7", "data: expected fields, and a kind of 'ade20k', "),
         ("data: {kind: folder}", "data.root: missing, and there is no default"),
         ("training: {epochs: 1.5}", "training.epochs: Input should be a valid integer"),
         ("transform: {size: 16}", "transform.size: Input should be greater than or equal to 32"),
@@ -266,10 +267,10 @@ def test_the_schema_describes_every_field() -> None:
         ),
         ("[{kind: focal}, {kind: dicee}]", ".terms.1: kind `dicee` is unknown; expected one of"),
         ("[{weight: 2}]", ".terms.0: names no kind; expected one of 'cross_entropy', 'focal'"),
-        ("[7]", ".terms.0: Input should be a valid dictionary"),
+        ("[7]", ".terms.0: expected fields, and a kind of 'cross_entropy', 'focal', "),
         ("[{kind: sum, terms: []}]", ".terms.0: kind `sum` is unknown"),
         ("[{kind: focal, gamma: x}]", ".terms.0.gamma: Input should be a valid number"),
-        ("[]", ".terms: A sum needs at least one loss, found []"),
+        ("[]", ".terms: a sum needs at least one loss, found none"),
         ("[{kind: focal, class_weights: [1, -2]}]", ".terms.0.class_weights.1: Input should be gr"),
         (
             "[{kind: focal, class_weights: {kind: enet, powr: 1}}]",
@@ -287,7 +288,11 @@ def test_the_schema_describes_every_field() -> None:
         ("[{kind: focal, class_weights: {}}]", ".terms.0.class_weights: names no kind; expected"),
         (
             "[{kind: focal, class_weights: {kind: enet, least: 2, most: 1}}]",
-            ".terms.0.class_weights: `most` should not be below `least`",
+            ".terms.0.class_weights: `most`, 1, should not be below `least`, 2",
+        ),
+        (
+            "[{kind: focal, class_weights: enet}]",
+            ".terms.0.class_weights: found 'enet'; did you mean `loss.terms.0.class_weights.kind=e",
         ),
     ],
 )
@@ -350,8 +355,12 @@ def test_a_cache_that_is_none_is_refused() -> None:
         parse_config("data: {cache: on}", "run.yaml")
 
 
-def test_the_cache_may_be_another_when_a_run_goes_on() -> None:
+def test_what_lies_elsewhere_does_not_keep_a_run_from_going_on() -> None:
     stored = parse_config("data: {cache: off}", "run.yaml")
     asked = parse_config("data: {cache: fast}", "run.yaml")
+    assert config_differences(asked, stored) == []
+    assert resumed_config(asked, stored).data == asked.data
+    text = "data: {{kind: ade20k_full, labels: {}.yaml}}"
+    stored, asked = (parse_config(text.format(name), "run.yaml") for name in ("one", "other"))
     assert config_differences(asked, stored) == []
     assert resumed_config(asked, stored).data == asked.data

@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from sceneparse.data.cache_folder import cache_folder
 from sceneparse.data.census import class_pixels
 from sceneparse.data.dataset import Dataset, PairedFiles
 from sceneparse.data.folder import folder
+from sceneparse.data.mask_codes import RedAndGreen
 from sceneparse.data.synthetic import synthetic
 from sceneparse.errors import InputError
 
@@ -67,6 +69,12 @@ def test_a_mask_that_changed_is_counted_again_and_void_is_no_class(root: Path) -
     np.testing.assert_array_equal(class_pixels(files_of(root), root), expected)
     Image.fromarray(np.full((12, 16), 2, np.uint8)).save(root / "masks" / "training" / "002.png")
     assert class_pixels(files_of(root), root)[2].tolist() == [0, 0, 192]
+
+
+def test_a_mask_that_is_read_in_another_way_is_counted_again(root: Path) -> None:
+    class_pixels(files_of(root), root)
+    with pytest.raises(InputError, match=r"000\.png: mode L; expected a mask of 8-bit RGB colours"):
+        class_pixels(replace(files_of(root), code=RedAndGreen()), root)
 
 
 def test_a_mistake_is_told_and_what_was_counted_before_is_kept(root: Path) -> None:

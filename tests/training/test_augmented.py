@@ -143,7 +143,10 @@ def test_a_run_makes_the_loader_that_its_config_says(uneven_root: Path, whole: l
     training = build.dataset(config.data, "training")
     segmenter = build.segmenter(config.model, training.labels.num_classes)
     plan = resolve(config, segmenter, training)
-    job = assemble(config, plan, segmenter, training, lambda _: pytest.fail("none")).job
+    census = build.census(config, training)
+    job = assemble(
+        config, plan, segmenter, training, lambda _: pytest.fail("none"), census=census
+    ).job
     assert_same(list(job.loader.batches(0, 2)), whole[:2])
 
 
@@ -169,3 +172,4 @@ def test_rare_classes_that_there_are_none_of_are_told(
     )
     with pytest.raises(InputError, match=r"no class of the training pictures holds less than 1"):
         train(config, tmp_path / "run", QUIET)
+    assert not (tmp_path / "run").exists()

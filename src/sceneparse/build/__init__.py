@@ -1,5 +1,6 @@
 """The composition root: from a config to finished objects. The only place where parts meet."""
 
+from sceneparse.build.class_weights import balanced
 from sceneparse.build.data import cached, dataset
 from sceneparse.build.inference import (
     Precision,
@@ -12,11 +13,19 @@ from sceneparse.build.inference import (
 from sceneparse.build.losses import loss
 from sceneparse.build.networks import deployed, on_device, segmenter, untrained
 from sceneparse.build.optimization import optimizer, schedule
-from sceneparse.build.training_input import census, growth, mixing, sampling, transform
+from sceneparse.build.training_input import (
+    census,
+    growth,
+    mixing,
+    needs_census,
+    sampling,
+    transform,
+)
 
 __all__ = [
     "Precision",
     "autocast",
+    "balanced",
     "cached",
     "census",
     "dataset",
@@ -24,6 +33,7 @@ __all__ = [
     "growth",
     "loss",
     "mixing",
+    "needs_census",
     "on_device",
     "optimizer",
     "predictor",

@@ -2,13 +2,7 @@
 
 from pathlib import Path
 
-from sceneparse.config import (
-    Ade20kData,
-    CacheChoice,
-    DataConfig,
-    FolderData,
-    SyntheticData,
-)
+from sceneparse.config import CacheChoice, DataConfig, FolderData, SyntheticData
 from sceneparse.data.ade20k import ade20k
 from sceneparse.data.dataset import Dataset, PairedFiles
 from sceneparse.data.folder import folder
@@ -37,12 +31,6 @@ def dataset(
     if root is not None:
         root = root.expanduser()
     match config:
-        case Ade20kData():
-            limits = {"training": config.training_limit, "validation": config.validation_limit}
-            limit = None if root else limits.get(split)
-            root = root or config.root.expanduser()
-            files = ade20k(root, split).limited(limit)
-            return cached(files, config.cache, root, split, to_learn=to_learn)
         case FolderData():
             root = root or config.root.expanduser()
             files = folder(root, split, config.validation_share)

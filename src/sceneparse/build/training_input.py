@@ -10,6 +10,7 @@ from sceneparse.augmentation.change import Augmentation
 from sceneparse.augmentation.growth import Growth
 from sceneparse.augmentation.mixing import Mixing, rarity
 from sceneparse.augmentation.transform import Transform
+from sceneparse.build.class_weights import are_open
 from sceneparse.config import (
     ClassBalancedSampling,
     RunConfig,
@@ -31,11 +32,17 @@ def census(config: RunConfig, training: Dataset) -> NDArray[np.int64] | None:
     Raises:
         InputError: If a mask is broken.
     """
-    if isinstance(config.sampling, UniformSampling) and not config.transform.copy_paste:
+    if not needs_census(config):
         return None
     data = config.data
     root = None if isinstance(data, SyntheticData) else data.root.expanduser()
     return class_pixels(training, root)
+
+
+def needs_census(config: RunConfig) -> bool:
+    """Tell whether a run asks how many pixels of each class its training pictures hold."""
+    samples_by_class = not isinstance(config.sampling, UniformSampling)
+    return samples_by_class or config.transform.copy_paste > 0 or are_open(config.loss)
 
 
 def sampling(
@@ -46,12 +53,17 @@ def sampling(
     Args:
         config: By which rule.
         census: Pixels of each class in each training picture, `(N, C)`; for rules that need it.
+
+    Raises:
+        ValueError: If it is not there for one that does.
     """
     match config:
         case UniformSampling():
             return None
         case ClassBalancedSampling():
-            return None if census is None else repeat_factors(census, config.threshold)
+            if census is None:
+                raise ValueError("sampling by classes needs their counts")
+            return repeat_factors(census, config.threshold)
         case _:
             assert_never(config)
 

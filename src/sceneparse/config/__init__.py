@@ -1,6 +1,6 @@
 """A run as data: one flat YAML file, complete after loading, never mutated."""
 
-from sceneparse.config.data import Ade20kData, DataConfig, FolderData, SyntheticData
+from sceneparse.config.data import DataConfig, FolderData, SyntheticData
 from sceneparse.config.loss import (
     BoundaryLoss,
     CrossEntropyLoss,
@@ -33,6 +33,7 @@ from sceneparse.config.optimization import (
     Sgd,
 )
 from sceneparse.config.published import (
+    Ade20kData,
     Ade20kFullData,
     CacheChoice,
     CamVidData,
@@ -53,9 +54,9 @@ from sceneparse.config.run import (
     ReportConfig,
     RunConfig,
     TrainingConfig,
-    TransformConfig,
 )
 from sceneparse.config.sampling import ClassBalancedSampling, SamplingConfig, UniformSampling
+from sceneparse.config.transform import TransformConfig
 
 __all__ = [
     "Adam",

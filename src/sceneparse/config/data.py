@@ -9,20 +9,6 @@ from sceneparse.config.published import CacheChoice, PublishedDataConfig
 from sceneparse.config.section import Section
 
 
-class Ade20kData(Section):
-    """ADE20K in the layout of `ADEChallengeData2016`."""
-
-    kind: Literal["ade20k"] = "ade20k"
-    root: Path = Path("data/ADEChallengeData2016")
-    """Folder that holds `images` and `annotations`."""
-    training_limit: PositiveInt | None = None
-    """Use at most so many training pictures, spread evenly; for a quick try."""
-    validation_limit: PositiveInt | None = None
-    """The same for validation."""
-    cache: CacheChoice = "auto"
-    """`auto`: pixels that `sceneparse data cache` decoded, if they fit; `off`; or their folder."""
-
-
 class FolderData(Section):
     """Your own pictures: `images`, `masks` and `labels.yaml`."""
 
@@ -52,5 +38,5 @@ class SyntheticData(Section):
 
 
 DataConfig = Annotated[
-    Ade20kData | FolderData | SyntheticData | PublishedDataConfig, Field(discriminator="kind")
+    PublishedDataConfig | FolderData | SyntheticData, Field(discriminator="kind")
 ]

@@ -12,7 +12,6 @@ from pydantic import (
     Tag,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
 
 from sceneparse.config.section import Section
 
@@ -30,7 +29,7 @@ class _FromCounts(Section):
     @model_validator(mode="after")
     def _bounds_in_order(self) -> Self:
         if self.most is not None and self.most < self.least:
-            raise PydanticCustomError("bounds", "`most` should not be below `least`")
+            raise ValueError(f"`most`, {self.most:g}, should not be below `least`, {self.least:g}")
         return self
 
 
@@ -58,10 +57,10 @@ FromCounts = MedianFrequency | Enet | EffectiveNumber
 
 
 def _form(value: Any) -> str | None:
-    """Tell which form class weights are given in."""
+    """Tell which form class weights are given in; none if in none that there is."""
     if isinstance(value, Mapping):
         return value.get("kind")
-    return getattr(value, "kind", "list")
+    return None if isinstance(value, str) else getattr(value, "kind", "list")
 
 
 ClassWeights = Annotated[
@@ -170,7 +169,7 @@ OneLoss = (
 
 def _at_least_one(terms: tuple[OneLoss, ...]) -> tuple[OneLoss, ...]:
     if not terms:
-        raise PydanticCustomError("no_terms", "A sum needs at least one loss")
+        raise ValueError("a sum needs at least one loss, found none")
     return terms
 
 

@@ -27,6 +27,14 @@ class PublishedData(Section):
     """`auto`: pixels that `sceneparse data cache` decoded, if they fit; `off`; or their folder."""
 
 
+class Ade20kData(PublishedData):
+    """ADE20K in the layout of `ADEChallengeData2016`."""
+
+    kind: Literal["ade20k"] = "ade20k"
+    root: Path = Path("data/ADEChallengeData2016")
+    """Folder that holds `images` and `annotations`."""
+
+
 class CityscapesData(PublishedData):
     """Cityscapes: 19 classes of street scenes."""
 
@@ -86,5 +94,11 @@ class Ade20kFullData(PublishedData):
 
 
 PublishedDataConfig = (
-    CityscapesData | Voc2012Data | CocoStuffData | CamVidData | PascalContextData | Ade20kFullData
+    Ade20kData
+    | CityscapesData
+    | Voc2012Data
+    | CocoStuffData
+    | CamVidData
+    | PascalContextData
+    | Ade20kFullData
 )

@@ -10,7 +10,6 @@ from typing import Annotated, Any, NamedTuple, get_args, get_origin
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from sceneparse.config.data import SyntheticData
 from sceneparse.config.run import RunConfig
 from sceneparse.errors import InputError
 from sceneparse.yaml_text import parse_yaml
@@ -71,8 +70,8 @@ def config_schema() -> str:
 def config_differences(asked: RunConfig, stored: RunConfig) -> list[str]:
     """List where a config asks for something else than a stored, resolved one.
 
-    What is `auto` in the one that is asked for fits whatever it was resolved to. Where the data
-    lie, on what the run computes and what it draws may differ: the numbers stay the same.
+    What is `auto` in the one that is asked for fits whatever it was resolved to. Where data and
+    labels lie, on what the run computes and what it draws may differ: the numbers stay the same.
     """
     wanted, held = _flat(asked.model_dump(mode="json")), _flat(stored.model_dump(mode="json"))
     return [
@@ -87,15 +86,16 @@ def resumed_config(asked: RunConfig, stored: RunConfig) -> RunConfig:
     training = stored.training.model_copy(
         update={name: getattr(asked.training, name) for name in ("device", "threads", "processes")}
     )
-    data = stored.data
-    if not isinstance(asked.data, SyntheticData):
-        data = data.model_copy(update={"root": asked.data.root, "cache": asked.data.cache})
+    paths = ("root", "cache", "labels")
+    moved = {name: getattr(asked.data, name) for name in paths if hasattr(asked.data, name)}
+    data = stored.data.model_copy(update=moved)
     return stored.model_copy(update={"training": training, "data": data, "report": asked.report})
 
 
 _MAY_DIFFER = (
     "data.root",
     "data.cache",
+    "data.labels",
     "training.device",
     "training.threads",
     "training.processes",
@@ -170,13 +170,24 @@ def _mistake(place: _Place, detail: Mapping[str, Any]) -> str:
         case "union_tag_invalid":
             context = detail["ctx"]
             return f"kind `{context['tag']}` is unknown; expected one of {context['expected_tags']}"
-        case "union_tag_not_found" if isinstance(detail["input"], dict):
-            kinds = ", ".join(f"'{_kind(kind)}'" for kind in place.kinds)
-            return f"names no kind; expected one of {kinds}"
+        case "union_tag_not_found" | "model_attributes_type":
+            return _without_kind(place, detail["input"])
         case "missing":
             return "missing, and there is no default"
+        case "value_error":  # raised by a section, which says itself what it found
+            return str(detail["ctx"]["error"])
         case _:
             return f"{detail['msg']}, found {detail['input']!r:.60}"
+
+
+def _without_kind(place: _Place, found: object) -> str:
+    kinds = [_kind(section) for section in place.kinds]
+    if isinstance(found, str) and found in kinds:
+        return f"found {found!r}; did you mean `{place.path}.kind={found}`?"
+    known = ", ".join(f"'{kind}'" for kind in kinds)
+    if isinstance(found, dict):
+        return f"names no kind; expected one of {known}"
+    return f"expected fields, and a kind of {known}; found {found!r:.60}"
 
 
 def _place(location: Sequence[int | str]) -> _Place:

@@ -6,7 +6,6 @@ nothing else. Masks are counted in their files, at their own size, whether or no
 are at hand, so that the counts do not depend on that.
 """
 
-import hashlib
 import json
 import os
 from collections.abc import Iterable
@@ -22,11 +21,13 @@ from sceneparse.data.loader import prefetched
 from sceneparse.data.packed import Packed
 from sceneparse.labels import Labels, Mask
 
+# Pixels of each class in each sample, (N, C).
+Census = NDArray[np.int64]
 # Bytes and time of change in ns of a mask, then a class and its pixels, the next class, ...
 Facts = tuple[int, ...]
 
 
-def class_pixels(dataset: Dataset, root: Path | None = None) -> NDArray[np.int64]:
+def class_pixels(dataset: Dataset, root: Path | None = None) -> Census:
     """Count the pixels of each class in each sample; void is no class.
 
     Args:
@@ -54,7 +55,7 @@ def counted(mask: Mask, labels: Labels) -> NDArray[np.int64]:
 
 def _of_files(files: PairedFiles, root: Path | None) -> NDArray[np.int64]:
     path = cache_folder(root) / f"{files.part}.census.json" if root else None
-    known = _read(path, files.labels) if path else {}
+    known = _read(path, files) if path else {}
     names = files.names
     # Taken before the look: a file that changes meanwhile is looked at again the next time.
     now = [_stamps(mask) for mask in files.masks]
@@ -72,7 +73,7 @@ def _of_files(files: PairedFiles, root: Path | None) -> NDArray[np.int64]:
             known[names[index]] = (*now[index], *pairs)
     finally:
         if new and path:
-            _write(path, files.labels, known)
+            _write(path, files, known)
     return _table((known[name] for name in names), (len(files), files.labels.num_classes))
 
 
@@ -96,21 +97,15 @@ def _stamps(mask: Path) -> tuple[int, ...]:
 _FORMAT = "sceneparse census 1"
 
 
-def _key(labels: Labels) -> str:
-    """Return what the counts depend on beside the files; names and colours do not matter."""
-    ids = json.dumps([labels.raw_ids, labels.ignored_ids])
-    return hashlib.sha256(ids.encode()).hexdigest()
-
-
-def _read(path: Path, labels: Labels) -> dict[str, Facts]:
+def _read(path: Path, files: PairedFiles) -> dict[str, Facts]:
     try:
         document = json.loads(path.read_bytes())
-        if document["format"] != _FORMAT or document["labels"] != _key(labels):
+        if document["format"] != _FORMAT or document["labels"] != files.reading:
             return {}
         return {
             str(name): tuple(facts)
             for name, facts in document["files"].items()
-            if _is_sound(facts, labels.num_classes)
+            if _is_sound(facts, files.labels.num_classes)
         }
     except (OSError, ValueError, TypeError, LookupError, AttributeError):
         return {}
@@ -125,7 +120,7 @@ def _is_sound(facts: object, num_classes: int) -> bool:
     return all(class_id < num_classes for class_id in facts[2::2])
 
 
-def _write(path: Path, labels: Labels, known: dict[str, Facts]) -> None:
-    document = {"format": _FORMAT, "labels": _key(labels), "files": known}
+def _write(path: Path, files: PairedFiles, known: dict[str, Facts]) -> None:
+    document = {"format": _FORMAT, "labels": files.reading, "files": known}
     with suppress(OSError):
         write_whole(path, json.dumps(document, separators=(",", ":")).encode())

@@ -1,5 +1,7 @@
 """What every data set is: pictures with masks, by index."""
 
+import hashlib
+import json
 import os
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -143,6 +145,14 @@ class PairedFiles:
     def names(self) -> tuple[str, ...]:
         """Name of each sample."""
         return tuple(path.stem for path in self.images)
+
+    @property
+    def reading(self) -> str:
+        """What tells apart how masks become train ids; names and colours of classes do not."""
+        ids = json.dumps([self.labels.raw_ids, self.labels.ignored_ids])
+        if self.code != PLAIN:
+            ids += repr(self.code)
+        return hashlib.sha256(ids.encode()).hexdigest()
 
     def check_headers(self, index: int) -> tuple[int, int]:
         """Check kind and sizes of one sample without reading its pixels.

@@ -20,7 +20,6 @@ from sceneparse.data.cache_folder import cache_folder
 from sceneparse.data.dataset import PairedFiles
 from sceneparse.data.decode import read_image
 from sceneparse.data.index import Stamps
-from sceneparse.data.mask_codes import PLAIN
 from sceneparse.labels import Labels
 
 PIXELS = ".pixels"
@@ -80,13 +79,10 @@ def renewing_command(root: Path, folder: Path, short_side: int | None) -> str:
 
 
 def recipe(files: PairedFiles, short_side: int | None) -> Recipe:
-    """Describe how pixels come from files; names and colours of classes do not matter to them."""
-    ids = json.dumps([files.labels.raw_ids, files.labels.ignored_ids])
-    if files.code != PLAIN:
-        ids += repr(files.code)
+    """Describe how pixels come from files."""
     return {
         "format": "sceneparse packed 1",
-        "labels": hashlib.sha256(ids.encode()).hexdigest(),
+        "labels": files.reading,
         "decoder": _decoder(),
         "short_side": short_side,
     }

@@ -10,6 +10,7 @@ from torch import nn
 
 from sceneparse import build
 from sceneparse.config import RunConfig
+from sceneparse.data.census import Census
 from sceneparse.data.dataset import Dataset
 from sceneparse.data.loader import Loader
 from sceneparse.device import allow_tf32, keep_freed_memory
@@ -20,7 +21,7 @@ from sceneparse.models.segmenter import Segmenter
 from sceneparse.optimization.average import WeightAverage
 from sceneparse.processes import Place
 from sceneparse.training.auto import Plan
-from sceneparse.training.group import fabric_of, from_first
+from sceneparse.training.group import fabric_of
 from sceneparse.training.loop import Job
 from sceneparse.training.parts import has_unused_parameters
 from sceneparse.training.state import EpochSums, TrainState
@@ -48,6 +49,7 @@ def assemble(
     validate: Callable[[Predictor], Evaluation],
     place: Place | None = None,
     data_key: str = "",
+    census: Census | None = None,
 ) -> Assembly:
     """Put a run together on the device of this process.
 
@@ -59,9 +61,11 @@ def assemble(
         validate: Scores a predictor.
         place: Of this process among those that share each step; none for a run of one.
         data_key: What tells the training data from others.
+        census: Of the training pictures, as `build.census` counts it where the run needs it.
 
     Raises:
-        InputError: If there are too few devices for the processes of this machine.
+        InputError: If there are too few devices for the processes of this machine, or what the
+            config says of the classes does not fit them.
     """
     place = place or Place()
     precision = _precision_plugin(plan)
@@ -76,9 +80,6 @@ def assemble(
     if place.processes > 1 and config.training.sync_batch_norm:
         synchronise_(segmenter, fabric.device)
     segmenter = build.on_device(segmenter, fabric.device, plan.memory_format)
-    labels = training.labels
-    # One process looks at the masks for all.
-    census = from_first(lambda: build.census(config, training))
     factors = build.sampling(config.sampling, census)
     mixing = build.mixing(config.transform, training, factors, census)
     transform = build.transform(config.transform, config.seed, fabric.device, labels, mixing)

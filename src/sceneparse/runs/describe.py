@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from rich.table import Table
 
 from sceneparse import build
-from sceneparse.config import Ade20kData, FolderData, RunConfig, SyntheticData
+from sceneparse.config import FolderData, RunConfig, SyntheticData
 from sceneparse.data.folder import folder_labels
 from sceneparse.labels import ade20k_labels
 from sceneparse.models.block import mermaid
@@ -83,7 +83,7 @@ def _num_classes(config: RunConfig) -> int:
     match config.data:
         case FolderData(root=root):
             return folder_labels(root.expanduser()).num_classes
-        case Ade20kData() | SyntheticData():
+        case SyntheticData():
             return ade20k_labels().num_classes
         case published:
             return published_labels(published).num_classes

@@ -12,6 +12,7 @@ from sceneparse import build
 from sceneparse.checkpoint import RunFolder, read_checkpoint
 from sceneparse.config import DataConfig, ModelConfig, RunConfig, SyntheticData
 from sceneparse.config.reading import config_differences, resumed_config
+from sceneparse.data.census import Census
 from sceneparse.data.dataset import Dataset, PairedFiles
 from sceneparse.data.index import checked_sizes
 from sceneparse.data.packed import Packed
@@ -29,7 +30,6 @@ from sceneparse.runs.memory import advice_on_memory
 from sceneparse.runs.recorder import Bystander, Recorder
 from sceneparse.runs.stopping import StopRequests
 from sceneparse.training.auto import Plan, resolve
-from sceneparse.training.balance import balanced, counts_classes
 from sceneparse.training.environment import environment
 from sceneparse.training.group import from_first, joined, summed
 from sceneparse.training.loop import Job, fit
@@ -87,18 +87,23 @@ def _train(
     data_key = _data_key(training, place)
     torch.manual_seed(config.seed)
     segmenter = _at_start(config.model, training.labels, console, resume=resume)
-    config = from_first(lambda: _balanced(config, training, console))
+    # One process looks at the masks for all.
+    census = from_first(lambda: _census(config, training, console))
+    config = build.balanced(config, census)
     # Measured where there is something to measure, so that all decide alike.
     plan = from_first(lambda: resolve(config, segmenter, training, place))
     config = plan.stored_in(config)
-    if not resume and place.rank == 0:
-        folder.create()
-        folder.write_start(config, training.labels, environment(config.seed))
 
     def validate(predictor: Predictor) -> Evaluation:
         return _validated(predictor, validation, plan.threads, place)
 
-    state, job, predictor = assemble(config, plan, segmenter, training, validate, place, data_key)
+    state, job, predictor = assemble(
+        config, plan, segmenter, training, validate, place, data_key, census
+    )
+    # Not before: after a mistake that only then shows, the user starts again in the same folder.
+    if not resume and place.rank == 0:
+        folder.create()
+        folder.write_start(config, training.labels, environment(config.seed))
     if resume:
         state.load_state_dict(read_checkpoint(folder.checkpoint))
     if place.rank != 0:
@@ -135,11 +140,11 @@ def _trained(
     return TrainedRun(folder, finished, state.best_epoch, state.best_miou, str(predictor))
 
 
-def _balanced(config: RunConfig, training: Dataset, console: Console) -> RunConfig:
-    if not counts_classes(config):
-        return config
+def _census(config: RunConfig, training: Dataset, console: Console) -> Census | None:
+    if not build.needs_census(config):
+        return None
     with console.status("counting the pixels of each class"):
-        return balanced(config, training)
+        return build.census(config, training)
 
 
 def _validated(predictor: Predictor, dataset: Dataset, threads: int, place: Place) -> Evaluation:

@@ -15,7 +15,6 @@ from sceneparse.inference.evaluate import Evaluation
 from sceneparse.inference.predictor import Predictor
 from sceneparse.runs.assembly import assemble
 from sceneparse.training.auto import Plan, resolve
-from sceneparse.training.balance import balanced
 from sceneparse.training.loop import Clock, Job, train_step
 from sceneparse.training.state import TrainState
 
@@ -56,17 +55,18 @@ def run_to_measure(config: RunConfig, training: Dataset) -> Bench:
     Where its pictures grow, they have their last size from the beginning.
 
     Raises:
-        InputError: If the device or the encoder asked for is not there, or a mask that the class
-            weights are counted in cannot be read.
+        InputError: If the device or the encoder asked for is not there, or a mask in which classes
+            are counted cannot be read.
     """
-    config = balanced(config, training)
+    census = build.census(config, training)
+    config = build.balanced(config, census)
     transform = config.transform.model_copy(update={"first_size": None})
     config = config.model_copy(update={"transform": transform})
     torch.manual_seed(config.seed)
     untrained = build.untrained(config.model)
     segmenter = build.segmenter(untrained, training.labels.num_classes)
     plan = resolve(config, segmenter, training)
-    state, job, predictor = assemble(config, plan, segmenter, training, _never)
+    state, job, predictor = assemble(config, plan, segmenter, training, _never, census=census)
     # The protocol of the loader hides which class it was given.
     return Bench(state, job, cast("Transform", job.loader.transform), plan, predictor)
 

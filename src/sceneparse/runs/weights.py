@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sceneparse.checkpoint import write_weights
-from sceneparse.config import RunConfig, SyntheticData
+from sceneparse.config import Ade20kFullData, RunConfig, SyntheticData
 from sceneparse.errors import InputError
 from sceneparse.loading import deployed, find_weights
 
@@ -36,21 +36,28 @@ def write_alone(
         overwrite: Whether a file that is there may be replaced.
 
     Raises:
-        InputError: If there is no such model, or the file is there already, or would be too large.
+        InputError: If there is no such model, or the file is there already, would be too large, or
+            cannot be written.
     """
     if path.is_dir() or (path.exists() and not overwrite):
         raise InputError(f"{path}: is there already; add --overwrite, or give another file")
     whole = find_weights(model)
     weights = deployed(whole)
     weights = weights._replace(config=_elsewhere(weights.config))
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{path.parent}: cannot be made ({error.strerror})") from None
     size = write_weights(path, weights, half=half, most_bytes=most_bytes)
     return WrittenWeights(size, len(weights.tensors), len(whole.tensors) - len(weights.tensors))
 
 
 def _elsewhere(config: RunConfig) -> RunConfig:
-    """Leave out where the data lay on this machine, but for the last folder's name."""
-    if isinstance(config.data, SyntheticData):
+    """Leave out where the data lay on this machine, but for the last names of the paths."""
+    data = config.data
+    if isinstance(data, SyntheticData):
         return config
-    there = {"root": Path(config.data.root.name), "cache": "auto"}
-    return config.model_copy(update={"data": config.data.model_copy(update=there)})
+    there: dict[str, object] = {"root": Path(data.root.name), "cache": "auto"}
+    if isinstance(data, Ade20kFullData) and data.labels:
+        there["labels"] = Path(data.labels.name)
+    return config.model_copy(update={"data": data.model_copy(update=there)})

@@ -1,48 +1,39 @@
 """Class weights that a config leaves to be counted become numbers once, when a run starts."""
 
-from collections.abc import Callable
-from functools import cache
-from pathlib import Path
 from typing import assert_never
 
 from sceneparse.config import (
     EffectiveNumber,
     Enet,
     FromCounts,
+    LossConfig,
     MedianFrequency,
     OneLoss,
     PixelLossSection,
     RunConfig,
     SumLoss,
 )
-from sceneparse.data.census import class_pixels
-from sceneparse.data.dataset import Dataset
 from sceneparse.losses import class_weights
+from sceneparse.losses.class_weights import Census, Weights
 
 
-def counts_classes(config: RunConfig) -> bool:
-    """Tell whether the pixels of the classes have to be counted for a run."""
-    terms = config.loss.terms if isinstance(config.loss, SumLoss) else (config.loss,)
+def are_open(loss: LossConfig) -> bool:
+    """Tell whether class weights of a loss are still to be counted."""
+    terms = loss.terms if isinstance(loss, SumLoss) else (loss,)
     return any(_open_rule(term) is not None for term in terms)
 
 
-def balanced(config: RunConfig, training: Dataset) -> RunConfig:
+def balanced(config: RunConfig, census: Census | None) -> RunConfig:
     """Return the config with all class weights as numbers.
 
     Args:
         config: The run.
-        training: Its pictures, which are counted in if a weight is still `auto`.
-
-    Raises:
-        InputError: If a mask cannot be read.
+        census: Pixels of each class in each training picture, `(N, C)`, as `build.census` counts
+            them where a run needs them; none if it needs none.
     """
-    root: Path | None = getattr(config.data, "root", None)
-
-    @cache
-    def census() -> class_weights.Census:
-        return class_pixels(training, root.expanduser() if root else None)
-
     loss = config.loss
+    if census is None or not are_open(loss):
+        return config
     if isinstance(loss, SumLoss):
         terms = tuple(_with_values(term, census) for term in loss.terms)
         loss = loss.model_copy(update={"terms": terms})
@@ -51,11 +42,11 @@ def balanced(config: RunConfig, training: Dataset) -> RunConfig:
     return config.model_copy(update={"loss": loss})
 
 
-def _with_values(loss: OneLoss, census: Callable[[], class_weights.Census]) -> OneLoss:
+def _with_values(loss: OneLoss, census: Census) -> OneLoss:
     rule = _open_rule(loss)
     if rule is None:
         return loss
-    weights = class_weights.softened(_weights(rule, census()), rule.power, rule.least, rule.most)
+    weights = class_weights.softened(_weights(rule, census), rule.power, rule.least, rule.most)
     filled = rule.model_copy(update={"values": tuple(weights.tolist())})
     return loss.model_copy(update={"class_weights": filled})
 
@@ -68,7 +59,7 @@ def _open_rule(loss: OneLoss) -> FromCounts | None:
     return rule
 
 
-def _weights(rule: FromCounts, census: class_weights.Census) -> class_weights.Weights:
+def _weights(rule: FromCounts, census: Census) -> Weights:
     match rule:
         case MedianFrequency():
             return class_weights.median_frequency(census)

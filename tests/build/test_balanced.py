@@ -13,7 +13,6 @@ from sceneparse.config.reading import config_differences, parse_config, read_con
 from sceneparse.data import census
 from sceneparse.errors import InputError
 from sceneparse.runs.evaluate import EvaluationTarget, evaluate_model
-from sceneparse.training.balance import balanced
 
 RULE = "loss.class_weights={kind: median_frequency, power: 0.5, least: 0.6, most: 1.2}"
 SHORT = ("training.epochs=1", "report.every=9", "report.pictures=1")
@@ -72,7 +71,7 @@ loss:
 """
     config = parse_config(text, "test")
     training = build.dataset(config.data, "training")
-    resolved = balanced(config, training)
+    resolved = build.balanced(config, build.census(config, training))
     assert isinstance(config.loss, SumLoss)
     assert isinstance(resolved.loss, SumLoss)
     assert resolved.loss.terms[2:] == config.loss.terms[2:]
@@ -85,7 +84,8 @@ loss:
     assert "loss.terms.3.kind: dice instead of lovasz" in config_differences(
         config, parse_config(text.replace("{kind: dice}", "{kind: lovasz}"), "test")
     )
-    assert balanced(resolved, training) == resolved
+    assert build.census(resolved, training) is None
+    assert build.balanced(resolved, None) == resolved
     assert build.loss(resolved.loss, training.labels)
     with pytest.raises(InputError, match=r"loss\.terms\.0\.class_weights\.values: auto"):
         build.loss(config.loss, training.labels)
@@ -97,6 +97,7 @@ data: {kind: synthetic, training_images: 3, height: 32, width: 32}
 loss: {class_weights: {kind: median_frequency, power: 0.35, least: 0.35, most: 3.0}}
 """
     config = parse_config(text, "test")
-    values = values_of(balanced(config, build.dataset(config.data, "training")))
+    training = build.dataset(config.data, "training")
+    values = values_of(build.balanced(config, build.census(config, training)))
     assert len(values) == 150
     assert all(isinstance(value, float) and 0.35 <= value <= 3 for value in values)
