@@ -39,3 +39,10 @@ def test_everything_public_can_be_imported() -> None:
 def test_the_reference_is_what_the_code_says() -> None:
     script = runpy.run_path(str(ROOT / "docs" / "make_reference.py"))
     assert script["TARGET"].read_text(encoding="utf-8") == script["reference"](), "run `make docs`"
+
+
+def test_every_field_of_transform_is_explained() -> None:
+    from sceneparse.config import TransformConfig
+
+    text = (ROOT / "docs" / "augmentation.md").read_text(encoding="utf-8")
+    assert [name for name in TransformConfig.model_fields if f"`{name}`" not in text] == []

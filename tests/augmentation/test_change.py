@@ -136,3 +136,13 @@ def test_a_scaled_cut_needs_the_shorter_side_that_its_scale_asks_for() -> None:
         assert needed[0] == needed[1]
         # The part of a picture of that shorter side is as large as the square.
         assert crop.height * needed[0] == pytest.approx(64, rel=0.02)
+
+
+@pytest.mark.parametrize("scale", [0.0001, 1000.0])
+def test_no_scale_needs_a_picture_without_pixels(scale: float) -> None:
+    transform = Transform(32, Augmentation(scale=(scale, scale)), 0, 255)
+    image = np.full((30, 40, 3), 9, np.uint8)
+    sample = Sample(image, np.zeros((30, 40), np.uint8), "dark")
+    change = transform.change(0, 0)
+    assert min(transform.smallest(change)) >= 1
+    assert (transform(sample, change).mask == 0).any()

@@ -206,3 +206,17 @@ def test_a_crop_is_counted_in_the_pixels_that_come_out() -> None:
         out = cut_out(Sample(image, mask, "noise"), cut, Square(24, share, VOID), flip=False)
         np.testing.assert_array_equal(out.mask, expected)
         assert largest_share(out.mask, VOID) == share
+
+
+@pytest.mark.parametrize("name", list(GEOMETRIES))
+def test_pixels_may_lie_in_memory_in_any_way(name: str) -> None:
+    """Decoders give views that are reversed, and a cache views that nobody can write to."""
+    sample = painted((90, 120))
+    image, mask = sample.image[..., ::-1].copy()[..., ::-1], sample.mask.copy()
+    image.flags.writeable = mask.flags.writeable = False
+    transform = Transform(48, GEOMETRIES[name], 0, VOID)
+    for index in range(10):
+        change = transform.change(0, index)
+        out, plain = transform(Sample(image, mask, "view"), change), transform(sample, change)
+        np.testing.assert_array_equal(out.image, plain.image)
+        np.testing.assert_array_equal(out.mask, plain.mask)

@@ -91,7 +91,8 @@ class Cut(NamedTuple):
         width: In shares of the picture's width, or of its shorter side.
         of_shorter_side: Whether both are shares of the shorter side.
         places: Where it may lie: top and left in 0..1 of the room that it has.
-        angle: By which it is turned about its middle, in degrees, the picture then to the left.
+        angle: By which it is turned about its middle, in degrees; what is seen turns against the
+            clock.
     """
 
     height: float
@@ -112,7 +113,7 @@ class Cut(NamedTuple):
 
     def needed(self, size: int) -> tuple[int, int]:
         """Return the height and width of a picture of which the cut fills a square of a side."""
-        height, width = round(size / self.height), round(size / self.width)
+        height, width = max(1, round(size / self.height)), max(1, round(size / self.width))
         longer = max(height, width)
         return (longer, longer) if self.of_shorter_side else (height, width)
 
