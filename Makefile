@@ -3,10 +3,12 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 DATA ?=
+HOURS ?=
+NAMES ?=
 BENCH := .venv-bench
 BENCHMARKS := limits train_classic train_lite0 fused_loss evaluate_2100 confusion two_processes scaling
 
-.PHONY: install demo check test test-slow docs bench clean
+.PHONY: install demo check test test-slow docs bench accuracy what-helps clean
 install: $(VENV)/.installed
 
 $(VENV)/.installed: pyproject.toml constraints.txt
@@ -38,6 +40,15 @@ bench: $(BENCH)/.installed
 	set -e; for name in $(BENCHMARKS); do $(BENCH)/bin/python benchmarks/$$name.py; done
 	$(BENCH)/bin/python benchmarks/input.py $(if $(DATA),--data "$(DATA)")
 	$(BENCH)/bin/python benchmarks/table.py
+
+# A failed run is kept as such, and the tables are written all the same; an interrupted one ends here.
+accuracy: $(BENCH)/.installed
+	$(BENCH)/bin/python benchmarks/time_to_accuracy.py $(if $(DATA),--data "$(DATA)") || test $$? = 1
+	$(BENCH)/bin/python benchmarks/results_table.py
+
+what-helps: $(BENCH)/.installed
+	$(BENCH)/bin/python benchmarks/what_helps.py $(if $(DATA),--data "$(DATA)") $(if $(HOURS),--hours $(HOURS)) $(NAMES) || test $$? = 1
+	$(BENCH)/bin/python benchmarks/results_table.py
 
 $(BENCH)/.installed: pyproject.toml constraints.txt benchmarks/requirements.txt
 	test -x $(BENCH)/bin/python || $(PYTHON) -m venv $(BENCH)

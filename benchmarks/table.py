@@ -51,7 +51,7 @@ def tables(results: Path = RESULTS) -> str:
     rates = {row["metric"]: row["ours"] for row in limits}
     scaling = figures.pop("scaling", [])
     rows = [row for part in figures.values() for row in part]
-    parts = [*_machine([*limits, *rows, *scaling]), *_limits(limits), *_figures(rows, rates)]
+    parts = [*made_on([*limits, *rows, *scaling]), *_limits(limits), *_figures(rows, rates)]
     return "\n".join([*parts, *_scaling(scaling)])
 
 
@@ -82,7 +82,8 @@ def _read(results: Path, name: str) -> list[dict[str, Any]]:
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
 
 
-def _machine(rows: Rows) -> list[str]:
+def made_on(rows: Rows) -> list[str]:
+    """Say on which machines and from which commits results are."""
     machines = {json.dumps(row["machine"], sort_keys=True) for row in rows}
     commits = sorted({str(row["commit"]) for row in rows})
     lines: list[str] = []
@@ -103,7 +104,7 @@ def _limits(rows: Rows) -> list[str]:
     if not rows:
         return []
     cells = [[_LIMITS.get(row["metric"], row["metric"]), _measure(row, "ours")] for row in rows]
-    return [*_table(["limit of the machine", "at most"], cells), ""]
+    return [*markdown(["limit of the machine", "at most"], cells), ""]
 
 
 def _figures(rows: Rows, rates: dict[str, float]) -> list[str]:
@@ -123,7 +124,7 @@ def _figures(rows: Rows, rates: dict[str, float]) -> list[str]:
     ]
     notes = [f"`{row['benchmark']}`, {row['metric']}: {row['note']}" for row in rows if row["note"]]
     remarks = [f"- {note}." for note in dict.fromkeys(notes)]
-    return [*_table([*head, "of the limit"], cells), "", *remarks, ""]
+    return [*markdown([*head, "of the limit"], cells), "", *remarks, ""]
 
 
 def _scaling(rows: Rows) -> list[str]:
@@ -132,10 +133,11 @@ def _scaling(rows: Rows) -> list[str]:
     cells = [[row["metric"], f"{row['ours']:.2f}", _verdict(row)] for row in rows]
     limit = _number(rows[0]["theirs"])
     head = ["growth", "exponent", f"at most {limit}"]
-    return [*_table(head, cells), "", "![Growth of time and memory](images/scaling.png)", ""]
+    return [*markdown(head, cells), "", "![Growth of time and memory](images/scaling.png)", ""]
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """Lay out a table."""
     lines = [head, ["---"] * len(head), *rows]
     return ["| " + " | ".join(line) + " |" for line in lines]
 

@@ -1,0 +1,52 @@
+"""Write the tables of `docs/results.md` from `benchmarks/results/accuracy/*.json`.
+
+Run by `make accuracy` and `make what-helps`; a test holds the document against what this would
+write.
+"""
+
+import argparse
+from pathlib import Path
+
+from accuracy.helps_section import helps_section
+from accuracy.kept import read_results
+from accuracy.sitting import RESULTS
+from accuracy.time_section import time_section
+from machine import ROOT
+
+TARGET = ROOT / "docs" / "results.md"
+BEGIN, END = "<!-- written by make accuracy: begin -->", "<!-- written by make accuracy: end -->"
+
+
+def document(old: str, results: Path = RESULTS) -> str:
+    """Return the document with its tables written anew.
+
+    Args:
+        old: The document as it is, with both markers.
+        results: Folder of the JSON.
+    """
+    before, _, rest = old.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return f"{before}{BEGIN}\n\n{tables(results)}\n{END}{after}"
+
+
+def tables(results: Path = RESULTS) -> str:
+    """Return both sections as Markdown."""
+    kept = read_results(results)
+    lines = [*time_section(kept), *helps_section(kept)]
+    if not lines:
+        return "No results yet: `make accuracy` and `make what-helps` write them.\n"
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Write the document."""
+    options = argparse.ArgumentParser(description="Write the tables of docs/results.md.")
+    options.add_argument("--results", type=Path, default=RESULTS, help="folder of the JSON")
+    chosen = options.parse_args()
+    text = document(TARGET.read_text(encoding="utf-8"), chosen.results)
+    TARGET.write_text(text, encoding="utf-8")
+    print(f"{TARGET.name}: written")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,266 @@
+"""The benchmarks of accuracy keep what they find, go on where they were, and say what is known."""
+
+import argparse
+import csv
+import importlib
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from sceneparse.comparison import compare_files
+from sceneparse.errors import InputError
+
+ROOT = Path(__file__).parents[1]
+FOLDER = ROOT / "benchmarks"
+
+
+@pytest.fixture
+def bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Import files of `benchmarks/` as its scripts do, and forget them afterwards."""
+    monkeypatch.syspath_prepend(FOLDER)
+    known = set(sys.modules)
+
+    def imported(name: str) -> ModuleType:
+        return importlib.import_module(name)
+
+    yield imported
+    for name in set(sys.modules) - known:
+        if str(getattr(sys.modules[name], "__file__", "")).startswith(str(FOLDER)):
+            del sys.modules[name]
+
+
+@pytest.fixture(scope="module")
+def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("data") / "scenes"
+    size = ("--width", "64", "--height", "48")
+    command = ["data", "synth", str(root), "--images", "12", "--validation", "4", *size]
+    subprocess.run([sys.executable, "-m", "sceneparse", *command], check=True, capture_output=True)
+    return root
+
+
+def test_every_change_is_a_config_of_its_own(bench: Any, tmp_path: Path) -> None:
+    questions, helps = bench("accuracy.questions"), bench("what_helps")
+    changes = [change for question in questions.QUESTIONS for change in question.changes]
+    assert len(questions.QUESTIONS) <= 12
+    assert len({change.name for change in (questions.BASE, *changes)}) == len(changes) + 1
+    place = bench("accuracy.runs").Bench(helps.CONFIG, tmp_path, tmp_path)
+    base = place.asked((), 0)
+    found = [place.asked(change.overrides, 0) for change in changes]
+    assert len({config.model_dump_json() for config in (base, *found)}) == len(changes) + 1
+    for change, config in zip(changes, found, strict=True):
+        if not change.trains:
+            assert config.model_copy(update={"inference": base.inference}) == base
+
+
+def test_held_out_pictures_depend_on_their_names_alone(
+    bench: Any, scenes: Path, tmp_path: Path
+) -> None:
+    view = tmp_path / "view"
+    bench("accuracy.held_out").held_out_view(scenes, view, 4)
+    names = {
+        (kind, split): {path.stem for path in (view / kind / split).iterdir()}
+        for kind in ("images", "annotations")
+        for split in ("training", "validation")
+    }
+    assert names["images", "validation"] == names["annotations", "validation"]
+    assert names["images", "training"] == names["annotations", "training"]
+    assert len(names["images", "validation"]) == 4
+    whole = {path.stem for path in (scenes / "images" / "training").iterdir()}
+    assert names["images", "training"] == whole - names["images", "validation"]
+    again = tmp_path / "again"
+    bench("accuracy.held_out").held_out_view(view, again, 1)
+    # The next one in the same order, although there are fewer pictures.
+    bench("accuracy.held_out").held_out_view(scenes, view, 5)
+    (more,) = (path.stem for path in (again / "images" / "validation").iterdir())
+    found = {path.stem for path in (view / "images" / "validation").iterdir() if path.is_file()}
+    assert found == {*names["images", "validation"], more}
+    with pytest.raises(InputError, match="hold out fewer"):
+        bench("accuracy.held_out").held_out_view(scenes, view, 12)
+
+
+def test_what_helps_is_kept_once_and_a_crash_is_told(
+    bench: Any, scenes: Path, tmp_path: Path
+) -> None:
+    helps = bench("what_helps")
+    options = argparse.Namespace(
+        data=scenes,
+        work=tmp_path / "work",
+        out=tmp_path / "results",
+        quick=True,
+        names=["flip"],
+        seeds=1,
+        hours=None,
+    )
+    options.work.mkdir()
+    assert helps.run_all(options)
+    paths = [tmp_path / "results" / f"{name}-0.json" for name in ("base", "flip")]
+    compared = compare_files(*paths)
+    assert compared.pictures == 4
+    text = paths[0].read_text(encoding="utf-8")
+    assert str(tmp_path) not in text
+    run = json.loads(text)["run"]
+    assert run["command"].startswith("sceneparse train configs/ade20k/ablation.yaml ")
+    assert run["training_s"] > 0
+
+    before = [path.stat().st_mtime_ns for path in paths]
+    assert helps.run_all(options)
+    assert [path.stat().st_mtime_ns for path in paths] == before
+
+    place = bench("accuracy.runs").Bench(helps.CONFIG, scenes, options.work, helps.QUICK)
+    broken = bench("accuracy.questions").Change("faster", "", ("model.encoder=nothing",))
+    assert not helps.answered(place, broken, 0, options.out)
+    kept = json.loads((options.out / "faster-0.json").read_text(encoding="utf-8"))
+    assert "timm has no model `nothing`" in kept["run"]["failure"]
+    assert not helps.record_of(place, broken, 0).is_kept(options.out), "it is tried again"
+    text = bench("results_table").tables(options.out)
+    assert "timm has no model `nothing`" in text
+    assert "mirrored too" in text
+
+
+def test_an_interrupted_run_is_gone_on_with(
+    bench: Any, rectangles_config: Path, rectangles_root: Path, tmp_path: Path
+) -> None:
+    epochs = 6
+    always = ("model.width=2", f"training.epochs={epochs}", "report.every=100")
+    code = f"""
+import sys
+from pathlib import Path
+from accuracy.runs import Bench
+from accuracy.sitting import ended
+bench = Bench(Path({str(rectangles_config)!r}), Path({str(rectangles_root)!r}),
+              Path({str(tmp_path)!r}), {always!r})
+sys.exit(ended(lambda: bench.train("run", (), 0) is None))
+"""
+    command = [sys.executable, "-c", code]
+    process = subprocess.Popen(command, cwd=FOLDER, stderr=subprocess.DEVNULL)
+    metrics = tmp_path / "run-0" / "metrics.csv"
+    deadline = time.monotonic() + 120
+    while not (metrics.exists() and metrics.read_text().count("\n") >= 2):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(60) == 130
+    assert 2 <= metrics.read_text().count("\n") <= epochs, "it was interrupted"
+
+    runs = bench("accuracy.runs")
+    place = runs.Bench(rectangles_config, rectangles_root, tmp_path, always)
+    place.train("run", (), 0)
+    epochs_done = [row["epoch"] for row in csv.DictReader(metrics.read_text().splitlines())]
+    assert epochs_done == [str(epoch) for epoch in range(1, epochs + 1)]
+    assert "from step" in (tmp_path / "run-0.log").read_text()
+    assert runs.training_seconds(place.folder("run", 0)) > 0
+
+
+def test_an_epoch_that_was_interrupted_counts_whole(bench: Any, tmp_path: Path) -> None:
+    folder = bench("accuracy.runs").RunFolder(tmp_path)
+    folder.timing.write_text("train_s,pictures_per_s\n10,8\n2,10\n20,4\n")
+    assert bench("accuracy.runs").training_seconds(folder) == pytest.approx(10 + 8 + 20)
+
+
+def keep(bench: Any, results: Path, name: str, seed: int, right: NDArray[np.int64]) -> None:
+    """Keep made-up scores of two classes, of which every picture has 100 pixels."""
+    pictures = [
+        {
+            "name": str(number),
+            "ids": [1, 2],
+            "right": [int(own), 90],
+            "predicted": [int(own) + 10, 190 - int(own)],
+            "true": [100, 100],
+        }
+        for number, own in enumerate(right)
+    ]
+    union = 110 * len(right) + np.array([0, 190 * len(right) - right.sum() - 90 * len(right)])
+    document = {
+        "miou": float((right.sum() / union[0] + 90 * len(right) / union[1]) / 2),
+        "pixel_accuracy": float((right + 90).mean() / 200),
+        **dict.fromkeys(("mean_accuracy", "fwiou", "classes_absent", "loss"), 0),
+        "pictures": len(right),
+        "resize": "",
+        "per_picture": pictures,
+        "per_class": [{"id": place, "name": str(place)} for place in (1, 2)],
+    }
+    scores = results / "scores.made"
+    scores.write_text(json.dumps(document))
+    record = bench("accuracy.records").Record("what_helps", name, seed, {}, "")
+    record.keep(results, scores, {"training_s": 10 + seed, "evaluation_s": 1})
+
+
+def test_changes_are_sorted_by_worth_and_words_fit_the_seeds(bench: Any, tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    for seed in range(3):
+        right = random.integers(40, 60, 50)
+        keep(bench, tmp_path, "base", seed, right)
+        keep(bench, tmp_path, "ema", seed, right + random.integers(5, 9, 50))
+        keep(bench, tmp_path, "dice", seed, right + random.permutation([-3, 3] * 25))
+        if seed == 0:
+            keep(bench, tmp_path, "lite2", seed, right + 25)
+            keep(bench, tmp_path, "faster", seed, right - random.integers(5, 9, 50))
+    text = bench("results_table").tables(tmp_path)
+    rows = [line for line in text.splitlines() if line.startswith("| ") and "**" in line]
+    means = [row.removesuffix(" |").rpartition(" | ")[2] for row in rows]
+    assert means == [
+        "helps with one seed; more than another seed changes",
+        "helps, with every seed",
+        "no difference that these pictures show",
+        "hurts with one seed; more than another seed changes",
+    ]
+    assert "3 seeds: mIoU" in text
+    assert "Not run yet: `weights`" in text
+
+
+def test_the_mean_over_seeds_is_that_of_each(bench: Any, tmp_path: Path) -> None:
+    random = np.random.default_rng(1)
+    for seed in range(2):
+        for name in ("base", "ema"):
+            keep(bench, tmp_path, name, seed, random.integers(40, 90, 20))
+    gains = bench("accuracy.gains")
+    paths = [
+        {seed: tmp_path / f"{name}-{seed}.json" for seed in range(2)} for name in ("base", "ema")
+    ]
+    found = gains.gain(*paths)
+    assert found.miou.gain.value == pytest.approx(np.mean(found.of_each))
+    one = gains.gain({0: paths[0][0]}, {0: paths[1][0]})
+    direct = compare_files(paths[0][0], paths[1][0]).differences
+    assert one.miou == direct.miou
+    assert gains.gain({0: paths[0][0]}, {1: paths[1][1]}) is None
+
+
+def test_a_peer_learns_and_is_scored_until_the_time_is_over(
+    bench: Any, scenes: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("segmentation_models_pytorch")
+    clock = bench("time_to_accuracy")
+    place = bench("accuracy.runs").Bench(clock.CONFIG, scenes, tmp_path, clock.QUICK)
+    race = clock.Race(place, 0.01, 32, 4)
+    record = race.record("smp_adamw", 0)
+    record.keep(tmp_path, *clock.theirs(race, "smp_adamw", 0))
+    kept = json.loads(record.path(tmp_path).read_text(encoding="utf-8"))
+    assert kept["run"]["wall_s"] >= 0.6
+    assert kept["run"]["pictures_seen"] == 4 * kept["run"]["steps"] > 0
+    assert len(kept["per_picture"]) == 4
+
+
+def test_committed_results_are_small_and_name_no_folder() -> None:
+    for path in (FOLDER / "results" / "accuracy").glob("*.json"):
+        text = path.read_text(encoding="utf-8")
+        assert len(text) < 200_000, path.name
+        run = json.loads(text)["run"]
+        assert f"{run['name']}-{run['seed']}" == path.stem
+        assert str(ROOT) not in text
+
+
+def test_the_document_shows_the_results(bench: Any) -> None:
+    table = bench("results_table")
+    text = table.TARGET.read_text(encoding="utf-8")
+    assert table.document(text) == text, "run `.venv-bench/bin/python benchmarks/results_table.py`"
