@@ -26,8 +26,9 @@ check: install
 	$(BIN)/lint-imports
 	$(BIN)/typos
 
+# A process per core, each with one thread: the work of most tests is too small for more.
 test: install
-	$(BIN)/python -m pytest -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile -m "not slow"
 
 test-slow: install
 	$(BIN)/python -m pytest -m slow
