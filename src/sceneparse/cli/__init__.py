@@ -8,7 +8,18 @@ from typing import Annotated
 import typer
 
 from sceneparse import __version__
-from sceneparse.cli import bench, compare, data, describe, predict, score, train, tune, weights
+from sceneparse.cli import (
+    bench,
+    compare,
+    data,
+    describe,
+    plan,
+    predict,
+    score,
+    train,
+    tune,
+    weights,
+)
 from sceneparse.errors import InputError, ToldElsewhere
 from sceneparse.processes import find_place
 
@@ -38,6 +49,7 @@ def _options(
 
 
 app.command()(train.demo)
+app.command()(plan.plan)
 app.command()(train.train)
 app.command()(score.evaluate)
 app.command()(predict.predict)

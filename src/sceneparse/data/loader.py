@@ -17,6 +17,9 @@ from sceneparse.data.dataset import Dataset, Sample
 from sceneparse.data.sampling import epoch_order
 from sceneparse.labels import Mask
 
+# How far threads read ahead.
+BATCHES_AHEAD = 3
+
 Input = TypeVar("Input")
 Output = TypeVar("Output")
 
@@ -102,7 +105,7 @@ class Loader:
     def batches(self, first_step: int, last_step: int) -> Generator[Batch]:
         """Yield the batches of steps `first_step .. last_step - 1`."""
         indices = (index for step in range(first_step, last_step) for index in self.indices(step))
-        ahead = 3 * self.batch_size
+        ahead = BATCHES_AHEAD * self.batch_size
         samples = prefetched(self._sample, indices, threads=self.threads, ahead=ahead)
         for _ in range(first_step, last_step):
             yield stacked([next(samples) for _ in range(self.batch_size)])

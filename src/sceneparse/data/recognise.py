@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sceneparse.data.ade20k import ade20k, ade20k_split
 from sceneparse.data.ade20k_full import ade20k_full, ade20k_full_split
@@ -24,10 +24,14 @@ class Layout(NamedTuple):
     Attributes:
         open: Opens a split of it below a root.
         split_at: Where the files of a split lie below a root, or its list.
+        kind: What a config calls it.
+        options: What a config says beside, for what lies below a root.
     """
 
     open: Callable[[Path, str], PairedFiles]
     split_at: Callable[[Path, str], Path]
+    kind: str
+    options: Callable[[Path], dict[str, Any]] = lambda _: {}
 
     def splits(self, root: Path) -> tuple[str, ...]:
         """Return which of training and validation are there."""
@@ -77,15 +81,23 @@ def _camvid32(root: Path, split: str) -> PairedFiles:
     return camvid(root, split, 32)
 
 
+def _voc2012_options(root: Path) -> dict[str, Any]:
+    return {"augmented": has_augmented(root)}
+
+
+def _camvid32_options(_: Path) -> dict[str, Any]:
+    return {"classes": 32}
+
+
 # What is meant where nothing else fits: it says what it misses.
-_ADE20K = Layout(ade20k, ade20k_split)
+_ADE20K = Layout(ade20k, ade20k_split, "ade20k")
 # Of two that fit, the first one is meant: VOC 2010 has the lists of both of its uses.
 _LAYOUTS = (
-    Layout(cityscapes, cityscapes_split),
-    Layout(pascal_context, pascal_context_split),
-    Layout(_voc2012, voc2012_split),
-    Layout(coco_stuff, coco_stuff_split),
-    Layout(camvid, camvid11_split),
-    Layout(_camvid32, camvid32_split),
-    Layout(ade20k_full, ade20k_full_split),
+    Layout(cityscapes, cityscapes_split, "cityscapes"),
+    Layout(pascal_context, pascal_context_split, "pascal_context"),
+    Layout(_voc2012, voc2012_split, "voc2012", _voc2012_options),
+    Layout(coco_stuff, coco_stuff_split, "coco_stuff"),
+    Layout(camvid, camvid11_split, "camvid"),
+    Layout(_camvid32, camvid32_split, "camvid", _camvid32_options),
+    Layout(ade20k_full, ade20k_full_split, "ade20k_full"),
 )

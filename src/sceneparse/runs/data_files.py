@@ -1,9 +1,12 @@
-"""Where the files of a data set are that a command names: by its folder, or by a config."""
+"""Which data set a command names: by its folder, or by a config."""
 
 from pathlib import Path
 
-from sceneparse.config import Ade20kData, FolderData, SyntheticData
+from pydantic import TypeAdapter
+
+from sceneparse.config import Ade20kData, DataConfig, FolderData, SyntheticData
 from sceneparse.config.reading import read_config
+from sceneparse.data.dataset import PairedFiles
 from sceneparse.data.recognise import Layout, published
 from sceneparse.errors import InputError
 from sceneparse.published import published_split
@@ -35,4 +38,21 @@ def data_at(path: Path) -> tuple[Path, Layout | None]:
             root = data.root.expanduser()
             found = published(root) if root.is_dir() else None
             split_at = found.split_at if found else lambda root, _: root / "absent"
-            return root, Layout(lambda root, split: published_split(data, split, root), split_at)
+
+            def opened(root: Path, split: str) -> PairedFiles:
+                return published_split(data, split, root)
+
+            return root, Layout(opened, split_at, data.kind)
+
+
+def data_config(root: Path) -> DataConfig:
+    """Return the config of what lies in a folder: a published data set, or one of one's own.
+
+    Raises:
+        InputError: If it is neither.
+    """
+    layout = published(root)
+    if layout is None:
+        return FolderData(kind="folder", root=root)
+    document = {"kind": layout.kind, "root": root, **layout.options(root)}
+    return TypeAdapter[DataConfig](DataConfig).validate_python(document)

@@ -1,0 +1,39 @@
+"""`plan`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from sceneparse.cli.output import console
+
+
+def plan(
+    data: Annotated[Path, typer.Argument(help="A published data set, or a folder of yours.")],
+    hours: Annotated[float, typer.Option(min=0.001, help="That the training is to take.")],
+    memory: Annotated[
+        float | None,
+        typer.Option(min=0.1, help="GiB that it may take.", show_default="what is free"),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="New config.", show_default="the folder's name.yaml")
+    ] = None,
+) -> None:
+    """Write a config that fits your pictures, your machine and your time, and say why.
+
+    Looks at the data, measures for about a minute, and starts from the best weights at hand.
+    """
+    from sceneparse.runs.plan import PlanOrder
+    from sceneparse.runs.plan import plan as make_plan
+
+    target = out or Path(f"{data.expanduser().resolve().name}.yaml")
+    planned = make_plan(PlanOrder(data, hours, memory, target), console)
+    table = Table(show_header=False)
+    for _ in range(3):
+        table.add_column(overflow="fold")
+    for row in planned.rows():
+        table.add_row(*row)
+    console.print(table)
+    console.print(planned.time(), soft_wrap=True)
+    console.print(f"written: {target}\n  sceneparse train {target}", soft_wrap=True)

@@ -1,0 +1,1 @@
+"""From the time that a user has to a config: functions of facts alone, nothing is measured here."""

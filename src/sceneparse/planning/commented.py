@@ -1,0 +1,66 @@
+"""A config as YAML that says why: what was decided first, with its reason, then the rest."""
+
+import textwrap
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from sceneparse.config import RunConfig
+
+WIDTH = 110
+
+
+def commented_yaml(config: RunConfig, reasons: Mapping[str, str], header: str) -> str:
+    """Write a config as the YAML that `parse_config` reads back, with comments.
+
+    Args:
+        config: The run, of which every field is written.
+        reasons: By dotted path of a field.
+        header: What stands above, line by line.
+
+    Raises:
+        ValueError: If there is a reason for what is no field.
+    """
+    document = config.model_dump(mode="json")
+    known = {
+        f"{name}.{key}"
+        for name, section in document.items()
+        for key in (section if isinstance(section, dict) else ())
+    }
+    unknown = set(reasons) - known
+    if unknown:
+        raise ValueError(f"reasons for what is no field: {', '.join(sorted(unknown))}")
+    lines = [f"# {line}".rstrip() for line in header.splitlines()]
+    for name, section in document.items():
+        if isinstance(section, dict):
+            lines += ["", f"{name}:", *_section(name, section, reasons)]
+        else:
+            lines += ["", f"{name}: {_flow(section)}"]
+    return "\n".join(lines) + "\n"
+
+
+def _section(name: str, section: Mapping[str, Any], reasons: Mapping[str, str]) -> list[str]:
+    keys = sorted(section, key=lambda key: key != "kind")
+    decided = [key for key in keys if f"{name}.{key}" in reasons]
+    lines: list[str] = []
+    for key in decided:
+        lines += _field(f"  {key}: {_flow(section[key])}", reasons[f"{name}.{key}"])
+    others = [key for key in keys if key not in decided]
+    if others and decided:
+        lines.append("  # nothing to decide:")
+    return lines + [f"  {key}: {_flow(section[key])}" for key in others]
+
+
+def _field(line: str, reason: str) -> list[str]:
+    """Put a reason beside a field, or above it where there is no room."""
+    beside = f"{line}  # {reason}"
+    if len(beside) <= WIDTH:
+        return [beside]
+    return [*textwrap.wrap(reason, WIDTH, initial_indent="  # ", subsequent_indent="  # "), line]
+
+
+def _flow(value: Any) -> str:
+    """Write a value in a line."""
+    text = yaml.safe_dump(value, default_flow_style=True, width=10**6, allow_unicode=True)
+    return text.removesuffix("\n").removesuffix("\n...")

@@ -1,0 +1,309 @@
+"""From facts to a whole config, with the reason of each choice beside it."""
+
+import math
+from typing import NamedTuple
+
+from sceneparse.config import (
+    AdamW,
+    CrossEntropyLoss,
+    InferenceConfig,
+    MedianFrequency,
+    OneCycle,
+    ReportConfig,
+    RunConfig,
+    TrainingConfig,
+    TransformConfig,
+)
+from sceneparse.planning.facts import SIDE_STEP, DataFacts, MachineFacts, Speed, Start
+from sceneparse.planning.length import Length
+from sceneparse.planning.sizes import GROWTH, Sizes
+from sceneparse.training.auto import REFERENCE_BATCH, fitting_parts
+
+# Steps below which smaller batches, and more of them, teach more.
+FEW_STEPS = 300
+SMALLEST_BATCH = 4
+# Passes after which a network has seen few pictures too often as they are.
+MANY_PASSES, FEW_PICTURES = 40, 500
+# Weights of the rarest class over that of the most frequent one, from where it is made up for.
+IMBALANCED = 10.0
+# Longer pictures are not squashed to a square.
+LONG = 2.2
+LARGEST_EMA = 0.998
+
+
+class Draft(NamedTuple):
+    """A config, and why it is as it is.
+
+    Attributes:
+        config: The run.
+        reasons: By dotted path; what has none is as it is by default.
+    """
+
+    config: RunConfig
+    reasons: dict[str, str]
+
+
+def draft(
+    data: DataFacts, machine: MachineFacts, start: Start, sizes: Sizes, speed: Speed
+) -> Draft:
+    """Decide all but the length of a run, which is measured with what is decided here.
+
+    Args:
+        data: What is learned.
+        machine: What computes.
+        start: The network.
+        sizes: Of the training pictures.
+        speed: For the memory that pictures take.
+    """
+    batch_size = chosen_batch(data.training, sizes.epochs)
+    parts = fitting_parts(batch_size, speed.at(sizes.size).picture_bytes, machine.memory_bytes)
+    transform, inference = _transform(data, sizes), _inference(data, sizes.size)
+    if machine.asked_bytes:
+        budget = max(16, min(inference.memory_budget_mb, int(machine.asked_bytes / 2**23)))
+        inference = inference.model_copy(update={"memory_budget_mb": budget})
+    config = RunConfig(
+        data=data.config,
+        model=start.model,
+        transform=transform,
+        loss=_loss(data),
+        optimizer=AdamW(
+            kind="adamw",
+            lr=_rate(batch_size, trained=start.is_trained),
+            encoder_factor=0.33 if start.is_trained else 1.0,
+        ),
+        schedule=OneCycle(kind="one_cycle"),
+        training=TrainingConfig(
+            epochs=sizes.epochs,
+            batch_size=batch_size,
+            accumulation=parts,
+            precision=machine.precision,
+            memory_format=machine.memory_format,
+            compile="off",
+            device=machine.device,
+            threads=machine.threads,
+            processes=1,
+            ema=ema_of(sizes.epochs * data.training // batch_size),
+        ),
+        inference=inference,
+    )
+    return Draft(config, _reasons(config, data, machine, start, sizes))
+
+
+def trial(data: DataFacts, start: Start, size: int) -> RunConfig:
+    """Return a run whose pictures are measured; of what is left open the machine decides."""
+    return RunConfig(
+        data=data.config,
+        model=start.model,
+        transform=_transform(data, Sizes(size, None, 1, 1)),
+        optimizer=AdamW(kind="adamw"),
+        training=TrainingConfig(
+            batch_size=chosen_batch(data.training, FEW_STEPS), compile="off", ema=LARGEST_EMA
+        ),
+        inference=_inference(data, size),
+        report=ReportConfig(every=2),
+    )
+
+
+def finished(plan: Draft, length: Length, total_steps: int) -> Draft:
+    """Put the length of the run in."""
+    first = length.first_size
+    config = plan.config.model_copy(
+        update={
+            "transform": plan.config.transform.model_copy(update={"first_size": first}),
+            "training": plan.config.training.model_copy(
+                update={
+                    "epochs": length.epochs,
+                    "validate_every": length.validate_every,
+                    "ema": ema_of(total_steps),
+                }
+            ),
+            "report": ReportConfig(every=length.report_every),
+        }
+    )
+    drawn = f"{length.drawings} drawings" if length.drawings else "only the first and the last one"
+    reasons = plan.reasons | {
+        "training.epochs": f"{total_steps} steps: what fits into the time at the measured pace",
+        "training.validate_every": f"{length.validations} validations: about a tenth of the time "
+        "at most",
+        "training.ema": "an average over about a tenth of the steps scores better than the last "
+        "weights",
+        "report.every": f"{drawn}: about a twentieth of the time at most",
+    }
+    growing = ("transform.first_size", "transform.growth")
+    if first is None:
+        reasons = {path: reason for path, reason in reasons.items() if path not in growing}
+        reasons["transform.first_size"] = "too few epochs, or pictures too small, for it to pay"
+    return Draft(config, reasons)
+
+
+def chosen_batch(pictures: int, epochs: int) -> int:
+    """Return the pictures of a step: the reference batch, or fewer where there would be few steps.
+
+    A small data set keeps at least four steps in an epoch, where it has as many pictures.
+    """
+    batch = REFERENCE_BATCH
+    while batch > SMALLEST_BATCH and (
+        pictures < 4 * batch or epochs * pictures < FEW_STEPS * batch
+    ):
+        batch //= 2
+    return batch if pictures >= batch else 2
+
+
+def ema_of(steps: int) -> float | None:
+    """Return the decay of an average over at most a tenth of the steps; none for a few steps."""
+    return min(LARGEST_EMA, round(1 - 10 / steps, 3)) if steps >= 100 else None
+
+
+def inference_size(size: int, short_side: int) -> int:
+    """Return the side for predictions: cuts show things larger than whole pictures of the size."""
+    largest = SIDE_STEP * math.ceil(short_side / SIDE_STEP)
+    return max(size, min(largest, SIDE_STEP * round(1.15 * size / SIDE_STEP)))
+
+
+def _transform(data: DataFacts, sizes: Sizes) -> TransformConfig:
+    colors = {"brightness": 0.3, "contrast": 0.2, "saturation": 0.3}
+    sided = any(side in name.lower().split() for name in data.class_names for side in _SIDES)
+    more = (
+        {"rotation": 10.0, "hue": 0.05, "blur": 0.1, "noise": 0.1} if _repeats(data, sizes) else {}
+    )
+    if data.ratio < LONG:
+        cut = {"crop": 0.5, "aspect": 1.33}
+    else:
+        cut = {"scale": (0.75, 1.5), "short_side": sizes.size}
+    return TransformConfig.model_validate(
+        {
+            "size": sizes.size,
+            "first_size": sizes.first_size,
+            "growth": GROWTH,
+            **cut,
+            "flip": 0.0 if sided else 0.5,
+            **colors,
+            **more,
+        }
+    )
+
+
+_SIDES = ("left", "right")
+
+
+def _repeats(data: DataFacts, sizes: Sizes) -> bool:
+    return sizes.epochs >= MANY_PASSES and data.training < FEW_PICTURES
+
+
+def _inference(data: DataFacts, size: int) -> InferenceConfig:
+    if data.ratio >= LONG:
+        return InferenceConfig(resize="keep_ratio", size=size)
+    return InferenceConfig(resize="squash", size=inference_size(size, data.short_side))
+
+
+def _loss(data: DataFacts) -> CrossEntropyLoss:
+    if data.imbalance < IMBALANCED:
+        return CrossEntropyLoss()
+    weights = MedianFrequency(kind="median_frequency", power=0.35, least=0.35, most=3.0)
+    return CrossEntropyLoss(class_weights=weights)
+
+
+def _rate(batch_size: int, *, trained: bool) -> float:
+    """Return the learning rate: of the reference batch, by the root of the batch's share of it."""
+    return round((0.003 if trained else 0.001) * math.sqrt(batch_size / REFERENCE_BATCH), 5)
+
+
+def _reasons(
+    config: RunConfig, data: DataFacts, machine: MachineFacts, start: Start, sizes: Sizes
+) -> dict[str, str]:
+    passes = f"{sizes.wanted} passes over {data.training} pictures"
+    size = f"the largest that leaves time for about {passes}; "
+    if sizes.epochs < sizes.wanted:
+        size = f"there is no time for {passes}, so smaller pictures; "
+    if config.transform.size >= min(data.short_side, 512):
+        size = "nothing larger is worth trying; "
+    size += f"the pictures have {data.width}×{data.height}"
+    return {
+        "data.kind": "told by what is in the folder",
+        "data.root": f"{data.training} pictures to train on, {data.validation} to validate on, "
+        f"{len(data.class_names)} classes",
+        **_reasons_of_model(start),
+        "transform.size": size,
+        **_reasons_of_transform(config.transform, data, sizes),
+        **_reasons_of_learning(config, data, start),
+        **_reasons_of_machine(config, machine),
+    }
+
+
+def _reasons_of_model(start: Start) -> dict[str, str]:
+    # What is as it is by default needs no reason.
+    fields = start.model.model_fields_set - {"weights"}
+    why = "what these weights belong to" if start.is_trained else "small enough for this device"
+    return {
+        "model.kind": "a U-Net",
+        "model.weights": start.reason,
+        **dict.fromkeys((f"model.{field}" for field in fields - {"kind"}), why),
+    }
+
+
+def _reasons_of_transform(config: TransformConfig, data: DataFacts, sizes: Sizes) -> dict[str, str]:
+    cut = "cuts of the picture: things in other sizes and places"
+    reasons = {
+        "transform.first_size": "the first epochs cost a fraction of the time",
+        "transform.growth": "over the first half of the epochs",
+        "transform.flip": "mirrored pictures look as real"
+        if config.flip
+        else "off: classes of yours tell left from right",
+    }
+    if data.ratio < LONG:
+        reasons |= {"transform.crop": cut, "transform.aspect": "and of other proportions"}
+    else:
+        reasons |= {
+            "transform.scale": cut,
+            "transform.short_side": "long pictures keep their ratio",
+        }
+    colors = ("brightness", "contrast", "saturation")
+    reasons |= dict.fromkeys((f"transform.{name}" for name in colors), "photos vary in light")
+    if _repeats(data, sizes):
+        often = f"{data.training} pictures are seen very often: they are changed more"
+        names = ("rotation", "hue", "blur", "noise")
+        reasons |= dict.fromkeys((f"transform.{name}" for name in names), often)
+    return reasons
+
+
+def _reasons_of_learning(config: RunConfig, data: DataFacts, start: Start) -> dict[str, str]:
+    training = config.training
+    spread = f"classes differ by {data.imbalance:.0f} in how often they occur"
+    batch = "the batch of the usual recipes"
+    if training.batch_size != REFERENCE_BATCH:
+        batch = "smaller than the usual 16, for more steps"
+    reasons = {
+        "loss.kind": "the usual one" if data.imbalance < IMBALANCED else f"weighted: {spread}",
+        "optimizer.kind": "forgives a learning rate that is not tuned",
+        "optimizer.lr": f"for batches of {training.batch_size}, by the square root of it",
+        "schedule.kind": "ends at a low rate in whatever time there is",
+        "training.batch_size": batch,
+    }
+    if data.imbalance >= IMBALANCED:
+        reasons["loss.class_weights"] = f"{spread}; a power below 1 makes up for a part of it"
+    if start.is_trained:
+        reasons["optimizer.encoder_factor"] = "the encoder knows most of what it needs"
+    return reasons
+
+
+def _reasons_of_machine(config: RunConfig, machine: MachineFacts) -> dict[str, str]:
+    parts = config.training.accumulation
+    limit = "--memory" if machine.asked_bytes else "the free memory"
+    whole = "the whole batch fits" if parts == 1 else f"in {parts} parts the batch fits"
+    squash = "squashed as the training pictures are"
+    if config.inference.resize != "squash":
+        squash = "long pictures would be bent too much in a square"
+    reasons = {
+        "training.accumulation": f"{whole} into {limit}",
+        "training.precision": machine.measured or "what this device computes",
+        "training.memory_format": "measured at the same time",
+        "training.compile": "takes minutes, and was not measured",
+        "training.device": "what was measured on",
+        "training.threads": "what was measured with",
+        "training.processes": "what was measured with; more share the same steps",
+        "inference.resize": squash,
+        "inference.size": "things look as large as in the cuts of training, on average",
+    }
+    if machine.asked_bytes:
+        reasons["inference.memory_budget_mb"] = "an eighth of --memory at most"
+    return reasons

