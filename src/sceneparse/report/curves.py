@@ -62,7 +62,7 @@ def training_history(metrics_csv: Path, out: Path) -> None:
         )
         canvas = FigureCanvasAgg(figure)
         (loss, miou), (accuracy, rate) = figure.subplots(2, 2)
-        _draw_pair(loss, history, "loss", "loss")
+        _draw_pair(loss, history, "loss", "loss (of validation: cross-entropy)")
         _draw_pair(miou, history, "miou", "mIoU")
         _draw_pair(accuracy, history, "pixel_accuracy", "pixel accuracy")
         _draw_rate(rate, history)
