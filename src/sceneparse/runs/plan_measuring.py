@@ -27,7 +27,6 @@ from sceneparse.runs.pace import Pace, pace
 from sceneparse.runs.recording_costs import recording_costs
 from sceneparse.runs.training_pace import run_to_measure
 from sceneparse.training.auto import MEMORY_SHARE, Plan, fitting_parts, step_bytes
-from sceneparse.training.balance import counts_classes
 
 # The larger of the two sizes that are measured: others lie on the straight line through both.
 LARGE = 224
@@ -108,7 +107,7 @@ def measured_parts(config: RunConfig, data: DataFacts, machine: Machine, seconds
     """
     # Its classes are counted when it starts, once, and not each time that a pace is measured.
     found = pace(config.model_copy(update={"loss": CrossEntropyLoss()}), _within(EXACT, seconds))
-    counting_s = data.count_s if counts_classes(config) else 0.0
+    counting_s = data.count_s if build.needs_census(config) else 0.0
     return Parts(
         step_s=found.step_s,
         steps_per_epoch=found.steps_per_epoch,
