@@ -9,11 +9,12 @@ from tests.conftest import write_rectangles
 from tests.published import OBJECTS, WRITERS
 
 from sceneparse import build
+from sceneparse.config import Ade20kFullData, FolderData
 from sceneparse.config.reading import read_config
 from sceneparse.data.packed import Packed
 from sceneparse.errors import InputError
 from sceneparse.runs.cache import CacheOrder, cache_data
-from sceneparse.runs.data_files import data_at
+from sceneparse.runs.data_files import data_at, data_config
 from sceneparse.runs.inspect import inspect_data
 
 
@@ -81,3 +82,18 @@ def test_a_folder_that_is_no_data_set_says_what_is_in_it(tmp_path: Path) -> None
     WRITERS["voc2012"](tmp_path / "VOCdevkit" / "VOC2012")
     with pytest.raises(InputError, match=r"VOCdevkit: no data set that is .*: VOC2012; give"):
         inspect_data(tmp_path / "VOCdevkit", quiet())
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_a_folder_tells_the_config_of_its_data(name: str, tmp_path: Path) -> None:
+    truth = WRITERS[name](tmp_path / "data")
+    found = data_config(tmp_path / "data")
+    assert found.kind == {"camvid11": "camvid", "camvid32": "camvid"}.get(name, name)
+    if isinstance(found, Ade20kFullData):
+        found = found.model_copy(update={"min_images": 1})
+    for split in ("training", "validation"):
+        assert len(build.dataset(found, split)) == len(truth[split])
+
+
+def test_a_folder_of_ones_own_tells_its_config(rectangles_root: Path) -> None:
+    assert data_config(rectangles_root) == FolderData(kind="folder", root=rectangles_root)

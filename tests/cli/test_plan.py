@@ -1,0 +1,91 @@
+"""`plan`, as a user runs it, and the run that comes of it."""
+
+import csv
+import re
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sceneparse.config import EncoderUNetModel
+from sceneparse.config.reading import read_config
+from sceneparse.planning.commented import commented_yaml
+from tests.cli.conftest import COMMAND, Cli
+
+HOURS = "0.02"
+
+
+@pytest.fixture(scope="module")
+def planned(rectangles_root: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """The config that `plan` writes for the rectangles, and what it prints."""
+    folder = tmp_path_factory.mktemp("plan")
+    done = subprocess.run(
+        [COMMAND, "plan", str(rectangles_root), "--hours", HOURS, "--out", "plan.yaml"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=280,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder / "plan.yaml", done.stdout
+
+
+def test_the_config_is_trained_as_it_is(
+    planned: tuple[Path, str], cli: Cli, tmp_path: Path
+) -> None:
+    path, _ = planned
+    # As many epochs as were planned would take the minute that was asked for.
+    done = cli("train", path, "training.epochs=2", "--out", "run")
+    assert done.returncode == 0, done.stderr
+    rows = list(csv.DictReader((tmp_path / "run" / "metrics.csv").read_text().splitlines()))
+    assert len(rows) == 2
+    # Nothing was left to be measured when it started.
+    assert "measured, in ms" not in done.stdout
+    asked = read_config(path).model_dump(exclude={"training": {"epochs"}})
+    ran = read_config(tmp_path / "run" / "config.yaml").model_dump(exclude={"training": {"epochs"}})
+    assert ran == asked
+
+
+def test_the_steps_follow_the_pace_that_was_measured(planned: tuple[Path, str]) -> None:
+    path, _ = planned
+    config, text = read_config(path), path.read_text()
+    found = re.search(r"Measured: (\d+) ms per step of (\d+) pictures, (\d+) steps", text)
+    assert found
+    step_ms, batch_size, steps = map(int, found.groups())
+    assert config.training.batch_size == batch_size == 4
+    assert steps == 6
+    assert f"{config.training.epochs * steps} steps: what fits" in text
+    share = re.search(r"training (\d+)%", text)
+    assert share
+    # Of the time asked for, within what is rounded in a text.
+    expected = int(share[1]) / 100 * float(HOURS) * 3_600_000
+    assert config.training.epochs * steps * step_ms == pytest.approx(expected, rel=0.15)
+
+
+def test_the_file_says_why(planned: tuple[Path, str]) -> None:
+    path, printed = planned
+    config, text = read_config(path), path.read_text()
+    assert isinstance(config.model, EncoderUNetModel)
+    assert config.model.weights == "imagenet"
+    assert config.transform.size == 64
+    assert f"epochs: {config.training.epochs}  # " in text
+    assert "24 pictures to train on, 6 to validate on, 4 classes" in text
+    assert "sceneparse train plan.yaml" in printed
+    assert commented_yaml(config, {}, "").count("\n") < text.count("\n")
+
+
+def test_a_plan_that_cannot_be_made_is_told(
+    rectangles_root: Path, fails: Callable[..., str], tmp_path: Path
+) -> None:
+    (tmp_path / "mine.yaml").write_text("seed: 1\n")
+    message = fails("plan", rectangles_root, "--hours", "1", "--out", "mine.yaml")
+    assert "mine.yaml: is there already" in message
+    assert (tmp_path / "mine.yaml").read_text() == "seed: 1\n"
+    message = fails("plan", tmp_path / "nowhere", "--hours", "1")
+    assert "nowhere: no such folder" in message
+    message = fails("plan", rectangles_root, "--hours", "0.001", "--out", "short.yaml")
+    assert "--hours 0.001: too short" in message
+    assert "give at least --hours 0.00" in message
+    assert not (tmp_path / "short.yaml").exists()

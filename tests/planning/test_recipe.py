@@ -1,0 +1,160 @@
+"""Every choice of a plan is for a reason, and stands in a file that says it."""
+
+from typing import Any
+
+import pytest
+import yaml
+
+from sceneparse.config import FolderData, MedianFrequency, RunConfig, UNetModel
+from sceneparse.config.reading import parse_config
+from sceneparse.planning.commented import commented_yaml
+from sceneparse.planning.facts import DataFacts, MachineFacts, Start
+from sceneparse.planning.length import chosen_length
+from sceneparse.planning.recipe import (
+    Draft,
+    chosen_batch,
+    draft,
+    ema_of,
+    finished,
+    inference_size,
+)
+from sceneparse.planning.sizes import Sizes, chosen_sizes
+from tests.planning.facts import PARTS, START, data, machine, speed
+
+
+def planned(
+    facts: DataFacts | None = None,
+    computes: MachineFacts | None = None,
+    start: Start = START,
+    seconds: float = 7200,
+) -> Draft:
+    facts, computes = facts or data(), computes or machine()
+    sizes = chosen_sizes(facts, speed(), PARTS.costs, seconds, computes.memory_bytes)
+    length = chosen_length(sizes, PARTS, speed(), seconds)
+    drafted = draft(facts, computes, start, sizes, speed())
+    return finished(drafted, length, length.epochs * PARTS.steps_per_epoch)
+
+
+SCRATCH = Start(UNetModel(width=16), "nothing is installed")
+PLANS = {
+    "usual": planned(),
+    "short": planned(seconds=600),
+    "from scratch": planned(start=SCRATCH),
+    "imbalanced": planned(data(imbalance=200.0)),
+    "long pictures": planned(data(width=2000)),
+    "left and right": planned(data(class_names=("left eye", "right eye"))),
+    "few pictures": planned(data(training=30, validation=5)),
+    "little memory": planned(computes=machine(memory_bytes=2e8, asked_bytes=1.5e9)),
+}
+
+
+@pytest.mark.parametrize("plan", PLANS.values(), ids=PLANS)
+def test_the_file_is_read_back_as_the_very_same_config(plan: Draft) -> None:
+    text = commented_yaml(plan.config, plan.reasons, "a header\nof two lines")
+    assert parse_config(text, "plan.yaml") == plan.config
+    document = yaml.safe_load(text)
+    assert document == plan.config.model_dump(mode="json")
+    assert text.startswith("# a header\n# of two lines\n")
+    joined = " ".join(text.replace("#", " ").split())
+    assert all(" ".join(reason.split()) in joined for reason in plan.reasons.values())
+
+
+@pytest.mark.parametrize("plan", PLANS.values(), ids=PLANS)
+def test_all_that_is_not_as_by_default_has_a_reason(plan: Draft) -> None:
+    default = RunConfig(data=FolderData(kind="folder", root="x")).model_dump(mode="json")
+    for section, fields in plan.config.model_dump(mode="json").items():
+        if not isinstance(fields, dict):
+            assert fields == default[section]
+            continue
+        for key, value in fields.items():
+            usual = type(getattr(plan.config, section)).model_fields[key].default
+            assert value == plain(usual) or f"{section}.{key}" in plan.reasons, (section, key)
+
+
+def plain(value: Any) -> Any:
+    """Return a default as JSON has it."""
+    if isinstance(value, tuple):
+        return list(value)
+    return value.model_dump(mode="json") if hasattr(value, "model_dump") else value
+
+
+def test_a_value_with_signs_of_yaml_comes_back() -> None:
+    root = "a: #b, [c] ‘é’ 'off'"
+    config = RunConfig(data=FolderData(kind="folder", root=root))
+    assert parse_config(commented_yaml(config, {}, ""), "plan.yaml") == config
+
+
+def test_a_reason_for_what_is_no_field_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"model\.size"):
+        commented_yaml(RunConfig(), {"model.size": "why"}, "")
+
+
+def test_nothing_is_left_to_be_measured_again() -> None:
+    training = planned().config.training.model_dump()
+    assert "auto" not in training.values()
+
+
+def test_weights_at_hand_decide_the_learning_rate() -> None:
+    trained, scratch = PLANS["usual"].config, PLANS["from scratch"].config
+    assert trained.optimizer.lr == pytest.approx(0.003)
+    assert trained.optimizer.encoder_factor == pytest.approx(0.33)
+    assert scratch.optimizer.lr == pytest.approx(0.001)
+    assert scratch.optimizer.encoder_factor == 1
+
+
+def test_classes_are_weighted_where_they_differ_much() -> None:
+    loss = PLANS["imbalanced"].config.loss
+    rule = MedianFrequency(kind="median_frequency", power=0.35, least=0.35, most=3.0)
+    assert getattr(loss, "class_weights", None) == rule
+    assert getattr(PLANS["usual"].config.loss, "class_weights", "") is None
+
+
+def test_pictures_are_changed_by_what_they_are() -> None:
+    assert PLANS["left and right"].config.transform.flip == 0
+    assert PLANS["usual"].config.transform.flip == 0.5
+    assert PLANS["few pictures"].config.transform.rotation > 0
+    assert PLANS["usual"].config.transform.rotation == 0
+    wide = PLANS["long pictures"].config
+    assert wide.inference.resize == "keep_ratio"
+    assert wide.transform.scale is not None
+
+
+def test_memory_is_spared_by_parts_of_a_batch() -> None:
+    little, usual = PLANS["little memory"].config, PLANS["usual"].config
+    assert little.training.batch_size == usual.training.batch_size == 16
+    parts, size = little.training.accumulation, little.transform.size
+    assert isinstance(parts, int)
+    assert parts > 1
+    assert -(-16 // parts) * speed().at(size).picture_bytes <= 2e8
+    assert little.inference.memory_budget_mb < usual.inference.memory_budget_mb
+
+
+@pytest.mark.parametrize(
+    ("pictures", "epochs", "batch"),
+    [(20_000, 4, 16), (800, 20, 16), (200, 18, 8), (40, 500, 8), (24, 500, 4), (3, 500, 2)],
+)
+def test_the_batch_is_smaller_where_steps_would_be_few(
+    pictures: int, epochs: int, batch: int
+) -> None:
+    assert chosen_batch(pictures, epochs) == batch
+
+
+def test_an_average_forgets_within_a_tenth_of_the_steps() -> None:
+    assert ema_of(50) is None
+    assert ema_of(500) == pytest.approx(0.98)
+    assert ema_of(10**6) == pytest.approx(0.998)
+
+
+def test_predictions_are_no_larger_than_pictures() -> None:
+    assert inference_size(224, 1000) == 256
+    assert inference_size(224, 230) == 256
+    assert inference_size(224, 224) == 224
+    assert inference_size(64, 48) == 64
+
+
+def test_growth_without_a_first_size_is_no_reason() -> None:
+    sizes = Sizes(128, None, 20, 20)
+    length = chosen_length(sizes, PARTS, speed(), 3600)
+    plan = finished(draft(data(), machine(), START, sizes, speed()), length, 1000)
+    assert plan.config.transform.first_size is None
+    assert "transform.growth" not in plan.reasons
