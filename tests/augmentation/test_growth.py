@@ -22,6 +22,7 @@ def test_the_side_grows_evenly_from_the_first_to_the_last(
     sides = [Growth(first, last, epochs).size_at(epoch) for epoch in range(epochs + 3)]
     assert sides == sorted(sides)
     assert set(sides[epochs - 1 :]) == {last}
+    assert Growth(first, last, epochs).sizes == sorted(set(sides[:epochs]))
     if epochs > 1:
         assert sides[0] == first or last - first < 32
     for epoch, side in enumerate(sides[: epochs - 1]):

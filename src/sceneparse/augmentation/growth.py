@@ -20,6 +20,11 @@ class Growth:
     size: int
     epochs: int
 
+    @property
+    def sizes(self) -> list[int]:
+        """All sides that there are, growing."""
+        return sorted({self.size_at(epoch) for epoch in range(max(1, self.epochs))})
+
     def size_at(self, epoch: int) -> int:
         """Return the side in an epoch, counted from 0: linear in it, in steps of 32 pixels."""
         if epoch >= self.epochs - 1:

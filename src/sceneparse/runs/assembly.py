@@ -109,6 +109,10 @@ def assemble(
     predictor = build.predictor(state.kept, labels, config.inference, plan.precision, fabric.device)
     network: nn.Module = segmenter
     if plan.compiled:
+        if growth:
+            # Each size may be compiled by itself, and those of two parts of a batch may differ.
+            limit = max(torch.compiler.config.recompile_limit, 2 * len(growth.sizes))
+            torch.compiler.config.recompile_limit = limit
         network = cast("nn.Module", torch.compile(segmenter))
         # It already works piece by piece, and would only break the graph in more places.
         loss.forward = cast("Any", torch.compiler.disable(loss.forward))

@@ -17,7 +17,7 @@ from sceneparse.training.trials import MemoryFormat, Way, fastest, measured, pos
 
 # The total batch of the usual ADE20K recipes; more would change what the learning rate means.
 REFERENCE_BATCH = 16
-# Compiling takes minutes, which only many steps win back.
+# Compiling takes minutes, for each size of growing pictures, which only many steps win back.
 _STEPS_WORTH_COMPILING = 2000
 # Of the free memory, what a step may take: the rest is for the system and for temporary tensors.
 MEMORY_SHARE = {"cpu": 0.4, "cuda": 0.7, "mps": 0.4}
@@ -123,7 +123,9 @@ def resolve(
     compiled = asked.compile == "on"
     if asked.compile == "auto":
         steps = asked.epochs * max(1, len(training) // batch_size)
-        compiled = device.type == "cuda" and steps >= _STEPS_WORTH_COMPILING
+        growth = build.growth(config.transform, asked.epochs)
+        times_compiled = len(growth.sizes) if growth else 1
+        compiled = device.type == "cuda" and steps >= times_compiled * _STEPS_WORTH_COMPILING
     return Plan(
         device=device,
         precision=precision,
