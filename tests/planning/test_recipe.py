@@ -1,5 +1,6 @@
 """Every choice of a plan is for a reason, and stands in a file that says it."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -61,7 +62,7 @@ def test_the_file_is_read_back_as_the_very_same_config(plan: Draft) -> None:
 
 @pytest.mark.parametrize("plan", PLANS.values(), ids=PLANS)
 def test_all_that_is_not_as_by_default_has_a_reason(plan: Draft) -> None:
-    default = RunConfig(data=FolderData(kind="folder", root="x")).model_dump(mode="json")
+    default = RunConfig(data=FolderData(kind="folder", root=Path("x"))).model_dump(mode="json")
     for section, fields in plan.config.model_dump(mode="json").items():
         if not isinstance(fields, dict):
             assert fields == default[section]
@@ -79,7 +80,7 @@ def plain(value: Any) -> Any:
 
 
 def test_a_value_with_signs_of_yaml_comes_back() -> None:
-    root = "a: #b, [c] ‘é’ 'off'"
+    root = Path("a: #b, [c] ‘é’ 'off'")
     config = RunConfig(data=FolderData(kind="folder", root=root))
     assert parse_config(commented_yaml(config, {}, ""), "plan.yaml") == config
 
