@@ -19,7 +19,7 @@ from sceneparse.config.loss import (
     SumLoss,
     TverskyLoss,
 )
-from sceneparse.config.model import EncoderUNetModel, ModelConfig, UNetModel
+from sceneparse.config.model import EncoderUNetModel, ModelConfig, PointHeadModel, UNetModel
 from sceneparse.config.optimization import (
     Adam,
     AdamW,
@@ -95,6 +95,7 @@ __all__ = [
     "PascalContextData",
     "PixelLossSection",
     "Plateau",
+    "PointHeadModel",
     "Poly",
     "PublishedDataConfig",
     "RefinementConfig",
