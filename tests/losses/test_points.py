@@ -57,10 +57,13 @@ def test_the_loss_is_the_mean_over_labelled_places_times_the_valid_pixels() -> N
     coarse = head(at[:, :, None])[:, :, 0]
     hidden = at
     for layer in point_head.layers:
+        assert isinstance(layer, nn.Conv1d)
+        assert layer.bias is not None
         hidden = F.relu(
             torch.einsum("bkp,ok->bop", torch.cat([hidden, coarse], 1), layer.weight[..., 0])
             + layer.bias[:, None]
         )
+    assert point_head.predictor.bias is not None
     logits = (
         torch.einsum(
             "bkp,ok->bop", torch.cat([hidden, coarse], 1), point_head.predictor.weight[..., 0]

@@ -46,6 +46,7 @@ from sceneparse.config.refinement import (
     DenseCrfRefinement,
     GuidedFilterRefinement,
     NoRefinement,
+    PointHeadRefinement,
     RefinementConfig,
 )
 from sceneparse.config.run import (
@@ -96,6 +97,7 @@ __all__ = [
     "PixelLossSection",
     "Plateau",
     "PointHeadModel",
+    "PointHeadRefinement",
     "Poly",
     "PublishedDataConfig",
     "RefinementConfig",

@@ -1,5 +1,7 @@
 """A head that says at single places what the classes are."""
 
+from typing import cast
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -35,13 +37,22 @@ class PointHead(nn.Module):
             [nn.Conv1d(before + num_classes, width, 1) for before in widths[:-1]]
         )
         self.predictor = nn.Conv1d(widths[-1] + num_classes, num_classes, 1)
-        for layer in self.layers:
-            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
-            nn.init.zeros_(layer.bias)
-        nn.init.normal_(self.predictor.weight, std=0.001)
-        nn.init.zeros_(self.predictor.bias)
         with torch.no_grad():
+            for name, parameter in self.named_parameters():
+                if name.endswith("bias"):
+                    parameter.zero_()
+                else:
+                    nn.init.kaiming_normal_(parameter, nonlinearity="relu")
+            nn.init.normal_(self.predictor.weight, std=0.001)
             self.predictor.weight[:, -num_classes:, 0] += torch.eye(num_classes)
+
+    @property
+    def place_bytes(self) -> int:
+        """Memory that predicting takes for each place: input and output of the widest layer."""
+        return 4 * max(2 * layer.in_channels + layer.out_channels for layer in self._convolutions())
+
+    def _convolutions(self) -> list[nn.Conv1d]:
+        return [*(cast("nn.Conv1d", layer) for layer in self.layers), self.predictor]
 
     def forward(self, features: Tensor, coarse: Tensor) -> Tensor:
         """Compute logits `(B, C, P)` of places.
