@@ -29,7 +29,10 @@ inference: {{size: 32}}
 
 # Group normalisation, which depends on the weights alone, and batch normalisation.
 GROUP = "{width: 4, normalization: group}"
-BATCH = "{kind: encoder_unet, encoder: test_efficientnet, weights: none, decoder_channels: [8]}"
+BATCH = (
+    "{kind: encoder_unet, encoder: test_efficientnet, weights: none, decoder_channels: [8], "
+    "point_head: {width: 16, points: 64}}"
+)
 
 
 def made(root: Path, network: str, precision: str) -> Assembly:

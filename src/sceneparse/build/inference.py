@@ -11,11 +11,15 @@ from sceneparse.config import (
     GuidedFilterRefinement,
     InferenceConfig,
     NoRefinement,
+    PointHeadRefinement,
 )
-from sceneparse.inference.backend import Backend
+from sceneparse.errors import InputError
+from sceneparse.inference.backend import Backend, PointBackend
 from sceneparse.inference.backends.torch import TorchBackend
+from sceneparse.inference.backends.torch_points import TorchPointBackend
 from sceneparse.inference.dense_crf import DenseCrf
 from sceneparse.inference.guided_filter import GuidedFilter
+from sceneparse.inference.point_refinement import PointRefinement
 from sceneparse.inference.predictor import Predictor
 from sceneparse.inference.refinement import Refinement
 from sceneparse.inference.resize import Resize
@@ -33,32 +37,44 @@ def predictor(
     precision: Precision,
     device: torch.device,
 ) -> Predictor:
-    """Make the way from pixels to mask around a network that is on its device."""
-    backend = TorchBackend(
-        segmenter,
-        labels,
-        (segmenter.network.input_stride, segmenter.network.output_stride),
-        device,
-        partial(autocast, precision, device),
-        inference.memory_budget_mb,
-    )
+    """Make the way from pixels to mask around a network that is on its device.
+
+    Raises:
+        InputError: If a point head is asked for and there is none.
+    """
+    network, point_head = segmenter.network, segmenter.point_head
+    strides = network.input_stride, network.output_stride
+    within, budget = partial(autocast, precision, device), inference.memory_budget_mb
+    if point_head is None:
+        backend = TorchBackend(segmenter, labels, strides, device, within, budget)
+    else:
+        sizes = network.head.in_channels, point_head.place_bytes
+        backend = TorchPointBackend(segmenter, labels, strides, device, within, budget, *sizes)
     return predictor_around(backend, labels, inference)
 
 
 def predictor_around(backend: Backend, labels: Labels, inference: InferenceConfig) -> Predictor:
-    """Make the way from pixels to mask around a network in whatever runtime."""
+    """Make the way from pixels to mask around a network in whatever runtime.
+
+    Raises:
+        InputError: If a point head is asked for and there is none.
+    """
     return Predictor(
         backend,
         labels,
         resize(inference),
         inference.batch_size,
         views_of(inference.scales, flip=inference.flip),
-        refinement(inference, backend.output_stride),
+        refinement(inference, backend),
     )
 
 
-def refinement(config: InferenceConfig, stride: int) -> Refinement | None:
-    """Make what follows the edges of a photo, for a network with this output stride."""
+def refinement(config: InferenceConfig, backend: Backend) -> Refinement | PointRefinement | None:
+    """Make what follows the edges of a photo, for a network.
+
+    Raises:
+        InputError: If that is a point head, and it has none.
+    """
     most_bytes = config.memory_budget_mb * 2**20
     match config.refine:
         case NoRefinement():
@@ -67,7 +83,14 @@ def refinement(config: InferenceConfig, stride: int) -> Refinement | None:
             return GuidedFilter(radius, epsilon, most_bytes)
         case DenseCrfRefinement() as crf:
             fields = crf.model_dump(exclude={"kind"})
-            return DenseCrf(stride=stride, most_bytes=most_bytes, **fields)
+            return DenseCrf(stride=backend.output_stride, most_bytes=most_bytes, **fields)
+        case PointHeadRefinement(points=points, steps=steps):
+            if not isinstance(backend, PointBackend):
+                raise InputError(
+                    "inference.refine.kind: point_head, but the model has none; train one with "
+                    "model.point_head={}, or refine with guided_filter or dense_crf"
+                )
+            return PointRefinement(backend, points, steps, most_bytes)
         case _:
             assert_never(config.refine)
 

@@ -9,9 +9,11 @@ from sceneparse.config import (
     ModelConfig,
     UNetModel,
 )
+from sceneparse.losses.points import PointLoss
 from sceneparse.models.encoder import Encoder
 from sceneparse.models.encoder_unet import DecoderOptions, EncoderUNet
-from sceneparse.models.segmenter import Segmenter
+from sceneparse.models.point_head import PointHead
+from sceneparse.models.segmenter import Points, Segmenter
 from sceneparse.models.unet import UNet
 
 
@@ -47,9 +49,20 @@ def segmenter(config: ModelConfig, num_classes: int) -> Segmenter:
                     dropout=config.dropout,
                 ),
             )
-            return Segmenter(network, encoder.mean, encoder.std)
+            points = _points(config, network.head.in_channels, num_classes)
+            return Segmenter(network, encoder.mean, encoder.std, points)
         case _:
             assert_never(config)
+
+
+def _points(config: EncoderUNetModel, channels: int, num_classes: int) -> Points | None:
+    asked = config.point_head
+    if asked is None:
+        return None
+    return Points(
+        PointHead(channels, num_classes, asked.width, asked.layers),
+        PointLoss(asked.points, asked.oversampling, asked.importance, asked.weight),
+    )
 
 
 def untrained(config: ModelConfig) -> ModelConfig:

@@ -19,7 +19,7 @@ from sceneparse.config.loss import (
     SumLoss,
     TverskyLoss,
 )
-from sceneparse.config.model import EncoderUNetModel, ModelConfig, UNetModel
+from sceneparse.config.model import EncoderUNetModel, ModelConfig, PointHeadModel, UNetModel
 from sceneparse.config.optimization import (
     Adam,
     AdamW,
@@ -47,6 +47,7 @@ from sceneparse.config.refinement import (
     DenseCrfRefinement,
     GuidedFilterRefinement,
     NoRefinement,
+    PointHeadRefinement,
     RefinementConfig,
 )
 from sceneparse.config.run import (
@@ -96,6 +97,8 @@ __all__ = [
     "PascalContextData",
     "PixelLossSection",
     "Plateau",
+    "PointHeadModel",
+    "PointHeadRefinement",
     "Poly",
     "PublishedDataConfig",
     "RefinementConfig",

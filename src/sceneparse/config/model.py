@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, NonNegativeFloat, PositiveInt
 
 from sceneparse.config.section import Section
 
@@ -31,6 +31,26 @@ class UNetModel(Section):
     """What training starts from: `none`, random numbers; `bundled`; a run folder or a file."""
     normalization: Literal["batch", "group"] = "batch"
     """`batch`, over the whole batch of all processes; `group`, which does not depend on it."""
+
+
+class PointHeadModel(Section):
+    """A head for single places, and what it learns by (PointRend, Kirillov et al., 2020).
+
+    Predictions use it with `inference.refine.kind=point_head`.
+    """
+
+    width: int = Field(default=256, ge=1, le=4096)
+    """Channels of each hidden layer."""
+    layers: int = Field(default=3, ge=1, le=16)
+    """Number of hidden layers."""
+    points: PositiveInt = 2048
+    """Places of each training picture that it learns from."""
+    oversampling: float = Field(default=3.0, ge=1, le=100)
+    """So many times as many are drawn, of which the least sure ones are taken."""
+    importance: float = Field(default=0.75, ge=0, le=1)
+    """Share of the places that are taken so; the others are anywhere."""
+    weight: NonNegativeFloat = 1.0
+    """What its loss counts beside the other; the training loss then contains it."""
 
 
 class EncoderUNetModel(Section):
@@ -61,6 +81,9 @@ class EncoderUNetModel(Section):
     training loss then contains them. 0: none."""
     dropout: float = Field(default=0.0, ge=0, lt=1)
     """Probability that a channel is hidden from the head in training."""
+    point_head: PointHeadModel | None = None
+    """A head for the places at which the upsampled logits are not sure; `{}` for one as it is
+    usual."""
     freeze_stages: int = Field(default=0, ge=0, le=32)
     """Encoder stages, shallowest first, that stay as they are; they cost no backward pass."""
     freeze_norm: bool = False

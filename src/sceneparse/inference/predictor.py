@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sceneparse.inference.backend import Backend, Counts, LabelMap
-from sceneparse.inference.refinement import Refinement, refined
+from sceneparse.inference.point_refinement import PointRefinement, Seen
+from sceneparse.inference.refinement import Refined, Refinement, refined
 from sceneparse.inference.resize import CoveredLogits, Resize
 from sceneparse.inference.views import View, logits_over_views, views_text
 from sceneparse.labels import Labels, Mask
@@ -57,7 +58,7 @@ class Predictor:
         resize: Resize,
         batch_size: int = 1,
         views: Sequence[View] = (View(),),
-        refinement: Refinement | None = None,
+        refinement: Refinement | PointRefinement | None = None,
     ) -> None:
         """Put them together.
 
@@ -67,7 +68,8 @@ class Predictor:
             resize: How pictures are sized for it.
             batch_size: Pictures that go through it together when a data set is scored.
             views: What it sees of each picture; what it says is averaged.
-            refinement: Moves what it says to the edges of the photo, if anything does.
+            refinement: Moves what it says to the edges of the photo, if anything does, or asks it
+                again where it is not sure.
         """
         self.backend = backend
         self.labels = labels
@@ -91,22 +93,35 @@ class Predictor:
 
         Pictures that the network sees at the same size go through it together.
         """
-        answers = self._seen(images)
         return [
-            self._score(answer, image, truth)
-            for answer, image, truth in zip(answers, images, truths, strict=True)
+            self._score(seen, image, truth)
+            for seen, image, truth in zip(self._seen(images), images, truths, strict=True)
         ]
 
-    def _seen(self, images: Sequence[NDArray[np.uint8]]) -> list[CoveredLogits]:
-        return logits_over_views(images, self.backend, self.resize, self.views)
+    def _seen(self, images: Sequence[NDArray[np.uint8]]) -> list[Seen]:
+        if isinstance(self.refinement, PointRefinement):
+            return self.refinement.seen(images, self.resize, self.views)
+        answers = logits_over_views(images, self.backend, self.resize, self.views)
+        return [Seen(answer) for answer in answers]
 
-    def _label_map(self, answer: CoveredLogits, image: NDArray[np.uint8]) -> LabelMap:
+    def _answer(self, seen: Seen, image: NDArray[np.uint8]) -> CoveredLogits | Refined:
+        match self.refinement:
+            case None:
+                return seen.answer
+            case PointRefinement() as points:
+                return points(seen, (image.shape[0], image.shape[1]))
+            case refinement:
+                return refined(seen.answer, image, refinement)
+
+    def _label_map(self, seen: Seen, image: NDArray[np.uint8]) -> LabelMap:
         size = (image.shape[0], image.shape[1])
-        if self.refinement is None:
-            return self.backend.label_map(*answer, size)
-        return refined(answer, image, self.refinement).label_map(self.backend, size, self.labels)
+        answer = self._answer(seen, image)
+        if isinstance(answer, Refined):
+            return answer.label_map(self.backend, size, self.labels)
+        return self.backend.label_map(*answer, size)
 
-    def _score(self, answer: CoveredLogits, image: NDArray[np.uint8], truth: Mask) -> Counts:
-        if self.refinement is None:
-            return self.backend.score(*answer, truth)
-        return refined(answer, image, self.refinement).score(self.backend, truth, self.labels)
+    def _score(self, seen: Seen, image: NDArray[np.uint8], truth: Mask) -> Counts:
+        answer = self._answer(seen, image)
+        if isinstance(answer, Refined):
+            return answer.score(self.backend, truth, self.labels)
+        return self.backend.score(*answer, truth)

@@ -6,7 +6,7 @@ tensor; but of those a picture holds about ten, and only these are refined.
 """
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,6 +91,27 @@ def refined(answer: CoveredLogits, image: NDArray[np.uint8], refinement: Refinem
     What the other classes had together is spread over them evenly, so that the result is a
     distribution over all classes, and its cross-entropy finite.
     """
+    kept = occurring(answer)
+    return Refined(log(refinement(kept.probabilities, image)), kept.classes, kept.left_out)
+
+
+class Occurring(NamedTuple):
+    """The classes that occur in a picture.
+
+    Attributes:
+        probabilities: `(K, h, w)`, each sum over the classes 1; their cells take up the whole
+            picture and nothing beyond.
+        classes: Train id of each, int64 `(K,)`.
+        left_out: Probability of each other class, the same everywhere; 0 if there is none.
+    """
+
+    probabilities: NDArray[np.float32]
+    classes: NDArray[np.int64]
+    left_out: float
+
+
+def occurring(answer: CoveredLogits) -> Occurring:
+    """Choose the classes that occur: those with something to decide."""
     probabilities = softmax(answer.logits)
     classes = np.flatnonzero(probabilities.max(axis=(1, 2)) >= LEAST_PROBABILITY)
     classes = np.union1d(classes, probabilities.argmax(axis=0))
@@ -99,7 +120,7 @@ def refined(answer: CoveredLogits, image: NDArray[np.uint8], refinement: Refinem
     others = len(probabilities) - len(classes)
     # Above 0 even if rounding says that nothing is left.
     left_out = max(1 - float(total.mean()), 1e-6) / others if others else 0.0
-    return Refined(log(refinement(kept / total, image)), classes, left_out)
+    return Occurring(kept / total, classes, left_out)
 
 
 def _filling_the_picture(

@@ -60,17 +60,24 @@ def logits_over_views(
         return logits_of_each(images, backend, resize, views[0].scale)
     means: list[CoveredLogits] = []
     for view in views:
-        seen = [np.ascontiguousarray(image[:, :: -1 if view.mirrored else 1]) for image in images]
-        answers = logits_of_each(seen, backend, resize, view.scale)
+        answers = logits_of_view(images, backend, resize, view)
         means = means or [
             CoveredLogits(np.zeros_like(logits), covered) for logits, covered in answers
         ]
         for mean, answer in zip(means, answers, strict=True):
-            _add(mean, answer, mirrored=view.mirrored, share=1 / len(views))
+            add_view(mean, answer, mirrored=view.mirrored, share=1 / len(views))
     return [CoveredLogits(log(mean.logits), mean.covered) for mean in means]
 
 
-def _add(mean: CoveredLogits, answer: CoveredLogits, *, mirrored: bool, share: float) -> None:
+def logits_of_view(
+    images: Sequence[NDArray[np.uint8]], backend: Backend, resize: Resize, view: View
+) -> list[CoveredLogits]:
+    """Compute the logits of pictures as one view sees them, mirrored where it is."""
+    seen = [np.ascontiguousarray(image[:, :: -1 if view.mirrored else 1]) for image in images]
+    return logits_of_each(seen, backend, resize, view.scale)
+
+
+def add_view(mean: CoveredLogits, answer: CoveredLogits, *, mirrored: bool, share: float) -> None:
     """Add a view's share to the mean of the probabilities, on the grid of the mean."""
     rows, columns = mean.logits.shape[1:]
     part = resampled(

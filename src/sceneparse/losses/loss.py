@@ -68,12 +68,18 @@ class SegmentationLoss(nn.Module, ABC):
 
 
 class WeightedSum(nn.Module):
-    """Losses times their weights, added up; one softmax and one gradient serve all of them."""
+    """Losses times their weights, added up; one softmax and one gradient serve all of them.
+
+    Attributes:
+        losses: The terms.
+        ignore_index: Train id of void, of all of them.
+    """
 
     def __init__(self, losses: Sequence[SegmentationLoss]) -> None:
         """Choose the losses; they are computed tile by tile if all of them are."""
         super().__init__()
         self.losses = list(losses)
+        self.ignore_index = losses[0].ignore_index
 
     def forward(
         self, features: Tensor, head: nn.Conv2d, covered: tuple[float, float], target: Tensor

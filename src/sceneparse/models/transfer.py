@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from sceneparse.models.level import AUXILIARY
+from sceneparse.models.point_head import POINT_HEAD
 
 HEADS = ("network.head.", AUXILIARY)
 # Places that a message names one by one.
@@ -72,6 +73,9 @@ def transfer(
     """
     own = segmenter.state_dict()
     fitting = _fitting(own, tensors)
+    if list(class_names) != list(given_names):
+        # Its logits go in and out at every layer: it is of use for the same classes alone.
+        fitting = [name for name in fitting if not name.startswith(POINT_HEAD)]
     for name in fitting:
         own[name].copy_(tensors[name])
     pairs = _shared(class_names, given_names)

@@ -1,7 +1,7 @@
 """PyTorch as a backend."""
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Generator, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -56,14 +56,9 @@ class TorchBackend:
     @torch.inference_mode()
     def logits(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Compute logits `(B, C, h, w)` of pictures `(B, H, W, 3)`."""
-        batch = _tensor(images).to(self._device).permute(0, 3, 1, 2)
-        training = self._segmenter.training
-        self._segmenter.eval()
-        try:
-            with self._autocast():
-                logits: Tensor = self._segmenter(batch)
-        finally:
-            self._segmenter.train(training)
+        batch = as_tensor(images).to(self._device).permute(0, 3, 1, 2)
+        with evaluating(self._segmenter), self._autocast():
+            logits: Tensor = self._segmenter(batch)
         return logits.float().cpu().numpy()
 
     @torch.inference_mode()
@@ -85,7 +80,7 @@ class TorchBackend:
     ) -> Counts:
         """Decide at the size of the truth, tile by tile, and count."""
         size = (truth.shape[0], truth.shape[1])
-        target = _tensor(truth).to(self._device)
+        target = as_tensor(truth).to(self._device)
         if target.dtype == torch.uint16:
             # In which torch moves numbers, and computes hardly anything.
             target = target.int()
@@ -121,7 +116,18 @@ class TorchBackend:
             yield decision
 
 
-def _tensor(array: NDArray[np.generic]) -> Tensor:
+@contextmanager
+def evaluating(network: nn.Module) -> Generator[None]:
+    """Let a network predict inside the `with`, and afterwards go on with what it was doing."""
+    training = network.training
+    network.eval()
+    try:
+        yield
+    finally:
+        network.train(training)
+
+
+def as_tensor(array: NDArray[np.generic]) -> Tensor:
     """Share an array with torch, which wants it writable: pictures of a cache are not."""
     return torch.from_numpy(array if array.flags.writeable else array.copy())
 
