@@ -168,7 +168,9 @@ def test_an_epoch_that_was_interrupted_counts_whole(bench: Any, tmp_path: Path) 
     assert bench("accuracy.runs").training_seconds(folder) == pytest.approx(10 + 8 + 20)
 
 
-def keep(bench: Any, results: Path, name: str, seed: int, right: NDArray[np.int64]) -> None:
+def keep(
+    bench: Any, results: Path, name: str, seed: int, right: NDArray[np.int64], wall_s: float = 0
+) -> None:
     """Keep made-up scores of two classes, of which every picture has 100 pixels."""
     pictures = [
         {
@@ -192,8 +194,9 @@ def keep(bench: Any, results: Path, name: str, seed: int, right: NDArray[np.int6
     }
     scores = results / "scores.made"
     scores.write_text(json.dumps(document))
-    record = bench("accuracy.records").Record("what_helps", name, seed, {}, "")
-    record.keep(results, scores, {"training_s": 10 + seed, "evaluation_s": 1})
+    record = bench("accuracy.records").Record("what_helps", name, seed, {"minutes": 20}, "")
+    figures = {"training_s": 10 + seed, "evaluation_s": 1}
+    record.keep(results, scores, {**figures, "pictures_seen": 16, "wall_s": wall_s})
 
 
 def test_changes_are_sorted_by_worth_and_words_fit_the_seeds(bench: Any, tmp_path: Path) -> None:
@@ -217,6 +220,21 @@ def test_changes_are_sorted_by_worth_and_words_fit_the_seeds(bench: Any, tmp_pat
     ]
     assert "3 seeds: mIoU" in text
     assert "Not run yet: `weights`" in text
+
+
+def test_a_race_that_ours_left_too_late_is_said_not_to_hold(bench: Any, tmp_path: Path) -> None:
+    for seed in range(2):
+        keep(bench, tmp_path, "time_ours", seed, np.full(20, 80 + seed), wall_s=1199)
+        keep(bench, tmp_path, "time_smp", seed, np.full(20, 40), wall_s=1203)
+    text = bench("results_table").tables(tmp_path)
+    assert "## After 20 minutes" in text
+    assert "0.8525 (0.8500 to 0.8550)" in text
+    assert "0.6500 (0.6500 to 0.6500)" in text
+    assert "20:03 min" in text
+    assert "Not run yet: `smp.Unet`, AdamW" in text
+    assert "does not hold" not in text
+    keep(bench, tmp_path, "time_ours", 2, np.full(20, 80), wall_s=1201)
+    assert "(seed 2): this comparison does not hold" in bench("results_table").tables(tmp_path)
 
 
 def test_the_mean_over_seeds_is_that_of_each(bench: Any, tmp_path: Path) -> None:
