@@ -13,6 +13,7 @@ from sceneparse.config import (
     Ade20kData,
     EncoderUNetModel,
     FolderData,
+    NoRefinement,
     Plateau,
     RunConfig,
     UNetModel,
@@ -78,6 +79,22 @@ def test_overrides_make_sections_that_the_file_leaves_out(file: str) -> None:
 
 def test_the_last_of_two_overrides_holds() -> None:
     assert parse_config("", "run.yaml", ["seed=1", "seed=2"]).seed == 2
+
+
+def test_another_kind_keeps_what_both_have_and_forgets_the_rest() -> None:
+    text = """
+inference: {refine: {kind: guided_filter, radius: 2}}
+optimizer: {kind: sgd, lr: 0.1, momentum: 0.5}
+"""
+    kinds = ["inference.refine.kind=none", "optimizer.kind=adamw"]
+    stored = config_yaml(parse_config(text, "run.yaml"))
+    for written in (text, stored):
+        config = parse_config(written, "run.yaml", kinds)
+        assert config.inference.refine == NoRefinement()
+        assert isinstance(config.optimizer, AdamW)
+        assert config.optimizer.lr == 0.1
+    with pytest.raises(InputError, match=r"optimizer\.momentun: unknown key"):
+        parse_config(text.replace("momentum", "momentun"), "run.yaml", kinds)
 
 
 def test_overrides_take_whole_sections_lists_and_paths_with_an_equals_sign() -> None:

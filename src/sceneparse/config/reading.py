@@ -131,6 +131,21 @@ def _apply(document: dict[str, Any], override: str) -> None:
         place[keys[-1]] = yaml.safe_load(value)
     except (yaml.YAMLError, ValueError):
         place[keys[-1]] = value
+    if keys[-1] == "kind":
+        _forget_other_kinds(place, keys[:-1])
+
+
+def _forget_other_kinds(place: dict[str, Any], path: Sequence[str]) -> None:
+    """Drop the fields of a section that only other kinds of it have: what a run stores has all."""
+    sections: list[type[BaseModel]] = [RunConfig]
+    for key in path:
+        fields = [section.model_fields.get(key) for section in sections]
+        sections = [inner for field in fields if field for inner in _sections(field.annotation)]
+    chosen = [section for section in sections if _kind(section) == place["kind"]]
+    if chosen:
+        known = {name for section in sections for name in section.model_fields}
+        for name in known - chosen[0].model_fields.keys():
+            place.pop(name, None)
 
 
 def _explained(error: ValidationError, source: str) -> str:
