@@ -61,12 +61,16 @@ Result = dict[str, Any]
 class ExactCrossEntropy(torch.nn.Module):
     """Cross-entropy in the type of the features: the package's own computes in fp32."""
 
+    ignore_index = 255
+
     def forward(
         self, features: Tensor, head: torch.nn.Conv2d, covered: tuple[float, float], target: Tensor
     ) -> LossSum:
         logits = upsample(head(features), covered, (target.shape[1], target.shape[2]))
-        confusion = confusion_matrix(logits.argmax(1), target, head.out_channels, 255)
-        total = F.cross_entropy(logits, target.long(), ignore_index=255, reduction="sum")
+        confusion = confusion_matrix(logits.argmax(1), target, head.out_channels, self.ignore_index)
+        total = F.cross_entropy(
+            logits, target.long(), ignore_index=self.ignore_index, reduction="sum"
+        )
         return LossSum(total, confusion)
 
 
