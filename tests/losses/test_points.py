@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from sceneparse.losses.points import PointLoss
 from sceneparse.models.point_head import PointHead
-from sceneparse.points import ids_at, values_at
+from sceneparse.points import ids_at, logits_at, values_at
 
 COVERED = (4.5, 6.25)
 SIZE = (18, 25)
@@ -131,3 +131,24 @@ def test_mixed_precision_changes_it_little(dtype: torch.dtype) -> None:
         mixed = PointLoss(points=64)(features, (head, point_head), COVERED, target, 255)
     assert mixed.dtype == torch.float32
     torch.testing.assert_close(mixed, exact, rtol=0.02, atol=0)
+
+
+def test_a_disc_is_learned_that_no_upsampled_logits_can_draw() -> None:
+    torch.manual_seed(0)
+    # Where a cell is, and nothing else: a linear head can only cut along straight lines.
+    down, across = torch.meshgrid(torch.arange(6.0), torch.arange(6.0), indexing="ij")
+    features = (torch.stack([across, down]) / 2.5 - 1)[None]
+    rows, columns = torch.meshgrid(torch.arange(48.0), torch.arange(48.0), indexing="ij")
+    target = ((rows - 24) ** 2 + (columns - 20) ** 2 < 15**2).byte()[None]
+    head, point_head = nn.Conv2d(2, 2, 1), PointHead(2, 2, 32, 2)
+    optimizer = torch.optim.Adam([*head.parameters(), *point_head.parameters()], lr=0.01)
+    loss = PointLoss(points=128)
+    for _ in range(150):
+        optimizer.zero_grad()
+        total = loss(features, (head, point_head), (6, 6), target, 255)
+        (total / target.numel()).backward()
+        optimizer.step()
+    places = torch.stack([columns + 0.5, rows + 0.5], dim=-1).flatten(0, 1)[None] / 48
+    at = values_at(features, places, (6, 6))
+    right = point_head(at, logits_at(at, head)).argmax(dim=1) == target.flatten(1)
+    assert right.float().mean() > 0.97
