@@ -85,7 +85,3 @@ def test_a_plan_that_cannot_be_made_is_told(
     assert (tmp_path / "mine.yaml").read_text() == "seed: 1\n"
     message = fails("plan", tmp_path / "nowhere", "--hours", "1")
     assert "nowhere: no such folder" in message
-    message = fails("plan", rectangles_root, "--hours", "0.001", "--out", "short.yaml")
-    assert "--hours 0.001: too short" in message
-    assert "give at least --hours 0.00" in message
-    assert not (tmp_path / "short.yaml").exists()

@@ -11,7 +11,7 @@ from sceneparse.cli.output import console
 
 def plan(
     data: Annotated[Path, typer.Argument(help="A published data set, or a folder of yours.")],
-    hours: Annotated[float, typer.Option(min=0.001, help="That the training is to take.")],
+    hours: Annotated[float, typer.Option(min=0.0001, help="That the training is to take.")],
     memory: Annotated[
         float | None,
         typer.Option(min=0.1, help="GiB that it may take.", show_default="what is free"),
