@@ -1,4 +1,4 @@
-"""From facts to a whole config, with the reason of each choice beside it."""
+"""From facts to a whole config."""
 
 import math
 from typing import NamedTuple
@@ -16,6 +16,7 @@ from sceneparse.config import (
 )
 from sceneparse.planning.facts import SIDE_STEP, DataFacts, MachineFacts, Speed, Start
 from sceneparse.planning.length import Length
+from sceneparse.planning.reasons import reasons
 from sceneparse.planning.sizes import GROWTH, Sizes
 from sceneparse.training.auto import REFERENCE_BATCH, fitting_parts
 
@@ -86,7 +87,7 @@ def draft(
         ),
         inference=inference,
     )
-    return Draft(config, _reasons(config, data, machine, start, sizes))
+    return Draft(config, reasons(config, data, machine, start, sizes))
 
 
 def trial(data: DataFacts, start: Start, size: int) -> RunConfig:
@@ -121,7 +122,7 @@ def finished(plan: Draft, length: Length, total_steps: int) -> Draft:
         }
     )
     drawn = f"{length.drawings} drawings" if length.drawings else "only the first and the last one"
-    reasons = plan.reasons | {
+    why = plan.reasons | {
         "training.epochs": f"{total_steps} steps: what fits into the time at the measured pace",
         "training.validate_every": f"{length.validations} validations: about a tenth of the time "
         "at most",
@@ -131,9 +132,9 @@ def finished(plan: Draft, length: Length, total_steps: int) -> Draft:
     }
     growing = ("transform.first_size", "transform.growth")
     if first is None:
-        reasons = {path: reason for path, reason in reasons.items() if path not in growing}
-        reasons["transform.first_size"] = "too few epochs, or pictures too small, for it to pay"
-    return Draft(config, reasons)
+        why = {path: reason for path, reason in why.items() if path not in growing}
+        why["transform.first_size"] = "too few epochs, or pictures too small, for it to pay"
+    return Draft(config, why)
 
 
 def chosen_batch(pictures: int, epochs: int) -> int:
@@ -206,104 +207,3 @@ def _loss(data: DataFacts) -> CrossEntropyLoss:
 def _rate(batch_size: int, *, trained: bool) -> float:
     """Return the learning rate: of the reference batch, by the root of the batch's share of it."""
     return round((0.003 if trained else 0.001) * math.sqrt(batch_size / REFERENCE_BATCH), 5)
-
-
-def _reasons(
-    config: RunConfig, data: DataFacts, machine: MachineFacts, start: Start, sizes: Sizes
-) -> dict[str, str]:
-    passes = f"{sizes.wanted} passes over {data.training} pictures"
-    size = f"the largest that leaves time for about {passes}; "
-    if sizes.epochs < sizes.wanted:
-        size = f"there is no time for {passes}, so smaller pictures; "
-    if config.transform.size >= min(data.short_side, 512):
-        size = "nothing larger is worth trying; "
-    size += f"the pictures have {data.width}×{data.height}"
-    return {
-        "data.kind": "told by what is in the folder",
-        "data.root": f"{data.training} pictures to train on, {data.validation} to validate on, "
-        f"{len(data.class_names)} classes",
-        **_reasons_of_model(start),
-        "transform.size": size,
-        **_reasons_of_transform(config.transform, data, sizes),
-        **_reasons_of_learning(config, data, start),
-        **_reasons_of_machine(config, machine),
-    }
-
-
-def _reasons_of_model(start: Start) -> dict[str, str]:
-    # What is as it is by default needs no reason.
-    fields = start.model.model_fields_set - {"weights"}
-    why = "what these weights belong to" if start.is_trained else "small enough for this device"
-    return {
-        "model.kind": "a U-Net",
-        "model.weights": start.reason,
-        **dict.fromkeys((f"model.{field}" for field in fields - {"kind"}), why),
-    }
-
-
-def _reasons_of_transform(config: TransformConfig, data: DataFacts, sizes: Sizes) -> dict[str, str]:
-    cut = "cuts of the picture: things in other sizes and places"
-    reasons = {
-        "transform.first_size": "the first epochs cost a fraction of the time",
-        "transform.growth": "over the first half of the epochs",
-        "transform.flip": "mirrored pictures look as real"
-        if config.flip
-        else "off: classes of yours tell left from right",
-    }
-    if data.ratio < LONG:
-        reasons |= {"transform.crop": cut, "transform.aspect": "and of other proportions"}
-    else:
-        reasons |= {
-            "transform.scale": cut,
-            "transform.short_side": "long pictures keep their ratio",
-        }
-    colors = ("brightness", "contrast", "saturation")
-    reasons |= dict.fromkeys((f"transform.{name}" for name in colors), "photos vary in light")
-    if _repeats(data, sizes):
-        often = f"{data.training} pictures are seen very often: they are changed more"
-        names = ("rotation", "hue", "blur", "noise")
-        reasons |= dict.fromkeys((f"transform.{name}" for name in names), often)
-    return reasons
-
-
-def _reasons_of_learning(config: RunConfig, data: DataFacts, start: Start) -> dict[str, str]:
-    training = config.training
-    spread = f"classes differ by {data.imbalance:.0f} in how often they occur"
-    batch = "the batch of the usual recipes"
-    if training.batch_size != REFERENCE_BATCH:
-        batch = "smaller than the usual 16, for more steps"
-    reasons = {
-        "loss.kind": "the usual one" if data.imbalance < IMBALANCED else f"weighted: {spread}",
-        "optimizer.kind": "forgives a learning rate that is not tuned",
-        "optimizer.lr": f"for batches of {training.batch_size}, by the square root of it",
-        "schedule.kind": "ends at a low rate in whatever time there is",
-        "training.batch_size": batch,
-    }
-    if data.imbalance >= IMBALANCED:
-        reasons["loss.class_weights"] = f"{spread}; a power below 1 makes up for a part of it"
-    if start.is_trained:
-        reasons["optimizer.encoder_factor"] = "the encoder knows most of what it needs"
-    return reasons
-
-
-def _reasons_of_machine(config: RunConfig, machine: MachineFacts) -> dict[str, str]:
-    parts = config.training.accumulation
-    limit = "--memory" if machine.asked_bytes else "the free memory"
-    whole = "the whole batch fits" if parts == 1 else f"in {parts} parts the batch fits"
-    squash = "squashed as the training pictures are"
-    if config.inference.resize != "squash":
-        squash = "long pictures would be bent too much in a square"
-    reasons = {
-        "training.accumulation": f"{whole} into {limit}",
-        "training.precision": machine.measured or "what this device computes",
-        "training.memory_format": "measured at the same time",
-        "training.compile": "takes minutes, and was not measured",
-        "training.device": "what was measured on",
-        "training.threads": "what was measured with",
-        "training.processes": "what was measured with; more share the same steps",
-        "inference.resize": squash,
-        "inference.size": "things look as large as in the cuts of training, on average",
-    }
-    if machine.asked_bytes:
-        reasons["inference.memory_budget_mb"] = "an eighth of --memory at most"
-    return reasons

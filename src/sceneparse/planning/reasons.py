@@ -1,0 +1,109 @@
+"""Why a planned config is as it is: what the facts have to do with each field."""
+
+from sceneparse.config import CrossEntropyLoss, RunConfig, TransformConfig
+from sceneparse.planning.facts import DataFacts, MachineFacts, Start
+from sceneparse.planning.sizes import Sizes
+from sceneparse.training.auto import REFERENCE_BATCH
+
+
+def reasons(
+    config: RunConfig, data: DataFacts, machine: MachineFacts, start: Start, sizes: Sizes
+) -> dict[str, str]:
+    """Say why each field is as it is, by dotted path; what has no reason is as it is by default."""
+    passes = f"{sizes.wanted} passes over {data.training} pictures"
+    size = f"the largest that leaves time for about {passes}; "
+    if sizes.epochs < sizes.wanted:
+        size = f"there is no time for {passes}, so smaller pictures; "
+    if config.transform.size >= min(data.short_side, 512):
+        size = "nothing larger is worth trying; "
+    size += f"the pictures have {data.width}×{data.height}"
+    return {
+        "data.kind": "told by what is in the folder",
+        "data.root": f"{data.training} pictures to train on, {data.validation} to validate on, "
+        f"{len(data.class_names)} classes",
+        **_of_model(start),
+        "transform.size": size,
+        **_of_transform(config.transform, data),
+        **_of_learning(config, data, start),
+        **_of_machine(config, machine),
+    }
+
+
+def _of_model(start: Start) -> dict[str, str]:
+    # What is as it is by default needs no reason.
+    fields = start.model.model_fields_set - {"weights"}
+    why = "what these weights belong to" if start.is_trained else "small enough for this device"
+    return {
+        "model.kind": "a U-Net",
+        "model.weights": start.reason,
+        **dict.fromkeys((f"model.{field}" for field in fields - {"kind"}), why),
+    }
+
+
+def _of_transform(config: TransformConfig, data: DataFacts) -> dict[str, str]:
+    cut = "cuts of the picture: things in other sizes and places"
+    reasons = {
+        "transform.first_size": "the first epochs cost a fraction of the time",
+        "transform.growth": "over the first half of the epochs",
+        "transform.flip": "mirrored pictures look as real"
+        if config.flip
+        else "off: classes of yours tell left from right",
+    }
+    if config.scale is None:
+        reasons |= {"transform.crop": cut, "transform.aspect": "and of other proportions"}
+    else:
+        reasons |= {
+            "transform.scale": cut,
+            "transform.short_side": "long pictures keep their ratio",
+        }
+    colors = ("brightness", "contrast", "saturation")
+    reasons |= dict.fromkeys((f"transform.{name}" for name in colors), "photos vary in light")
+    if config.rotation:
+        often = f"{data.training} pictures are seen very often: they are changed more"
+        names = ("rotation", "hue", "blur", "noise")
+        reasons |= dict.fromkeys((f"transform.{name}" for name in names), often)
+    return reasons
+
+
+def _of_learning(config: RunConfig, data: DataFacts, start: Start) -> dict[str, str]:
+    training = config.training
+    weighted = isinstance(config.loss, CrossEntropyLoss) and config.loss.class_weights is not None
+    spread = f"classes differ by {data.imbalance:.0f} in how often they occur"
+    batch = "the batch of the usual recipes"
+    if training.batch_size != REFERENCE_BATCH:
+        batch = "smaller than the usual 16, for more steps"
+    reasons = {
+        "loss.kind": f"weighted: {spread}" if weighted else "the usual one",
+        "optimizer.kind": "forgives a learning rate that is not tuned",
+        "optimizer.lr": f"for batches of {training.batch_size}, by the square root of it",
+        "schedule.kind": "ends at a low rate in whatever time there is",
+        "training.batch_size": batch,
+    }
+    if weighted:
+        reasons["loss.class_weights"] = f"{spread}; a power below 1 makes up for a part of it"
+    if start.is_trained:
+        reasons["optimizer.encoder_factor"] = "the encoder knows most of what it needs"
+    return reasons
+
+
+def _of_machine(config: RunConfig, machine: MachineFacts) -> dict[str, str]:
+    parts = config.training.accumulation
+    limit = "--memory" if machine.asked_bytes else "the free memory"
+    whole = "the whole batch fits" if parts == 1 else f"in {parts} parts the batch fits"
+    squash = "squashed as the training pictures are"
+    if config.inference.resize != "squash":
+        squash = "long pictures would be bent too much in a square"
+    reasons = {
+        "training.accumulation": f"{whole} into {limit}",
+        "training.precision": machine.measured or "what this device computes",
+        "training.memory_format": "measured at the same time",
+        "training.compile": "takes minutes, and was not measured",
+        "training.device": "what was measured on",
+        "training.threads": "what was measured with",
+        "training.processes": "what was measured with; more share the same steps",
+        "inference.resize": squash,
+        "inference.size": "things look as large as in the cuts of training, on average",
+    }
+    if machine.asked_bytes:
+        reasons["inference.memory_budget_mb"] = "an eighth of --memory at most"
+    return reasons
