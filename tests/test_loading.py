@@ -88,7 +88,6 @@ def test_an_installation_without_a_model_says_so(
         load("./bundled")
 
 
-@pytest.mark.skipif(not loading.BUNDLED.is_file(), reason="no model is bundled yet")
 def test_the_model_of_the_package_is_small_and_has_a_card() -> None:
     assets = resources.files("sceneparse") / "assets"
     assert len((assets / WEIGHTS_FILE).read_bytes()) <= 12_000_000
