@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from sceneparse.inference.backend import Counts, LabelMap
-from sceneparse.inference.resize import Resize, ResizeKind, logits_of, logits_of_each, resized
+from sceneparse.inference.resize import Resize, ResizeKind, logits_of_each, resized
 from sceneparse.labels import Mask
 
 
@@ -44,7 +44,7 @@ def picture(height: int, width: int) -> NDArray[np.uint8]:
 
 def test_squash_shows_the_network_a_square() -> None:
     backend = MeanBackend()
-    logits, covered = logits_of(picture(50, 90), backend, Resize("squash", 64))
+    logits, covered = logits_of_each([picture(50, 90)], backend, Resize("squash", 64))[0]
     assert backend.seen == [(64, 64)]
     assert logits.shape == (3, 16, 16)
     assert covered == (16, 16)
@@ -64,7 +64,7 @@ def test_windows_put_together_are_the_whole(height: int, width: int, overlap: fl
     backend = MeanBackend()
     image = picture(height, width)
     resize = Resize("window", 64, overlap)
-    logits, covered = logits_of(image, backend, resize)
+    logits, covered = logits_of_each([image], backend, resize)[0]
     size = resize.network_size(height, width, backend.input_stride)
     assert set(backend.seen) == {(64, 64)}
     assert covered == (size[0] / 4, size[1] / 4)
@@ -84,7 +84,7 @@ def test_pictures_of_mixed_sizes_get_the_answers_they_get_alone(kind: ResizeKind
     resize = Resize(kind, 64)
     together = logits_of_each(images, MeanBackend(), resize)
     for image, (logits, covered) in zip(images, together, strict=True):
-        alone = logits_of(image, MeanBackend(), resize)
+        alone = logits_of_each([image], MeanBackend(), resize)[0]
         np.testing.assert_array_equal(logits, alone.logits)
         assert covered == alone.covered
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sceneparse.inference.backend import Backend
 from sceneparse.inference.grid import resampled, softmax
 from sceneparse.inference.predictor import Predictor
-from sceneparse.inference.resize import Resize, ResizeKind, logits_of
+from sceneparse.inference.resize import Resize, ResizeKind, logits_of_each
 from sceneparse.inference.views import View, logits_over_views, views_of
 from tests.inference.networks import CellNetwork, Function, backend_of, labels_of, picture
 
@@ -40,13 +40,13 @@ def slow_mean(
     image: NDArray[np.uint8], backend: Backend, resize: Resize, views: tuple[View, ...]
 ) -> NDArray[np.float64]:
     """Average full softmax maps that are mirrored and resized one by one, in float64."""
-    size = logits_of(image, backend, resize).logits.shape[1:]
+    size = logits_of_each([image], backend, resize)[0].logits.shape[1:]
     size = tuple(round(side * max(view.scale for view in views)) for side in size)
     total = np.zeros((backend.num_classes, *size))
     for view in views:
         seen = image[:, ::-1] if view.mirrored else image
         sized = Resize(resize.kind, round(resize.size * view.scale), resize.overlap)
-        logits = torch.from_numpy(logits_of(seen, backend, sized).logits).double()
+        logits = torch.from_numpy(logits_of_each([seen], backend, sized)[0].logits).double()
         maps = F.interpolate(logits.softmax(0)[None], size=size, mode="bilinear")[0].numpy()
         total += maps[:, :, ::-1] if view.mirrored else maps
     return total / len(views)
@@ -74,7 +74,7 @@ def test_mirroring_changes_nothing_for_a_network_without_left_and_right(
 ) -> None:
     backend = backend_of(CellNetwork(5, 8), 5, 8)
     image, resize = picture(*size), Resize(kind, 64)
-    plain = logits_of(image, backend, resize)
+    plain = logits_of_each([image], backend, resize)[0]
     (both,) = logits_over_views([image], backend, resize, views_of([1.0], flip=True))
     assert both.covered == plain.covered
     # Where windows are, those of a mirrored picture begin elsewhere.
@@ -104,7 +104,7 @@ def test_one_plain_view_is_the_network_itself() -> None:
     backend = backend_of(CellNetwork(5, 8), 5, 8)
     image, resize = picture(50, 70), Resize("keep_ratio", 64)
     (answer,) = logits_over_views([image], backend, resize, views_of([1.0], flip=False))
-    np.testing.assert_array_equal(answer.logits, logits_of(image, backend, resize).logits)
+    np.testing.assert_array_equal(answer.logits, logits_of_each([image], backend, resize)[0].logits)
 
 
 def test_the_loss_of_a_mean_is_minus_its_logarithm() -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from sceneparse.inference.resize import Resize, logits_of
+from sceneparse.inference.resize import Resize, logits_of_each
 from sceneparse.inference.windows import blended, spans
 from tests.inference.networks import CellNetwork, Function, backend_of, picture
 
@@ -65,7 +65,7 @@ def test_windows_of_a_network_that_looks_at_single_cells_are_the_whole(
 @pytest.mark.parametrize("size", [(1, 1), (1, 40), (33, 7)])
 def test_pictures_of_any_size_are_seen_through_windows(size: tuple[int, int]) -> None:
     backend = backend_of(CellNetwork(4, 8), 4, 8)
-    answer = logits_of(picture(*size), backend, Resize("window", 32))
+    answer = logits_of_each([picture(*size)], backend, Resize("window", 32))[0]
     assert min(answer.logits.shape[1:]) == 4
     assert np.isfinite(answer.logits).all()
 

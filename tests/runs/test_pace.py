@@ -6,7 +6,7 @@ import pytest
 
 from sceneparse.config.reading import parse_config
 from sceneparse.errors import InputError
-from sceneparse.runs.pace import Pace, pace
+from sceneparse.runs.pace import pace
 
 
 def test_each_part_of_a_run_is_measured_and_nothing_written(
@@ -25,11 +25,6 @@ inference: {{size: 32}}
     assert measured.steps_per_epoch == 6
     assert measured.validation_pictures == 6
     assert not list(tmp_path.iterdir())
-
-
-def test_a_run_takes_what_its_parts_take() -> None:
-    measured = Pace(2.0, 1.0, 0.5, 10.0, 100, 20)
-    assert measured.run_s(epochs=3, validations=2) == 10 + 3 * 100 * 2 + 2 * 20 * 0.5
 
 
 def test_data_that_are_not_there_are_refused(tmp_path: Path) -> None:

@@ -74,15 +74,13 @@ class CoveredLogits(NamedTuple):
     covered: tuple[float, float]
 
 
-def logits_of(image: NDArray[np.uint8], backend: Backend, resize: Resize) -> CoveredLogits:
-    """Size a picture `(H, W, 3)`, run it, and return its logits and the cells that it covers."""
-    return logits_of_each([image], backend, resize)[0]
-
-
 def logits_of_each(
     images: Sequence[NDArray[np.uint8]], backend: Backend, resize: Resize, scale: float = 1.0
 ) -> list[CoveredLogits]:
-    """Do so for several; those that the network sees at the same size go through it together."""
+    """Size pictures `(H, W, 3)`, run them, and return their logits and the cells that they cover.
+
+    Those that the network sees at the same size go through it together.
+    """
     sized = [_sized(image, backend, resize, scale) for image in images]
     stride = backend.output_stride
     covered = [(image.shape[0] / stride, image.shape[1] / stride) for image in sized]

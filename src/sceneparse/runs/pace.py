@@ -40,19 +40,6 @@ class Pace(NamedTuple):
     steps_per_epoch: int
     validation_pictures: int
 
-    def run_s(self, epochs: int, validations: int) -> float:
-        """Return about what a run takes, less what is written and drawn: a second or so an epoch.
-
-        Args:
-            epochs: How many it has.
-            validations: How many of them are validated.
-        """
-        return (
-            self.start_s
-            + epochs * self.steps_per_epoch * self.step_s
-            + validations * self.validation_pictures * self.validation_picture_s
-        )
-
 
 def pace(config: RunConfig, seconds: float = MEASURE_S) -> Pace:
     """Measure how long each part of a run takes; nothing of it is written.
