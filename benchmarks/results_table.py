@@ -12,6 +12,7 @@ from accuracy.kept import read_results
 from accuracy.sitting import RESULTS
 from accuracy.time_section import time_section
 from machine import ROOT
+from table import rewritten
 
 TARGET = ROOT / "docs" / "results.md"
 BEGIN, END = "<!-- written by make accuracy: begin -->", "<!-- written by make accuracy: end -->"
@@ -24,9 +25,7 @@ def document(old: str, results: Path = RESULTS) -> str:
         old: The document as it is, with both markers.
         results: Folder of the JSON.
     """
-    before, _, rest = old.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n\n{tables(results)}\n{END}{after}"
+    return rewritten(old, BEGIN, END, tables(results))
 
 
 def tables(results: Path = RESULTS) -> str:

@@ -37,9 +37,14 @@ def document(old: str, results: Path = RESULTS) -> str:
         old: The document as it is, with both markers.
         results: Folder of the JSON.
     """
-    before, _, rest = old.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n\n{tables(results)}\n{END}{after}"
+    return rewritten(old, BEGIN, END, tables(results))
+
+
+def rewritten(old: str, begin: str, end: str, text: str) -> str:
+    """Return a document with what is between two markers replaced."""
+    before, _, rest = old.partition(begin)
+    _, _, after = rest.partition(end)
+    return f"{before}{begin}\n\n{text}\n{end}{after}"
 
 
 def tables(results: Path = RESULTS) -> str:

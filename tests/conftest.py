@@ -1,7 +1,11 @@
 """Tiny data that a network can learn, and the way to the real ones."""
 
-from collections.abc import Generator
+import importlib
+import sys
+from collections.abc import Generator, Iterator
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 SHARED = Path(__file__).parents[2] / "shared"
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 COLORS = np.array([[40, 40, 40], [220, 60, 60], [60, 200, 80], [70, 90, 230]], dtype=np.float64)
 
 
@@ -118,3 +123,18 @@ report: {{pictures: 2, every: 2}}
 """
     )
     return path
+
+
+@pytest.fixture
+def bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Import files of `benchmarks/` as its scripts do, and forget them afterwards."""
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    known = set(sys.modules)
+
+    def imported(name: str) -> ModuleType:
+        return importlib.import_module(name)
+
+    yield imported
+    for name in set(sys.modules) - known:
+        if str(getattr(sys.modules[name], "__file__", "")).startswith(str(BENCHMARKS)):
+            del sys.modules[name]

@@ -2,15 +2,12 @@
 
 import argparse
 import csv
-import importlib
 import json
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -22,21 +19,6 @@ from sceneparse.errors import InputError
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "benchmarks"
-
-
-@pytest.fixture
-def bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """Import files of `benchmarks/` as its scripts do, and forget them afterwards."""
-    monkeypatch.syspath_prepend(FOLDER)
-    known = set(sys.modules)
-
-    def imported(name: str) -> ModuleType:
-        return importlib.import_module(name)
-
-    yield imported
-    for name in set(sys.modules) - known:
-        if str(getattr(sys.modules[name], "__file__", "")).startswith(str(FOLDER)):
-            del sys.modules[name]
 
 
 @pytest.fixture(scope="module")

@@ -1,12 +1,9 @@
 """The benchmarks compare what is equal, measure what they say, and the document shows it."""
 
-import importlib
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -20,21 +17,6 @@ KEYS = {
     *("at_least", "holds", "rests_on_bf16", "limit", "amount", "ideal", "repeats", "seeds"),
     *("note", "commit", "machine"),
 }
-
-
-@pytest.fixture
-def bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """Import files of `benchmarks/` as its scripts do, and forget them afterwards."""
-    monkeypatch.syspath_prepend(FOLDER)
-    known = set(sys.modules)
-
-    def imported(name: str) -> ModuleType:
-        return importlib.import_module(name)
-
-    yield imported
-    for name in set(sys.modules) - known:
-        if str(getattr(sys.modules[name], "__file__", "")).startswith(str(FOLDER)):
-            del sys.modules[name]
 
 
 def test_both_losses_and_gradients_are_the_same(bench: Any) -> None:
