@@ -75,7 +75,7 @@ def camvid11_split(root: Path, split: str) -> Path:
     return root / f"{_NAMES[split]}annot"
 
 
-def camvid32_split(root: Path, split: str) -> Path:  # noqa: ARG001
+def camvid32_split(root: Path, split: str) -> Path:  # noqa: ARG001 - asked as `camvid11_split` is
     """Return the folder that is there where the original download is, which has no splits."""
     return root / _ALL
 

@@ -13,7 +13,7 @@ _REACH = 3
 def near_boundary(
     target: Tensor,
     valid: Tensor,
-    confidence: Callable[[], Tensor],  # noqa: ARG001
+    confidence: Callable[[], Tensor],  # noqa: ARG001 - asked as any `Emphasis` is
     *,
     extra: float,
     sigma: float,

@@ -60,7 +60,7 @@ class Focal(SegmentationLoss):
         counted = self._counted(valid, target.where(valid, 0).long()).to(logits)
         return (focal(log_confidence, self.gamma) * counted).sum()
 
-    def of_batch(self, batch: Batch) -> PixelLoss:  # noqa: ARG002
+    def of_batch(self, batch: Batch) -> PixelLoss:  # noqa: ARG002 - asked as any loss is
         """Return what it makes of a tile; nothing of the rest matters."""
         return self._of_tile
 

@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def hard_pixels(
-    target: Tensor,  # noqa: ARG001
+    target: Tensor,  # noqa: ARG001 - asked as any `Emphasis` is
     valid: Tensor,
     confidence: Callable[[], Tensor],
     *,
