@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from pydantic import ValidationError
 
 from sceneparse.config import (
@@ -381,3 +382,12 @@ def test_what_lies_elsewhere_does_not_keep_a_run_from_going_on() -> None:
     stored, asked = (parse_config(text.format(name), "run.yaml") for name in ("one", "other"))
     assert config_differences(asked, stored) == []
     assert resumed_config(asked, stored).data == asked.data
+
+
+def test_each_section_is_written_with_its_kind_first() -> None:
+    text = "loss: {kind: sum, terms: [{kind: dice, weight: 2}, {kind: cross_entropy}]}"
+    written = yaml.safe_load(config_yaml(parse_config(text, "run.yaml")))
+    sections = [*written.values(), *written["loss"]["terms"], written["inference"]["refine"]]
+    with_kind = [list(each) for each in sections if isinstance(each, dict) and "kind" in each]
+    assert len(with_kind) == 9
+    assert all(keys[0] == "kind" for keys in with_kind)

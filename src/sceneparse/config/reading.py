@@ -59,7 +59,21 @@ def parse_config(text: str, source: str, overrides: Sequence[str] = ()) -> RunCo
 
 def config_yaml(config: RunConfig) -> str:
     """Write a config as the YAML that `parse_config` reads back."""
-    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    document = _kinds_first(config.model_dump(mode="json"))
+    return yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
+
+
+def _kinds_first(value: Any) -> Any:
+    """Let each section begin with its `kind`; pydantic begins with the fields of the base class."""
+    match value:
+        case {"kind": kind, **rest}:
+            return {"kind": kind} | {key: _kinds_first(inner) for key, inner in rest.items()}
+        case dict():
+            return {key: _kinds_first(inner) for key, inner in value.items()}
+        case list():
+            return [_kinds_first(inner) for inner in value]
+        case _:
+            return value
 
 
 def config_schema() -> str:
