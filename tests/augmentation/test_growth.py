@@ -63,5 +63,7 @@ training: {{epochs: 4}}
 def test_pictures_do_not_shrink() -> None:
     with pytest.raises(InputError, match="first_size 128 is larger than size 64"):
         parse_config("transform: {size: 64, first_size: 128}", "test")
+    with pytest.raises(InputError, match="size 66 is no multiple of mask_stride 4"):
+        parse_config("transform: {size: 66, mask_stride: 4}", "test")
     config = parse_config("transform: {size: 64}", "test")
     assert build.growth(config.transform, 10) is None

@@ -122,6 +122,19 @@ def test_alignment_is_seen_to_be_lost_where_the_mask_is_shifted() -> None:
     assert (wrong & away_from_edges(shifted)).any()
 
 
+@pytest.mark.parametrize("stride", [2, 4])
+def test_of_the_mask_every_so_many_th_pixel_is_learned(stride: int) -> None:
+    whole = transformed(Transform(64, PLACES, 5, VOID), painted((400, 300)), 0, 0)
+    thin = transformed(
+        Transform(64, PLACES, 5, VOID, mask_stride=stride), painted((400, 300)), 0, 0
+    )
+    np.testing.assert_array_equal(thin.image, whole.image)
+    assert thin.mask.shape == (64 // stride, 64 // stride)
+    for row, column in [(0, 0), (3, 5), (15, 15)]:
+        at = stride * row + stride // 2, stride * column + stride // 2
+        assert thin.mask[row, column] == whole.mask[at]
+
+
 def test_flip_mirrors_image_and_mask() -> None:
     sample = noisy((32, 32))
     whole = Crop(0.0, 0.0, 1.0, 1.0)

@@ -17,7 +17,8 @@ from sceneparse.training.loop import fit
 RUN = """
 data: {{kind: folder, root: {root}}}
 model: {network}
-transform: {{size: 64, first_size: 32, growth: 0.25, crop: 0.5, flip: 0.5, brightness: 0.2}}
+transform:
+  {{size: 64, first_size: 32, growth: 0.25, mask_stride: 2, crop: 0.5, flip: 0.5, brightness: 0.2}}
 optimizer: {{kind: adamw, lr: 0.03, encoder_factor: 0.5, layer_decay: 0.7}}
 schedule: {{kind: poly, power: 20, warmup: 0.1}}
 training:

@@ -42,7 +42,7 @@ def test_measuring_leaves_the_network_and_the_random_numbers_alone() -> None:
     before = {name: value.clone() for name, value in segmenter.state_dict().items()}
     random = torch.get_rng_state()
     ways = possible_ways("auto", "auto", CPU)
-    times = measured(ways, segmenter, build.loss(config.loss, labels), 32, CPU)
+    times = measured(ways, segmenter, build.loss(config.loss, labels), (32, 32), CPU)
     assert list(times) == ways
     assert all(time > 0 for time in times.values())
     torch.testing.assert_close(torch.get_rng_state(), random)

@@ -27,6 +27,7 @@ class Transform:
         augmentation: What is random.
         seed: Of the run.
         ignore_index: Train id of void.
+        mask_stride: Of the mask, one pixel of so many in each direction comes out.
         leaves_colors: Whether colours are changed later, on the device that trains.
         mixing: What other samples add; none for nothing.
         growth: How the size grows over the epochs; none if it does not.
@@ -36,6 +37,7 @@ class Transform:
     augmentation: Augmentation
     seed: int
     ignore_index: int
+    mask_stride: int = 1
     leaves_colors: bool = False
     mixing: Mixing | None = None
     growth: Growth | None = None
@@ -67,6 +69,9 @@ class Transform:
             sample: What is changed.
             change: How.
             partner: What is laid over, where `partner(change)` asks for one.
+
+        Returns:
+            Image `(size, size, 3)` and mask `(size / mask_stride, size / mask_stride)`.
         """
         square = self.cut(sample, change.cut, flip=change.flip)
         if self.mixing and change.mix and partner:
@@ -75,7 +80,9 @@ class Transform:
         image = made_worse(square.image, change.artefacts)
         if not self.leaves_colors:
             image = changed_colors(image, change.colors)
-        return square._replace(image=image)
+        # The middle one of each cell.
+        first, stride = self.mask_stride // 2, self.mask_stride
+        return square._replace(image=image, mask=square.mask[first::stride, first::stride])
 
     def cut(self, sample: Sample, cut: Cut, *, flip: bool) -> Sample:
         """Cut a part out of a sample and scale it to the square."""

@@ -102,6 +102,7 @@ def transform(
         augmentation,
         seed,
         labels.ignore_index,
+        mask_stride=config.mask_stride,
         leaves_colors=device.type != "cpu",
         mixing=mixing,
     )

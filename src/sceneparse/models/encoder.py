@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from sceneparse.errors import InputError
+from sceneparse.models.depthwise import with_fast_gradients
 from sceneparse.models.lite import lite_weights_installed, read_lite_weights
 
 # Importing timm takes longer than importing torch: who trains a plain U-Net does not pay for it.
@@ -178,4 +179,5 @@ def _create(name: str, weights: Weights) -> nn.Module:
         names = body.state_dict().keys()
         tensors = read_lite_weights(name, names)
         body.load_state_dict({key: tensors[key] for key in names}, strict=True)
+    with_fast_gradients(body)
     return body

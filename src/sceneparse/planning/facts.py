@@ -75,10 +75,13 @@ class Start(NamedTuple):
     Attributes:
         model: The network.
         reason: Why this one.
+        learned_size: Side of the pictures that the whole network has learned to segment; none if
+            no more than its encoder is trained.
     """
 
     model: ModelConfig
     reason: str
+    learned_size: int | None = None
 
     @property
     def is_trained(self) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from sceneparse.planning.facts import SIDE_STEP, Costs, Speed
-from sceneparse.planning.sizes import GROWTH, SMALLEST, Sizes, mean_cost, too_short
+from sceneparse.planning.sizes import GROWTH, Sizes, mean_cost, too_short
 
 # Most of the time that validations and drawings may take.
 VALIDATION_SHARE, DRAWING_SHARE = 0.1, 0.05
@@ -118,7 +118,7 @@ def chosen_length(sizes: Sizes, parts: Parts, speed: Speed, seconds: float) -> L
 
     chosen = filled(sizes.first_size)
     if chosen.epochs < FEW_EPOCHS:
-        firsts = range(SMALLEST, sizes.size, SIDE_STEP)
+        firsts = range(sizes.least, sizes.size, SIDE_STEP)
         others = [filled(None), *(filled(first) for first in firsts if first != sizes.first_size)]
         chosen = min(chosen, *others, key=off)
     least = seconds_of(chosen, sizes.size, parts, speed).total

@@ -14,6 +14,8 @@ def reasons(
     size = f"the largest that leaves time for about {passes}; "
     if sizes.epochs < sizes.wanted:
         size = f"there is no time for {passes}, so smaller pictures; "
+        if start.learned_size and config.transform.size == sizes.least:
+            size = f"there is no time for {passes}; none smaller than what the start has learned; "
     if config.transform.size >= min(data.short_side, 512):
         size = "nothing larger is worth trying; "
     size += f"the pictures have {data.width}×{data.height}"
@@ -75,7 +77,8 @@ def _of_learning(config: RunConfig, data: DataFacts, start: Start) -> dict[str, 
     reasons = {
         "loss.kind": f"weighted: {spread}" if weighted else "the usual one",
         "optimizer.kind": "forgives a learning rate that is not tuned",
-        "optimizer.lr": f"for batches of {training.batch_size}, by the square root of it",
+        "optimizer.lr": f"for batches of {training.batch_size}, by the square root of it"
+        + ("; low, since the network can segment already" if start.learned_size else ""),
         "schedule.kind": "ends at a low rate in whatever time there is",
         "training.batch_size": batch,
     }

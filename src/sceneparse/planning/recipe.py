@@ -30,6 +30,9 @@ IMBALANCED = 10.0
 # Longer pictures are not squashed to a square.
 LONG = 2.2
 LARGEST_EMA = 0.998
+# Learning rates for a batch of the reference: of a new network, over a trained encoder, and of a
+# network that can segment already.
+NEW_RATE, TRAINED_RATE, FURTHER_RATE = 0.001, 0.003, 0.001
 
 
 class Draft(NamedTuple):
@@ -69,7 +72,7 @@ def draft(
         loss=_loss(data),
         optimizer=AdamW(
             kind="adamw",
-            lr=_rate(batch_size, trained=start.is_trained),
+            lr=_rate(batch_size, start),
             encoder_factor=0.33 if start.is_trained else 1.0,
         ),
         schedule=OneCycle(kind="one_cycle"),
@@ -204,6 +207,7 @@ def _loss(data: DataFacts) -> CrossEntropyLoss:
     return CrossEntropyLoss(class_weights=weights)
 
 
-def _rate(batch_size: int, *, trained: bool) -> float:
+def _rate(batch_size: int, start: Start) -> float:
     """Return the learning rate: of the reference batch, by the root of the batch's share of it."""
-    return round((0.003 if trained else 0.001) * math.sqrt(batch_size / REFERENCE_BATCH), 5)
+    rate = FURTHER_RATE if start.learned_size else TRAINED_RATE if start.is_trained else NEW_RATE
+    return round(rate * math.sqrt(batch_size / REFERENCE_BATCH), 5)

@@ -33,18 +33,25 @@ class Sizes(NamedTuple):
         first_size: Their side in the first epoch, if they grow.
         epochs: About how many the time is enough for.
         wanted: How many there should be.
+        least: The smallest side worth training at.
     """
 
     size: int
     first_size: int | None
     epochs: int
     wanted: int
+    least: int = SMALLEST
 
 
-def possible_sizes(short_side: int) -> list[int]:
-    """List the sides worth trying for pictures whose shorter side has so many pixels."""
+def possible_sizes(short_side: int, least: int = SMALLEST) -> list[int]:
+    """List the sides worth trying for pictures whose shorter side has so many pixels.
+
+    Args:
+        short_side: Pixels of that side; none beyond it is worth trying.
+        least: Pixels below which none is.
+    """
     largest = min(LARGEST, max(2 * SIDE_STEP, SIDE_STEP * math.ceil(short_side / SIDE_STEP)))
-    return list(range(min(SMALLEST, largest), largest + 1, SIDE_STEP))
+    return list(range(min(least, largest), largest + 1, SIDE_STEP))
 
 
 def wanted_epochs(pictures: int) -> int:
@@ -61,13 +68,15 @@ def mean_cost(size: int, first_size: int | None, epochs: int, speed: Speed) -> f
     return (sum(seconds) / speed.at(size).picture_s + epochs - len(seconds)) / epochs
 
 
-def fitting_sizes(data: DataFacts, speed: Speed, memory_bytes: float) -> list[int]:
+def fitting_sizes(
+    data: DataFacts, speed: Speed, memory_bytes: float, least: int = SMALLEST
+) -> list[int]:
     """List the sides of which the smallest part of a batch fits into the memory.
 
     Raises:
         InputError: If there is none.
     """
-    sizes = possible_sizes(data.short_side)
+    sizes = possible_sizes(data.short_side, least)
     fitting = [size for size in sizes if LEAST_PART * speed.at(size).picture_bytes <= memory_bytes]
     if not fitting:
         needed = LEAST_PART * speed.at(sizes[0]).picture_bytes
@@ -80,7 +89,12 @@ def fitting_sizes(data: DataFacts, speed: Speed, memory_bytes: float) -> list[in
 
 
 def chosen_sizes(
-    data: DataFacts, speed: Speed, costs: Costs, seconds: float, memory_bytes: float
+    data: DataFacts,
+    speed: Speed,
+    costs: Costs,
+    seconds: float,
+    memory_bytes: float,
+    least: int = SMALLEST,
 ) -> Sizes:
     """Choose the largest pictures that leave time for enough passes, else the fullest plan.
 
@@ -90,13 +104,14 @@ def chosen_sizes(
         costs: What else a run takes.
         seconds: That it may take.
         memory_bytes: For what grows with the pictures of a step.
+        least: Side below which training is worth nothing.
 
     Raises:
         InputError: If there is no time for a single pass, or no memory.
     """
     wanted = wanted_epochs(data.training)
-    sizes = fitting_sizes(data, speed, memory_bytes)
-    choices = [_filled(data, size, speed, costs, seconds) for size in sizes]
+    sizes = fitting_sizes(data, speed, memory_bytes, least)
+    choices = [_filled(data, size, sizes[0], speed, costs, seconds) for size in sizes]
     enough = [choice for choice in choices if choice.epochs >= wanted]
     if enough:
         return enough[-1]
@@ -124,14 +139,16 @@ def too_short(seconds: float, least_s: float) -> InputError:
     )
 
 
-def _filled(data: DataFacts, size: int, speed: Speed, costs: Costs, seconds: float) -> Sizes:
+def _filled(
+    data: DataFacts, size: int, least: int, speed: Speed, costs: Costs, seconds: float
+) -> Sizes:
     """Fill the time with epochs at one size, and with more of them where pictures can grow."""
-    epochs = _epochs(data, size, speed, costs, seconds)
-    first = max(SMALLEST, SIDE_STEP * round(size / 2 / SIDE_STEP))
-    if size < GROWS_FROM or epochs < 0.8 * GROWS_EPOCHS:
-        return Sizes(size, None, epochs, wanted_epochs(data.training))
+    epochs, wanted = _epochs(data, size, speed, costs, seconds), wanted_epochs(data.training)
+    first = max(least, SIDE_STEP * round(size / 2 / SIDE_STEP))
+    if size < GROWS_FROM or first == size or epochs < 0.8 * GROWS_EPOCHS:
+        return Sizes(size, None, epochs, wanted, least)
     more = max(epochs, int(epochs / mean_cost(size, first, epochs, speed)))
-    return Sizes(size, first, more, wanted_epochs(data.training))
+    return Sizes(size, first, more, wanted, least)
 
 
 def _epochs(data: DataFacts, size: int, speed: Speed, costs: Costs, seconds: float) -> int:

@@ -14,7 +14,7 @@ from sceneparse.planning.commented import commented_yaml
 from sceneparse.planning.facts import DataFacts
 from sceneparse.planning.length import Parts, Seconds, chosen_length, seconds_of
 from sceneparse.planning.recipe import draft, finished
-from sceneparse.planning.sizes import chosen_sizes
+from sceneparse.planning.sizes import SMALLEST, chosen_sizes
 from sceneparse.runs.plan_facts import best_start, data_facts
 from sceneparse.runs.plan_measuring import measured_machine, measured_parts
 
@@ -107,7 +107,8 @@ def plan(order: PlanOrder, console: Console) -> Planned:
         asked_bytes = order.memory_gb * 2**30 if order.memory_gb else None
         machine = measured_machine(data, start, seconds, asked_bytes)
         facts, speed = machine.facts, machine.speed
-        sizes = chosen_sizes(data, speed, machine.costs, seconds, facts.memory_bytes)
+        least = start.learned_size or SMALLEST
+        sizes = chosen_sizes(data, speed, machine.costs, seconds, facts.memory_bytes, least)
         drafted = draft(data, facts, start, sizes, speed)
         status.update("measuring the run")
         parts = measured_parts(drafted.config, data, machine, seconds)

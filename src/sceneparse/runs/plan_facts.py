@@ -118,4 +118,4 @@ def _bundled(data: DataFacts) -> Start | None:
         return None
     model: ModelConfig = weights.config.model.model_copy(update={"weights": "bundled"})
     reason = f"the bundled model knows {len(known)} of the {len(data.class_names)} classes by name"
-    return Start(model, reason)
+    return Start(model, reason, learned_size=weights.config.transform.size)

@@ -99,7 +99,8 @@ def resolve(
     times: dict[Way, float] = {}
     if len(ways) > 1:
         loss = build.loss(config.loss, training.labels)
-        times = measured(ways, segmenter, loss, config.transform.size, device)
+        sides = config.transform.size, config.transform.mask_size
+        times = measured(ways, segmenter, loss, sides, device)
     precision, memory_format = fastest(times) if times else ways[0]
     batch_size = asked.batch_size
     if batch_size == "auto":
@@ -200,7 +201,7 @@ def step_bytes(
 
     size = config.transform.size
     image = torch.zeros(2, 3, size, size, dtype=torch.uint8)
-    mask = torch.zeros(2, size, size, dtype=torch.uint8)
+    mask = torch.zeros(2, *2 * [config.transform.mask_size], dtype=torch.uint8)
     loss = build.loss(config.loss, labels)
     state = {name: value.clone() for name, value in segmenter.state_dict().items()}
     with (

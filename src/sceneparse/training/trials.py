@@ -58,7 +58,11 @@ def possible_ways(
 
 
 def measured(
-    ways: Iterable[Way], segmenter: Segmenter, loss: nn.Module, size: int, device: torch.device
+    ways: Iterable[Way],
+    segmenter: Segmenter,
+    loss: nn.Module,
+    sides: tuple[int, int],
+    device: torch.device,
 ) -> dict[Way, float]:
     """Measure the seconds per picture of a training step in each way.
 
@@ -68,7 +72,7 @@ def measured(
         ways: What to try.
         segmenter: The network.
         loss: What it is trained on.
-        size: Side of the training pictures.
+        sides: Of the training pictures, and of their masks.
         device: Where to compute.
     """
     times: dict[Way, float] = {}
@@ -76,7 +80,7 @@ def measured(
     with torch.random.fork_rng(devices):
         for way in ways:
             best = min(times.values(), default=float("inf"))
-            times[way] = _seconds(way, segmenter, loss, size, device, _HOPELESS * best)
+            times[way] = _seconds(way, segmenter, loss, sides, device, _HOPELESS * best)
     return times
 
 
@@ -91,14 +95,15 @@ def _seconds(
     way: Way,
     segmenter: Segmenter,
     loss: nn.Module,
-    size: int,
+    sides: tuple[int, int],
     device: torch.device,
     hopeless: float,
 ) -> float:
     """Measure one way; its first step alone where that is hopeless."""
     trial = build.on_device(copy.deepcopy(segmenter), device, way.memory_format)
+    size, mask_size = sides
     image = torch.randint(0, 256, (_PICTURES, 3, size, size), dtype=torch.uint8, device=device)
-    mask = torch.zeros(_PICTURES, size, size, dtype=torch.uint8, device=device)
+    mask = torch.zeros(_PICTURES, mask_size, mask_size, dtype=torch.uint8, device=device)
 
     def step() -> float:
         start = time.perf_counter()
