@@ -77,7 +77,9 @@ class Race:
         """Return the recipe of a peer."""
         ours = self.bench.asked((), 0)
         threads = ours.training.threads
-        changes = ours.transform.model_dump(mode="json", exclude={"size", "first_size", "growth"})
+        # The peer's loss wants a mask as large as its logits, and has no pictures that grow.
+        left_out = {"size", "first_size", "growth", "mask_stride"}
+        changes = ours.transform.model_dump(mode="json", exclude=left_out)
         return {
             "optimizer": PEERS[side]["optimizer"],
             "lr": PEERS[side]["lr"],

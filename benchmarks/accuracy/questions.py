@@ -77,7 +77,7 @@ QUESTIONS = (
             Change(
                 "whole",
                 "whole pictures, mirrored only",
-                ("transform={size: 192, flip: 0.5}",),
+                ("transform={size: 192, mask_stride: 2, flip: 0.5}",),
             ),
             Change(
                 "scale",
@@ -111,6 +111,10 @@ QUESTIONS = (
                 ("transform.first_size=96", "transform.growth=0.5"),
             ),
         ),
+    ),
+    Question(
+        "Is it enough to learn from every second pixel of the mask in each direction?",
+        (Change("whole_mask", "from all pixels", ("transform.mask_stride=1",)),),
     ),
     Question(
         "Does a better decoder help?",

@@ -19,7 +19,7 @@ from sceneparse.planning.recipe import (
     finished,
     inference_size,
 )
-from sceneparse.planning.sizes import Sizes, chosen_sizes
+from sceneparse.planning.sizes import SMALLEST, Sizes, chosen_sizes
 from tests.planning.facts import PARTS, START, data, machine, speed
 
 
@@ -30,17 +30,21 @@ def planned(
     seconds: float = 7200,
 ) -> Draft:
     facts, computes = facts or data(), computes or machine()
-    sizes = chosen_sizes(facts, speed(), PARTS.costs, seconds, computes.memory_bytes)
+    least = start.learned_size or SMALLEST
+    sizes = chosen_sizes(facts, speed(), PARTS.costs, seconds, computes.memory_bytes, least)
     length = chosen_length(sizes, PARTS, speed(), seconds)
     drafted = draft(facts, computes, start, sizes, speed())
     return finished(drafted, length, length.epochs * PARTS.steps_per_epoch)
 
 
 SCRATCH = Start(UNetModel(width=16), "nothing is installed")
+SEGMENTS = Start(START.model, "knows what a picture is", learned_size=224)
 PLANS = {
     "usual": planned(),
     "short": planned(seconds=600),
     "from scratch": planned(start=SCRATCH),
+    "from a network that segments": planned(start=SEGMENTS),
+    "from such a one, short": planned(start=SEGMENTS, seconds=600),
     "imbalanced": planned(data(imbalance=200.0)),
     "long pictures": planned(data(width=2000)),
     "left and right": planned(data(class_names=("left eye", "right eye"))),
@@ -101,6 +105,20 @@ def test_weights_at_hand_decide_the_learning_rate() -> None:
     assert trained.optimizer.encoder_factor == pytest.approx(0.33)
     assert scratch.optimizer.lr == pytest.approx(0.001)
     assert scratch.optimizer.encoder_factor == 1
+    further = PLANS["from a network that segments"].config.optimizer
+    assert further.lr == pytest.approx(0.001)
+    assert further.encoder_factor == pytest.approx(0.33)
+
+
+def test_a_network_that_segments_sees_nothing_smaller_than_it_has_learned() -> None:
+    short = PLANS["from such a one, short"].config.transform
+    assert PLANS["short"].config.transform.size < short.size == 224
+    assert short.first_size is None
+    for seconds in (2000, 7200, 40_000):
+        transform = planned(start=SEGMENTS, seconds=seconds).config.transform
+        assert min(transform.size, transform.first_size or transform.size) >= 224
+    small = planned(data(height=100, width=100), start=SEGMENTS).config.transform
+    assert (small.size, small.first_size) == (128, None)
 
 
 def test_classes_are_weighted_where_they_differ_much() -> None:
