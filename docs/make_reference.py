@@ -3,6 +3,7 @@
 Run by `make docs`; a test holds the file against what this would write.
 """
 
+import inspect
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
@@ -33,8 +34,9 @@ def reference() -> str:
         lines += [*_parameters(command), ""]
     lines += ["## Config", ""]
     lines += ["A run is one YAML file; every field has a default but where none is given.", ""]
+    told: set[type[BaseModel]] = set()
     for name, field in RunConfig.model_fields.items():
-        lines += [*_section(name, field), ""]
+        lines += [*_section(name, field, told), ""]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -54,22 +56,27 @@ def _parameters(command: Any) -> Iterator[str]:
         yield f"- {shown}: {parameter.help or ''}".rstrip(": ")
 
 
-def _section(name: str, field: FieldInfo) -> list[str]:
-    sections = _sections(field.annotation)
+def _section(name: str, field: FieldInfo, told: set[type[BaseModel]]) -> list[str]:
+    """Tell all kinds of a section that are not told yet, and after each the sections inside it."""
+    sections = [section for section in _sections(field.annotation) if section not in told]
+    told.update(sections)
     if not sections:
         return [f"### `{name}`", "", f"`{field.default}` unless given. {field.description or ''}"]
     lines: list[str] = []
     for section in sections:
         kind = section.model_fields.get("kind")
         title = f"`{name}`" + (f", kind `{get_args(kind.annotation)[0]}`" if kind else "")
-        lines += [f"### {title}", "", (section.__doc__ or "").strip(), ""]
-        lines += ["| field | default | |", "|---|---|---|"]
-        lines += [
-            f"| `{key}` | {_default(inner)} | {inner.description or ''} |"
+        lines += [f"### {title}", "", inspect.cleandoc(section.__doc__ or ""), ""]
+        rows = [
+            f"| `{key}` | {_default(inner)} | {' '.join((inner.description or '').split())} |"
             for key, inner in section.model_fields.items()
             if key != "kind"
         ]
-        lines.append("")
+        if rows:
+            lines += ["| field | default | |", "|---|---|---|", *rows, ""]
+        for key, inner in section.model_fields.items():
+            if not told.issuperset(_sections(inner.annotation)):
+                lines += [*_section(f"{name}.{key}", inner, told), ""]
     return lines[:-1]
 
 
@@ -80,7 +87,10 @@ def _sections(annotation: Any) -> list[type[BaseModel]]:
 
 
 def _default(field: FieldInfo) -> str:
-    return "to be given" if field.is_required() else f"`{field.default}`"
+    if field.is_required():
+        return "to be given"
+    kind = getattr(field.default, "kind", None)
+    return f"kind `{kind}`" if kind else f"`{field.default}`"
 
 
 if __name__ == "__main__":
