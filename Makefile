@@ -8,7 +8,7 @@ NAMES ?=
 BENCH := .venv-bench
 BENCHMARKS := limits train_classic train_lite0 fused_loss evaluate_2100 confusion two_processes scaling
 
-.PHONY: install demo check test test-slow docs bench accuracy what-helps clean
+.PHONY: install demo check test test-slow docs bench accuracy what-helps own-data clean
 install: $(VENV)/.installed
 
 $(VENV)/.installed: pyproject.toml constraints.txt
@@ -49,6 +49,10 @@ accuracy: $(BENCH)/.installed
 
 what-helps: $(BENCH)/.installed
 	$(BENCH)/bin/python benchmarks/what_helps.py $(if $(DATA),--data "$(DATA)") $(if $(HOURS),--hours $(HOURS)) $(NAMES) || test $$? = 1
+	$(BENCH)/bin/python benchmarks/results_table.py
+
+own-data: $(BENCH)/.installed
+	$(BENCH)/bin/python benchmarks/own_data.py || test $$? = 1
 	$(BENCH)/bin/python benchmarks/results_table.py
 
 $(BENCH)/.installed: pyproject.toml constraints.txt benchmarks/requirements.txt

@@ -1,7 +1,7 @@
 """Write the tables of `docs/results.md` from `benchmarks/results/accuracy/*.json`.
 
-Run by `make accuracy` and `make what-helps`; a test holds the document against what this would
-write.
+Run by `make accuracy`, `make what-helps` and `make own-data`; a test holds the document against
+what this would write.
 """
 
 import argparse
@@ -9,6 +9,7 @@ from pathlib import Path
 
 from accuracy.helps_section import helps_section
 from accuracy.kept import read_results
+from accuracy.own_section import own_section
 from accuracy.sitting import RESULTS
 from accuracy.time_section import time_section
 from machine import ROOT
@@ -29,11 +30,13 @@ def document(old: str, results: Path = RESULTS) -> str:
 
 
 def tables(results: Path = RESULTS) -> str:
-    """Return both sections as Markdown."""
+    """Return all sections as Markdown."""
     kept = read_results(results)
-    lines = [*time_section(kept), *helps_section(kept)]
+    lines = [*time_section(kept), *helps_section(kept), *own_section(kept)]
     if not lines:
-        return "No results yet: `make accuracy` and `make what-helps` write them.\n"
+        return (
+            "No results yet: `make accuracy`, `make what-helps` and `make own-data` write them.\n"
+        )
     return "\n".join(lines)
 
 

@@ -1,0 +1,148 @@
+"""Own pictures: what `plan` makes of them untouched, from the model of the package or ImageNet.
+
+The pictures are generated scenes in a folder of the user's kind: another domain than photos. Once
+their classes have the names that ADE20K gives them, once others. Each plan is made for the same
+time, right before it is trained.
+"""
+
+import logging
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from PIL import Image
+
+from accuracy.records import Record
+from accuracy.runs import Bench, RunFailedError
+from accuracy.sitting import ended, parser, prepared
+from sceneparse.config.reading import read_config
+from sceneparse.labels import ade20k_labels
+
+NAME = "own_data"
+STARTS = ("bundled", "imagenet")
+# Pictures to train on and to validate on, width, height; minutes of a run.
+SCENES, MINUTES = (400, 100, 320, 240), 6.0
+QUICK_SCENES, QUICK_MINUTES = (16, 4, 64, 48), 1.0
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A plan and the run that comes of it.
+
+    Attributes:
+        names: `shared` with ADE20K, or `other`.
+        start: What it starts from.
+        seed: Of the run.
+        minutes: That it may take.
+        scenes: What it learns.
+    """
+
+    names: str
+    start: str
+    seed: int
+    minutes: float
+    scenes: tuple[int, ...]
+
+    @property
+    def name(self) -> str:
+        """Name of its files, but for the seed."""
+        return f"own_{self.names}_{self.start}"
+
+    @property
+    def record(self) -> Record:
+        """What is kept of it."""
+        asked = {"minutes": self.minutes, "scenes": list(self.scenes)}
+        asked |= {"names": self.names, "weights": self.start}
+        return Record(NAME, self.name, self.seed, asked, f"benchmarks/{NAME}.py")
+
+
+def main() -> int:
+    """Run what is not there yet."""
+    options = parser(__doc__, NAME)
+    options.add_argument("--minutes", type=float, default=MINUTES, help="of each run")
+    options.add_argument("--seeds", type=int, default=3, help="seeds of each: 0, 1, ...")
+    chosen = options.parse_args()
+    return ended(lambda: run_all(prepared(chosen)))
+
+
+def run_all(options: Any) -> bool:
+    """Run what is not there yet, in turn, and return whether all of it succeeded."""
+    scenes, minutes = SCENES, options.minutes
+    if options.quick:
+        scenes, minutes, options.seeds = QUICK_SCENES, QUICK_MINUTES, 1
+    failed = False
+    for seed in range(options.seeds):
+        for names in ("shared", "other"):
+            root = folder_of_scenes(options.work / names, names, scenes)
+            for start in STARTS:
+                trial = Trial(names, start, seed, minutes, scenes)
+                if trial.record.is_kept(options.out):
+                    continue
+                logging.info("%s, seed %d", trial.name, seed)
+                try:
+                    found = trial.record.keep(options.out, *planned(trial, root, options.work))
+                    logging.info("mIoU %.4f, %.0f s", found["miou"], found["run"]["wall_s"])
+                except RunFailedError as error:
+                    logging.info("failed: %s", error)
+                    trial.record.keep_failure(options.out, str(error))
+                    failed = True
+    return not failed
+
+
+def planned(trial: Trial, root: Path, work: Path) -> tuple[Path, Mapping[str, Any]]:
+    """Plan, train what was planned, and score it; return the score file and figures."""
+    config = work / f"{trial.name}-{trial.seed}.yaml"
+    config.unlink(missing_ok=True)
+    bench = Bench(config, root, work)
+    hours = f"{trial.minutes / 60:.6f}"
+    command = ["plan", str(root), "--hours", hours, "--weights", trial.start, "--out", str(config)]
+    bench.run(trial.name, trial.seed, ["-m", "sceneparse", *command])
+    began = time.monotonic()
+    bench.train(trial.name, (), trial.seed, anew=True)
+    wall_s = round(time.monotonic() - began, 1)
+    asked = read_config(config)
+    figures = {
+        "wall_s": wall_s,
+        "epochs": asked.training.epochs,
+        "size": asked.transform.size,
+        "encoder": getattr(asked.model, "encoder", ""),
+    }
+    return bench.evaluate(trial.name, trial.seed, trial.name, ()), figures
+
+
+def folder_of_scenes(root: Path, names: str, scenes: tuple[int, ...]) -> Path:
+    """Draw scenes, once, and put them as people have their own pictures.
+
+    Args:
+        root: Where.
+        names: `shared` for the names that ADE20K has for their classes, `other` for others.
+        scenes: How many to train on and to validate on, and how wide and high.
+
+    Returns:
+        The folder.
+    """
+    if (root / "labels.yaml").is_file():
+        return root
+    options = [f"--{name}" for name in ("images", "validation", "width", "height")]
+    sizes = [word for pair in zip(options, map(str, scenes), strict=True) for word in pair]
+    command = [sys.executable, "-m", "sceneparse", "data", "synth", str(root), *sizes]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    masks = (root / "annotations").rename(root / "masks")
+    found = {
+        int(id_) for path in masks.rglob("*.png") for id_ in np.unique(np.array(Image.open(path)))
+    }
+    ade20k = ade20k_labels().class_names
+    classes = {id_: ade20k[id_ - 1] if names == "shared" else f"thing {id_}" for id_ in found - {0}}
+    document = {"classes": dict(sorted(classes.items())), "ignored_ids": [0]}
+    (root / "labels.yaml").write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
+    return root
+
+
+if __name__ == "__main__":
+    sys.exit(main())
