@@ -4,6 +4,7 @@ Run by `make docs`; a test holds the file against what this would write.
 """
 
 import inspect
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
@@ -33,7 +34,11 @@ def reference() -> str:
         lines += [f"### `{path}`", "", (command.help or "").strip(), ""]
         lines += [*_parameters(command), ""]
     lines += ["## Config", ""]
-    lines += ["A run is one YAML file; every field has a default but where none is given.", ""]
+    lines += [
+        "A run is one YAML file; every field has a default but where none is given. "
+        "`null` switches a field off.",
+        "",
+    ]
     told: set[type[BaseModel]] = set()
     for name, field in RunConfig.model_fields.items():
         lines += [*_section(name, field, told), ""]
@@ -53,7 +58,14 @@ def _parameters(command: Any) -> Iterator[str]:
         names = ", ".join(f"`{name}`" for name in parameter.opts)
         is_argument = parameter.param_type_name == "argument"
         shown = f"`{parameter.name.upper()}`" if is_argument else names
-        yield f"- {shown}: {parameter.help or ''}".rstrip(": ")
+        note = ""
+        told = getattr(parameter, "show_default", None)
+        default = told if isinstance(told, str) else parameter.default
+        if not is_argument and parameter.required:
+            note = " To be given."
+        elif not is_argument and default not in (None, False):
+            note = f" Default: {default}."
+        yield f"- {shown}: {parameter.help or ''}{note}".rstrip(": ")
 
 
 def _section(name: str, field: FieldInfo, told: set[type[BaseModel]]) -> list[str]:
@@ -90,7 +102,11 @@ def _default(field: FieldInfo) -> str:
     if field.is_required():
         return "to be given"
     kind = getattr(field.default, "kind", None)
-    return f"kind `{kind}`" if kind else f"`{field.default}`"
+    if kind:
+        return f"kind `{kind}`"
+    # As YAML has it, of which JSON is a part.
+    is_text = isinstance(field.default, str | Path)
+    return f"`{field.default if is_text else json.dumps(field.default)}`"
 
 
 if __name__ == "__main__":
