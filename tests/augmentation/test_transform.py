@@ -124,15 +124,20 @@ def test_alignment_is_seen_to_be_lost_where_the_mask_is_shifted() -> None:
 
 @pytest.mark.parametrize("stride", [2, 4])
 def test_of_the_mask_every_so_many_th_pixel_is_learned(stride: int) -> None:
-    whole = transformed(Transform(64, PLACES, 5, VOID), painted((400, 300)), 0, 0)
-    thin = transformed(
-        Transform(64, PLACES, 5, VOID, mask_stride=stride), painted((400, 300)), 0, 0
-    )
-    np.testing.assert_array_equal(thin.image, whole.image)
-    assert thin.mask.shape == (64 // stride, 64 // stride)
-    for row, column in [(0, 0), (3, 5), (15, 15)]:
-        at = stride * row + stride // 2, stride * column + stride // 2
-        assert thin.mask[row, column] == whole.mask[at]
+    sample, transform = noisy((400, 300)), Transform(64, PLACES, 5, VOID, mask_stride=stride)
+    firsts: list[tuple[int, int]] = []
+    for index in range(200):
+        whole = transformed(replace(transform, mask_stride=1), sample, 0, index)
+        thin = transformed(transform, sample, 0, index)
+        np.testing.assert_array_equal(thin.image, whole.image)
+        row, column = transform.change(0, index).learned
+        np.testing.assert_array_equal(thin.mask, whole.mask[row::stride, column::stride])
+        assert thin.mask.shape == (64 // stride, 64 // stride)
+        firsts.append((row, column))
+    # The centres of what is learned are those of the cells of the thinner mask, on average.
+    centres = np.array(firsts) + 0.5
+    assert set(np.unique(centres)) == {stride / 2 - 0.5, stride / 2 + 0.5}
+    np.testing.assert_allclose(centres.mean(0), stride / 2, atol=0.1)
 
 
 def test_flip_mirrors_image_and_mask() -> None:

@@ -199,6 +199,7 @@ class Change(NamedTuple):
         colors: How its colours change.
         artefacts: How it is made worse.
         mix: What is laid over it, if anything.
+        learned: Row and column of the first pixel of its mask that is learned from.
     """
 
     cut: Cut
@@ -206,6 +207,7 @@ class Change(NamedTuple):
     colors: Colors
     artefacts: Artefacts = Artefacts()
     mix: Mix | None = None
+    learned: tuple[int, int] = (0, 0)
 
 
 def drawn(augmentation: Augmentation, random: np.random.Generator) -> Change:

@@ -50,9 +50,13 @@ class Transform:
         """Draw what is done to one sample of one epoch."""
         random = np.random.default_rng([_STREAM, self.seed, epoch, index])
         change = drawn(self.augmentation, random)
-        if self.mixing is None:
-            return change
-        return change._replace(mix=self.mixing.drawn(self.augmentation, random))
+        if self.mixing:
+            change = change._replace(mix=self.mixing.drawn(self.augmentation, random))
+        if self.mask_stride > 1:
+            # No pixel is in the middle of an even number of them: on average none is off.
+            row, column = random.integers(2, size=2) + self.mask_stride // 2 - 1
+            change = change._replace(learned=(int(row), int(column)))
+        return change
 
     def smallest(self, change: Change) -> tuple[int, int]:
         """Return the height and width below which a decoded picture would lose detail."""
@@ -80,9 +84,9 @@ class Transform:
         image = made_worse(square.image, change.artefacts)
         if not self.leaves_colors:
             image = changed_colors(image, change.colors)
-        # The middle one of each cell.
-        first, stride = self.mask_stride // 2, self.mask_stride
-        return square._replace(image=image, mask=square.mask[first::stride, first::stride])
+        row, column = change.learned
+        mask = square.mask[row :: self.mask_stride, column :: self.mask_stride]
+        return square._replace(image=image, mask=mask)
 
     def cut(self, sample: Sample, cut: Cut, *, flip: bool) -> Sample:
         """Cut a part out of a sample and scale it to the square."""
