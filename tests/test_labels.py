@@ -129,6 +129,13 @@ def test_voc_has_the_colours_of_its_palette() -> None:
         assert list(color) == expected
 
 
+def test_void_may_be_the_largest_number_of_two_bytes() -> None:
+    labels = Labels(("a", "b"), distinct_colors(2), (0, 7), (65535,))
+    mask = labels.encode(np.array([[0, 65535, 7]], np.uint16))
+    assert mask.tolist() == [[0, labels.ignore_index, 1]]
+    assert labels.decode(mask).tolist() == [[0, 65535, 7]]
+
+
 @pytest.mark.parametrize("labels", [PETS, many(300), ade20k_labels(), table_labels("coco_stuff")])
 def test_json_gives_the_same_labels_back(labels: Labels, tmp_path: Path) -> None:
     assert labels_from_text(labels.to_json(), "x") == labels
@@ -154,8 +161,9 @@ def test_made_up_colours_differ(colors: int) -> None:
         (("a", "b"), ((0, 0, 0),) * 2, (1, 1), (), "id 1 stands for more than one thing"),
         (("a", "b"), ((0, 0, 0),) * 2, (0, 1), (1,), "id 1 stands for more than one thing"),
         (("a",), ((0, 0, 0),), (0,), (5, 5), "id 5 stands for more than one thing"),
-        (("a",), ((0, 0, 0),), (-1,), (), r"ids -1\.\.-1; expected ids in 0\.\.65534"),
-        (("a",), ((0, 0, 0),), (0,), (65535,), r"0\.\.65535; expected ids in 0\.\.65534"),
+        (("a",), ((0, 0, 0),), (-1,), (), r"ids -1\.\.-1; expected ids of classes in 0\.\.65534"),
+        (("a",), ((0, 0, 0),), (65535,), (), r"65535\.\.65535; expected ids of classes in 0\.\."),
+        (("a",), ((0, 0, 0),), (0,), (65536,), r"ignored ones in 0\.\.65535"),
         (("a",), ((0, 0, 256),), (0,), (), r"colours outside 0\.\.255"),
     ],
 )

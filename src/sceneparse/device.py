@@ -19,11 +19,11 @@ def best_device(wanted: str = "auto") -> torch.device:
     there = {"cuda": torch.cuda.is_available, "mps": torch.backends.mps.is_available}
     if wanted == "auto":
         wanted = next((kind for kind, is_there in there.items() if is_there()), "cpu")
-    kind, _, index = wanted.partition(":")
+    kind, colon, index = wanted.partition(":")
     if kind != "cpu" and kind not in there:
         raise InputError(f"device {wanted}: unknown; use auto, cpu, cuda, cuda:1 or mps")
     counted = torch.cuda.device_count() if kind == "cuda" else 1
-    if index and not (index.isdecimal() and int(index) < counted):
+    if colon and not (index.isdecimal() and int(index) < counted):
         raise InputError(f"device {wanted}: there are {counted} of {kind} here, counted from 0")
     if kind in there and not there[kind]():
         raise InputError(f"device {wanted}: not there on this machine; use cpu or auto")
@@ -64,6 +64,12 @@ def wait_for(device: torch.device) -> None:
         torch.cuda.synchronize(device)
     elif device.type == "mps":
         torch.mps.synchronize()
+
+
+def release_memory(device: torch.device) -> None:
+    """Give memory back that a device's allocator keeps for what comes next."""
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
 
 
 def keep_freed_memory() -> None:

@@ -18,7 +18,7 @@ from sceneparse.errors import InputError
 Mask = NDArray[np.unsignedinteger[Any]]
 Color = tuple[int, int, int]
 
-LARGEST_RAW_ID = 65534
+LARGEST_RAW_ID, LARGEST_IGNORED_ID = 65534, 65535
 
 
 @dataclass(frozen=True)
@@ -56,9 +56,10 @@ class Labels:
                 f"labels where id {_listed(twice)} stands for more than one thing; "
                 "give each class its own id, and ignore none of them"
             )
-        if min(ids) < 0 or max(ids) > LARGEST_RAW_ID:
+        if min(ids) < 0 or max(self.raw_ids) > LARGEST_RAW_ID or max(ids) > LARGEST_IGNORED_ID:
             raise InputError(
-                f"labels with ids {min(ids)}..{max(ids)}; expected ids in 0..{LARGEST_RAW_ID}"
+                f"labels with ids {min(ids)}..{max(ids)}; expected ids of classes in "
+                f"0..{LARGEST_RAW_ID}, and ignored ones in 0..{LARGEST_IGNORED_ID}"
             )
         if not all(0 <= value <= 255 for color in self.colors for value in color):
             raise InputError("labels with colours outside 0..255; expected RGB in whole numbers")

@@ -34,9 +34,13 @@ def interpolation_matrix(size: int, cells: int, covered: float) -> Tensor:
         covered: How many of the cells, counted from the first and fractions included, the output
             spans; the rest lie beyond the picture and only serve as neighbours.
     """
-    first, share = _positions(size, cells, covered)
-    matrix = torch.zeros(size, cells, dtype=torch.float64)
-    pixel = torch.arange(size)
+    return _weights(*_positions(size, cells, covered), cells)
+
+
+def _weights(first: Tensor, share: Tensor, cells: int) -> Tensor:
+    """Return what each pixel takes of each cell: a share of the one after its first."""
+    matrix = torch.zeros(len(first), cells, dtype=torch.float64)
+    pixel = torch.arange(len(first))
     matrix[pixel, first] = 1 - share
     matrix[pixel, (first + 1).clamp(max=cells - 1)] += share
     return matrix.float()
@@ -170,12 +174,13 @@ def tile_bytes(device: torch.device) -> int:
 def _columns(
     size: int, cells: int, covered: float, step: int, device: torch.device
 ) -> Iterator[Columns]:
-    matrix = interpolation_matrix(size, cells, covered)
+    positions = _positions(size, cells, covered)
     for first in range(0, size, step):
         part = slice(first, min(first + step, size))
-        used = matrix[part].any(dim=0).nonzero()
-        band = slice(int(used[0]), int(used[-1]) + 1)
-        yield Columns(part, band, matrix[part, band].T.contiguous().to(device))
+        left, share = (values[part] for values in positions)
+        band = slice(int(left[0]), min(int(left[-1]) + 2, cells))
+        weights = _weights(left - band.start, share, band.stop - band.start)
+        yield Columns(part, band, weights.T.contiguous().to(device))
 
 
 def _rows(size: int, cells: int, covered: float, step: int, device: torch.device) -> Iterator[Rows]:

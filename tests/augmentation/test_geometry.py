@@ -145,6 +145,14 @@ def test_a_quarter_turn_is_exact_and_against_the_clock() -> None:
     np.testing.assert_array_equal(mirrored.image, out.image[:, ::-1])
 
 
+def test_sides_of_any_length_are_turned() -> None:
+    sample = painted((16, 70_000))
+    out = cut_out(sample, Cut(1, 1, False, ((0, 0),), 180), Square(32, 1, VOID), flip=False)
+    expected = sample.mask[::-1, ::-1][::, 1093::2187][:, :32]
+    inside = out.mask[1::2] == expected[:16]
+    assert inside.mean() > 0.9
+
+
 def test_a_turned_picture_that_is_made_much_smaller_has_no_false_patterns() -> None:
     """Stripes that are finer than the pixels that come out are grey, as by averaging."""
     stripes = np.zeros((512, 512, 3), np.uint8)

@@ -83,5 +83,7 @@ def test_a_plan_that_cannot_be_made_is_told(
     message = fails("plan", rectangles_root, "--hours", "1", "--out", "mine.yaml")
     assert "mine.yaml: is there already" in message
     assert (tmp_path / "mine.yaml").read_text() == "seed: 1\n"
+    message = fails("plan", rectangles_root, "--hours", "1", "--out", "mine.yaml/plan.yaml")
+    assert "mine.yaml: cannot be made" in message
     message = fails("plan", tmp_path / "nowhere", "--hours", "1")
     assert "nowhere: no such folder" in message

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import signal
 import subprocess
 import time
@@ -149,6 +150,17 @@ def test_mistakes_end_in_one_message(
         "score", annotations, annotations, "--labels", "nothing.json"
     )
     assert "no such folder" in fails("score", "nowhere", annotations)
+
+
+def test_a_mistake_in_a_picture_that_is_drawn_leaves_no_folder(
+    rectangles_config: Path, rectangles_root: Path, fails: Callable[..., str], tmp_path: Path
+) -> None:
+    root = shutil.copytree(rectangles_root, tmp_path / "data")
+    (mask,) = (root / "masks" / "validation").glob("000.png")
+    Image.fromarray(np.full((48, 64), 99, np.uint8)).save(mask)
+    message = fails("train", rectangles_config, f"data.root={root}", "--out", "run")
+    assert "values 99 are neither a class" in message
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_trained_model_is_used_with_care(

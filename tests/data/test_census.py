@@ -84,6 +84,13 @@ def test_a_mistake_is_told_and_what_was_counted_before_is_kept(root: Path) -> No
     assert len(json.loads(census_of(root).read_text())["files"]) == 4
 
 
+def test_a_mask_that_is_gone_is_told(root: Path) -> None:
+    files = files_of(root)
+    (root / "masks" / "training" / "003.png").unlink()
+    with pytest.raises(InputError, match=r"003\.png: no such file"):
+        class_pixels(files, root)
+
+
 @pytest.mark.parametrize(
     "content",
     [

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from sceneparse.errors import InputError
 from sceneparse.inference.backend import Counts, LabelMap
 from sceneparse.inference.resize import Resize, ResizeKind, logits_of_each, resized
 from sceneparse.labels import Mask
@@ -96,3 +97,12 @@ def test_pictures_seen_at_the_same_size_go_through_the_network_together() -> Non
     logits_of_each(images, keep, Resize("keep_ratio", 64))
     assert squash.batches == [5]
     assert sorted(keep.batches) == [1, 2, 2]
+
+
+def test_a_picture_that_would_fill_the_memory_is_refused_but_in_windows() -> None:
+    backend = MeanBackend()
+    with pytest.raises(InputError, match="more than 16 Mi pixels at once"):
+        logits_of_each([picture(1, 600)], backend, Resize("keep_ratio", 256))
+    assert backend.seen == []
+    logits_of_each([picture(1, 600)], backend, Resize("window", 256))
+    assert set(backend.seen) == {(256, 256)}

@@ -20,8 +20,8 @@ def test_windows_cover_a_length_at_equal_steps(length: int, side: int, overlap: 
     assert all(start % 8 == 0 for start in starts)
     steps = np.diff(starts)
     assert len(steps) == 0 or steps.max() - steps.min() <= 8
-    # At least as much overlap as asked for, but for rounding to the stride.
-    assert all(step <= max(8, side * (1 - overlap) + 4) for step in steps)
+    # At least as much overlap as asked for, but that windows lie a stride apart at least.
+    assert all(step <= max(8, side * (1 - overlap) + 1e-6) for step in steps)
 
 
 @pytest.mark.parametrize("length", [8, 40, 136, 1000])

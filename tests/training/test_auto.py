@@ -8,7 +8,9 @@ from sceneparse.config.reading import parse_config
 from sceneparse.device import best_device, native_precision
 from sceneparse.errors import InputError
 from sceneparse.labels import ade20k_labels
+from sceneparse.processes import Place
 from sceneparse.training.auto import fitting_parts, step_bytes
+from sceneparse.training.group import fabric_of
 from sceneparse.training.parts import has_unused_parameters
 
 
@@ -63,6 +65,19 @@ def test_a_device_that_is_not_there_is_refused() -> None:
         pytest.skip("there is a GPU")
     with pytest.raises(InputError, match="device cuda: not there"):
         best_device("cuda")
+    for wanted in ("cpu:", "cpu:x", "cpu:1"):
+        with pytest.raises(InputError, match=f"device {wanted}: there are 1 of cpu"):
+            best_device(wanted)
+
+
+def test_one_process_in_a_job_of_several_tasks_computes_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # As sbatch sets it, where srun has not started the tasks.
+    monkeypatch.setenv("SLURM_NTASKS", "4")
+    monkeypatch.setenv("SLURM_JOB_NAME", "train.sh")
+    fabric = fabric_of(Place(), torch.device("cpu"), None)
+    assert (fabric.world_size, fabric.global_rank) == (1, 0)
 
 
 def test_precision_is_what_the_processor_computes_natively() -> None:

@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 from sceneparse.augmentation.change import Crop
 from sceneparse.labels import Mask
 
+# The longest side that OpenCV warps.
+_LONGEST = 2**15 - 2
+
 
 class Turn(NamedTuple):
     """What is cut out and how it is turned.
@@ -55,6 +58,11 @@ def turned_mask(mask: Mask, turn: Turn, ignore_index: int) -> Mask:
 def _warped(
     pixels: Any, matrix: NDArray[np.float64], size: int, method: int, fill: tuple[int, int, int]
 ) -> Any:
+    # OpenCV takes no longer sides; so much longer than the square, no pixel is missed.
+    every = -(-max(pixels.shape[:2]) // _LONGEST)
+    if every > 1:
+        pixels = np.ascontiguousarray(pixels[::every, ::every])
+        matrix = matrix / every
     # OpenCV counts from the centres of pixels; here they are counted from their edges.
     linear, shift = matrix[:, :2], matrix[:, 2]
     centred = np.column_stack([linear, shift + linear.sum(axis=1) / 2 - 0.5])

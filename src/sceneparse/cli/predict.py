@@ -27,11 +27,15 @@ def predict(
 ) -> None:
     """Parse pictures: index map, coloured map, overlay with legend, and classes as JSON."""
     from sceneparse.loading import load
+    from sceneparse.runs.memory import PREDICTION, advice_on_memory
     from sceneparse.runs.predict import find_images, predict_files, results_of
 
     files = find_images(images)
     results = results_of(files, out, overwrite=overwrite)
     predictor = load(model, device, override or ())
-    for paths, prediction in predict_files(predictor, files, results):
-        largest = [f"{entry['name']} {entry['share']:.0%}" for entry in prediction.classes()[:4]]
-        console.print(f"{paths.overlay}: {', '.join(largest)}", soft_wrap=True)
+    with advice_on_memory(PREDICTION):
+        for paths, prediction in predict_files(predictor, files, results):
+            largest = [
+                f"{found['name']} {found['share']:.0%}" for found in prediction.classes()[:4]
+            ]
+            console.print(f"{paths.overlay}: {', '.join(largest)}", soft_wrap=True)

@@ -59,7 +59,11 @@ def _of_files(files: PairedFiles, root: Path | None) -> NDArray[np.int64]:
     names = files.names
     # Taken before the look: a file that changes meanwhile is looked at again the next time.
     now = [_stamps(mask) for mask in files.masks]
-    new = [index for index, name in enumerate(names) if known.get(name, ())[:2] != now[index]]
+    new = [
+        index
+        for index, name in enumerate(names)
+        if not now[index] or known.get(name, ())[:2] != now[index]
+    ]
 
     def count(index: int) -> Facts:
         pixels = counted(files.mask(index), files.labels)

@@ -13,6 +13,8 @@ from sceneparse.inference.backend import Backend
 from sceneparse.inference.windows import blended
 
 MAX_LOGITS_BYTES = 4 * 2**30
+# The largest square that a config may ask for.
+MAX_PIXELS_AT_ONCE = 4096**2
 ResizeKind = Literal["squash", "keep_ratio", "window"]
 
 
@@ -96,7 +98,7 @@ def _sized(
     image: NDArray[np.uint8], backend: Backend, resize: Resize, scale: float
 ) -> NDArray[np.uint8]:
     size = resize.network_size(image.shape[0], image.shape[1], backend.input_stride, scale)
-    _check_memory(image.shape, size, backend)
+    _check_memory(image.shape, size, backend, whole=resize.kind != "window")
     return resized(image, size)
 
 
@@ -123,14 +125,21 @@ def resized(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8
     return np.array(picture)
 
 
-def _check_memory(shape: tuple[int, ...], size: tuple[int, int], backend: Backend) -> None:
-    """Refuse pictures so long that their logits would fill the memory."""
+def _check_memory(
+    shape: tuple[int, ...], size: tuple[int, int], backend: Backend, *, whole: bool
+) -> None:
+    """Refuse pictures so long that they or their logits would fill the memory."""
     cells = size[0] * size[1] // backend.output_stride**2
+    problem = None
     if 4 * cells * backend.num_classes > MAX_LOGITS_BYTES:
+        problem = f"its logits more than {MAX_LOGITS_BYTES // 2**30} GiB"
+    elif whole and size[0] * size[1] > MAX_PIXELS_AT_ONCE:
+        problem = f"that is more than {MAX_PIXELS_AT_ONCE // 2**20} Mi pixels at once"
+    if problem:
         raise InputError(
             f"a picture of {shape[1]}×{shape[0]} would be {size[1]}×{size[0]} for the network, and "
-            f"its logits more than {MAX_LOGITS_BYTES // 2**30} GiB; set inference.resize=squash or "
-            "a smaller inference.size or smaller inference.scales"
+            f"{problem}; set inference.resize=squash or a smaller inference.size or smaller "
+            "inference.scales"
         )
 
 

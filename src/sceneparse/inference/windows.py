@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 
 from sceneparse.inference.backend import Backend
 
+# What a share of a whole number may be off by.
+_ROUNDING = 1e-9
+
 
 class Span(NamedTuple):
     """What a window sees of one side of a picture, and what its answer counts there.
@@ -39,7 +42,7 @@ def spans(length: int, side: int, overlap: float, strides: tuple[int, int]) -> l
     input_stride, output_stride = strides
     side = min(side, length)
     # In units of the input stride; rounding down keeps neighbours no further apart than `step`.
-    step = max(1, round(side * (1 - overlap) / input_stride))
+    step = max(1, int(side * (1 - overlap) / input_stride + _ROUNDING))
     way = (length - side) // input_stride
     number = math.ceil(way / step) + 1
     starts = [input_stride * (place * way // max(1, number - 1)) for place in range(number)]

@@ -17,6 +17,7 @@ from sceneparse.errors import InputError
 from sceneparse.inference.evaluate import Evaluation, EvaluationSums, evaluation_sums
 from sceneparse.inference.predictor import Predictor
 from sceneparse.loading import find_weights, overridden, predictor_of
+from sceneparse.runs.memory import PREDICTION, advice_on_memory
 from sceneparse.scoring import ScoreReport
 
 
@@ -45,7 +46,7 @@ def evaluate_model(target: EvaluationTarget, device: str, console: Console) -> S
     """
     weights, dataset = opened(target)
     predictor = predictor_of(weights, best_device(device))
-    with Progress(console=console, transient=True) as progress:
+    with Progress(console=console, transient=True) as progress, advice_on_memory(PREDICTION):
         task = progress.add_task("evaluating", total=len(dataset))
         evaluation = score(predictor, dataset, 2, lambda: progress.advance(task))
     data = target.root or getattr(weights.config.data, "root", "generated scenes")

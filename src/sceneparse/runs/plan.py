@@ -102,6 +102,7 @@ def plan(order: PlanOrder, console: Console) -> Planned:
     """
     if order.out.exists():
         raise InputError(f"{order.out}: is there already; remove it, or give another with --out")
+    _make_folder(order.out)
     seconds = 3600 * order.hours
     data = data_facts(order.root.expanduser().resolve(), console)
     start = best_start(data, best_device().type, order.weights)
@@ -118,9 +119,18 @@ def plan(order: PlanOrder, console: Console) -> Planned:
     config, reasons = finished(drafted, length, length.epochs * parts.steps_per_epoch)
     taken = seconds_of(length, sizes.size, parts, speed)
     planned = Planned(config, reasons, taken, parts, data)
-    order.out.parent.mkdir(parents=True, exist_ok=True)
     write_text(order.out, commented_yaml(config, reasons, _header(order, planned)))
     return planned
+
+
+def _make_folder(out: Path) -> None:
+    """Make the folder of the config before the time for a plan is spent."""
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"{out.parent}: cannot be made ({error.strerror}); give another place with --out"
+        ) from None
 
 
 def _header(order: PlanOrder, planned: Planned) -> str:

@@ -120,8 +120,9 @@ def _facts(plan: Plan, weights: int, held: int, asked_bytes: float | None) -> Ma
     """Say what the machine decided for a network with so many bytes of weights."""
     kind = plan.device.type
     # The program itself is part of what a run takes of the machine's own memory.
-    there = asked_bytes or memory_bytes(plan.device) + held
-    room = MEMORY_SHARE[kind] * (there - (0 if kind == "cuda" else held))
+    own = 0 if kind == "cuda" else held
+    there = asked_bytes or memory_bytes(plan.device) + own
+    room = MEMORY_SHARE[kind] * (there - own)
     return MachineFacts(
         device=cast("Device", kind),
         precision=plan.precision,

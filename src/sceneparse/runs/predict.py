@@ -15,6 +15,9 @@ from sceneparse.drawing import color_mask, overlay, with_legend
 from sceneparse.errors import InputError
 from sceneparse.inference.predictor import Prediction, Predictor
 
+# A JPEG has at most 65,500 pixels in a row or a column; the legend takes some of them.
+LONGEST_OVERLAY = 60_000
+
 
 class Results(NamedTuple):
     """The files written for one picture.
@@ -111,7 +114,7 @@ def predict_files(
         try:
             _write(paths, file.name, image, prediction)
         except OSError as error:
-            raise InputError(f"{paths.mask}: cannot be written ({error})") from None
+            raise InputError(f"{file}: its results cannot be written ({error})") from None
         yield paths, prediction
 
 
@@ -120,7 +123,9 @@ def _write(paths: Results, name: str, image: NDArray[np.uint8], prediction: Pred
     paths.mask.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(labels.decode(mask)).save(paths.mask)
     Image.fromarray(color_mask(mask, labels)).save(paths.color)
-    picture = with_legend(overlay(image, mask, labels), mask, labels)
+    every = -(-max(mask.shape) // LONGEST_OVERLAY)
+    shown, seen = image[::every, ::every], mask[::every, ::every]
+    picture = with_legend(overlay(shown, seen, labels), seen, labels)
     Image.fromarray(picture).save(paths.overlay, quality=92)
     height, width = mask.shape
     document = {"image": name, "width": width, "height": height, "classes": prediction.classes()}

@@ -4,6 +4,7 @@ import csv
 import io
 import time
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,7 +14,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRe
 from torch import Tensor
 
 from sceneparse.checkpoint import RunFolder, Weights, write_checkpoint, write_text, write_weights
-from sceneparse.config import RunConfig
+from sceneparse.config import ReportConfig, RunConfig
 from sceneparse.data.dataset import Dataset, Sample
 from sceneparse.inference.predictor import Predictor
 from sceneparse.report.curves import training_history
@@ -97,10 +98,17 @@ class Recorder:
             self._tensorboard.close()
 
     def start(
-        self, validation: Dataset, total_steps: int, steps_per_epoch: int, stop: StopRequests
+        self, samples: list[Sample], total_steps: int, steps_per_epoch: int, stop: StopRequests
     ) -> None:
-        """Draw the first pictures of a new run, or cut the tables of a resumed one to its step."""
-        self._samples = _chosen(validation, self._config.report.pictures)
+        """Draw the first pictures of a new run, or cut the tables of a resumed one to its step.
+
+        Args:
+            samples: What is drawn, the same each time.
+            total_steps: Of the run.
+            steps_per_epoch: Of it.
+            stop: Where a stop is asked for.
+        """
+        self._samples = samples
         self._steps_per_epoch = steps_per_epoch
         self._stop = stop
         self._task = self._progress.add_task(
@@ -196,10 +204,17 @@ class Recorder:
         progress_gif(frames, self._folder.progress)
 
 
-def _chosen(dataset: Dataset, count: int) -> list[Sample]:
-    """Read pictures spread evenly over a data set, the same each time."""
-    places = np.linspace(0, len(dataset) - 1, min(count, len(dataset))).round().astype(int)
-    return [dataset[int(place)] for place in dict.fromkeys(places.tolist())]
+def shown_samples(dataset: Dataset, config: ReportConfig) -> list[Sample]:
+    """Read the pictures that a run draws: spread evenly over a data set, the same each time.
+
+    Raises:
+        InputError: If one is not as it should be.
+    """
+    if config.tensorboard:
+        # Missing, it is told before there is a folder.
+        import_module("tensorboard")
+    places = np.linspace(0, len(dataset) - 1, min(config.pictures, len(dataset))).round()
+    return [dataset[place] for place in dict.fromkeys(places.astype(int).tolist())]
 
 
 def _metrics_row(record: EpochRecord) -> dict[str, int | float | None]:

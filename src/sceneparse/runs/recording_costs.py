@@ -15,7 +15,7 @@ from sceneparse.loading import find_weights, predictor_of
 from sceneparse.planning.facts import Costs
 from sceneparse.report.progress import progress_gif
 from sceneparse.runs.evaluate import score_sums
-from sceneparse.runs.recorder import Recorder
+from sceneparse.runs.recorder import Recorder, shown_samples
 from sceneparse.runs.stopping import StopRequests
 from sceneparse.runs.training_pace import Bench
 from sceneparse.training.loop import EpochRecord
@@ -40,7 +40,7 @@ def recording_costs(config: RunConfig, bench: Bench, validation: Dataset) -> Cos
         console = Console(file=io.StringIO())
         recorder = Recorder(config, folder, bench.state, bench.predictor, console)
         clock = _Laps()
-        recorder.start(validation, 1, 1, StopRequests())
+        recorder.start(shown_samples(validation, config.report), 1, 1, StopRequests())
         begin_s = clock.lap()
         for epoch in (1, 2, 3):
             recorder.epoch_ended(_record(epoch, evaluation))

@@ -13,7 +13,7 @@ from sceneparse.checkpoint import RunFolder, read_checkpoint
 from sceneparse.config import DataConfig, ModelConfig, RunConfig, SyntheticData
 from sceneparse.config.reading import config_differences, resumed_config
 from sceneparse.data.census import Census
-from sceneparse.data.dataset import Dataset, PairedFiles
+from sceneparse.data.dataset import Dataset, PairedFiles, Sample
 from sceneparse.data.index import checked_sizes
 from sceneparse.data.packed import Packed
 from sceneparse.errors import InputError
@@ -27,7 +27,7 @@ from sceneparse.runs.assembly import assemble
 from sceneparse.runs.cache import cache_notes
 from sceneparse.runs.evaluate import score_sums
 from sceneparse.runs.memory import advice_on_memory
-from sceneparse.runs.recorder import Bystander, Recorder
+from sceneparse.runs.recorder import Bystander, Recorder, shown_samples
 from sceneparse.runs.stopping import StopRequests
 from sceneparse.training.auto import Plan, resolve
 from sceneparse.training.environment import environment
@@ -91,37 +91,50 @@ def _train(
     census = from_first(lambda: _census(config, training, console))
     config = build.balanced(config, census)
     # Measured where there is something to measure, so that all decide alike.
-    plan = from_first(lambda: resolve(config, segmenter, training, place))
+    with advice_on_memory():
+        plan = from_first(lambda: resolve(config, segmenter, training, place))
     config = plan.stored_in(config)
 
     def validate(predictor: Predictor) -> Evaluation:
         return _validated(predictor, validation, plan.threads, place)
 
-    state, job, predictor = assemble(
-        config, plan, segmenter, training, validate, place, data_key, census
-    )
+    with advice_on_memory():
+        state, job, predictor = assemble(
+            config, plan, segmenter, training, validate, place, data_key, census
+        )
+    shown = shown_samples(validation, config.report) if place.rank == 0 else []
     # Not before: after a mistake that only then shows, the user starts again in the same folder.
     if not resume and place.rank == 0:
         folder.create()
         folder.write_start(config, training.labels, environment(config.seed))
     if resume:
         state.load_state_dict(read_checkpoint(folder.checkpoint))
-    if place.rank != 0:
-        # What all have counted is in the checkpoint; the first one goes on from there.
-        state.sums.confusion.zero_()
-        with StopRequests() as stop, advice_on_memory():
-            finished = fit(state, job, Bystander(stop))
-        return _trained(folder, state, predictor, finished=finished)
-    _announce(plan, job, state, len(validation), str(predictor), console)
-    recorder = Recorder(config, folder, state, predictor, console)
+    if place.rank == 0:
+        _announce(plan, job, state, len(validation), str(predictor), console)
+        recorder = Recorder(config, folder, state, predictor, console)
+        finished = _recorded(recorder, state, job, shown)
+        if finished:
+            recorder.finish(predictor_of(find_weights(folder.path), job.fabric.device))
+            _tell_early_end(state, job, console)
+    else:
+        finished = _beside(state, job)
+    return TrainedRun(folder, finished, state.best_epoch, state.best_miou, str(predictor))
+
+
+def _recorded(recorder: Recorder, state: TrainState, job: Job, shown: list[Sample]) -> bool:
+    """Train in the process that writes the folder, and return whether the run is over."""
     with StopRequests() as stop, recorder:
-        recorder.start(validation, job.total_steps, job.loader.steps_per_epoch, stop)
+        recorder.start(shown, job.total_steps, job.loader.steps_per_epoch, stop)
         with advice_on_memory():
-            finished = fit(state, job, recorder)
-    if finished:
-        recorder.finish(predictor_of(find_weights(folder.path), job.fabric.device))
-        _tell_early_end(state, job, console)
-    return _trained(folder, state, predictor, finished=finished)
+            return fit(state, job, recorder)
+
+
+def _beside(state: TrainState, job: Job) -> bool:
+    """Train in another process, and return whether the run is over."""
+    # What all have counted is in the checkpoint; the first one goes on from there.
+    state.sums.confusion.zero_()
+    with StopRequests() as stop, advice_on_memory():
+        return fit(state, job, Bystander(stop))
 
 
 def _at_start(config: ModelConfig, labels: Labels, console: Console, *, resume: bool) -> Segmenter:
@@ -132,12 +145,6 @@ def _at_start(config: ModelConfig, labels: Labels, console: Console, *, resume: 
     if taken:
         console.print(f"weights of {start.weights}: {taken}", soft_wrap=True)
     return segmenter
-
-
-def _trained(
-    folder: RunFolder, state: TrainState, predictor: Predictor, *, finished: bool
-) -> TrainedRun:
-    return TrainedRun(folder, finished, state.best_epoch, state.best_miou, str(predictor))
 
 
 def _census(config: RunConfig, training: Dataset, console: Console) -> Census | None:

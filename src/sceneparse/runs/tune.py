@@ -35,6 +35,7 @@ from sceneparse.errors import InputError
 from sceneparse.inference.remembering import Remembering, remembering
 from sceneparse.loading import overridden, predictor_of
 from sceneparse.runs.evaluate import EvaluationTarget, opened
+from sceneparse.runs.memory import PREDICTION, advice_on_memory
 
 
 class Setting(NamedTuple):
@@ -194,7 +195,7 @@ def tune(target: EvaluationTarget, pictures: int, device: str, console: Console)
         )
     indices = [place * len(dataset) // number for place in range(number)]
     network = remembering(predictor_of(weights, best_device(device)).backend)
-    with Progress(console=console, transient=True) as progress:
+    with Progress(console=console, transient=True) as progress, advice_on_memory(PREDICTION):
         task = progress.add_task("tuning", total=None)
 
         def run(settings: Sequence[Setting]) -> tuple[Trial, ...]:

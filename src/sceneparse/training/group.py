@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import torch
 import torch.distributed as dist
@@ -87,10 +87,10 @@ def fabric_of(
     Raises:
         InputError: If there are too few devices for the processes of this machine.
     """
+    own: list[Any] = [precision] if precision else []
     if place.processes == 1:
-        return Fabric(
-            accelerator=device.type, devices=1, plugins=[precision] if precision else None
-        )
+        # Told what there is, Fabric does not look for a SLURM job whose tasks it would miss.
+        return Fabric(accelerator=device.type, devices=1, plugins=[_Started(place), *own])
     # Of a 1×1 convolution's weights two descriptions of one layout are told as different ones.
     warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
     strategy = DDPStrategy(
@@ -104,7 +104,7 @@ def fabric_of(
         accelerator=device.type,
         devices=1,
         strategy=strategy,
-        plugins=[precision] if precision else None,
+        plugins=own,
     )
     fabric.launch()
     return fabric
