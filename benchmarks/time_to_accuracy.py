@@ -94,6 +94,7 @@ def main() -> int:
     options = parser(__doc__, NAME)
     options.add_argument("--minutes", type=float, default=MINUTES, help="that each may take")
     options.add_argument("--seeds", type=int, default=3, help="seeds of each: 0, 1, ...")
+    options.add_argument("--sides", nargs="+", choices=SIDES, default=SIDES, help="which of them")
     chosen = options.parse_args()
     return ended(lambda: _run_all(prepared(chosen)))
 
@@ -105,7 +106,7 @@ def _run_all(options: argparse.Namespace) -> bool:
         race = Race(Bench(CONFIG, options.data, options.work, QUICK), QUICK_MINUTES, 32, 4)
     failed = False
     for seed in range(1 if options.quick else options.seeds):
-        for side in SIDES:
+        for side in options.sides:
             record = race.record(side, seed)
             if record.is_kept(options.out) or not _is_there(side):
                 continue
