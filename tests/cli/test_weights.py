@@ -87,6 +87,11 @@ def test_a_file_is_written_with_care(finished: Path, rectangles_root: Path, tmp_
     written = write_alone(model, file, half=False, most_bytes=None, overwrite=False)
     read, original = read_weights(file), read_weights(whole)
     assert written.left_out == len(original.tensors) - len(read.tensors) == 4
+    other = tmp_path / "mirrors.safetensors"
+    mirrors = ["inference.flip=true"]
+    write_alone(model, other, half=True, most_bytes=None, overwrite=False, overrides=mirrors)
+    assert read_weights(other).config.inference.flip
+    assert not read.config.inference.flip
     assert all((read.tensors[name] == original.tensors[name]).all() for name in read.tensors)
     # Where the data lay is nobody else's business.
     assert str(rectangles_root.parent) not in str(read.config)

@@ -112,7 +112,7 @@ def test_weights_at_hand_decide_the_learning_rate() -> None:
 
 def test_a_network_that_segments_sees_nothing_smaller_than_it_has_learned() -> None:
     short = PLANS["from such a one, short"].config.transform
-    assert PLANS["short"].config.transform.size < short.size == 224
+    assert PLANS["short"].config.transform.size < 224 <= short.size
     assert short.first_size is None
     for seconds in (2000, 7200, 40_000):
         transform = planned(start=SEGMENTS, seconds=seconds).config.transform

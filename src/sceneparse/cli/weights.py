@@ -20,12 +20,23 @@ def weights(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace a file that is there.")
     ] = False,
+    override: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="inference.field=value: how it predicts from then on."),
+    ] = None,
 ) -> None:
     """Write what predictions need of a model, with its config and classes, to one file."""
     from sceneparse.runs.weights import write_alone
 
     most_bytes = None if most_mb is None else int(most_mb * 1e6)
-    written = write_alone(model, file, half=half, most_bytes=most_bytes, overwrite=overwrite)
+    written = write_alone(
+        model,
+        file,
+        half=half,
+        most_bytes=most_bytes,
+        overwrite=overwrite,
+        overrides=override or (),
+    )
     console.print(
         f"{file}: {written.size / 1e6:.2f} MB, {written.tensors} tensors; {written.left_out} that "
         "only training needs were left out",

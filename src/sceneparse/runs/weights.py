@@ -1,12 +1,13 @@
 """From a run to one file that can be given away."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from sceneparse.checkpoint import write_weights
 from sceneparse.config import Ade20kFullData, RunConfig, SyntheticData
 from sceneparse.errors import InputError
-from sceneparse.loading import deployed, find_weights
+from sceneparse.loading import deployed, find_weights, overridden
 
 
 class WrittenWeights(NamedTuple):
@@ -24,7 +25,13 @@ class WrittenWeights(NamedTuple):
 
 
 def write_alone(
-    model: str, path: Path, *, half: bool, most_bytes: int | None, overwrite: bool
+    model: str,
+    path: Path,
+    *,
+    half: bool,
+    most_bytes: int | None,
+    overwrite: bool,
+    overrides: Sequence[str] = (),
 ) -> WrittenWeights:
     """Write what predictions need of a model, with its config and labels, to one file.
 
@@ -34,14 +41,15 @@ def write_alone(
         half: Store weights in fp16.
         most_bytes: Of the file; none for any size.
         overwrite: Whether a file that is there may be replaced.
+        overrides: Of its `inference`, such as `inference.flip=true`: how it predicts from then on.
 
     Raises:
-        InputError: If there is no such model, or the file is there already, would be too large, or
-            cannot be written.
+        InputError: If there is no such model, an override is wrong, or the file is there already,
+            would be too large, or cannot be written.
     """
     if path.is_dir() or (path.exists() and not overwrite):
         raise InputError(f"{path}: is there already; add --overwrite, or give another file")
-    whole = find_weights(model)
+    whole = overridden(find_weights(model), overrides)
     weights = deployed(whole)
     weights = weights._replace(config=_elsewhere(weights.config))
     try:
