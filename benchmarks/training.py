@@ -1,5 +1,6 @@
 """A training step as `sceneparse train` does it, from a config of the repository."""
 
+import atexit
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -74,8 +75,9 @@ def trainer(
     )
     place = find_place()
     joining = joined(place)
-    # Left when the process ends.
     joining.__enter__()
+    # A group that is not left aborts now and then when the process ends.
+    atexit.register(joining.__exit__, None, None, None)
     state, job, _ = assemble(config, plan, segmenter, nothing, _never, place)
     return Trainer(state, job)
 
