@@ -45,8 +45,7 @@ def test_gradients_are_as_near_to_fp64_as_half_precision_allows(
     dtype: torch.dtype,
 ) -> None:
     torch.manual_seed(0)
-    options = {"padding": padding, "dilation": dilation, "groups": channels, "bias": bias}
-    plain = nn.Conv2d(channels, channels, kernel, stride, **options)  # type: ignore[arg-type]
+    plain = nn.Conv2d(channels, channels, kernel, stride, padding, dilation, channels, bias)
     fast = DepthwiseConv2d(copy.deepcopy(plain), same=False)
     image = torch.randn(2, channels, 17, 12)
     exact = gradients(copy.deepcopy(plain).double(), image.double(), torch.float32)

@@ -9,7 +9,7 @@ from sceneparse.config import Ade20kData, EncoderUNetModel
 from sceneparse.errors import InputError
 from sceneparse.labels import ade20k_labels
 from sceneparse.planning.facts import DataFacts
-from sceneparse.runs.plan_facts import Weights, best_start
+from sceneparse.runs.plan_facts import StartFrom, best_start
 
 CLASSES = ade20k_labels().class_names
 
@@ -33,9 +33,16 @@ def test_a_plan_starts_from_the_model_of_the_package_where_that_is_honest(
 
 
 @pytest.mark.parametrize("weights", ["bundled", "imagenet", "none"])
-def test_a_plan_starts_from_what_was_asked_for(weights: Weights) -> None:
+def test_a_plan_starts_from_what_was_asked_for(weights: StartFrom) -> None:
     start = best_start(data(class_names=("background", "liver")), "cpu", weights)
     assert start.model.weights == weights
+
+
+def test_pictures_that_the_model_may_have_seen_are_warned_of() -> None:
+    facts = data(class_names=CLASSES)
+    assert "too good" not in best_start(facts, "cpu", "bundled").reason
+    seen = data(class_names=CLASSES, config=Ade20kData())
+    assert "scores be too good" in best_start(seen, "cpu", "bundled").reason
 
 
 def test_weights_that_are_not_there_are_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from rich.table import Table
 from sceneparse.cli.output import console
 
 # As in runs.plan_facts, which takes longer to import.
-Weights = Literal["auto", "bundled", "imagenet", "none"]
+StartFrom = Literal["auto", "bundled", "imagenet", "none"]
 
 
 def plan(
@@ -20,7 +20,7 @@ def plan(
         typer.Option(min=0.1, help="GiB that it may take.", show_default="what is free"),
     ] = None,
     weights: Annotated[
-        Weights, typer.Option(help="To start from; auto: the best at hand, without a download.")
+        StartFrom, typer.Option(help="To start from; auto: the best at hand, without a download.")
     ] = "auto",
     out: Annotated[
         Path | None, typer.Option(help="New config.", show_default="the folder's name.yaml")

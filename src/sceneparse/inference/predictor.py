@@ -40,8 +40,8 @@ class Prediction:
             {
                 "id": self.labels.raw_ids[index],
                 "name": self.labels.class_names[index],
-                "share": count[index] / self.mask.size,
-                "confidence": sure[index] / count[index],
+                "share": float(count[index] / self.mask.size),
+                "confidence": float(sure[index] / count[index]),
             }
             for index in order
             if count[index]

@@ -15,7 +15,7 @@ from sceneparse.planning.facts import DataFacts
 from sceneparse.planning.length import Parts, Seconds, chosen_length, seconds_of
 from sceneparse.planning.recipe import draft, finished
 from sceneparse.planning.sizes import SMALLEST, chosen_sizes
-from sceneparse.runs.plan_facts import Weights, best_start, data_facts
+from sceneparse.runs.plan_facts import StartFrom, best_start, data_facts
 from sceneparse.runs.plan_measuring import measured_machine, measured_parts
 
 
@@ -34,7 +34,7 @@ class PlanOrder:
     root: Path
     hours: float
     memory_gb: float | None
-    weights: Weights
+    weights: StartFrom
     out: Path
 
 

