@@ -23,7 +23,7 @@ from machine import ROOT
 NAME = "what_helps"
 CONFIG = ROOT / "configs" / "ade20k" / "ablation.yaml"
 HELD_OUT, QUICK_HELD_OUT = 200, 4
-QUICK_CHANGES = ("ema", "flip")
+QUICK_CHANGES = ("no_ema", "flip")
 
 
 def main() -> int:

@@ -29,6 +29,7 @@ model:
   block: separable
   deep_supervision: 0.4
   dropout: 0.2
+  drop_path: 0.2
   freeze_stages: 2
   freeze_norm: true
 transform: {size: 32}

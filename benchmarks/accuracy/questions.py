@@ -1,8 +1,8 @@
 """What is asked of a small U-Net that learns from few pictures for a short time.
 
 Each change is laid over `configs/ade20k/ablation.yaml`, all else as it is. The order is the order
-in which they are run: first what is expected to matter most at this size. Little is expected of
-what is left out: schedules that all end near zero, label smoothing, dropout, clipping.
+in which they are run: first what is expected to matter most where pictures are few. Little is
+expected of what is left out: schedules that all end near zero, label smoothing, clipping.
 """
 
 from dataclasses import dataclass
@@ -35,29 +35,34 @@ class Question:
 
 BASE = Change("base", "nothing", ())
 
-_CROSS_ENTROPY_AND = (
-    "loss={{kind: sum, terms: [{{kind: cross_entropy}}, {{kind: {}, weight: 0.5}}]}}"
-)
+_WEIGHTS = "{{kind: median_frequency, power: {}, least: {}, most: {}}}"
+_WEIGHTED = "{kind: cross_entropy, class_weights: " + _WEIGHTS.format(0.35, 0.35, 3.0) + "}"
+
+
+def _and(kind: str) -> str:
+    return f"loss={{kind: sum, terms: [{_WEIGHTED}, {{kind: {kind}, weight: 0.5}}]}}"
+
 
 QUESTIONS = (
     Question(
-        "Should rare classes count more in the loss?",
+        "How much more should rare classes count in the loss?",
         (
+            Change("no_weights", "as much as all others", ("loss.class_weights=null",)),
             Change(
-                "weights",
-                "class weights: median frequency to the power 0.35",
-                (
-                    "loss.class_weights={kind: median_frequency, power: 0.35, "
-                    "least: 0.35, most: 3.0}",
-                ),
+                "more_weights",
+                "median frequency to the power 0.6, within 0.2 to 8",
+                ("loss.class_weights=" + _WEIGHTS.format(0.6, 0.2, 8.0),),
             ),
         ),
     ),
     Question(
-        "Is a loss of regions better than one of pixels alone?",
+        "Should rare classes be seen more often?",
         (
-            Change("dice", "and half of Dice", (_CROSS_ENTROPY_AND.format("dice"),)),
-            Change("lovasz", "and half of Lovász-softmax", (_CROSS_ENTROPY_AND.format("lovasz"),)),
+            Change("balanced", "class-balanced sampling", ("sampling.kind=class_balanced",)),
+            Change("classmix", "ClassMix, half the time", ("transform.classmix=0.5",)),
+            Change(
+                "copy_paste", "rare classes pasted, half the time", ("transform.copy_paste=0.5",)
+            ),
         ),
     ),
     Question(
@@ -65,19 +70,12 @@ QUESTIONS = (
         (Change("lite2", "EfficientNet-Lite2", ("model.encoder=tf_efficientnet_lite2",)),),
     ),
     Question(
-        "Are learning rate and averaging right?",
-        (
-            Change("faster", "twice the learning rate", ("optimizer.lr=0.006",)),
-            Change("ema", "moving average of the weights", ("training.ema=0.99",)),
-        ),
-    ),
-    Question(
-        "Which changes of pictures are worth learning from in so few epochs?",
+        "Which changes of pictures are worth learning from?",
         (
             Change(
                 "whole",
                 "whole pictures, mirrored only",
-                ("transform={size: 192, mask_stride: 2, flip: 0.5}",),
+                ("transform={size: 128, mask_stride: 2, flip: 0.5}",),
             ),
             Change(
                 "scale",
@@ -103,18 +101,11 @@ QUESTIONS = (
         ),
     ),
     Question(
-        "Can small pictures come first?",
+        "Is a loss of regions better than one of pixels alone?",
         (
-            Change(
-                "growing",
-                "from 96 to 192 pixels in the first half",
-                ("transform.first_size=96", "transform.growth=0.5"),
-            ),
+            Change("lovasz", "and half of Lovász-softmax", (_and("lovasz"),)),
+            Change("dice", "and half of Dice", (_and("dice"),)),
         ),
-    ),
-    Question(
-        "Is it enough to learn from every second pixel of the mask in each direction?",
-        (Change("whole_mask", "from all pixels", ("transform.mask_stride=1",)),),
     ),
     Question(
         "Does a better decoder help?",
@@ -124,15 +115,37 @@ QUESTIONS = (
         ),
     ),
     Question(
-        "Should rare classes be seen more often?",
+        "Is the network held back enough?",
         (
-            Change("balanced", "class-balanced sampling", ("sampling.kind=class_balanced",)),
+            Change("decay", "ten times the weight decay", ("optimizer.weight_decay=0.2",)),
+            Change("drop_path", "blocks left out, up to one in five", ("model.drop_path=0.2",)),
+            Change("gentle", "a third of the encoder's rate", ("optimizer.encoder_factor=0.1",)),
+            Change("no_ema", "no moving average of the weights", ("training.ema=null",)),
+        ),
+    ),
+    Question(
+        "Few pixels often, or more of them less often?",
+        (
             Change(
-                "mixing",
-                "ClassMix and rare classes pasted, a quarter each",
-                ("transform.classmix=0.25", "transform.copy_paste=0.25"),
+                "large",
+                "192 pixels, 22 epochs",
+                ("transform.size=192", "training.epochs=22", "inference.size=224"),
+            ),
+            Change(
+                "growing",
+                "from 96 to 160 pixels in the first 0.6",
+                (
+                    "transform.first_size=96",
+                    "transform.size=160",
+                    "transform.growth=0.6",
+                    "inference.size=192",
+                ),
             ),
         ),
+    ),
+    Question(
+        "Is it enough to learn from every second pixel of the mask in each direction?",
+        (Change("whole_mask", "from all pixels", ("transform.mask_stride=1",)),),
     ),
     Question(
         "Is it worth looking at a picture several times?",
@@ -149,8 +162,8 @@ QUESTIONS = (
     Question(
         "How should a picture be sized for the network?",
         (
-            Change("size_192", "squashed to the size of training", ("inference.size=192",), False),
-            Change("size_256", "squashed to more", ("inference.size=256",), False),
+            Change("size_128", "squashed to the size of training", ("inference.size=128",), False),
+            Change("size_192", "squashed to more", ("inference.size=192",), False),
             Change("keep_ratio", "ratio of sides kept", ("inference.resize=keep_ratio",), False),
             Change("window", "ratio kept, in squares", ("inference.resize=window",), False),
         ),

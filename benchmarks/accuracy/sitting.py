@@ -14,7 +14,7 @@ from sceneparse.errors import InputError
 RESULTS = ROOT / "benchmarks" / "results" / "accuracy"
 # Of the config that a benchmark starts from, to see that it works.
 QUICK = (
-    "transform.size=32",
+    "transform={size: 32}",
     "inference.size=32",
     "training.epochs=1",
     "training.batch_size=4",

@@ -77,6 +77,27 @@ def test_an_encoder_for_one_size_alone_is_refused(name: str) -> None:
         Encoder(name, "none")
 
 
+@pytest.mark.parametrize("name", ["test_resnet", "test_convnext", "tf_efficientnet_lite0"])
+@torch.no_grad()
+def test_blocks_are_left_out_in_training_alone(name: str) -> None:
+    torch.manual_seed(0)
+    encoder = Encoder(name, "none", drop_path=0.5)
+    encoder.fix(0, norm=True)
+    for parameter in encoder.parameters():
+        if parameter.ndim == 1:
+            parameter.uniform_(0.5, 1.5)
+    image = torch.randn(1, 3, 64, 64).expand(8, -1, -1, -1)
+    deepest = encoder(image)[-1]
+    assert any(not torch.allclose(picture, deepest[0], rtol=1e-3) for picture in deepest)
+    deepest = encoder.eval()(image)[-1]
+    torch.testing.assert_close(deepest, deepest[:1].expand_as(deepest))
+
+
+def test_an_encoder_without_residual_blocks_has_none_to_leave_out() -> None:
+    with pytest.raises(InputError, match=r"drop_path: vgg11 has no stochastic depth; set it to 0"):
+        Encoder("vgg11", "none", drop_path=0.1)
+
+
 @torch.no_grad()
 def lively(name: str) -> Encoder:
     """Make an encoder without the norms of zeros that silence whole branches at first."""

@@ -16,6 +16,15 @@ from sceneparse.models.point_head import PointHead
 from sceneparse.models.segmenter import Points, Segmenter
 from sceneparse.models.unet import UNet
 
+# What only training needs.
+_IDLE = {
+    "deep_supervision": 0.0,
+    "dropout": 0.0,
+    "drop_path": 0.0,
+    "freeze_stages": 0,
+    "freeze_norm": False,
+}
+
 
 def segmenter(config: ModelConfig, num_classes: int) -> Segmenter:
     """Make a network with its normalisation.
@@ -32,7 +41,9 @@ def segmenter(config: ModelConfig, num_classes: int) -> Segmenter:
             return Segmenter(UNet(num_classes, config.width, norm=config.normalization))
         case EncoderUNetModel():
             encoder = Encoder(
-                config.encoder, "imagenet" if config.weights == "imagenet" else "none"
+                config.encoder,
+                "imagenet" if config.weights == "imagenet" else "none",
+                config.drop_path,
             )
             encoder.fix(config.freeze_stages, norm=config.freeze_norm)
             network = EncoderUNet(
@@ -74,8 +85,7 @@ def deployed(config: ModelConfig) -> ModelConfig:
     """Return the config of the same network without what only training needs."""
     config = untrained(config)
     if isinstance(config, EncoderUNetModel):
-        idle = {"deep_supervision": 0.0, "dropout": 0.0, "freeze_stages": 0, "freeze_norm": False}
-        return config.model_copy(update=idle)
+        return config.model_copy(update=_IDLE)
     return config
 
 

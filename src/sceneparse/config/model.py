@@ -81,6 +81,9 @@ class EncoderUNetModel(Section):
     training loss then contains them. 0: none."""
     dropout: float = Field(default=0.0, ge=0, lt=1)
     """Probability that a channel is hidden from the head in training."""
+    drop_path: float = Field(default=0.0, ge=0, lt=1)
+    """Probability that the encoder's deepest residual block is left out for a picture in training,
+    less for shallower ones (Huang et al., 2016)."""
     point_head: PointHeadModel | None = None
     """A head for the places at which the upsampled logits are not sure; `{}` for one as it is
     usual."""

