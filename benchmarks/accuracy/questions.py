@@ -35,12 +35,13 @@ class Question:
 
 BASE = Change("base", "nothing", ())
 
-_WEIGHTS = "{{kind: median_frequency, power: {}, least: {}, most: {}}}"
-_WEIGHTED = "{kind: cross_entropy, class_weights: " + _WEIGHTS.format(0.35, 0.35, 3.0) + "}"
+_WEIGHTS = "{{kind: {}, power: {}, least: {}, most: {}}}"
+_USUAL = _WEIGHTS.format("median_frequency", 0.35, 0.35, 3.0)
 
 
 def _and(kind: str) -> str:
-    return f"loss={{kind: sum, terms: [{_WEIGHTED}, {{kind: {kind}, weight: 0.5}}]}}"
+    ours = f"{{kind: cross_entropy, class_weights: {_USUAL}}}"
+    return f"loss={{kind: sum, terms: [{ours}, {{kind: {kind}, weight: 0.5}}]}}"
 
 
 QUESTIONS = (
@@ -49,9 +50,14 @@ QUESTIONS = (
         (
             Change("no_weights", "as much as all others", ("loss.class_weights=null",)),
             Change(
+                "share_weights",
+                "by shares of all pixels, as much",
+                ("loss.class_weights=" + _WEIGHTS.format("median_share", 0.35, 0.35, 3.0),),
+            ),
+            Change(
                 "more_weights",
-                "median frequency to the power 0.6, within 0.2 to 8",
-                ("loss.class_weights=" + _WEIGHTS.format(0.6, 0.2, 8.0),),
+                "by shares of all pixels, to the power 0.6, within 0.2 to 8",
+                ("loss.class_weights=" + _WEIGHTS.format("median_share", 0.6, 0.2, 8.0),),
             ),
         ),
     ),
@@ -115,8 +121,9 @@ QUESTIONS = (
         ),
     ),
     Question(
-        "Is the network held back enough?",
+        "Are batch and rate right, and is the network held back enough?",
         (
+            Change("small_batch", "batches of 8", ("training.batch_size=8",)),
             Change("decay", "ten times the weight decay", ("optimizer.weight_decay=0.2",)),
             Change("drop_path", "blocks left out, up to one in five", ("model.drop_path=0.2",)),
             Change("gentle", "a third of the encoder's rate", ("optimizer.encoder_factor=0.1",)),

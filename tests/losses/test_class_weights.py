@@ -9,6 +9,7 @@ from sceneparse.losses.class_weights import (
     effective_number,
     enet,
     median_frequency,
+    median_share,
     softened,
 )
 
@@ -20,6 +21,12 @@ def test_median_frequency_is_relative_to_the_pictures_of_a_class() -> None:
     # Frequencies 0.6, 0.3 and 0.25, of which 0.3 is the median.
     weights = median_frequency(CENSUS)
     assert weights.tolist() == pytest.approx([0.5, 1.0, 1.2, 1.0])
+
+
+def test_median_share_is_relative_to_all_pixels() -> None:
+    # Pixels 600, 300 and 100, of which 300 is the median.
+    weights = median_share(CENSUS)
+    assert weights.tolist() == pytest.approx([0.5, 1.0, 3.0, 1.0])
 
 
 def test_enet_takes_the_logarithm_of_the_share() -> None:
@@ -47,5 +54,6 @@ def test_a_power_brings_weights_nearer_and_bounds_hold_them() -> None:
 def test_data_without_a_labelled_pixel_weigh_all_classes_alike() -> None:
     nothing = np.zeros((2, 3), np.int64)
     assert median_frequency(nothing).tolist() == [1, 1, 1]
+    assert median_share(nothing).tolist() == [1, 1, 1]
     assert enet(nothing).tolist() == [1, 1, 1]
     assert effective_number(nothing, 0.9).tolist() == [1, 1, 1]

@@ -8,6 +8,7 @@ from sceneparse.config import (
     FromCounts,
     LossConfig,
     MedianFrequency,
+    MedianShare,
     OneLoss,
     PixelLossSection,
     RunConfig,
@@ -63,6 +64,8 @@ def _weights(rule: FromCounts, census: Census) -> Weights:
     match rule:
         case MedianFrequency():
             return class_weights.median_frequency(census)
+        case MedianShare():
+            return class_weights.median_share(census)
         case Enet():
             return class_weights.enet(census)
         case EffectiveNumber():

@@ -39,6 +39,12 @@ class MedianFrequency(_FromCounts):
     kind: Literal["median_frequency"]
 
 
+class MedianShare(_FromCounts):
+    """The median of the classes' shares of all pixels over that of the class."""
+
+    kind: Literal["median_share"]
+
+
 class Enet(_FromCounts):
     """1 / ln(1.02 + share of the pixels) (Paszke et al., 2016): from 1.4 to 50."""
 
@@ -53,7 +59,7 @@ class EffectiveNumber(_FromCounts):
     """From 0, all classes alike, to 1, where a class counts by 1 over its pictures."""
 
 
-FromCounts = MedianFrequency | Enet | EffectiveNumber
+FromCounts = MedianFrequency | MedianShare | Enet | EffectiveNumber
 
 
 def _form(value: Any) -> str | None:
@@ -66,6 +72,7 @@ def _form(value: Any) -> str | None:
 ClassWeights = Annotated[
     Annotated[tuple[NonNegativeFloat, ...], Tag("list")]
     | Annotated[MedianFrequency, Tag("median_frequency")]
+    | Annotated[MedianShare, Tag("median_share")]
     | Annotated[Enet, Tag("enet")]
     | Annotated[EffectiveNumber, Tag("effective_number")],
     Discriminator(_form),

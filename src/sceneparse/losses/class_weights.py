@@ -21,6 +21,18 @@ def median_frequency(census: Census) -> Weights:
     return _filled(present, np.median(frequency) / frequency) if present.any() else _even(census)
 
 
+def median_share(census: Census) -> Weights:
+    """Weigh classes by the median of their shares of all pixels over their own.
+
+    Unlike in `median_frequency`, a class that is large where it occurs but seldom occurs counts as
+    rare too.
+    """
+    pixels = census.sum(axis=0)
+    present = pixels > 0
+    found = pixels[present]
+    return _filled(present, np.median(found) / found) if present.any() else _even(census)
+
+
 def enet(census: Census) -> Weights:
     """Weigh classes by 1 / ln(1.02 + share of the pixels) (Paszke et al., 2016, section 5.2)."""
     pixels = census.sum(axis=0)
