@@ -94,6 +94,15 @@ QUESTIONS = (
                 ),
             ),
             Change(
+                "zoom",
+                "squares out of pictures at 1.25 to 2.5 times the size, also scored larger",
+                (
+                    "transform.crop=1",
+                    "transform.scale=[1.25, 2.5]",
+                    "inference.size=224",
+                ),
+            ),
+            Change(
                 "colours",
                 "stronger colours, hue and grey",
                 (
