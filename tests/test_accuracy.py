@@ -99,9 +99,9 @@ def test_what_helps_is_kept_once_and_a_crash_is_told(
     assert [path.stat().st_mtime_ns for path in paths] == before
 
     place = bench("accuracy.runs").Bench(helps.CONFIG, scenes, options.work, helps.QUICK)
-    broken = bench("accuracy.questions").Change("faster", "", ("model.encoder=nothing",))
+    broken = bench("accuracy.questions").Change("small_batch", "", ("model.encoder=nothing",))
     assert not helps.answered(place, broken, 0, options.out)
-    kept = json.loads((options.out / "faster-0.json").read_text(encoding="utf-8"))
+    kept = json.loads((options.out / "small_batch-0.json").read_text(encoding="utf-8"))
     assert "timm has no model `nothing`" in kept["run"]["failure"]
     assert not helps.record_of(place, broken, 0).is_kept(options.out), "it is tried again"
     text = bench("results_table").tables(options.out)
@@ -187,11 +187,11 @@ def test_changes_are_sorted_by_worth_and_words_fit_the_seeds(bench: Any, tmp_pat
     for seed in range(3):
         right = random.integers(40, 60, 50)
         keep(bench, tmp_path, "base", seed, right)
-        keep(bench, tmp_path, "ema", seed, right + random.integers(5, 9, 50))
+        keep(bench, tmp_path, "no_ema", seed, right + random.integers(5, 9, 50))
         keep(bench, tmp_path, "dice", seed, right + random.permutation([-3, 3] * 25))
         if seed == 0:
             keep(bench, tmp_path, "lite2", seed, right + 25)
-            keep(bench, tmp_path, "faster", seed, right - random.integers(5, 9, 50))
+            keep(bench, tmp_path, "small_batch", seed, right - random.integers(5, 9, 50))
     text = bench("results_table").tables(tmp_path)
     rows = [line for line in text.splitlines() if line.startswith("| ") and "**" in line]
     means = [row.removesuffix(" |").rpartition(" | ")[2] for row in rows]
@@ -202,7 +202,7 @@ def test_changes_are_sorted_by_worth_and_words_fit_the_seeds(bench: Any, tmp_pat
         "hurts with one seed; more than another seed changes",
     ]
     assert "3 seeds: mIoU" in text
-    assert "Not run yet: `weights`" in text
+    assert "Not run yet: `no_weights`" in text
 
 
 def test_a_race_that_ours_left_too_late_is_said_not_to_hold(bench: Any, tmp_path: Path) -> None:
@@ -236,11 +236,11 @@ def test_own_pictures_are_told_with_the_time_they_took(bench: Any, tmp_path: Pat
 def test_the_mean_over_seeds_is_that_of_each(bench: Any, tmp_path: Path) -> None:
     random = np.random.default_rng(1)
     for seed in range(2):
-        for name in ("base", "ema"):
+        for name in ("base", "no_ema"):
             keep(bench, tmp_path, name, seed, random.integers(40, 90, 20))
     gains = bench("accuracy.gains")
     paths = [
-        {seed: tmp_path / f"{name}-{seed}.json" for seed in range(2)} for name in ("base", "ema")
+        {seed: tmp_path / f"{name}-{seed}.json" for seed in range(2)} for name in ("base", "no_ema")
     ]
     found = gains.gain(*paths)
     assert found.miou.gain.value == pytest.approx(np.mean(found.of_each))
