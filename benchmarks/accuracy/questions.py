@@ -127,6 +127,17 @@ QUESTIONS = (
         (
             Change("pyramid", "pyramid pooling", ("model.pyramid_pooling=true",)),
             Change("stride_2", "logits at stride 2", ("model.output_stride=2",)),
+            Change(
+                "wide", "128 channels before the head", ("model.decoder_channels=[128, 96, 128]",)
+            ),
+            Change(
+                "wider", "192 channels before the head", ("model.decoder_channels=[96, 96, 192]",)
+            ),
+            Change(
+                "separable",
+                "separable convolutions, 256 channels before the head",
+                ("model.block=separable", "model.decoder_channels=[192, 160, 256]"),
+            ),
         ),
     ),
     Question(
