@@ -128,6 +128,11 @@ QUESTIONS = (
             Change("pyramid", "pyramid pooling", ("model.pyramid_pooling=true",)),
             Change("stride_2", "logits at stride 2", ("model.output_stride=2",)),
             Change(
+                "stride_8",
+                "logits at stride 8, 192 channels before the head",
+                ("model.output_stride=8", "model.decoder_channels=[160, 192]"),
+            ),
+            Change(
                 "wide", "128 channels before the head", ("model.decoder_channels=[128, 96, 128]",)
             ),
             Change(

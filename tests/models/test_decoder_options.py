@@ -165,7 +165,7 @@ def test_dropout_hides_channels_from_the_head_in_training_alone() -> None:
 
 
 @pytest.mark.parametrize("name", ["test_resnet", "test_convnext", "vgg11"])
-@pytest.mark.parametrize("stride", [1, 2, 4])
+@pytest.mark.parametrize("stride", [1, 2, 4, 8])
 def test_all_options_together_train_on_every_pyramid(name: str, stride: int) -> None:
     segmenter = Segmenter(network(EVERYTHING, stride, name))
     image = torch.randint(0, 256, (2, 3, 45, 64), dtype=torch.uint8)

@@ -17,7 +17,7 @@ PYRAMIDS = {
 
 
 @pytest.mark.parametrize("name", PYRAMIDS)
-@pytest.mark.parametrize("output_stride", [1, 2, 4])
+@pytest.mark.parametrize("output_stride", [1, 2, 4, 8])
 def test_decoder_returns_logits_at_its_stride(name: str, output_stride: int) -> None:
     encoder = Encoder(name, "none")
     assert encoder.strides == PYRAMIDS[name]

@@ -66,7 +66,7 @@ class EncoderUNetModel(Section):
         default=(256, 128, 64, 32, 16), min_length=1
     )
     """Width of each decoder block, deepest first; those beyond the output stride are not built."""
-    output_stride: Literal[1, 2, 4] = 4
+    output_stride: Literal[1, 2, 4, 8] = 4
     """Pixels of input per cell of the logits, which are then upsampled."""
     normalization: Literal["batch", "group"] = "batch"
     """Of the decoder; the encoder keeps what its weights were made with."""

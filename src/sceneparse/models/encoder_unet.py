@@ -80,7 +80,7 @@ class EncoderUNet(nn.Module):
 
     Attributes:
         input_stride: Height and width of the input must be multiples of this.
-        output_stride: Pixels of input per cell of `features`: 1, 2 or 4.
+        output_stride: Pixels of input per cell of `features`: 1, 2, 4 or 8.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class EncoderUNet(nn.Module):
             num_classes: Channels of the logits.
             decoder_channels: Width of each decoder block, deepest first; blocks beyond
                 `output_stride` are not built, and the last width serves any that are not given.
-            output_stride: 1, 2 or 4.
+            output_stride: 1, 2, 4 or 8.
             norm: What normalises in the decoder; the encoder keeps what its weights were made with.
             options: What else the decoder has; none for nothing.
         """
