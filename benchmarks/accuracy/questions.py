@@ -152,6 +152,11 @@ QUESTIONS = (
             Change("decay", "ten times the weight decay", ("optimizer.weight_decay=0.2",)),
             Change("drop_path", "blocks left out, up to one in five", ("model.drop_path=0.2",)),
             Change("gentle", "a third of the encoder's rate", ("optimizer.encoder_factor=0.1",)),
+            Change(
+                "fast_decoder",
+                "three times the decoder's rate",
+                ("optimizer.lr=0.009", "optimizer.encoder_factor=0.11"),
+            ),
             Change("no_ema", "no moving average of the weights", ("training.ema=null",)),
         ),
     ),
