@@ -35,13 +35,15 @@ def test_half_rounds_weights_and_keeps_the_rest(tmp_path: Path) -> None:
         "norm.num_batches_tracked": torch.tensor(10**12),
         "table": torch.arange(6).reshape(2, 3),
         "mean": torch.full((1, 3, 1, 1), 123.675),
+        # Below what fp16 holds with three digits.
+        "norm.bias": torch.tensor([1.0, 1.001e-6]),
     }
     path = tmp_path / "half.safetensors"
     size = write_weights(path, weights_of(tensors), half=True)
     assert size == path.stat().st_size
     types = stored_types(path)
     rounded = {name for name, dtype in types.items() if dtype == torch.float16}
-    assert rounded == {"conv.weight", "deep.weight"}
+    assert rounded == {"conv.weight", "deep.weight", "norm.weight", "mean"}
     read = read_weights(path)
     assert read.config == RunConfig(seed=7)
     assert read.labels == ade20k_labels()

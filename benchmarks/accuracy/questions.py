@@ -72,8 +72,20 @@ QUESTIONS = (
         ),
     ),
     Question(
-        "Is a larger encoder worth its time?",
-        (Change("lite2", "EfficientNet-Lite2", ("model.encoder=tf_efficientnet_lite2",)),),
+        "Is a larger encoder worth its time, and should it stay as ImageNet made it?",
+        (
+            Change("lite2", "EfficientNet-Lite2", ("model.encoder=tf_efficientnet_lite2",)),
+            Change(
+                "fixed_norm",
+                "its batch norms keep the statistics of ImageNet",
+                ("model.freeze_norm=true",),
+            ),
+            Change(
+                "frozen",
+                "all of it stays; the decoder alone learns",
+                ("model.freeze_norm=true", "model.freeze_stages=5"),
+            ),
+        ),
     ),
     Question(
         "Which changes of pictures are worth learning from?",

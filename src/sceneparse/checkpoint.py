@@ -194,14 +194,19 @@ def write_weights(
 def _halved(tensor: Tensor) -> Tensor:
     """Round weights to fp16, but for those that it cannot hold.
 
-    Vectors stay as they are: running statistics and what multiplies them may be of any size, and
-    all together they are a hundredth of a network.
+    Of vectors each number has to keep its three digits: running statistics and what multiplies
+    them may be of any size, and below 6e-5 fp16 has fewer.
     """
-    is_vector = sum(side > 1 for side in tensor.shape) < 2
-    if is_vector or not tensor.is_floating_point():
+    if not tensor.is_floating_point():
         return tensor
     half = tensor.half()
-    return half if half.isfinite().all() else tensor
+    is_vector = sum(side > 1 for side in tensor.shape) < 2
+    is_kept = (
+        torch.allclose(half.to(tensor.dtype), tensor, rtol=2**-10, atol=0)
+        if is_vector
+        else half.isfinite().all()
+    )
+    return half if is_kept else tensor
 
 
 def read_weights(path: Path) -> Weights:
