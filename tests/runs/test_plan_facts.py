@@ -5,11 +5,14 @@ import sys
 import pytest
 from tests.planning.facts import data
 
+from sceneparse import build
 from sceneparse.config import Ade20kData, EncoderUNetModel
 from sceneparse.errors import InputError
 from sceneparse.labels import ade20k_labels
+from sceneparse.loading import find_weights
+from sceneparse.models.encoder_unet import EncoderUNet
 from sceneparse.planning.facts import DataFacts
-from sceneparse.runs.plan_facts import StartFrom, best_start
+from sceneparse.runs.plan_facts import FEW_FOR_ENCODER, StartFrom, best_start
 
 CLASSES = ade20k_labels().class_names
 
@@ -36,6 +39,26 @@ def test_a_plan_starts_from_the_model_of_the_package_where_that_is_honest(
 def test_a_plan_starts_from_what_was_asked_for(weights: StartFrom) -> None:
     start = best_start(data(class_names=("background", "liver")), "cpu", weights)
     assert start.model.weights == weights
+
+
+@pytest.mark.parametrize("weights", ["bundled", "imagenet"])
+def test_an_encoder_learns_only_where_there_are_pictures_enough(weights: StartFrom) -> None:
+    few = best_start(data(training=FEW_FOR_ENCODER), "cpu", weights)
+    many = best_start(data(training=FEW_FOR_ENCODER + 1), "cpu", weights)
+    assert (few.is_fixed, many.is_fixed) == (True, False)
+    for start in (few, many):
+        model = start.model
+        assert isinstance(model, EncoderUNetModel)
+        assert model.freeze_norm
+        segmenter = build.segmenter(model.model_copy(update={"weights": "none"}), 2)
+        assert isinstance(segmenter.network, EncoderUNet)
+        learned = any(part.requires_grad for part in segmenter.network.encoder.parameters())
+        assert learned == (not start.is_fixed)
+
+
+def test_a_network_that_segments_is_shown_what_it_has_learned() -> None:
+    start = best_start(data(), "cpu", "bundled")
+    assert start.learned_size == find_weights("bundled").config.transform.first_size
 
 
 def test_pictures_that_the_model_may_have_seen_are_warned_of() -> None:

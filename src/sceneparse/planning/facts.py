@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from sceneparse.config import DataConfig, ModelConfig
+from sceneparse.config import DataConfig, EncoderUNetModel, ModelConfig
 
 Device = Literal["cpu", "cuda", "mps"]
 
@@ -75,8 +75,8 @@ class Start(NamedTuple):
     Attributes:
         model: The network.
         reason: Why this one.
-        learned_size: Side of the pictures that the whole network has learned to segment; none if
-            no more than its encoder is trained.
+        learned_size: Side of the smallest pictures that the whole network has learned to segment;
+            none if no more than its encoder is trained.
     """
 
     model: ModelConfig
@@ -87,6 +87,11 @@ class Start(NamedTuple):
     def is_trained(self) -> bool:
         """Whether there are weights to start from."""
         return self.model.weights != "none"
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether the encoder stays as it is."""
+        return isinstance(self.model, EncoderUNetModel) and self.model.freeze_stages > 0
 
 
 class Costs(NamedTuple):

@@ -23,7 +23,7 @@ def reasons(
         "data.kind": "told by what is in the folder",
         "data.root": f"{data.training} pictures to train on, {data.validation} to validate on, "
         f"{len(data.class_names)} classes",
-        **_of_model(start),
+        **_of_model(start, data),
         "transform.size": size,
         **_of_transform(config.transform, data),
         **_of_learning(config, data, start),
@@ -31,15 +31,20 @@ def reasons(
     }
 
 
-def _of_model(start: Start) -> dict[str, str]:
+def _of_model(start: Start, data: DataFacts) -> dict[str, str]:
     # What is as it is by default needs no reason.
     fields = start.model.model_fields_set - {"weights"}
     why = "what these weights belong to" if start.is_trained else "small enough for this device"
-    return {
-        "model.kind": "a U-Net",
-        "model.weights": start.reason,
-        **dict.fromkeys((f"model.{field}" for field in fields - {"kind"}), why),
-    }
+    reasons = dict.fromkeys((f"model.{field}" for field in fields), why)
+    reasons |= {"model.kind": "a U-Net", "model.weights": start.reason}
+    if getattr(start.model, "freeze_norm", False):
+        reasons["model.freeze_norm"] = "the statistics of so many more pictures are better"
+    if start.is_fixed:
+        reasons["model.freeze_stages"] = (
+            f"all: learned from {data.training} pictures an encoder scores worse on others, and "
+            "steps are slower"
+        )
+    return reasons
 
 
 def _of_transform(config: TransformConfig, data: DataFacts) -> dict[str, str]:
@@ -84,7 +89,7 @@ def _of_learning(config: RunConfig, data: DataFacts, start: Start) -> dict[str, 
     }
     if weighted:
         reasons["loss.class_weights"] = f"{spread}; a power below 1 makes up for a part of it"
-    if start.is_trained:
+    if start.is_trained and not start.is_fixed:
         reasons["optimizer.encoder_factor"] = "the encoder knows most of what it needs"
     return reasons
 

