@@ -1,8 +1,5 @@
 """A point head is asked where the grid is least sure, and nothing else is touched."""
 
-import subprocess
-import sys
-import textwrap
 from contextlib import nullcontext
 
 import numpy as np
@@ -24,6 +21,7 @@ from sceneparse.inference.resize import Resize
 from sceneparse.inference.views import View, views_of
 from sceneparse.models.segmenter import Segmenter
 from sceneparse.upsample import upsample
+from tests.inference.memory import printed
 from tests.inference.networks import Floats, labels_of, picture
 
 CLASSES, FEATURES, STRIDE = 7, 6, 4
@@ -183,9 +181,8 @@ def test_remembered_features_are_computed_once(backend: TorchPointBackend) -> No
 
 
 def test_refining_stays_in_its_memory_budget() -> None:
-    code = textwrap.dedent("""
+    rows, taken = printed("""
         import numpy as np
-        from pathlib import Path
         from sceneparse.inference.point_refinement import Look, PointRefinement, Seen
         from sceneparse.inference.resize import CoveredLogits
 
@@ -201,16 +198,10 @@ def test_refining_stays_in_its_memory_budget() -> None:
         logits[:30] = random.normal(0, 2, (30, 48, 64))
         seen = Seen(CoveredLogits(logits, (48.0, 64.0)), [Look(logits[:4], (48.0, 64.0), False)])
 
-        def peak() -> float:
-            status = Path("/proc/self/status").read_text()
-            return int(status.partition("VmHWM:")[2].split()[0]) / 1024
-
         refinement = PointRefinement(Network(), 10**6, 9, 32 * 2**20)
         refinement(seen, (48, 64))
         before = peak()
         print(refinement(seen, (1500, 2200)).logits.shape[1], peak() - before)
     """)
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    rows, taken = done.stdout.split()
     assert 200 < int(rows) < 1500
     assert float(taken) < 32 + 12

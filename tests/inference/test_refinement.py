@@ -1,9 +1,5 @@
 """Refined answers are distributions over all classes, counted like any other, and better."""
 
-import subprocess
-import sys
-import textwrap
-
 import numpy as np
 import pytest
 import torch
@@ -17,6 +13,7 @@ from sceneparse.inference.refinement import Refinement, refined, working_size
 from sceneparse.inference.resize import CoveredLogits, Resize
 from sceneparse.metrics import confusion_matrix
 from tests.conftest import rectangles
+from tests.inference.memory import printed
 from tests.inference.networks import CellNetwork, Function, backend_of, labels_of, picture
 
 REFINEMENTS = (GuidedFilter(3, 1e-3), DenseCrf(stride=8))
@@ -126,9 +123,8 @@ def test_a_working_size_fits_its_budget_and_keeps_the_ratio() -> None:
     "name", ["GuidedFilter(most_bytes=BUDGET)", "DenseCrf(8, 2, most_bytes=BUDGET)"]
 )
 def test_refining_stays_in_its_memory_budget(name: str) -> None:
-    code = textwrap.dedent(f"""
+    (taken,) = printed(f"""
         import numpy as np
-        from pathlib import Path
         from sceneparse.inference.dense_crf import DenseCrf
         from sceneparse.inference.guided_filter import GuidedFilter
         from sceneparse.inference.refinement import refined
@@ -142,14 +138,9 @@ def test_refining_stays_in_its_memory_budget(name: str) -> None:
         answer = CoveredLogits(logits, (48.0, 64.0))
         image = random.integers(0, 256, (1500, 2200, 3)).astype(np.uint8)
 
-        def peak() -> float:
-            status = Path("/proc/self/status").read_text()
-            return int(status.partition("VmHWM:")[2].split()[0]) / 1024
-
         refined(answer, image[:48, :64], {name})
         before = peak()
         refined(answer, image, {name})
         print(peak() - before)
     """)
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert float(done.stdout) < 32 + 12
+    assert float(taken) < 32 + 12

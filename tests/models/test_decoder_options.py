@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sceneparse.errors import InputError
 from sceneparse.losses.cross_entropy import CrossEntropy
 from sceneparse.models.attention import AttentionGate
 from sceneparse.models.block import mermaid
@@ -202,3 +203,38 @@ def test_the_diagram_shows_what_was_built() -> None:
     assert (deepest.name, deepest.out_channels) == ("encoder stage 32", 96)
     chain = network().blocks()
     assert [block.after for block in chain] == [None] * len(chain)
+
+
+@torch.no_grad()
+def test_the_head_sees_coarser_levels_upsampled() -> None:
+    unet = network(DecoderOptions(head_levels=3)).eval()
+    image = torch.randn(1, 3, 64, 32)
+    levels: list[Tensor] = []
+
+    def keep(_block: nn.Module, _given: object, found: Tensor) -> None:
+        levels.append(found)
+
+    for block in unet.decoder:
+        block.register_forward_hook(keep)
+    features = unet.features(image)
+    coarse, middle, fine = levels
+    assert unet.head_channels == (8, 16, 24)
+    assert torch.equal(features[:, :8], fine)
+    size = (fine.shape[2], fine.shape[3])
+    for channel in (0, 7, 15):
+        torch.testing.assert_close(features[0, 8 + channel], bilinear(middle[0, channel], size))
+    for channel in (0, 23):
+        torch.testing.assert_close(features[0, 24 + channel], bilinear(coarse[0, channel], size))
+
+
+def test_a_head_that_sees_several_levels_is_drawn_so() -> None:
+    drawn = mermaid(network(DecoderOptions(head_levels=3)).blocks())
+    assert "head[head: 48→5, stride 4]" in drawn
+    assert "decoder_2 -- skip --> head" in drawn
+    assert "decoder_1 -- skip --> head" in drawn
+    assert "decoder_3 --> head" in drawn
+
+
+def test_more_levels_than_there_are_are_refused() -> None:
+    with pytest.raises(InputError, match=r"head_levels: found 4, expected at most 3"):
+        network(DecoderOptions(head_levels=4))

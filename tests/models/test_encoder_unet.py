@@ -29,8 +29,8 @@ def test_decoder_returns_logits_at_its_stride(name: str, output_stride: int) -> 
 
 def test_every_skip_is_joined_at_its_own_stride() -> None:
     network = EncoderUNet(Encoder("tf_efficientnet_lite0", "none"), 7, (16, 8), 2)
-    skips = {block.stride: block.skip for block in network.blocks() if "decoder" in block.name}
-    assert skips == {stride: f"encoder stage {stride}" for stride in (16, 8, 4, 2)}
+    skips = {block.stride: block.skips for block in network.blocks() if "decoder" in block.name}
+    assert skips == {stride: (f"encoder stage {stride}",) for stride in (16, 8, 4, 2)}
 
 
 def test_an_unknown_encoder_is_refused_with_a_hint() -> None:

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from sceneparse.models.encoder import Encoder
@@ -26,6 +27,14 @@ def unet(classes: int, seed: int, width: int = 4) -> Segmenter:
 def pyramid(name: str, seed: int, options: DecoderOptions | None = None) -> Segmenter:
     torch.manual_seed(seed)
     return Segmenter(EncoderUNet(Encoder(name, "none"), 4, (16, 8), 4, options=options))
+
+
+def seen(stride: int, head_levels: int, classes: int, seed: int) -> Segmenter:
+    """Over a decoder of two levels, or of three."""
+    torch.manual_seed(seed)
+    options = DecoderOptions(head_levels=head_levels)
+    encoder = Encoder("test_resnet", "none")
+    return Segmenter(EncoderUNet(encoder, classes, (16, 8, 12), stride, options=options)).eval()
 
 
 def names(segmenter: Segmenter, *parts: str) -> set[str]:
@@ -89,6 +98,27 @@ def test_every_tensor_is_accounted_for() -> None:
     assert "head rows of 4 of 4 classes kept" in text
     assert "decoder.0.gate (5)" in text
     assert "left behind: decoder.0.conv (1), auxiliary.0 (2)" in text
+
+
+@torch.no_grad()
+def test_with_a_finer_level_shared_classes_keep_their_logits() -> None:
+    old, new = seen(8, 1, 4, seed=0), seen(4, 2, 5, seed=1)
+    untouched = new.network.head.weight.clone()
+    taken = transfer(new, old.state_dict(), NEW, OLD)
+    image = torch.randint(0, 256, (2, 3, 64, 96), dtype=torch.uint8)
+    before = F.interpolate(old(image), scale_factor=2.0, mode="bilinear")
+    for name in ("wall", "cat", "dog"):
+        torch.testing.assert_close(new(image)[:, NEW.index(name)], before[:, OLD.index(name)])
+    assert torch.equal(new.network.head.weight[[1, 4]], untouched[[1, 4]])
+    assert taken.kept == ("dog", "wall", "cat")
+    assert {name.split(".")[1:3][-1] for name in taken.new} == {"2"}
+    assert not taken.unused
+
+
+@pytest.mark.parametrize("new", [seen(4, 1, 4, seed=1), seen(2, 2, 4, seed=1)])
+def test_a_head_that_does_not_see_what_the_other_saw_starts_anew(new: Segmenter) -> None:
+    taken = transfer(new, seen(8, 1, 4, seed=0).state_dict(), OLD, OLD)
+    assert taken.untaught == OLD
 
 
 def test_auxiliary_heads_go_by_class_names_too() -> None:

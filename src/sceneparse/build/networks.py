@@ -58,6 +58,7 @@ def segmenter(config: ModelConfig, num_classes: int) -> Segmenter:
                     pyramid_pooling=config.pyramid_pooling,
                     deep_supervision=config.deep_supervision,
                     dropout=config.dropout,
+                    head_levels=config.head_levels,
                 ),
             )
             points = _points(config, network.head.in_channels, num_classes)

@@ -79,6 +79,9 @@ class EncoderUNetModel(Section):
     deep_supervision: float = Field(default=0.0, ge=0, le=10)
     """What the loss of each coarser decoder level counts, with a head of its own in training; the
     training loss then contains them. 0: none."""
+    head_levels: int = Field(default=1, ge=1, le=6)
+    """Decoder levels that the head sees, the finest first; coarser ones are upsampled to it
+    (hypercolumns, Hariharan et al., 2015)."""
     dropout: float = Field(default=0.0, ge=0, lt=1)
     """Probability that a channel is hidden from the head in training."""
     drop_path: float = Field(default=0.0, ge=0, lt=1)

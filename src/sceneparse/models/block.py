@@ -11,8 +11,8 @@ class Block(NamedTuple):
         in_channels: Channels that go in, the skip included.
         out_channels: Channels that come out.
         stride: Pixels of input per cell of the output.
-        skip: Name of the block whose output is concatenated, if any.
-        gated: Whether an attention gate is on that skip.
+        skips: Names of the blocks whose outputs are concatenated.
+        gated: Whether attention gates are on these skips.
         after: Name of the block whose output goes in; none for the one before it in the list.
     """
 
@@ -20,7 +20,7 @@ class Block(NamedTuple):
     in_channels: int
     out_channels: int
     stride: int
-    skip: str | None = None
+    skips: tuple[str, ...] = ()
     gated: bool = False
     after: str | None = None
 
@@ -33,9 +33,8 @@ def mermaid(blocks: list[Block]) -> str:
         node = _node(block.name)
         text = f"{block.name}: {block.in_channels}→{block.out_channels}, stride {block.stride}"
         lines += [f"    {node}[{text}]", f"    {_node(block.after or before)} --> {node}"]
-        if block.skip:
-            edge = "gated skip" if block.gated else "skip"
-            lines.append(f"    {_node(block.skip)} -- {edge} --> {node}")
+        edge = "gated skip" if block.gated else "skip"
+        lines += [f"    {_node(skip)} -- {edge} --> {node}" for skip in block.skips]
         before = node
     return "\n".join(lines)
 

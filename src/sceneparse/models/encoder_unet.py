@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sceneparse.errors import InputError
 from sceneparse.models.attention import AttentionGate
 from sceneparse.models.block import Block
 from sceneparse.models.encoder import Encoder
@@ -31,6 +32,7 @@ class DecoderOptions:
         pyramid_pooling: Whether the deepest stage goes through pyramid pooling.
         deep_supervision: What the loss of each coarser level counts in training; 0: no such heads.
         dropout: Probability that a channel is hidden from the head in training.
+        head_levels: How many levels the head sees, the finest first, coarser ones upsampled to it.
     """
 
     block: Convolutions = "plain"
@@ -38,6 +40,7 @@ class DecoderOptions:
     pyramid_pooling: bool = False
     deep_supervision: float = 0.0
     dropout: float = 0.0
+    head_levels: int = 1
 
 
 class DecoderBlock(nn.Module):
@@ -81,6 +84,7 @@ class EncoderUNet(nn.Module):
     Attributes:
         input_stride: Height and width of the input must be multiples of this.
         output_stride: Pixels of input per cell of `features`: 1, 2, 4 or 8.
+        head_channels: What the head sees of each level, the finest first.
     """
 
     def __init__(
@@ -102,6 +106,9 @@ class EncoderUNet(nn.Module):
             output_stride: 1, 2, 4 or 8.
             norm: What normalises in the decoder; the encoder keeps what its weights were made with.
             options: What else the decoder has; none for nothing.
+
+        Raises:
+            InputError: If the head is to see more levels than the decoder has.
         """
         super().__init__()
         self.options = options = options or DecoderOptions()
@@ -125,13 +132,19 @@ class EncoderUNet(nn.Module):
             self.skip_strides.append(stride)
             built.append(width)
             channels = width
-        self.head = nn.Conv2d(channels, num_classes, 1)
+        if options.head_levels > len(built):
+            raise InputError(
+                f"model.head_levels: found {options.head_levels}, expected at most {len(built)}, "
+                f"the levels of the decoder from stride {self.input_stride} to {output_stride}"
+            )
+        self.head_channels = tuple(built[: -options.head_levels - 1 : -1])
+        self.head = nn.Conv2d(sum(self.head_channels), num_classes, 1)
         supervised = built[:-1] if options.deep_supervision else []
         self.auxiliary = nn.ModuleList([nn.Conv2d(width, num_classes, 1) for width in supervised])
 
     def features(self, image: Tensor) -> Tensor:
         """Compute `(B, D, H / output_stride, W / output_stride)` of a normalised image."""
-        return self._decoded(image)[-1]
+        return self._seen(self._decoded(image))
 
     def levels(self, image: Tensor) -> list[Level]:
         """Compute what the loss sees of a normalised image, the features of the head first.
@@ -143,7 +156,7 @@ class EncoderUNet(nn.Module):
         weight = self.options.deep_supervision
         coarser = zip(self.auxiliary, decoded[1:], self.skip_strides, strict=False)
         return [
-            Level(decoded[-1], self.head, self.output_stride),
+            Level(self._seen(decoded), self.head, self.output_stride),
             *(
                 Level(features, cast("nn.Conv2d", head), at, weight)
                 for head, features, at in coarser
@@ -160,9 +173,16 @@ class EncoderUNet(nn.Module):
         for block, stride in zip(self.decoder, self.skip_strides, strict=True):
             features = block(features, stages.get(stride))
             decoded.append(features)
-        if self.options.dropout:
-            decoded[-1] = F.dropout2d(decoded[-1], self.options.dropout, self.training)
         return decoded
+
+    def _seen(self, decoded: Sequence[Tensor]) -> Tensor:
+        """Join what the head sees (Hariharan et al., 2015, Hypercolumns, arXiv 1411.5752)."""
+        finest, *coarser = reversed(decoded[-self.options.head_levels :])
+        raised = [F.interpolate(one, size=finest.shape[2:], mode="bilinear") for one in coarser]
+        seen = torch.cat([finest, *raised], dim=1) if raised else finest
+        if self.options.dropout:
+            seen = F.dropout2d(seen, self.options.dropout, self.training)
+        return seen
 
     def forward(self, image: Tensor) -> Tensor:
         """Compute logits `(B, num_classes, H / s, W / s)` at the output stride s."""
@@ -192,14 +212,17 @@ class EncoderUNet(nn.Module):
         ):
             block = cast("DecoderBlock", module)
             convs = [layer for layer in block.conv.modules() if isinstance(layer, nn.Conv2d)]
-            skip = _stage(stride) if stride in self.encoder.strides else None
+            skips = (_stage(stride),) if stride in self.encoder.strides else ()
             widths = (convs[0].in_channels, convs[-1].out_channels)
             gated = block.gate is not None
-            blocks.append(Block(f"decoder {number}", *widths, stride, skip, gated))
+            blocks.append(Block(f"decoder {number}", *widths, stride, skips, gated))
         return blocks
 
     def _heads(self) -> list[Block]:
-        heads = [Block("head", self.head.in_channels, self.head.out_channels, self.output_stride)]
+        levels = len(self.decoder)
+        coarser = [f"decoder {levels - back}" for back in range(1, len(self.head_channels))]
+        widths = self.head.in_channels, self.head.out_channels
+        heads = [Block("head", *widths, self.output_stride, tuple(coarser))]
         supervised = zip(self.auxiliary, self.skip_strides, strict=False)
         for number, (module, stride) in enumerate(supervised, start=1):
             head = cast("nn.Conv2d", module)

@@ -5,10 +5,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+import torch.nn.functional as F
+from torch import Tensor
 
 from sceneparse.models.level import AUXILIARY
 from sceneparse.models.point_head import POINT_HEAD
+from sceneparse.models.segmenter import Network, Segmenter
 
 HEADS = ("network.head.", AUXILIARY)
 # Places that a message names one by one.
@@ -56,14 +58,16 @@ class Transfer(NamedTuple):
 
 @torch.no_grad()
 def transfer(
-    segmenter: nn.Module,
+    segmenter: Segmenter,
     tensors: Mapping[str, Tensor],
     class_names: Sequence[str],
     given_names: Sequence[str],
 ) -> Transfer:
     """Put the weights of another network into one, wherever name and shape are the same.
 
-    Rows of the heads go by the names of their classes, whatever their order.
+    Rows of the heads go by the names of their classes, whatever their order. Where the network goes
+    one level further than the other and its head sees both, the finer level counts nothing in
+    these rows at first, and logits are those of the other network.
 
     Args:
         segmenter: Is changed.
@@ -72,6 +76,7 @@ def transfer(
         given_names: The classes of the other network.
     """
     own = segmenter.state_dict()
+    tensors = _with_finer_level(segmenter.network, tensors)
     fitting = _fitting(own, tensors)
     if list(class_names) != list(given_names):
         # Its logits go in and out at every layer: it is of use for the same classes alone.
@@ -115,6 +120,17 @@ def _fitting_heads(own: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> li
         if name not in given or given[name].shape[1:] != own[name].shape[1:]
     }
     return [name for name in heads if _layer(name) not in others]
+
+
+def _with_finer_level(network: Network, given: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """Widen the head by a level that the other network does not have."""
+    finest, *coarser = network.head_channels
+    name = f"{HEADS[0]}weight"
+    beyond = f"network.decoder.{len(network.decoder) - 1}."
+    goes_as_far = any(one.startswith(beyond) for one in given)
+    if goes_as_far or name not in given or given[name].shape[1] != sum(coarser):
+        return given
+    return {**given, name: F.pad(given[name], (0, 0, 0, 0, finest, 0))}
 
 
 def _shared(own: Sequence[str], given: Sequence[str]) -> list[tuple[int, int]]:

@@ -78,6 +78,7 @@ class UNet(nn.Module):
     Attributes:
         input_stride: Height and width of the input should be multiples of this.
         output_stride: Pixels of input per cell of `features`, here 1.
+        head_channels: What the head sees of each level of the decoder, here of the last alone.
     """
 
     input_stride = 16
@@ -109,6 +110,7 @@ class UNet(nn.Module):
             ]
         )
         self.head = nn.Conv2d(width, num_classes, 1)
+        self.head_channels = (width,)
 
     def features(self, image: Tensor) -> Tensor:
         """Compute what the head sees: `(B, width, H, W)` from a normalised `(B, 3, H, W)`."""
@@ -145,5 +147,5 @@ class UNet(nn.Module):
         ]
         for index in range(depth):
             at = depth + 1 + index
-            blocks[at] = blocks[at]._replace(skip=names[depth - 1 - index])
+            blocks[at] = blocks[at]._replace(skips=(names[depth - 1 - index],))
         return [*blocks, Block("head", self.head.in_channels, self.head.out_channels, 1)]
