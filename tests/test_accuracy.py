@@ -109,6 +109,31 @@ def test_what_helps_is_kept_once_and_a_crash_is_told(
     assert "mirrored too" in text
 
 
+def test_results_outlive_new_fields_of_configs_and_no_changed_ones(
+    bench: Any, tmp_path: Path
+) -> None:
+    helps, base = bench("what_helps"), bench("accuracy.questions").BASE
+    record = helps.record_of(
+        bench("accuracy.runs").Bench(helps.CONFIG, tmp_path, tmp_path), base, 0
+    )
+    path = record.path(tmp_path)
+
+    def keep(**transform: Any) -> None:
+        asked = json.loads(json.dumps(record.asked))
+        asked["transform"] = {**asked["transform"], **transform}
+        kept = {key: value for key, value in asked["transform"].items() if value is not ...}
+        path.write_text(json.dumps({"run": {"asked": {**asked, "transform": kept}}}))
+
+    keep()
+    assert record.is_kept(tmp_path)
+    # As if it had been kept before there was this field.
+    keep(jpeg=...)
+    assert record.is_kept(tmp_path)
+    for changed in ({"size": 96}, {"crop": ...}, {"former": 1}):
+        keep(**changed)
+        assert not record.is_kept(tmp_path), changed
+
+
 def test_an_interrupted_run_is_gone_on_with(
     bench: Any, rectangles_config: Path, rectangles_root: Path, tmp_path: Path
 ) -> None:

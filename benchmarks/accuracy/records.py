@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from machine import commit, machine
 from sceneparse.checkpoint import write_text
 from sceneparse.config import RunConfig
@@ -44,7 +46,7 @@ class Record:
         if not path.is_file():
             return False
         run = json.loads(path.read_text(encoding="utf-8"))["run"]
-        return "failure" not in run and run["asked"] == self.asked
+        return "failure" not in run and _filled(run["asked"]) == self.asked
 
     def keep(self, results: Path, scores: Path, figures: Mapping[str, Any]) -> Mapping[str, Any]:
         """Write the scores of a run, and return them.
@@ -86,6 +88,18 @@ def known(config: RunConfig) -> dict[str, Any]:
         key: value for key, value in document["data"].items() if key not in ("root", "cache")
     }
     return document
+
+
+def _filled(asked: dict[str, Any]) -> dict[str, Any]:
+    """Put in what was added to configs since: its default is what was done before."""
+    if "data" not in asked:
+        return asked
+    fields = {name: asked[name] for name in RunConfig.model_fields if name in asked}
+    fields["data"] = {"root": ".", **asked["data"]}
+    try:
+        return {**asked, **known(RunConfig.model_validate(fields))}
+    except ValidationError:
+        return asked
 
 
 def _write(path: Path, content: Mapping[str, Any], pictures: list[Any] | None = None) -> None:
