@@ -40,9 +40,12 @@ def planned(
 SCRATCH = Start(UNetModel(width=16), "nothing is installed")
 SEGMENTS = Start(START.model, "knows what a picture is", learned_size=224)
 FIXED = Start(START.model.model_copy(update={"freeze_stages": 5, "freeze_norm": True}), "known")
+FINER = {"output_stride": 4, "decoder_channels": (64, 32, 16), "head_levels": 2}
+FURTHER = Start(FIXED.model.model_copy(update=FINER), "known", learned_size=128)
 PLANS = {
     "usual": planned(),
     "fixed encoder": planned(start=FIXED),
+    "from one that segments, its encoder fixed": planned(start=FURTHER),
     "short": planned(seconds=600),
     "from scratch": planned(start=SCRATCH),
     "from a network that segments": planned(start=SEGMENTS),
@@ -110,7 +113,9 @@ def test_weights_at_hand_decide_the_learning_rate() -> None:
     further = PLANS["from a network that segments"].config.optimizer
     assert further.lr == pytest.approx(0.001)
     assert further.encoder_factor == pytest.approx(0.33)
-    assert PLANS["fixed encoder"].config.optimizer.encoder_factor == 1
+    for name in ("fixed encoder", "from one that segments, its encoder fixed"):
+        fixed = PLANS[name].config.optimizer
+        assert (fixed.lr, fixed.encoder_factor) == (pytest.approx(0.003), 1)
 
 
 def test_a_network_that_segments_sees_nothing_smaller_than_it_has_learned() -> None:

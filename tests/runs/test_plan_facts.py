@@ -3,13 +3,15 @@
 import sys
 
 import pytest
+import torch
+import torch.nn.functional as F
 from tests.planning.facts import data
 
 from sceneparse import build
 from sceneparse.config import Ade20kData, EncoderUNetModel
 from sceneparse.errors import InputError
 from sceneparse.labels import ade20k_labels
-from sceneparse.loading import find_weights
+from sceneparse.loading import find_weights, segmenter_to_train
 from sceneparse.models.encoder_unet import EncoderUNet
 from sceneparse.planning.facts import DataFacts
 from sceneparse.runs.plan_facts import FEW_FOR_ENCODER, StartFrom, best_start
@@ -59,6 +61,22 @@ def test_an_encoder_learns_only_where_there_are_pictures_enough(weights: StartFr
 def test_a_network_that_segments_is_shown_what_it_has_learned() -> None:
     start = best_start(data(), "cpu", "bundled")
     assert start.learned_size == find_weights("bundled").config.transform.first_size
+
+
+@torch.no_grad()
+def test_a_level_is_added_and_what_is_known_of_classes_stays() -> None:
+    labels = ade20k_labels()
+    model = best_start(data(), "cpu", "bundled").model
+    segmenter, taken = segmenter_to_train(model, labels)
+    assert taken is not None
+    assert taken.kept == CLASSES
+    assert segmenter.network.output_stride == 4
+    image = torch.randint(0, 256, (1, 3, 64, 96), dtype=torch.uint8)
+    known = find_weights("bundled")
+    stored = build.segmenter(build.untrained(known.config.model), labels.num_classes)
+    stored.load_state_dict(known.tensors)
+    before = F.interpolate(stored.eval()(image), scale_factor=2.0, mode="bilinear")
+    torch.testing.assert_close(segmenter.eval()(image), before, rtol=1e-3, atol=1e-3)
 
 
 def test_pictures_that_the_model_may_have_seen_are_warned_of() -> None:

@@ -93,6 +93,11 @@ class Start(NamedTuple):
         """Whether the encoder stays as it is."""
         return isinstance(self.model, EncoderUNetModel) and self.model.freeze_stages > 0
 
+    @property
+    def is_further(self) -> bool:
+        """Whether a network that can segment already learns as a whole."""
+        return self.learned_size is not None and not self.is_fixed
+
 
 class Costs(NamedTuple):
     """Seconds of what a run does beside training and validation.

@@ -39,6 +39,10 @@ def _of_model(start: Start, data: DataFacts) -> dict[str, str]:
     reasons |= {"model.kind": "a U-Net", "model.weights": start.reason}
     if getattr(start.model, "freeze_norm", False):
         reasons["model.freeze_norm"] = "the statistics of so many more pictures are better"
+    if getattr(start.model, "head_levels", 1) > 1:
+        finer = "a level more than these weights have, for finer things"
+        reasons |= dict.fromkeys(("model.output_stride", "model.decoder_channels"), finer)
+        reasons["model.head_levels"] = "and the head still sees what it knows classes by"
     if start.is_fixed:
         reasons["model.freeze_stages"] = (
             f"all: learned from {data.training} pictures an encoder scores worse on others, and "
@@ -83,7 +87,7 @@ def _of_learning(config: RunConfig, data: DataFacts, start: Start) -> dict[str, 
         "loss.kind": f"weighted: {spread}" if weighted else "the usual one",
         "optimizer.kind": "forgives a learning rate that is not tuned",
         "optimizer.lr": f"for batches of {training.batch_size}, by the square root of it"
-        + ("; low, since the network can segment already" if start.learned_size else ""),
+        + ("; low, since all of it can segment already" if start.is_further else ""),
         "schedule.kind": "ends at a low rate in whatever time there is",
         "training.batch_size": batch,
     }

@@ -31,7 +31,7 @@ IMBALANCED = 10.0
 LONG = 2.2
 LARGEST_EMA = 0.998
 # Learning rates for a batch of the reference: of a new network, over a trained encoder, and of a
-# network that can segment already.
+# whole network that can segment already.
 NEW_RATE, TRAINED_RATE, FURTHER_RATE = 0.001, 0.003, 0.001
 
 
@@ -209,5 +209,5 @@ def _loss(data: DataFacts) -> CrossEntropyLoss:
 
 def _rate(batch_size: int, start: Start) -> float:
     """Return the learning rate: of the reference batch, by the root of the batch's share of it."""
-    rate = FURTHER_RATE if start.learned_size else TRAINED_RATE if start.is_trained else NEW_RATE
+    rate = FURTHER_RATE if start.is_further else TRAINED_RATE if start.is_trained else NEW_RATE
     return round(rate * math.sqrt(batch_size / REFERENCE_BATCH), 5)

@@ -31,7 +31,9 @@ ENCODER = "tf_efficientnet_lite0"
 FEW_FOR_ENCODER = 2000
 # Of every encoder here.
 STAGES = 5
-DECODER = (128, 64, 48)
+DECODER = (128, 96, 128)
+# A network that ends at twice this stride is given a level more, for finer things.
+FINEST_STRIDE, FINEST_CHANNELS = 4, 128
 # Of the plain U-Net where there are no weights at hand, by device.
 WIDTHS = {"cpu": 16, "mps": 32, "cuda": 32}
 StartFrom = Literal["auto", "bundled", "imagenet", "none"]
@@ -140,6 +142,20 @@ def _fixed(data: DataFacts) -> dict[str, Any]:
     return {"freeze_norm": True, **({"freeze_stages": STAGES} if few else {})}
 
 
+def _finer(model: ModelConfig) -> dict[str, Any]:
+    """Return what adds a level to a network that ends at twice the stride.
+
+    Its head sees both levels, so that what it knows of classes stays.
+    """
+    if not isinstance(model, EncoderUNetModel) or model.output_stride != 2 * FINEST_STRIDE:
+        return {}
+    return {
+        "output_stride": FINEST_STRIDE,
+        "decoder_channels": (*model.decoder_channels, FINEST_CHANNELS),
+        "head_levels": model.head_levels + 1,
+    }
+
+
 def _is_for(bundled: Weights, data: DataFacts) -> bool:
     """Tell whether the model of the package knows enough of the classes, and is new to the data."""
     known = set(bundled.labels.class_names) & set(data.class_names)
@@ -153,7 +169,7 @@ def _may_have_seen(bundled: Weights, data: DataFacts) -> bool:
 
 def _further(bundled: Weights, data: DataFacts) -> Start:
     model: ModelConfig = bundled.config.model.model_copy(
-        update={"weights": "bundled", **_fixed(data)}
+        update={"weights": "bundled", **_fixed(data), **_finer(bundled.config.model)}
     )
     known = len(set(bundled.labels.class_names) & set(data.class_names))
     reason = (
