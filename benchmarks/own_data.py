@@ -1,10 +1,11 @@
 """Own pictures: what `plan` makes of them untouched, from the model of the package or ImageNet.
 
 The pictures are generated scenes in a folder of the user's kind: another domain than photos. Once
-their classes have the names that ADE20K gives them, once others. Each plan is made for the same
-time, right before it is trained.
+their classes have the names that ADE20K gives them, once others. Both starts are given the same
+times; each plan is made right before it is trained.
 """
 
+import itertools
 import logging
 import subprocess
 import sys
@@ -25,10 +26,11 @@ from sceneparse.config.reading import read_config
 from sceneparse.labels import ade20k_labels
 
 NAME = "own_data"
+NAMES = ("shared", "other")
 STARTS = ("bundled", "imagenet")
 # Pictures to train on and to validate on, width, height; minutes of a run.
-SCENES, MINUTES = (400, 100, 320, 240), 6.0
-QUICK_SCENES, QUICK_MINUTES = (16, 4, 64, 48), 1.0
+SCENES, MINUTES = (400, 100, 320, 240), (3.0, 6.0)
+QUICK_SCENES, QUICK_MINUTES = (16, 4, 64, 48), (1.0,)
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class Trial:
     @property
     def name(self) -> str:
         """Name of its files, but for the seed."""
-        return f"own_{self.names}_{self.start}"
+        return f"own_{self.names}_{self.start}_{self.minutes:g}"
 
     @property
     def record(self) -> Record:
@@ -65,7 +67,9 @@ class Trial:
 def main() -> int:
     """Run what is not there yet."""
     options = parser(__doc__, NAME)
-    options.add_argument("--minutes", type=float, default=MINUTES, help="of each run")
+    options.add_argument(
+        "--minutes", type=float, nargs="+", default=MINUTES, help="of a run; each has its rows"
+    )
     options.add_argument("--seeds", type=int, default=3, help="seeds of each: 0, 1, ...")
     chosen = options.parse_args()
     return ended(lambda: run_all(prepared(chosen)))
@@ -77,21 +81,20 @@ def run_all(options: Any) -> bool:
     if options.quick:
         scenes, minutes, options.seeds = QUICK_SCENES, QUICK_MINUTES, 1
     failed = False
-    for seed in range(options.seeds):
-        for names in ("shared", "other"):
-            root = folder_of_scenes(options.work / names, names, scenes)
-            for start in STARTS:
-                trial = Trial(names, start, seed, minutes, scenes)
-                if trial.record.is_kept(options.out):
-                    continue
-                logging.info("%s, seed %d", trial.name, seed)
-                try:
-                    found = trial.record.keep(options.out, *planned(trial, root, options.work))
-                    logging.info("mIoU %.4f, %.0f s", found["miou"], found["run"]["wall_s"])
-                except RunFailedError as error:
-                    logging.info("failed: %s", error)
-                    trial.record.keep_failure(options.out, str(error))
-                    failed = True
+    of_all = itertools.product(range(options.seeds), minutes, NAMES, STARTS)
+    for seed, given, names, start in of_all:
+        root = folder_of_scenes(options.work / names, names, scenes)
+        trial = Trial(names, start, seed, given, scenes)
+        if trial.record.is_kept(options.out):
+            continue
+        logging.info("%s, seed %d", trial.name, seed)
+        try:
+            found = trial.record.keep(options.out, *planned(trial, root, options.work))
+            logging.info("mIoU %.4f, %.0f s", found["miou"], found["run"]["wall_s"])
+        except RunFailedError as error:
+            logging.info("failed: %s", error)
+            trial.record.keep_failure(options.out, str(error))
+            failed = True
     return not failed
 
 
