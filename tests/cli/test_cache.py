@@ -18,7 +18,7 @@ from sceneparse.data.packed import Packed
 from sceneparse.data.packed_format import default_folder
 from tests.cli.conftest import COMMAND, Cli
 
-COUNT = 40
+COUNT = 120
 
 
 @pytest.fixture
@@ -106,9 +106,10 @@ def test_two_builds_at_once_leave_one_whole_cache(root: Path) -> None:
 def test_where_and_how_to_use_it_is_told(cli: Cli, root: Path, tmp_path: Path) -> None:
     done = cli("data", "cache", root, "--to", "fast", "--short-side", "50", "--split", "training")
     assert done.returncode == 0, done.stderr
-    assert "training: 40 pictures, 0.4 MB to be written\n" in done.stdout
+    assert f"training: {COUNT} pictures, 1.2 MB to be written\n" in done.stdout
     assert done.stdout.endswith("fast: runs with data.cache=fast read from here\n")
-    assert (tmp_path / "fast" / "training.pixels").stat().st_size == COUNT * 50 * 50 * 4 + 48 * 39
+    size = (tmp_path / "fast" / "training.pixels").stat().st_size
+    assert size == COUNT * 50 * 50 * 4 + 48 * (COUNT - 1)
 
 
 def test_a_folder_that_cannot_be_written_to_is_one_line(
