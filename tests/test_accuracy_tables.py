@@ -76,6 +76,23 @@ def test_changes_are_sorted_by_worth_and_words_fit_the_seeds(bench: Any, tmp_pat
     assert "Not run yet: `no_weights`" in text
 
 
+def test_only_times_of_one_kind_of_machine_are_compared(bench: Any, tmp_path: Path) -> None:
+    right = np.full(20, 50)
+    for seed in range(2):
+        keep(bench, tmp_path, "base", seed, right)
+        keep(bench, tmp_path, "no_ema", seed, right)
+        keep(bench, tmp_path, "dice", seed, right)
+    for path in (tmp_path / "no_ema-0.json", *tmp_path.glob("dice-*.json")):
+        document = json.loads(path.read_text())
+        document["run"]["machine"]["processor"] = "another"
+        document["run"]["training_s"] = 22
+        path.write_text(json.dumps(document))
+    text = bench("results_table").tables(tmp_path)
+    rows = [line for line in text.splitlines() if line.startswith("| ") and "**" in line]
+    times = {row.split("**")[1]: row.split(" | ")[-2] for row in rows}
+    assert times == {"no moving average of the weights": "× 1.00", "and half of Dice": "–"}
+
+
 def test_a_race_that_ours_left_too_late_is_said_not_to_hold(bench: Any, tmp_path: Path) -> None:
     for seed in range(2):
         keep(bench, tmp_path, "time_ours", seed, np.full(20, 80 + seed), wall_s=1199)

@@ -58,8 +58,8 @@ def _introduction(base: Sequence[Kept], spread: float) -> list[str]:
         "",
         "Each change comes with the base of the same seeds, the largest gain first. Intervals hold "
         "95 % of 1,000 draws of the pictures, the same",
-        "for both; they tell nothing about other seeds. Time is that of the base times so much: to "
-        "train, or to score.",
+        "for both; they tell nothing about other seeds. Time is that of the base on such a machine "
+        "times so much: to train, or to score.",
         "",
     ]
 
@@ -111,7 +111,9 @@ def _interval(difference: Difference) -> str:
 
 
 def _time(base: Seeds, own: Seeds, found: Gain, key: str) -> str:
-    mine, other = (sum(of[seed].run[key] for seed in found.seeds) for of in (own, base))
+    pairs = [(own[seed].run, base[seed].run) for seed in found.seeds]
+    alike = [pair for pair in pairs if len({run["machine"]["processor"] for run in pair}) == 1]
+    mine, other = (sum(pair[of][key] for pair in alike) for of in (0, 1))
     return f"× {mine / other:.2f}" if other else "–"
 
 

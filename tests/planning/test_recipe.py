@@ -41,7 +41,7 @@ SCRATCH = Start(UNetModel(width=16), "nothing is installed")
 SEGMENTS = Start(START.model, "knows what a picture is", learned_size=224)
 FIXED = Start(START.model.model_copy(update={"freeze_stages": 5, "freeze_norm": True}), "known")
 FINER = {"output_stride": 4, "decoder_channels": (64, 32, 16), "head_levels": 2}
-FURTHER = Start(FIXED.model.model_copy(update=FINER), "known", learned_size=128)
+FURTHER = Start(FIXED.model.model_copy(update=FINER), "known", learned_size=128, is_finer=True)
 PLANS = {
     "usual": planned(),
     "fixed encoder": planned(start=FIXED),

@@ -77,11 +77,13 @@ class Start(NamedTuple):
         reason: Why this one.
         learned_size: Side of the smallest pictures that the whole network has learned to segment;
             none if no more than its encoder is trained.
+        is_finer: Whether the decoder has one level more than that of the weights.
     """
 
     model: ModelConfig
     reason: str
     learned_size: int | None = None
+    is_finer: bool = False
 
     @property
     def is_trained(self) -> bool:

@@ -39,7 +39,7 @@ def _of_model(start: Start, data: DataFacts) -> dict[str, str]:
     reasons |= {"model.kind": "a U-Net", "model.weights": start.reason}
     if getattr(start.model, "freeze_norm", False):
         reasons["model.freeze_norm"] = "the statistics of so many more pictures are better"
-    if getattr(start.model, "head_levels", 1) > 1:
+    if start.is_finer:
         finer = "a level more than these weights have, for finer things"
         reasons |= dict.fromkeys(("model.output_stride", "model.decoder_channels"), finer)
         reasons["model.head_levels"] = "and the head still sees what it knows classes by"

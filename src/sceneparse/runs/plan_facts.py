@@ -168,8 +168,9 @@ def _may_have_seen(bundled: Weights, data: DataFacts) -> bool:
 
 
 def _further(bundled: Weights, data: DataFacts) -> Start:
+    finer = _finer(bundled.config.model)
     model: ModelConfig = bundled.config.model.model_copy(
-        update={"weights": "bundled", **_fixed(data), **_finer(bundled.config.model)}
+        update={"weights": "bundled", **_fixed(data), **finer}
     )
     known = len(set(bundled.labels.class_names) & set(data.class_names))
     reason = (
@@ -179,4 +180,5 @@ def _further(bundled: Weights, data: DataFacts) -> Start:
     if _may_have_seen(bundled, data):
         reason += "; it may have learned those of your validation, and scores be too good"
     learned = bundled.config.transform
-    return Start(model, reason, learned_size=learned.first_size or learned.size)
+    learned_size = learned.first_size or learned.size
+    return Start(model, reason, learned_size=learned_size, is_finer=bool(finer))
