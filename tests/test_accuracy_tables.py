@@ -53,6 +53,12 @@ def keep(
     record.keep(results, scores, {**figures, "pictures_seen": 16, "wall_s": wall_s})
 
 
+def rows_of_changes(text: str) -> list[list[str]]:
+    """Return the cells of each row that tells of a change."""
+    rows = [line for line in text.splitlines() if line.startswith("| ") and "**" in line]
+    return [row.removeprefix("| ").removesuffix(" |").split(" | ") for row in rows]
+
+
 def test_changes_are_sorted_by_worth_and_words_fit_the_seeds(bench: Any, tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     for seed in range(3):
@@ -64,8 +70,7 @@ def test_changes_are_sorted_by_worth_and_words_fit_the_seeds(bench: Any, tmp_pat
             keep(bench, tmp_path, "lite2", seed, right + 25)
             keep(bench, tmp_path, "small_batch", seed, right - random.integers(5, 9, 50))
     text = bench("results_table").tables(tmp_path)
-    rows = [line for line in text.splitlines() if line.startswith("| ") and "**" in line]
-    means = [row.removesuffix(" |").rpartition(" | ")[2] for row in rows]
+    means = [row[-1] for row in rows_of_changes(text)]
     assert means == [
         "helps with one seed; more than another seed changes",
         "helps, with every seed",
@@ -87,9 +92,8 @@ def test_only_times_of_one_kind_of_machine_are_compared(bench: Any, tmp_path: Pa
         document["run"]["machine"]["processor"] = "another"
         document["run"]["training_s"] = 22
         path.write_text(json.dumps(document))
-    text = bench("results_table").tables(tmp_path)
-    rows = [line for line in text.splitlines() if line.startswith("| ") and "**" in line]
-    times = {row.split("**")[1]: row.split(" | ")[-2] for row in rows}
+    rows = rows_of_changes(bench("results_table").tables(tmp_path))
+    times = {row[0].split("**")[1]: row[-2] for row in rows}
     assert times == {"no moving average of the weights": "× 1.00", "and half of Dice": "–"}
 
 

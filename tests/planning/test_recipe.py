@@ -185,3 +185,10 @@ def test_growth_without_a_first_size_is_no_reason() -> None:
     plan = finished(draft(data(), machine(), START, sizes, speed()), length, 1000)
     assert plan.config.transform.first_size is None
     assert "transform.growth" not in plan.reasons
+
+
+def test_a_level_more_is_told_only_where_there_is_one() -> None:
+    as_it_was = planned(start=FURTHER._replace(is_finer=False))
+    for field in ("output_stride", "decoder_channels", "head_levels"):
+        assert as_it_was.reasons[f"model.{field}"] == "what these weights belong to"
+    assert "a level more" in planned(start=FURTHER).reasons["model.decoder_channels"]

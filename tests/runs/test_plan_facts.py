@@ -66,8 +66,9 @@ def test_a_network_that_segments_is_shown_what_it_has_learned() -> None:
 @torch.no_grad()
 def test_a_level_is_added_and_what_is_known_of_classes_stays() -> None:
     labels = ade20k_labels()
-    model = best_start(data(), "cpu", "bundled").model
-    segmenter, taken = segmenter_to_train(model, labels)
+    start = best_start(data(), "cpu", "bundled")
+    assert start.is_finer
+    segmenter, taken = segmenter_to_train(start.model, labels)
     assert taken is not None
     assert taken.kept == CLASSES
     assert segmenter.network.output_stride == 4
