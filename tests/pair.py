@@ -1,5 +1,6 @@
 """What each of two processes does in the tests of processes; started once for all of them."""
 
+import csv
 import os
 from io import StringIO
 from pathlib import Path
@@ -14,6 +15,7 @@ from torch.distributed import TCPStore  # pyright: ignore[reportPrivateImportUsa
 from torch.multiprocessing.spawn import spawn
 
 from sceneparse import build
+from sceneparse.checkpoint import read_checkpoint
 from sceneparse.config.reading import parse_config, read_config
 from sceneparse.confusion import confusion_matrix
 from sceneparse.data.loader import Batch, Loader
@@ -203,3 +205,20 @@ def run_pair(folder: Path) -> None:
     store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
     spawn(be_one_of, args=(store.port, folder), nprocs=2)
     train(read_config(folder / "run.yaml", LONGER), folder / "one", Console(file=StringIO()))
+
+
+def rows(run: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader((run / "metrics.csv").read_text().splitlines()))
+
+
+def assert_close(run: Path, other: Path) -> None:
+    """Hold every figure of two runs, and their weights, against each other."""
+    for mine, theirs in zip(rows(run), rows(other), strict=True):
+        for name, value in theirs.items():
+            # Scores count pixels, of which a few may lie on the edge between two classes.
+            near = 1e-5 if "loss" in name else 2e-3
+            assert float(mine[name]) == pytest.approx(float(value), rel=near), name
+    tensors = [read_checkpoint(path / "checkpoints" / "last.pt") for path in (run, other)]
+    for name, tensor in tensors[1]["segmenter"].items():
+        difference = tensor.double() - tensors[0]["segmenter"][name].double()
+        assert float(difference.norm()) <= 1e-4 * float(tensor.double().norm()), name

@@ -1,14 +1,14 @@
 """The real command line, in a process of its own."""
 
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.cli.command import run_command
+
 Cli = Callable[..., "subprocess.CompletedProcess[str]"]
-COMMAND = str(Path(sys.executable).parent / "sceneparse")
 
 
 @pytest.fixture
@@ -16,14 +16,7 @@ def cli(tmp_path: Path) -> Cli:
     """Run `sceneparse` with arguments in an empty folder."""
 
     def run(*arguments: str | Path) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
-            [COMMAND, *map(str, arguments)],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=280,
-        )
+        return run_command([*map(str, arguments)], tmp_path)
 
     return run
 

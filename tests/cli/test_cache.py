@@ -16,7 +16,8 @@ from sceneparse import build
 from sceneparse.config import FolderData
 from sceneparse.data.packed import Packed
 from sceneparse.data.packed_format import default_folder
-from tests.cli.conftest import COMMAND, Cli
+from tests.cli.command import COMMAND
+from tests.cli.conftest import Cli
 
 COUNT = 120
 

@@ -2,7 +2,6 @@
 
 import csv
 import re
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +10,8 @@ import pytest
 from sceneparse.config import EncoderUNetModel
 from sceneparse.config.reading import read_config
 from sceneparse.planning.commented import commented_yaml
-from tests.cli.conftest import COMMAND, Cli
+from tests.cli.command import run_command
+from tests.cli.conftest import Cli
 
 HOURS = "0.02"
 
@@ -20,14 +20,8 @@ HOURS = "0.02"
 def planned(rectangles_root: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """The config that `plan` writes for the rectangles, and what it prints."""
     folder = tmp_path_factory.mktemp("plan")
-    done = subprocess.run(
-        [COMMAND, "plan", str(rectangles_root), "--hours", HOURS, "--out", "plan.yaml"],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=280,
-    )
+    arguments = ["plan", str(rectangles_root), "--hours", HOURS, "--out", "plan.yaml"]
+    done = run_command(arguments, folder)
     assert done.returncode == 0, done.stdout + done.stderr
     return folder / "plan.yaml", done.stdout
 

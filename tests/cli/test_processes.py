@@ -1,6 +1,5 @@
 """Train on two processes as a person does it: the same run, one set of files, one voice."""
 
-import csv
 import os
 import shutil
 import signal
@@ -12,13 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from sceneparse.checkpoint import read_checkpoint, read_weights
+from sceneparse.checkpoint import read_weights
 from sceneparse.config.reading import read_config
-from sceneparse.runs.evaluate import EvaluationTarget, evaluate_model
 from sceneparse.runs.train import train
 from tests.cli.conftest import Cli
 from tests.cli.test_train import assert_same
-from tests.pair import LONGER
+from tests.pair import LONGER, assert_close
 from tests.training.test_fit import QUIET
 
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
@@ -34,38 +32,6 @@ def start(folder: Path, *command: str | Path) -> "subprocess.Popen[str]":
         text=True,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
-
-
-def rows(run: Path) -> list[dict[str, str]]:
-    return list(csv.DictReader((run / "metrics.csv").read_text().splitlines()))
-
-
-def assert_close(run: Path, other: Path) -> None:
-    """Hold every figure of two runs, and their weights, against each other."""
-    for mine, theirs in zip(rows(run), rows(other), strict=True):
-        for name, value in theirs.items():
-            # Scores count pixels, of which a few may lie on the edge between two classes.
-            near = 1e-5 if "loss" in name else 2e-3
-            assert float(mine[name]) == pytest.approx(float(value), rel=near), name
-    tensors = [read_checkpoint(path / "checkpoints" / "last.pt") for path in (run, other)]
-    for name, tensor in tensors[1]["segmenter"].items():
-        difference = tensor.double() - tensors[0]["segmenter"][name].double()
-        assert float(difference.norm()) <= 1e-4 * float(tensor.double().norm()), name
-
-
-def test_two_processes_leave_the_run_that_one_leaves(pair: Path) -> None:
-    one, two = pair / "one", pair / "two"
-    assert {path.relative_to(one) for path in one.rglob("*")} == {
-        path.relative_to(two) for path in two.rglob("*")
-    }
-    assert_close(two, one)
-    assert "processes: 2" in (two / "config.yaml").read_text()
-
-
-@pytest.mark.parametrize("name", ["two", "apart"])
-def test_what_two_processes_have_scored_one_scores_exactly(pair: Path, name: str) -> None:
-    report = evaluate_model(EvaluationTarget(str(pair / name)), "cpu", QUIET)
-    assert report.scores.miou == max(float(row["validation_miou"]) for row in rows(pair / name))
 
 
 @pytest.mark.slow
@@ -96,6 +62,8 @@ def test_two_processes_stop_together_and_go_on_exactly_on_two_or_nearly_on_one(
     assert_close(alone, pair / "two")
 
 
-def test_a_mistake_that_all_find_is_told_once(pair: Path, fails: Callable[..., str]) -> None:
-    told = fails("train", pair / "run.yaml", "training.processes=2", "training.batch_size=5")
+def test_a_mistake_that_all_find_is_told_once(
+    rectangles_config: Path, fails: Callable[..., str]
+) -> None:
+    told = fails("train", rectangles_config, "training.processes=2", "training.batch_size=5")
     assert told.count("cannot be shared evenly") == told.count("error: ") == 1

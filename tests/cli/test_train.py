@@ -14,7 +14,8 @@ import torch
 from PIL import Image
 
 from sceneparse.checkpoint import read_checkpoint, read_weights
-from tests.cli.conftest import COMMAND, Cli
+from tests.cli.command import COMMAND
+from tests.cli.conftest import Cli
 
 
 def test_a_run_leaves_everything_that_was_promised(

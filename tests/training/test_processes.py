@@ -7,13 +7,15 @@ from pathlib import Path
 import pytest
 import torch
 from rich.console import Console
-from tests.pair import CASES, LIMITS, NETWORKS, Case, steps_of
+from tests.pair import CASES, LIMITS, NETWORKS, Case, assert_close, rows, steps_of
+from tests.training.test_fit import QUIET
 
 from sceneparse import build
 from sceneparse.config.reading import parse_config, read_config
 from sceneparse.errors import InputError
 from sceneparse.models.normalization import SyncBatchNorm2d, normalization, synchronise_
 from sceneparse.processes import Place, find_place
+from sceneparse.runs.evaluate import EvaluationTarget, evaluate_model
 from sceneparse.runs.train import train
 from sceneparse.training.auto import resolve
 from sceneparse.training.group import device_of
@@ -49,6 +51,21 @@ def test_two_processes_equal_one_with_the_whole_batch(case: Case, pair: Path) ->
 def test_what_one_process_finds_it_alone_tells(pair: Path) -> None:
     assert (pair / "told_0").read_text().startswith("ToldElsewhere")
     assert (pair / "told_1").read_text() == "InputError: one process alone has found something"
+
+
+def test_two_processes_leave_the_run_that_one_leaves(pair: Path) -> None:
+    one, two = pair / "one", pair / "two"
+    assert {path.relative_to(one) for path in one.rglob("*")} == {
+        path.relative_to(two) for path in two.rglob("*")
+    }
+    assert_close(two, one)
+    assert "processes: 2" in (two / "config.yaml").read_text()
+
+
+@pytest.mark.parametrize("name", ["two", "apart"])
+def test_what_two_processes_have_scored_one_scores_exactly(pair: Path, name: str) -> None:
+    report = evaluate_model(EvaluationTarget(str(pair / name)), "cpu", QUIET)
+    assert report.scores.miou == max(float(row["validation_miou"]) for row in rows(pair / name))
 
 
 def test_groups_divide_the_channels_and_hold_no_less_than_eight() -> None:

@@ -31,7 +31,8 @@ ENCODER = "tf_efficientnet_lite0"
 FEW_FOR_ENCODER = 2000
 # Of every encoder here.
 STAGES = 5
-DECODER = (128, 96, 128)
+# Its head sees the widest level beside the finest (benchmarks/what_helps.py: `levels`).
+DECODER, HEAD_LEVELS = (160, 192, 128), 2
 # A network that ends at twice this stride is given a level more, for finer things.
 FINEST_STRIDE, FINEST_CHANNELS = 4, 128
 # Of the plain U-Net where there are no weights at hand, by device.
@@ -131,6 +132,8 @@ def _imagenet(data: DataFacts) -> Start | None:
         encoder=ENCODER,
         weights="imagenet",
         decoder_channels=DECODER,
+        output_stride=FINEST_STRIDE,
+        head_levels=HEAD_LEVELS,
         **_fixed(data),
     )
     return Start(model, "weights that are installed: the encoder knows ImageNet")
