@@ -19,7 +19,7 @@ from harness import Repeats, Side, alternate, parser
 from machine import ROOT
 from rows import Claim, Row, report, stated
 from sceneparse.metrics import confusion_matrix
-from training import trainer
+from training import STRIDE_4, trainer
 
 NAME = "scaling"
 PLOT = ROOT / "docs" / "images" / "scaling.png"
@@ -49,7 +49,7 @@ class Size:
 
 def training_step(pictures: int, height: int, width: int, classes: int) -> Callable[[], Any]:
     """Prepare a step of the Lite0 U-Net."""
-    ready = trainer("lite0", ["model.weights=none"], classes=classes)
+    ready = trainer("lite0", [*STRIDE_4, "model.weights=none"], classes=classes)
     batch = material.batch(pictures, height, width, classes)
     return lambda: float(ready.step(batch))
 

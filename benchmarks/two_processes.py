@@ -1,6 +1,6 @@
 """Two processes that train together against one: pictures per second, one thread each.
 
-`configs/ade20k/lite0.yaml` at batch 8 per process, over gloo (DistributedDataParallel): what a
+`configs/ade20k/lite0.yaml` at stride 4, batch 8 per process, over gloo (DistributedDataParallel): what a
 second core, or a second computer, is worth.
 """
 
@@ -11,7 +11,7 @@ import torch
 import material
 from harness import Repeats, Side, alternate, parser
 from rows import Claim, report, speed
-from training import trainer
+from training import STRIDE_4, trainer
 
 NAME = "two_processes"
 CLASSES = 150
@@ -23,6 +23,7 @@ def step(
     """Prepare a step of one process, or of one of two."""
     torch.set_num_threads(1)
     overrides = [
+        *STRIDE_4,
         f"transform.size={side}",
         f"training.batch_size={pictures}",
         f"training.sync_batch_norm={synchronised}",

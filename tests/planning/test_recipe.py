@@ -192,3 +192,10 @@ def test_a_level_more_is_told_only_where_there_is_one() -> None:
     for field in ("output_stride", "decoder_channels", "head_levels"):
         assert as_it_was.reasons[f"model.{field}"] == "what these weights belong to"
     assert "a level more" in planned(start=FURTHER).reasons["model.decoder_channels"]
+
+
+def test_a_decoder_that_no_weights_have_is_explained() -> None:
+    named = START.model.model_copy(update={"encoder": "tf_efficientnet_lite0"})
+    told = planned(start=START._replace(model=named)).reasons
+    assert "wide up to the head" in told["model.decoder_channels"]
+    assert told["model.encoder"] == "what these weights belong to"

@@ -63,10 +63,10 @@ class EncoderUNetModel(Section):
     """What training starts from: `imagenet`, for the encoder; `none`, random numbers; `bundled`,
     the model of the package; or a run folder or weights file, of which all that fits is taken."""
     decoder_channels: tuple[Annotated[int, Field(ge=1, le=4096)], ...] = Field(
-        default=(256, 128, 64, 32, 16), min_length=1
+        default=(160, 192, 128, 64, 32), min_length=1
     )
     """Width of each decoder block, deepest first; those beyond the output stride are not built."""
-    output_stride: Literal[1, 2, 4, 8] = 4
+    output_stride: Literal[1, 2, 4, 8] = 8
     """Pixels of input per cell of the logits, which are then upsampled."""
     normalization: Literal["batch", "group"] = "batch"
     """Of the decoder; the encoder keeps what its weights were made with."""

@@ -6,6 +6,14 @@ from sceneparse.planning.sizes import Sizes
 from sceneparse.training.auto import REFERENCE_BATCH
 
 
+# Of a decoder that weights of an encoder alone do not have; measured in docs/results.md.
+_OF_NEW_DECODER = {
+    "decoder_channels": "wide up to the head, which gains more than other decoders do",
+    "output_stride": "a quarter of the sides: things in pictures may be fine",
+    "head_levels": "the widest level beside the finest",
+}
+
+
 def reasons(
     config: RunConfig, data: DataFacts, machine: MachineFacts, start: Start, sizes: Sizes
 ) -> dict[str, str]:
@@ -36,6 +44,9 @@ def _of_model(start: Start, data: DataFacts) -> dict[str, str]:
     fields = start.model.model_fields_set - {"weights"}
     why = "what these weights belong to" if start.is_trained else "small enough for this device"
     reasons = dict.fromkeys((f"model.{field}" for field in fields), why)
+    if start.learned_size is None:
+        new = _OF_NEW_DECODER.items()
+        reasons |= {f"model.{field}": told for field, told in new if field in fields}
     reasons |= {"model.kind": "a U-Net", "model.weights": start.reason}
     if getattr(start.model, "freeze_norm", False):
         reasons["model.freeze_norm"] = "the statistics of so many more pictures are better"
