@@ -42,7 +42,7 @@ class Trainer:
         return loss
 
 
-# Logits at stride 4, as the peers' are fine too: what the config had when `docs/performance.md` began.
+# The narrower decoder to stride 4 that the config had when `docs/performance.md` was measured.
 STRIDE_4 = ("model.decoder_channels=[128,64,48]", "model.output_stride=4")
 
 

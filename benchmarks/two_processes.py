@@ -1,7 +1,7 @@
 """Two processes that train together against one: pictures per second, one thread each.
 
-`configs/ade20k/lite0.yaml` at stride 4, batch 8 per process, over gloo (DistributedDataParallel): what a
-second core, or a second computer, is worth.
+`configs/ade20k/lite0.yaml` at stride 4, batch 8 per process, over gloo (DistributedDataParallel):
+what a second core, or a second computer, is worth.
 """
 
 from collections.abc import Callable

@@ -36,7 +36,9 @@ def test_model_has_the_classes_of_its_data_set(cli: Cli) -> None:
 
 
 def test_model_tells_auxiliary_heads_from_the_network(cli: Cli) -> None:
-    done = cli("model", CONFIGS / "lite0.yaml", "model.deep_supervision=0.4", "transform.size=64")
+    decoder = ("model.decoder_channels=[128,64,48]", "model.output_stride=4")
+    more = ("model.deep_supervision=0.4", "transform.size=64")
+    done = cli("model", CONFIGS / "lite0.yaml", *decoder, *more)
     assert done.returncode == 0, done.stderr
     assert f"parameters, {(128 + 64 + 2) * 150:,} more in training" in done.stdout
     assert "decoder_1 --> auxiliary_head_1_in_training" in done.stdout

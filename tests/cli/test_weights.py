@@ -26,6 +26,7 @@ model:
   encoder: test_resnet
   weights: none
   decoder_channels: [16, 8]
+  output_stride: 4
   deep_supervision: 0.4
   attention: true
   pyramid_pooling: true

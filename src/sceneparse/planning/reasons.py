@@ -5,7 +5,6 @@ from sceneparse.planning.facts import DataFacts, MachineFacts, Start
 from sceneparse.planning.sizes import Sizes
 from sceneparse.training.auto import REFERENCE_BATCH
 
-
 # Of a decoder that weights of an encoder alone do not have; measured in docs/results.md.
 _OF_NEW_DECODER = {
     "decoder_channels": "wide up to the head, which gains more than other decoders do",
