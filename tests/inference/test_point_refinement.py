@@ -27,8 +27,8 @@ from tests.inference.networks import Floats, labels_of, picture
 CLASSES, FEATURES, STRIDE = 7, 6, 4
 CPU = torch.device("cpu")
 MODEL = (
-    "model: {kind: encoder_unet, encoder: test_resnet, weights: none, decoder_channels: [6], output_stride: 4, "
-    "point_head: {width: 8, layers: 2}}"
+    "model: {kind: encoder_unet, encoder: test_resnet, weights: none, decoder_channels: [6], "
+    "output_stride: 4, point_head: {width: 8, layers: 2}}"
 )
 
 
