@@ -43,6 +43,7 @@ def test_real_pictures_are_learned_scored_and_parsed(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_the_demo_does_the_whole_job(cli: Cli, tmp_path: Path) -> None:
     done = cli("demo")
     assert done.returncode == 0, done.stderr
