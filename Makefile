@@ -52,7 +52,7 @@ what-helps: $(BENCH)/.installed
 	$(BENCH)/bin/python benchmarks/results_table.py
 
 own-data: $(BENCH)/.installed
-	$(BENCH)/bin/python benchmarks/own_data.py || test $$? = 1
+	$(BENCH)/bin/python benchmarks/own_data.py $(if $(DATA),--data "$(DATA)") || test $$? = 1
 	$(BENCH)/bin/python benchmarks/results_table.py
 
 $(BENCH)/.installed: pyproject.toml constraints.txt benchmarks/requirements.txt

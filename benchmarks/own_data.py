@@ -1,16 +1,18 @@
 """Own pictures: what `plan` makes of them untouched, from the model of the package or ImageNet.
 
-The pictures are generated scenes in a folder of the user's kind: another domain than photos. Once
-their classes have the names that ADE20K gives them, once others. Both starts are given the same
-times; each plan is made right before it is trained.
+The pictures lie in a folder of the user's kind. They are generated scenes, another domain than
+photos: once their classes have the names that ADE20K gives them, once others. And they are photos
+with the classes of ADE20K: its validation pictures, which the model of the package has not learned.
+Both starts are given the same times; each plan is made right before it is trained.
 """
 
 import itertools
 import logging
+import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,11 +25,14 @@ from accuracy.records import Record
 from accuracy.runs import Bench, RunFailedError
 from accuracy.sitting import ended, parser, prepared
 from sceneparse.config.reading import read_config
+from sceneparse.data.ade20k import ade20k
 from sceneparse.labels import ade20k_labels
 
 NAME = "own_data"
-NAMES = ("shared", "other")
+NAMES = ("shared", "other", "photos")
 STARTS = ("bundled", "imagenet")
+# Of photos to train on there are so many for each to validate on.
+PHOTOS_EACH = 3
 # Pictures to train on and to validate on, width, height; minutes of a run.
 SCENES, MINUTES = (400, 100, 320, 240), (3.0, 6.0)
 QUICK_SCENES, QUICK_MINUTES = (16, 4, 64, 48), (1.0,)
@@ -38,11 +43,11 @@ class Trial:
     """A plan and the run that comes of it.
 
     Attributes:
-        names: `shared` with ADE20K, or `other`.
+        names: `shared` with ADE20K, or `other`; `photos` are shared too.
         start: What it starts from.
         seed: Of the run.
         minutes: That it may take.
-        scenes: What it learns.
+        scenes: What it learns: pictures to train on and to validate on, width, height.
     """
 
     names: str
@@ -71,6 +76,9 @@ def main() -> int:
         "--minutes", type=float, nargs="+", default=MINUTES, help="of a run; each has its rows"
     )
     options.add_argument("--seeds", type=int, default=3, help="seeds of each: 0, 1, ...")
+    options.add_argument(
+        "--names", choices=NAMES, nargs="+", default=NAMES, help="what is learned (default: all)"
+    )
     chosen = options.parse_args()
     return ended(lambda: run_all(prepared(chosen)))
 
@@ -81,10 +89,16 @@ def run_all(options: Any) -> bool:
     if options.quick:
         scenes, minutes, options.seeds = QUICK_SCENES, QUICK_MINUTES, 1
     failed = False
-    of_all = itertools.product(range(options.seeds), minutes, NAMES, STARTS)
+    learned = {
+        names: folder_of_photos(options.work / names, options.data)
+        if names == "photos"
+        else folder_of_scenes(options.work / names, names, scenes)
+        for names in options.names
+    }
+    of_all = itertools.product(range(options.seeds), minutes, learned, STARTS)
     for seed, given, names, start in of_all:
-        root = folder_of_scenes(options.work / names, names, scenes)
-        trial = Trial(names, start, seed, given, scenes)
+        root = options.work / names
+        trial = Trial(names, start, seed, given, learned[names])
         if trial.record.is_kept(options.out):
             continue
         logging.info("%s, seed %d", trial.name, seed)
@@ -119,7 +133,7 @@ def planned(trial: Trial, root: Path, work: Path) -> tuple[Path, Mapping[str, An
     return bench.evaluate(trial.name, trial.seed, trial.name, ()), figures
 
 
-def folder_of_scenes(root: Path, names: str, scenes: tuple[int, ...]) -> Path:
+def folder_of_scenes(root: Path, names: str, scenes: tuple[int, ...]) -> tuple[int, ...]:
     """Draw scenes, once, and put them as people have their own pictures.
 
     Args:
@@ -128,23 +142,58 @@ def folder_of_scenes(root: Path, names: str, scenes: tuple[int, ...]) -> Path:
         scenes: How many to train on and to validate on, and how wide and high.
 
     Returns:
-        The folder.
+        `scenes`.
     """
     if (root / "labels.yaml").is_file():
-        return root
+        return scenes
     options = [f"--{name}" for name in ("images", "validation", "width", "height")]
     sizes = [word for pair in zip(options, map(str, scenes), strict=True) for word in pair]
     command = [sys.executable, "-m", "sceneparse", "data", "synth", str(root), *sizes]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     masks = (root / "annotations").rename(root / "masks")
-    found = {
-        int(id_) for path in masks.rglob("*.png") for id_ in np.unique(np.array(Image.open(path)))
-    }
-    ade20k = ade20k_labels().class_names
-    classes = {id_: ade20k[id_ - 1] if names == "shared" else f"thing {id_}" for id_ in found - {0}}
-    document = {"classes": dict(sorted(classes.items())), "ignored_ids": [0]}
+    write_labels(root, masks.rglob("*.png"), named=names == "shared")
+    return scenes
+
+
+def folder_of_photos(root: Path, ade20k_root: Path) -> tuple[int, ...]:
+    """Link the validation pictures of ADE20K, anew, as people have their own pictures.
+
+    Args:
+        root: Where.
+        ade20k_root: A folder in its layout.
+
+    Returns:
+        How many to train on and to validate on, and their median width and height.
+
+    Raises:
+        InputError: If the pictures are not as they should be.
+    """
+    files = ade20k(ade20k_root, "validation")
+    shutil.rmtree(root, ignore_errors=True)
+    for kind, paths in (("images", files.images), ("masks", files.masks)):
+        for number, path in enumerate(paths):
+            split = "training" if (number + 1) % (PHOTOS_EACH + 1) else "validation"
+            (root / kind / split).mkdir(parents=True, exist_ok=True)
+            (root / kind / split / path.name).symlink_to(path)
+    write_labels(root, files.masks, named=True)
+    sizes = np.median([Image.open(path).size for path in files.images], axis=0)
+    validation = len(files) // (PHOTOS_EACH + 1)
+    return len(files) - validation, validation, *map(int, sizes)
+
+
+def write_labels(root: Path, masks: Iterable[Path], *, named: bool) -> None:
+    """Name the classes that are in masks of ADE20K, of which 0 is no class.
+
+    Args:
+        root: The folder whose classes they are.
+        masks: The masks.
+        named: Whether they have the names that ADE20K gives them, or others.
+    """
+    found = {int(id_) for path in masks for id_ in np.unique(np.array(Image.open(path)))}
+    names = ade20k_labels().class_names
+    classes = {id_: names[id_ - 1] if named else f"thing {id_}" for id_ in sorted(found - {0})}
+    document = {"classes": classes, "ignored_ids": [0]}
     (root / "labels.yaml").write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
-    return root
 
 
 if __name__ == "__main__":

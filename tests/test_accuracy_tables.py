@@ -122,9 +122,15 @@ def test_own_pictures_are_told_with_the_time_they_took(bench: Any, tmp_path: Pat
     assert "| 0.8525 (0.8500 to 0.8550) |" in text
     assert "| 96 | 90% to 90% |" in text
     assert "| 96 | 105% to 105% |" in text
-    assert "| 20 | others | ImageNet | 2 |" in text
-    said = "In 20 minutes, where their names are others, the model of the package beats ImageNet "
+    assert "| 20 | scenes, with other names | ImageNet | 2 |" in text
+    said = "In 20 minutes, scenes, with other names: the model of the package beats ImageNet alone"
     assert said in text
+    assert "photos to train on" not in text
+    photos = {"benchmark": "own_data", "names": "photos", "weights": "bundled"}
+    keep(bench, tmp_path, "own_photos", 0, np.full(20, 60), 1200, **photos)
+    text = bench("results_table").tables(tmp_path)
+    assert "2 photos to train on and 1 to validate on, 64×48 pixels in the median" in text
+    assert "| 20 | photos of ADE20K | the model of the package | 1 |" in text
 
 
 def test_the_mean_over_seeds_is_that_of_each(bench: Any, tmp_path: Path) -> None:

@@ -6,13 +6,17 @@ from accuracy.gains import mean_score
 from accuracy.kept import Kept, Results, ranges, succeeded
 from table import made_on, markdown
 
-NAMES = {"shared": "those of ADE20K", "other": "others"}
+NAMES = {
+    "shared": "scenes, their classes named as in ADE20K",
+    "other": "scenes, with other names",
+    "photos": "photos of ADE20K",
+}
 STARTS = {"bundled": "the model of the package", "imagenet": "ImageNet"}
 # By minutes and names; by start.
 Trials = Mapping[tuple[float, str], Mapping[str, Sequence[Kept]]]
 HEAD = (
     "minutes",
-    "names of classes",
+    "pictures",
     "start",
     "seeds",
     "mIoU",
@@ -40,14 +44,13 @@ def own_section(results: Results) -> list[str]:
         for start, kept in by_start.items()
     ]
     all_kept = [kept for by_start in trials.values() for side in by_start.values() for kept in side]
-    training, validation, width, height = all_kept[0].run["asked"]["scenes"]
     return [
         "## Own pictures",
         "",
-        f"A folder of {training} generated scenes to train on and {validation} to validate on, "
-        f"{width}×{height} pixels: another domain than",
-        "photos. `sceneparse plan FOLDER --hours H --weights W` for some minutes, and what it "
-        "wrote, trained as it is. Mean over",
+        *_folders(trials),
+        "",
+        "`sceneparse plan FOLDER --hours H --weights W` for some minutes, and what it wrote, "
+        "trained as it is. Mean over",
         "seeds, in brackets the smallest and the largest; time: what the run took, of what was "
         "asked for.",
         "",
@@ -70,6 +73,30 @@ def _trials(results: Results) -> Trials:
     return {trial: dict(sorted(found[trial].items())) for trial in shared_first}
 
 
+def _folders(trials: Trials) -> list[str]:
+    told = {
+        names: next(iter(by_start.values()))[0].run["asked"]["scenes"]
+        for (_, names), by_start in trials.items()
+    }
+    lines: list[str] = []
+    scenes = told.get("shared") or told.get("other")
+    if scenes:
+        training, validation, width, height = scenes
+        lines += [
+            f"A folder of {training} generated scenes to train on and {validation} to validate "
+            f"on, {width}×{height} pixels: another domain than",
+            "photos.",
+        ]
+    if "photos" in told:
+        training, validation, width, height = told["photos"]
+        lines += [
+            f"A folder of {training} photos to train on and {validation} to validate on, "
+            f"{width}×{height} pixels in the median: validation",
+            "pictures of ADE20K, none of which the model of the package has learned.",
+        ]
+    return lines
+
+
 def _planned(kept: Sequence[Kept]) -> list[str]:
     shares = [one.run["wall_s"] / (60 * one.run["asked"]["minutes"]) for one in kept]
     sides = sorted({one.run["size"] for one in kept})
@@ -86,8 +113,8 @@ def _verdicts(trials: Trials) -> list[str]:
             )
             better = "beats" if ours > other else "does not beat"
             lines += [
-                f"In {minutes:g} minutes, where their names are {NAMES[names]}, the model of the "
-                f"package {better} ImageNet alone: {ours:.4f} and {other:.4f} mIoU.",
+                f"In {minutes:g} minutes, {NAMES[names]}: the model of the package {better} "
+                f"ImageNet alone: {ours:.4f} and {other:.4f} mIoU.",
                 "",
             ]
     return lines

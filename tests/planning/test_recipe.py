@@ -115,7 +115,7 @@ def test_weights_at_hand_decide_the_learning_rate() -> None:
     assert further.encoder_factor == pytest.approx(0.33)
     for name in ("fixed encoder", "from one that segments, its encoder fixed"):
         fixed = PLANS[name].config.optimizer
-        assert (fixed.lr, fixed.encoder_factor) == (pytest.approx(0.003), 1)
+        assert (fixed.lr, fixed.encoder_factor) == (pytest.approx(0.006), 1)
 
 
 def test_a_network_that_segments_sees_nothing_smaller_than_it_has_learned() -> None:

@@ -97,7 +97,8 @@ def _of_learning(config: RunConfig, data: DataFacts, start: Start) -> dict[str, 
         "loss.kind": f"weighted: {spread}" if weighted else "the usual one",
         "optimizer.kind": "forgives a learning rate that is not tuned",
         "optimizer.lr": f"for batches of {training.batch_size}, by the square root of it"
-        + ("; low, since all of it can segment already" if start.is_further else ""),
+        + ("; low, since all of it can segment already" if start.is_further else "")
+        + ("; high, since the encoder stays as it is" if start.is_fixed else ""),
         "schedule.kind": "ends at a low rate in whatever time there is",
         "training.batch_size": batch,
     }

@@ -30,9 +30,9 @@ IMBALANCED = 10.0
 # Longer pictures are not squashed to a square.
 LONG = 2.2
 LARGEST_EMA = 0.998
-# Learning rates for a batch of the reference: of a new network, over a trained encoder, and of a
-# whole network that can segment already.
-NEW_RATE, TRAINED_RATE, FURTHER_RATE = 0.001, 0.003, 0.001
+# Learning rates for a batch of the reference: of a new network, over a trained encoder that learns
+# too or that stays as it is, and of a whole network that can segment already.
+NEW_RATE, TRAINED_RATE, FIXED_RATE, FURTHER_RATE = 0.001, 0.003, 0.006, 0.001
 
 
 class Draft(NamedTuple):
@@ -209,5 +209,11 @@ def _loss(data: DataFacts) -> CrossEntropyLoss:
 
 def _rate(batch_size: int, start: Start) -> float:
     """Return the learning rate: of the reference batch, by the root of the batch's share of it."""
-    rate = FURTHER_RATE if start.is_further else TRAINED_RATE if start.is_trained else NEW_RATE
+    rate = NEW_RATE
+    if start.is_fixed:
+        rate = FIXED_RATE
+    elif start.is_further:
+        rate = FURTHER_RATE
+    elif start.is_trained:
+        rate = TRAINED_RATE
     return round(rate * math.sqrt(batch_size / REFERENCE_BATCH), 5)
