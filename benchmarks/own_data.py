@@ -89,12 +89,13 @@ def run_all(options: Any) -> bool:
     if options.quick:
         scenes, minutes, options.seeds = QUICK_SCENES, QUICK_MINUTES, 1
     failed = False
-    learned = {
-        names: folder_of_photos(options.work / names, options.data)
-        if names == "photos"
-        else folder_of_scenes(options.work / names, names, scenes)
-        for names in options.names
-    }
+    learned: dict[str, tuple[int, ...]] = {}
+    for names in options.names:
+        if names == "photos":
+            learned[names] = folder_of_photos(options.work / names, options.data)
+        else:
+            folder_of_scenes(options.work / names, names, scenes)
+            learned[names] = scenes
     of_all = itertools.product(range(options.seeds), minutes, learned, STARTS)
     for seed, given, names, start in of_all:
         root = options.work / names
@@ -133,26 +134,22 @@ def planned(trial: Trial, root: Path, work: Path) -> tuple[Path, Mapping[str, An
     return bench.evaluate(trial.name, trial.seed, trial.name, ()), figures
 
 
-def folder_of_scenes(root: Path, names: str, scenes: tuple[int, ...]) -> tuple[int, ...]:
+def folder_of_scenes(root: Path, names: str, scenes: tuple[int, ...]) -> None:
     """Draw scenes, once, and put them as people have their own pictures.
 
     Args:
         root: Where.
         names: `shared` for the names that ADE20K has for their classes, `other` for others.
         scenes: How many to train on and to validate on, and how wide and high.
-
-    Returns:
-        `scenes`.
     """
     if (root / "labels.yaml").is_file():
-        return scenes
+        return
     options = [f"--{name}" for name in ("images", "validation", "width", "height")]
     sizes = [word for pair in zip(options, map(str, scenes), strict=True) for word in pair]
     command = [sys.executable, "-m", "sceneparse", "data", "synth", str(root), *sizes]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     masks = (root / "annotations").rename(root / "masks")
     write_labels(root, masks.rglob("*.png"), named=names == "shared")
-    return scenes
 
 
 def folder_of_photos(root: Path, ade20k_root: Path) -> tuple[int, ...]:
