@@ -1,6 +1,7 @@
 """Tiny data that a network can learn, and the way to the real ones."""
 
 import importlib
+import signal
 import sys
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -12,6 +13,10 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+# A shell starts its background processes with SIGINT ignored, and so would the tests theirs.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+pytest_plugins = ["tests.skips"]
 SHARED = Path(__file__).parents[2] / "shared"
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 COLORS = np.array([[40, 40, 40], [220, 60, 60], [60, 200, 80], [70, 90, 230]], dtype=np.float64)
