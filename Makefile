@@ -6,7 +6,7 @@ DATA ?=
 HOURS ?=
 NAMES ?=
 BENCH := .venv-bench
-BENCHMARKS := limits train_classic train_lite0 fused_loss evaluate_2100 confusion two_processes scaling
+BENCHMARKS := limits train_classic train_lite0 fused_loss evaluate_2100 confusion two_processes busy scaling
 
 .PHONY: install demo check test test-slow docs bench accuracy what-helps own-data clean
 install: $(VENV)/.installed

@@ -24,6 +24,7 @@ BENCHMARKS = (
     "input",
     "confusion",
     "two_processes",
+    "busy",
     "scaling",
 )
 

@@ -2,6 +2,7 @@
 
 import errno
 import io
+import os
 import sys
 from typing import Annotated
 
@@ -63,8 +64,22 @@ app.add_typer(data.app, name="data")
 app.add_typer(bench.app, name="bench")
 
 
+# How long an OpenMP thread spins before it sleeps, in turns of a loop. GNU's runtime, which
+# PyTorch's packages bring, spins for tens of milliseconds by default: beside a busy process a
+# training step then takes several times as long (docs/performance.md, benchmarks/busy.py).
+OPENMP_WAITING = {"GOMP_SPINCOUNT": "10000"}
+
+
+def _let_threads_sleep() -> None:
+    """Shorten the spinning of OpenMP's threads, unless the user has set how they wait."""
+    if not {*OPENMP_WAITING, "OMP_WAIT_POLICY"} & os.environ.keys():
+        os.environ.update(OPENMP_WAITING)
+
+
 def main() -> None:
     """Run the command line; a user's mistake ends in one message and exit code 2."""
+    # Before PyTorch is imported: OpenMP reads its settings once.
+    _let_threads_sleep()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # file names may hold anything
