@@ -8,7 +8,7 @@ NAMES ?=
 BENCH := .venv-bench
 BENCHMARKS := limits train_classic train_lite0 fused_loss evaluate_2100 confusion two_processes busy scaling
 
-.PHONY: install demo check test test-slow docs bench accuracy what-helps own-data clean
+.PHONY: install demo check test test-slow test-install docs bench accuracy what-helps own-data clean
 install: $(VENV)/.installed
 
 $(VENV)/.installed: pyproject.toml constraints.txt
@@ -28,10 +28,14 @@ check: install
 
 # A process per core, each with one thread: the work of most tests is too small for more.
 test: install
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile -m "not slow and not install"
 
 test-slow: install
 	$(BIN)/python -m pytest -m slow
+
+# Minutes, and 6 GB of disk while it runs.
+test-install: install
+	$(BIN)/python -m pytest -m install
 
 docs: install
 	$(BIN)/python docs/make_reference.py
