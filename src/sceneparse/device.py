@@ -96,4 +96,4 @@ def allow_tf32() -> None:
 
     Where exactness counts, as in the loss, `exact_products` takes it back.
     """
-    torch.backends.cuda.matmul.fp32_precision = "tf32"
+    torch.set_float32_matmul_precision("high")

@@ -17,9 +17,10 @@ def exact_products(device: torch.device) -> Generator[None]:
     if device.type != "cuda":
         yield
         return
-    before = torch.backends.cuda.matmul.fp32_precision
-    torch.backends.cuda.matmul.fp32_precision = "ieee"
+    # Fabric and torch.compile read this setting, and fail once the newer `fp32_precision` was set.
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
     try:
         yield
     finally:
-        torch.backends.cuda.matmul.fp32_precision = before
+        torch.set_float32_matmul_precision(before)

@@ -30,5 +30,13 @@ def hard_pixels(
     hard = valid & (sure < threshold)
     fewest = math.ceil(least * len(counted))
     if fewest:
-        hard |= valid & (sure <= counted.kthvalue(fewest).values)
+        hard |= valid & (sure <= _kth(counted, fewest))
     return hard * (len(counted) / hard.sum().clamp(min=1))
+
+
+def _kth(values: Tensor, k: int) -> Tensor:
+    """Return the k-th smallest of values `(N,)`, counted from 1."""
+    if values.device.type == "cpu":
+        return values.kthvalue(k).values
+    # On CUDA `kthvalue` has one block of threads at work, and deterministic algorithms refuse it.
+    return values.sort().values[k - 1]

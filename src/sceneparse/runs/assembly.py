@@ -73,8 +73,10 @@ def assemble(
     loss = build.loss(config.loss, labels)
     in_parts = plan.accumulation > 1
     has_unused = in_parts and place.processes > 1 and has_unused_parameters(segmenter, loss)
+    # Fabric looks at it, and on the CPU it would change products where the processor has TF32.
+    if plan.device.type == "cuda":
+        allow_tf32()
     fabric = fabric_of(place, plan.device, precision, is_static=not in_parts, has_unused=has_unused)
-    allow_tf32()
     if plan.device.type == "cpu":
         keep_freed_memory()
     if place.processes > 1 and config.training.sync_batch_norm:

@@ -12,6 +12,8 @@ from typing import Any
 import psutil
 import torch
 
+from sceneparse import __version__
+
 PACKAGE = Path(__file__).resolve().parents[1]
 PACKAGES = ("torch", "torchvision", "timm", "lightning-fabric", "numpy", "pillow", "safetensors")
 
@@ -19,7 +21,7 @@ PACKAGES = ("torch", "torchvision", "timm", "lightning-fabric", "numpy", "pillow
 def environment(seed: int) -> dict[str, Any]:
     """Describe the machine and the software, for `environment.json`."""
     return {
-        "sceneparse": metadata.version("sceneparse"),
+        "sceneparse": __version__,
         "commit": _commit(),
         "seed": seed,
         "python": platform.python_version(),

@@ -229,9 +229,10 @@ def _end_epoch(state: TrainState, job: Job, clock: Clock) -> EpochRecord:
     """Put the epoch's sums together, validate, and start new sums."""
     epoch = state.step // job.loader.steps_per_epoch
     confusion = summed(state.sums.confusion)
+    # This waits for an accelerator, whose last steps belong to the training.
+    mean_loss = float(state.sums.loss) / max(1, int(confusion.sum()))
     train_seconds = clock.seconds()
     waited = float(summed(torch.tensor(clock.waited))) / job.fabric.world_size
-    mean_loss = float(state.sums.loss) / max(1, int(confusion.sum()))
     if not math.isfinite(mean_loss):
         raise InputError(
             f"epoch {epoch}: the training loss is {mean_loss}; start another run with a lower "
