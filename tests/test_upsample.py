@@ -32,6 +32,14 @@ def test_weights_of_each_pixel_sum_to_one() -> None:
 CPU = torch.device("cpu")
 
 
+@pytest.fixture(params=["by groups", "by one product"])
+def _each_way_to_mix(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Mix the rows of a tile as on a CPU, and as on an accelerator."""
+    if request.param == "by one product":
+        monkeypatch.setattr("sceneparse.upsample.MIXES_GROUPS", set[str]())
+
+
+@pytest.mark.usefixtures("_each_way_to_mix")
 @pytest.mark.parametrize("most_bytes", [1, 600, 4000, 10**7])
 @pytest.mark.parametrize(
     ("cells", "covered", "size"),
@@ -56,6 +64,7 @@ def test_tiles_put_together_are_the_whole(
     torch.testing.assert_close(whole, expected)
 
 
+@pytest.mark.usefixtures("_each_way_to_mix")
 @pytest.mark.parametrize("most_bytes", [1, 600, 10**7])
 @pytest.mark.parametrize("covered", [(5.0, 4.0), (4.2, 3.9), (0.7, 1.0)])
 def test_narrowing_is_the_transpose_of_widening(

@@ -16,6 +16,9 @@ TILE_BYTES = {"cpu": 3 * 2**20}
 TILE_BYTES_ACCELERATOR = 256 * 2**20
 # Columns of a tile on a CPU: narrow ones touch few cells, whose products are then small.
 TILE_COLUMNS = {"cpu": 128}
+# Where rows are mixed group by group, in cache. Elsewhere each group would be a launch, hundreds of
+# them in a tile; one product for all rows, mostly with zeros, is one.
+MIXES_GROUPS = {"cpu"}
 # Softmax is taken of logits in bits: exp2 is two to three times as fast as exp.
 BITS_PER_NAT = 1 / math.log(2)
 # The sum of the numbers of so many classes is exact in fp32, in whatever order it is taken.
@@ -78,12 +81,14 @@ class Rows(NamedTuple):
     Attributes:
         pixels: Where they lie in the output.
         cells: The rows of cells that they are mixed from.
-        groups: How.
+        groups: How, where that is done group by group.
+        mix: How, where it is one product: weights `(pixels, cells)`.
     """
 
     pixels: slice
     cells: slice
     groups: tuple[RowGroup, ...]
+    mix: Tensor | None
 
 
 class Columns(NamedTuple):
@@ -119,6 +124,8 @@ class Tile(NamedTuple):
     def widened(self, cells: Tensor) -> Tensor:
         """Mix cells of a picture `(h, C, w)` into the logits of the tile `(R, C, K)`."""
         wide = cells[self.rows.cells, :, self.columns.cells] @ self.columns.mix
+        if self.rows.mix is not None:
+            return (self.rows.mix @ wide.flatten(1)).view(-1, *wide.shape[1:])
         pixels = self.rows.pixels
         logits = wide.new_empty(pixels.stop - pixels.start, *wide.shape[1:])
         for group in self.rows.groups:
@@ -130,6 +137,13 @@ class Tile(NamedTuple):
         """Add a gradient at the tile's pixels `(R, C, K)` to that of the cells `(h, C, w)`."""
         rows, columns = self.rows, self.columns
         flat = gradient.flatten(1)
+        tall = self._tall(flat) if rows.mix is None else rows.mix.T @ flat
+        narrow = tall.view(-1, *gradient.shape[1:]) @ columns.mix.T
+        grad_cells[rows.cells, :, columns.cells] += narrow
+
+    def _tall(self, flat: Tensor) -> Tensor:
+        """Add a gradient `(R, C · K)` to rows of cells `(h, C · K)`, group by group."""
+        rows = self.rows
         tall = flat.new_zeros(rows.cells.stop - rows.cells.start, flat.shape[1])
         for group in rows.groups:
             part = flat[group.pixels]
@@ -137,8 +151,7 @@ class Tile(NamedTuple):
                 tall[group.upper : group.lower + 1].addmm_(group.both, part)
             else:
                 tall[group.upper] += group.both.sum(dim=0) @ part
-        narrow = tall.view(-1, *gradient.shape[1:]) @ columns.mix.T
-        grad_cells[rows.cells, :, columns.cells] += narrow
+        return tall
 
 
 def tiles(
@@ -188,11 +201,16 @@ def _rows(size: int, cells: int, covered: float, step: int, device: torch.device
     for first in range(0, size, step):
         part = slice(first, min(first + step, size))
         base = int(upper[first])
+        if device.type not in MIXES_GROUPS:
+            band = slice(base, min(int(upper[part][-1]) + 2, cells))
+            weights = _weights(upper[part] - base, share[part], band.stop - base)
+            yield Rows(part, band, (), weights.to(device))
+            continue
         groups = tuple(
             _row_group(slice(start, stop), upper[part] - base, share[part], cells - base, device)
             for start, stop in _runs(upper[part].tolist())
         )
-        yield Rows(part, slice(base, base + groups[-1].lower + 1), groups)
+        yield Rows(part, slice(base, base + groups[-1].lower + 1), groups, None)
 
 
 def _row_group(
