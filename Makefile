@@ -8,7 +8,12 @@ NAMES ?=
 BENCH := .venv-bench
 BENCHMARKS := limits train_classic train_lite0 fused_loss evaluate_2100 confusion two_processes busy scaling
 
-.PHONY: install demo check test test-slow test-install docs bench accuracy what-helps own-data clean
+# On a bare machine with a GPU: the folder of wheels that `make gpu-wheels` filled before.
+WHEELS ?=
+DEVICE ?= cuda
+GPU_PYTHON ?= $(if $(WHEELS),python3,$(BIN)/python)
+
+.PHONY: install demo check test test-slow test-install docs bench gpu gpu-wheels accuracy what-helps own-data clean
 install: $(VENV)/.installed
 
 $(VENV)/.installed: pyproject.toml constraints.txt
@@ -45,6 +50,19 @@ bench: $(BENCH)/.installed
 	set -e; for name in $(BENCHMARKS); do $(BENCH)/bin/python benchmarks/$$name.py; done
 	$(BENCH)/bin/python benchmarks/input.py $(if $(DATA),--data "$(DATA)")
 	$(BENCH)/bin/python benchmarks/table.py
+
+# At most five minutes; $OUT names the folder of the results.
+gpu: $(if $(WHEELS),,install)
+	set -e; site=$$(mktemp -d); trap 'rm -rf "$$site"' EXIT; \
+	$(if $(WHEELS),$(GPU_PYTHON) -m pip install --quiet --no-index --no-deps --no-compile --target "$$site" "$(WHEELS)"/*.whl;) \
+	PYTHONPATH="$$site:$(CURDIR)/src$${PYTHONPATH:+:$$PYTHONPATH}" $(GPU_PYTHON) benchmarks/gpu.py --device $(DEVICE) $(if $(filter cpu,$(DEVICE)),--quick)
+
+gpu-wheels:
+	@test -n "$(WHEELS)" || { echo "make gpu-wheels: name the folder to fill, WHEELS=folder" >&2; exit 1; }
+	$(PYTHON) -m pip download --quiet --disable-pip-version-check --no-deps --only-binary=:all: \
+		--python-version 3.12 --implementation cp --platform manylinux_2_28_x86_64 \
+		--platform manylinux_2_17_x86_64 --platform manylinux2014_x86_64 \
+		--dest "$(WHEELS)" -r benchmarks/gpu_wheels.txt
 
 # A failed run is kept as such, and the tables are written all the same; an interrupted one ends here.
 accuracy: $(BENCH)/.installed

@@ -3,9 +3,14 @@
 A benchmark is a file of this folder with functions that prepare a step: `ours(...)` and
 `theirs(...)`. `alternate` runs them in turn, round after round, so that a machine that slows down
 slows both.
+
+With `--device` the rounds go on in this process, on that device, whose own counter tells the peak:
+a GPU takes seconds to start. Both sides are prepared anew in each round.
 """
 
 import argparse
+import gc
+import importlib
 import importlib.util
 import json
 import os
@@ -19,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from machine import ROOT
+from measure import measured
 
 MEASURE = Path(__file__).resolve().parent / "measure.py"
 
@@ -103,11 +109,21 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     options.add_argument(
         "--out", type=Path, help="folder of the JSON (default: benchmarks/results; none if quick)"
     )
+    options.add_argument(
+        "--device",
+        help="cuda or cpu: all in one process there, with peers under automatic mixed precision in "
+        "bf16; nothing is held (default: on the CPU, each side in a process of its own)",
+    )
     return options
 
 
 def alternate(
-    benchmark: str, sides: Mapping[str, Side], repeats: Repeats, *, quick: bool
+    benchmark: str,
+    sides: Mapping[str, Side],
+    repeats: Repeats,
+    *,
+    quick: bool,
+    device: str | None = None,
 ) -> dict[str, Runs]:
     """Run the sides in turn and return what was measured of each whose package is installed."""
     if quick:
@@ -117,7 +133,11 @@ def alternate(
     for number in range(repeats.rounds):
         for name, side in present.items():
             print(f"{benchmark}: {name}, {number + 1} of {repeats.rounds}", file=sys.stderr)
-            answers[name].append(_answer(benchmark, side, repeats, first=number == 0))
+            answers[name].append(
+                _answer(benchmark, side, repeats, first=number == 0)
+                if device is None
+                else _answer_here(benchmark, side, repeats, device)
+            )
     return {name: _runs(present[name], parts) for name, parts in answers.items()}
 
 
@@ -157,6 +177,17 @@ def _answer(benchmark: str, side: Side, repeats: Repeats, *, first: bool) -> dic
     if done.returncode:
         sys.exit(f"{benchmark}: `{side.function}` failed with exit status {done.returncode}")
     return json.loads(done.stdout.splitlines()[-1])
+
+
+def _answer_here(benchmark: str, side: Side, repeats: Repeats, device: str) -> dict[str, Any]:
+    """Run a side once, in this process and on a device."""
+    prepare = getattr(importlib.import_module(benchmark), side.function)
+    step = prepare(**side.arguments, device=device)
+    answer = measured(step, repeats.warmup, repeats.timed, device)
+    # The weights of this side must not be in memory when the other's are made.
+    del step
+    gc.collect()
+    return answer
 
 
 def _free_port() -> int:

@@ -8,6 +8,9 @@ the weights and the inputs. Linux keeps the largest size (`VmHWM`) since the sta
 and forgets it when 5 is written to `clear_refs` (proc(5)); so what was needed only to prepare does
 not count. Where that is not to be had, `getrusage` gives the peak since the start, which can only
 be too large, and larger for the side whose preparation is larger.
+
+On a GPU it is what PyTorch's allocator has handed out at most, less what it had before the first
+step, and the clock is read when the device has done all that it was told.
 """
 
 import gc
@@ -40,22 +43,27 @@ def main() -> None:
         print(json.dumps(answer), flush=True)
 
 
-def measured(step: Callable[[], Any], warmup: int, timed: int) -> dict[str, Any]:
+def measured(
+    step: Callable[[], Any], warmup: int, timed: int, device: str = "cpu"
+) -> dict[str, Any]:
     """Do steps and return their seconds, the memory that they took, and what the last returned."""
     gc.collect()
-    before, exact = start_of_peak()
+    on_cuda = device == "cuda"
+    before, exact = start_of_cuda_peak() if on_cuda else start_of_peak()
     seconds: list[float] = []
     value: float | None = None
     for _ in range(warmup + timed):
         start = time.perf_counter()
         result = step()
+        if on_cuda:
+            wait_for_cuda()
         seconds.append(time.perf_counter() - start)
         value = float(result) if isinstance(result, int | float) else None
         # What a step returns must not be in memory during the next.
         del result
     return {
         "seconds": seconds[warmup:],
-        "peak_bytes": peak_bytes(exact=exact) - before,
+        "peak_bytes": (cuda_peak_bytes() if on_cuda else peak_bytes(exact=exact)) - before,
         "peak_is_exact": exact,
         "value": value,
     }
@@ -77,6 +85,31 @@ def peak_bytes(*, exact: bool) -> int:
     # macOS counts in bytes, Linux in KiB.
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+# torch is imported where it is needed: its size must not be in what is measured without it.
+def start_of_cuda_peak() -> tuple[int, bool]:
+    """Forget the largest amount so far; return the amount now, and that forgetting is possible."""
+    import torch
+
+    torch.cuda.synchronize()
+    torch.cuda.empty_cache()
+    torch.cuda.reset_peak_memory_stats()
+    return torch.cuda.memory_allocated(), True
+
+
+def cuda_peak_bytes() -> int:
+    """Return the largest amount since `start_of_cuda_peak`."""
+    import torch
+
+    return torch.cuda.max_memory_allocated()
+
+
+def wait_for_cuda() -> None:
+    """Return when the GPU has done all that it was told."""
+    import torch
+
+    torch.cuda.synchronize()
 
 
 def counted_flops(step: Callable[[], Any]) -> int:

@@ -8,7 +8,7 @@ import argparse
 import json
 import statistics
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +62,13 @@ class Row(Claim):
     holds: bool | None
     commit: str | None
     machine: dict[str, Any]
+
+
+def claimed(claim: Claim, device: str | None) -> Claim:
+    """Return what is claimed on a device: nothing but where `make bench` measures, on the CPU."""
+    if device is None:
+        return claim
+    return replace(claim, at_least=None, rests_on_bf16=False, limit=None, amount=None)
 
 
 def speed(claim: Claim, ours: Runs, theirs: Runs | None, *, quick: bool = False) -> Row:

@@ -1,11 +1,13 @@
 """A training step as `sceneparse train` does it, from a config of the repository."""
 
 import atexit
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
-from torch import Tensor
+import torch.nn.functional as F
+from torch import Tensor, nn
 
 import material
 from machine import ROOT
@@ -22,7 +24,6 @@ from sceneparse.training.group import joined
 from sceneparse.training.loop import Job, train_step
 from sceneparse.training.state import TrainState
 
-CPU = torch.device("cpu")
 # What the segmenters take off a picture in 0..255, and divide it by.
 MEAN = 255 * torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
 STD = 255 * torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
@@ -53,8 +54,10 @@ def trainer(
     classes: int = 150,
     processes: int = 1,
     seed: int = 0,
+    device: str | None = None,
+    **settings: Any,
 ) -> Trainer:
-    """Make everything that a run of a config steps with, on the CPU, in its native precision.
+    """Make everything that a run of a config steps with, in the native precision of its device.
 
     Args:
         config_name: File of `configs/ade20k` without its ending.
@@ -62,14 +65,17 @@ def trainer(
         classes: Number of classes.
         processes: How many share each step.
         seed: Of the weights.
+        device: Where it computes; none for the CPU.
+        settings: Attributes of its plan that are others.
     """
+    where = torch.device(device or "cpu")
     config = read_config(ROOT / "configs" / "ade20k" / f"{config_name}.yaml", overrides)
     torch.manual_seed(seed)
     segmenter = build.segmenter(config.model, classes)
     nothing = material.Nothing(material.labels(classes))
     plan = Plan(
-        device=CPU,
-        precision=native_precision(CPU),
+        device=where,
+        precision=native_precision(where),
         memory_format="channels_last",
         compiled=False,
         batch_size=processes,
@@ -77,6 +83,7 @@ def trainer(
         processes=processes,
         times={},
     )
+    plan = replace(plan, **settings)
     place = find_place()
     joining = joined(place)
     joining.__enter__()
@@ -88,6 +95,36 @@ def trainer(
 
 def _never(_: Predictor) -> Evaluation:
     raise NotImplementedError
+
+
+def peer_step(network: nn.Module, device: str | None) -> Callable[[Tensor, Tensor], float]:
+    """Prepare a step of a peer's network with Adam and cross-entropy at the size of the mask.
+
+    Args:
+        network: Returns logits `(B, C, H, W)`.
+        device: Where to compute as its users do: channels last, under autocast in bf16; none for
+            PyTorch's defaults on the CPU.
+    """
+    if device is not None:
+        network.to(device, memory_format=torch.channels_last)
+    optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
+
+    def step(image: Tensor, target: Tensor) -> float:
+        optimizer.zero_grad()
+        with torch.autocast(device or "cpu", torch.bfloat16, enabled=device is not None):
+            loss = F.cross_entropy(network(image), target, ignore_index=255)
+        loss.backward()
+        optimizer.step()
+        return loss.item()
+
+    return step
+
+
+def on_device(pair: tuple[Tensor, Tensor], device: str | None) -> tuple[Tensor, Tensor]:
+    """Bring a peer's batch to its device, channels last; none leaves it as it is."""
+    if device is None:
+        return pair
+    return pair[0].to(device, memory_format=torch.channels_last), pair[1].to(device)
 
 
 def normalised(batch: Batch) -> tuple[Tensor, Tensor]:
