@@ -55,7 +55,7 @@ bench: $(BENCH)/.installed
 gpu: $(if $(WHEELS),,install)
 	set -e; site=$$(mktemp -d); trap 'rm -rf "$$site"' EXIT; \
 	$(if $(WHEELS),$(GPU_PYTHON) -m pip install --quiet --no-index --no-deps --no-compile --target "$$site" "$(WHEELS)"/*.whl;) \
-	PYTHONPATH="$$site:$(CURDIR)/src$${PYTHONPATH:+:$$PYTHONPATH}" $(GPU_PYTHON) benchmarks/gpu.py --device $(DEVICE) $(if $(filter cpu,$(DEVICE)),--quick)
+	PYTHONPATH="$$site:$(CURDIR)/src$${PYTHONPATH:+:$$PYTHONPATH}" $(GPU_PYTHON) benchmarks/gpu.py --device $(DEVICE) $(if $(filter cpu,$(DEVICE)),--quick --seconds 1200)
 
 gpu-wheels:
 	@test -n "$(WHEELS)" || { echo "make gpu-wheels: name the folder to fill, WHEELS=folder" >&2; exit 1; }

@@ -227,7 +227,8 @@ def _run(session: Session, command: Sequence[str], limit: float) -> int | None:
 def _log_end(session: Session) -> str:
     """Return the last lines that a part has printed."""
     text = (session.out / "gpu.log").read_text(encoding="utf-8", errors="replace")
-    return "\n".join(f"    {line}" for line in text.splitlines()[-12:])
+    lines = text.replace(str(FOLDER.parent), ".").splitlines()[-12:]
+    return "\n".join(f"    {line}" for line in lines)
 
 
 def _why(status: int | None, limit: float) -> str:

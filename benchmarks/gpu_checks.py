@@ -21,6 +21,7 @@ import gpu_maths
 import gpu_networks
 import gpu_runs
 from gpu_common import Here, Skipped
+from machine import ROOT
 
 CHECKS = {**vars(gpu_maths), **vars(gpu_networks), **vars(gpu_runs)}
 
@@ -37,6 +38,7 @@ def main() -> None:
         for name in chosen.names:
             place = Path(folder) / name
             place.mkdir()
+            print(f"check {name}", flush=True)
             answer = _answer(name, Here(torch.device(chosen.device), chosen.quick, place))
             with chosen.to.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(answer) + "\n")
@@ -60,7 +62,8 @@ def _answer(name: str, here: Here) -> dict[str, Any]:
     except BaseException:
         # Whatever it is, the others are to go on.
         traceback.print_exc()
-        answer |= {"status": "error", "note": traceback.format_exc().strip()[-1500:]}
+        note = traceback.format_exc().strip().replace(str(ROOT), ".")
+        answer |= {"status": "error", "note": note[-1500:]}
     return {**answer, "seconds": round(time.perf_counter() - start, 2)}
 
 

@@ -221,7 +221,7 @@ def label_maps(here: Here) -> Found:
 def wide_masks(here: Here) -> Found:
     """Masks of 16 bits are counted and learned from as on the CPU."""
     narrow = material.mask((2, 64, 64), 200)
-    masks = np.where(narrow == IGNORE, 65535, narrow).astype(np.uint16)
+    masks = np.where(narrow == IGNORE, np.uint16(65535), narrow)
     logits = np.random.default_rng(0).standard_normal((300, 16, 16), np.float32)
     found: list[list[float]] = []
     for device in (torch.device("cpu"), here.device):

@@ -98,7 +98,9 @@ def _resumed(here: Here, precision: str) -> Found:
             train(config, paths["again"], quiet)
             again = differing(states["whole"], _state(paths["again"]))
             note = f"{len(again)} differ between two whole runs; here {', '.join(differ[:3])}"
-    refused = {str(one.message).split(" does not")[0] for one in caught if "determin" in str(one)}
+    refused = {
+        str(one.message).split(" does not")[0] for one in caught if "deterministic" in str(one)
+    }
     note += f"; not deterministic: {', '.join(sorted(refused))}" if refused else ""
     reason = "tensors that differ: a run is a function of its config, its seed and its step"
     return Found(len(differ), 0, reason, note)
