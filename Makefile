@@ -6,6 +6,7 @@ DATA ?=
 HOURS ?=
 NAMES ?=
 BENCH := .venv-bench
+OLDEST := .venv-oldest
 BENCHMARKS := limits train_classic train_lite0 fused_loss evaluate_2100 confusion two_processes busy scaling
 
 # On a bare machine with a GPU: the folder of wheels that `make gpu-wheels` filled before.
@@ -13,7 +14,7 @@ WHEELS ?=
 DEVICE ?= cuda
 GPU_PYTHON ?= $(if $(WHEELS),python3,$(BIN)/python)
 
-.PHONY: install demo check test test-slow test-install docs bench gpu gpu-wheels accuracy what-helps own-data clean
+.PHONY: install demo check test test-slow test-install test-oldest docs bench gpu gpu-wheels accuracy what-helps own-data clean
 install: $(VENV)/.installed
 
 $(VENV)/.installed: pyproject.toml constraints.txt
@@ -37,6 +38,16 @@ test: install
 
 test-slow: install
 	$(BIN)/python -m pytest -m slow
+
+# With the oldest PyTorch that pyproject.toml allows.
+test-oldest: $(OLDEST)/.installed
+	OMP_NUM_THREADS=1 $(OLDEST)/bin/python -m pytest -n auto --dist loadfile -m "not slow and not install"
+
+$(OLDEST)/.installed: pyproject.toml constraints.txt .ci/constraints_oldest.py
+	test -x $(OLDEST)/bin/python || $(PYTHON) -m venv $(OLDEST)
+	$(OLDEST)/bin/python .ci/constraints_oldest.py > $(OLDEST)/constraints.txt
+	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check -c $(OLDEST)/constraints.txt -e ".[train,lite,tensorboard,dev]"
+	touch $@
 
 # Minutes, and 6 GB of disk while it runs.
 test-install: install
@@ -83,4 +94,4 @@ $(BENCH)/.installed: pyproject.toml constraints.txt benchmarks/requirements.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(BENCH) .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(BENCH) $(OLDEST) .pytest_cache .ruff_cache

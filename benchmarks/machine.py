@@ -10,8 +10,10 @@ from typing import Any
 import psutil
 import torch
 
+from sceneparse.processor import processor
+
 ROOT = Path(__file__).resolve().parents[1]
-INSTRUCTIONS = ("avx2", "avx512_f", "avx512_bf16", "amx_bf16", "bf16")
+INSTRUCTIONS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "bf16")
 PACKAGES = (
     "torch",
     "torchvision",
@@ -27,10 +29,10 @@ PACKAGES = (
 
 def machine() -> dict[str, Any]:
     """Describe the processor and the software; nothing that names the computer."""
-    capabilities = torch.cpu.get_capabilities()
+    found = processor()
     return {
-        "processor": capabilities.get("cpu_name") or platform.processor() or platform.machine(),
-        "instructions": [name for name in INSTRUCTIONS if capabilities.get(name)],
+        "processor": found.name,
+        "instructions": [name for name in INSTRUCTIONS if name in found.instructions],
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),

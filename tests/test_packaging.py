@@ -1,10 +1,16 @@
-"""What is in the wheel."""
+"""What is in the wheel, and with which versions it is tested."""
 
+import runpy
 import shutil
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 ROOT = Path(__file__).parents[1]
 
@@ -28,3 +34,25 @@ def test_the_wheel_holds_assets_and_a_bundled_model(tmp_path: Path) -> None:
     for name in ("model.safetensors", "MODEL_CARD.md", "ade20k.csv", "demo.yaml"):
         assert f"sceneparse/assets/{name}" in inside
     assert "sceneparse/configs/folder.yaml" in inside
+
+
+def test_the_oldest_pytorch_is_tested_and_all_else_is_as_in_constraints() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    texts = sum(project["optional-dependencies"].values(), project["dependencies"])
+    required = {canonicalize_name(found.name): found.specifier for found in map(Requirement, texts)}
+    current = _versions((ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines())
+    oldest = _versions(runpy.run_path(str(ROOT / ".ci/constraints_oldest.py"))["constraints"]())
+    for name, specifier in required.items():
+        assert specifier.contains(current[name])
+        assert specifier.contains(oldest[name])
+    for name in ("torch", "torchvision"):
+        (bound,) = (part.version for part in required[name] if part.operator == ">=")
+        assert oldest.pop(name) == Version(bound)
+    assert oldest.items() <= current.items()
+    # What a PyTorch pins for itself is left to it.
+    assert all(name not in oldest for name in ("triton", "sympy", "nvidia-cudnn-cu13"))
+
+
+def _versions(lines: list[str]) -> dict[str, Version]:
+    pairs = [line.split("==") for line in lines if not line.startswith("#")]
+    return {canonicalize_name(name): Version(version) for name, version in pairs}

@@ -8,6 +8,7 @@ import psutil
 import torch
 
 from sceneparse.errors import InputError
+from sceneparse.processor import processor
 
 
 def best_device(wanted: str = "auto") -> torch.device:
@@ -42,9 +43,8 @@ def native_precision(device: torch.device) -> Literal["bf16", "fp16", "fp32"]:
 
 
 def cpu_has_bf16() -> bool:
-    """Tell whether the processor multiplies bf16 natively (AVX512-BF16, AMX, or Arm's BF16)."""
-    capabilities = torch.cpu.get_capabilities()
-    return any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
+    """Tell whether the processor multiplies bf16 natively."""
+    return processor().has_bf16
 
 
 def memory_bytes(device: torch.device) -> int:

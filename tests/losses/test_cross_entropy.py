@@ -211,6 +211,8 @@ class HeadAndLoss(nn.Module):
 
 # Dynamo looks at the gradient of every input of a graph, whatever it is.
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor:UserWarning")
+# PyTorch 2.6's Dynamo makes an instance of an autograd function, of which PyTorch then warns.
+@pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")
 def test_a_compiled_network_gets_the_same_loss_and_gradient() -> None:
     features, head, target = make("padded")
     module = HeadAndLoss(head)

@@ -9,6 +9,7 @@ from sceneparse.device import best_device, native_precision
 from sceneparse.errors import InputError
 from sceneparse.labels import ade20k_labels
 from sceneparse.processes import Place
+from sceneparse.processor import processor
 from sceneparse.training.auto import fitting_parts, step_bytes
 from sceneparse.training.group import fabric_of
 from sceneparse.training.parts import has_unused_parameters
@@ -81,7 +82,4 @@ def test_one_process_in_a_job_of_several_tasks_computes_alone(
 
 
 def test_precision_is_what_the_processor_computes_natively() -> None:
-    capable = any(
-        torch.cpu.get_capabilities().get(name) for name in ("avx512_bf16", "amx_bf16", "bf16")
-    )
-    assert native_precision(torch.device("cpu")) == ("bf16" if capable else "fp32")
+    assert native_precision(torch.device("cpu")) == ("bf16" if processor().has_bf16 else "fp32")

@@ -112,9 +112,12 @@ def assemble(
     network: nn.Module = segmenter
     if plan.compiled:
         if growth:
+            from torch._dynamo import config as dynamo
+
             # Each size may be compiled by itself, and those of two parts of a batch may differ.
-            limit = max(torch.compiler.config.recompile_limit, 2 * len(growth.sizes))
-            torch.compiler.config.recompile_limit = limit
+            # PyTorch 2.6 knows the limit by this name alone.
+            limit = max(dynamo.cache_size_limit, 2 * len(growth.sizes))
+            dynamo.cache_size_limit = limit
         network = cast("nn.Module", torch.compile(segmenter))
         # It already works piece by piece, and would only break the graph in more places.
         loss.forward = cast("Any", torch.compiler.disable(loss.forward))

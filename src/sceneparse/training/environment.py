@@ -13,6 +13,7 @@ import psutil
 import torch
 
 from sceneparse import __version__
+from sceneparse.processor import processor
 
 PACKAGE = Path(__file__).resolve().parents[1]
 PACKAGES = ("torch", "torchvision", "timm", "lightning-fabric", "numpy", "pillow", "safetensors")
@@ -27,7 +28,7 @@ def environment(seed: int) -> dict[str, Any]:
         "python": platform.python_version(),
         "packages": {name: metadata.version(name) for name in PACKAGES},
         "system": platform.platform(),
-        "processor": torch.cpu.get_capabilities().get("cpu_name", platform.processor()),
+        "processor": processor().name,
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),

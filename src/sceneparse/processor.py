@@ -1,0 +1,68 @@
+"""Which processor this machine has and what it computes, by what the system tells of it.
+
+PyTorch tells it too, but only from 2.14 on (`torch.cpu.get_capabilities`).
+"""
+
+import platform
+import re
+import subprocess
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+CPUINFO = Path("/proc/cpuinfo")
+# As the kernel names them: AVX512-BF16 and AMX on x86, BF16 of Armv8.6 and its SVE on Arm.
+BF16_INSTRUCTIONS = frozenset({"avx512_bf16", "amx_bf16", "bf16", "svebf16"})
+
+
+class Processor(NamedTuple):
+    """A processor.
+
+    Attributes:
+        name: As its maker calls it, without trademarks and clock rate.
+        instructions: Sets of instructions beyond the base, by their names in Linux; on macOS only
+            `bf16` is asked for, and elsewhere none is known.
+    """
+
+    name: str
+    instructions: frozenset[str]
+
+    @property
+    def has_bf16(self) -> bool:
+        """Whether it multiplies bf16 natively."""
+        return not BF16_INSTRUCTIONS.isdisjoint(self.instructions)
+
+
+@cache
+def processor() -> Processor:
+    """Describe the processor of this machine."""
+    if CPUINFO.is_file():
+        found = parse_cpuinfo(CPUINFO.read_text(errors="replace"))
+    elif platform.system() == "Darwin":
+        has_bf16 = _sysctl("hw.optional.arm.FEAT_BF16") == "1"
+        found = Processor(
+            _sysctl("machdep.cpu.brand_string"), frozenset({"bf16"} if has_bf16 else ())
+        )
+    else:
+        found = Processor("", frozenset())
+    return found._replace(name=found.name or platform.processor() or platform.machine())
+
+
+def parse_cpuinfo(text: str) -> Processor:
+    """Read a processor from the text of `/proc/cpuinfo`; on Arm it has no name there."""
+    pairs = [line.partition(":") for line in text.splitlines()]
+    fields = {name.strip(): value.strip() for name, _, value in reversed(pairs)}
+    # "Intel(R) Xeon(R) CPU @ 2.10GHz" and "AMD EPYC 9654 96-Core Processor".
+    noise = r"\((R|TM)\)|\b(CPU|Processor)\b|\b\d+-Core\b|@.*"
+    name = " ".join(re.sub(noise, " ", fields.get("model name", "")).split())
+    return Processor(name, frozenset(fields.get("flags", fields.get("Features", "")).split()))
+
+
+def _sysctl(name: str) -> str:
+    """Return what macOS says of itself, empty where it does not know the name."""
+    return subprocess.run(  # noqa: S603 - fixed arguments
+        ["sysctl", "-n", name],  # noqa: S607
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stdout.strip()
