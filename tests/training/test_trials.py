@@ -9,7 +9,7 @@ from sceneparse import build
 from sceneparse.config.reading import parse_config
 from sceneparse.device import allow_tf32, native_precision
 from sceneparse.labels import ade20k_labels
-from sceneparse.sums import EXACT, exact_products, set_matmul_precision
+from sceneparse.sums import exact_products
 from sceneparse.training.auto import resolve
 from sceneparse.training.trials import Way, fastest, measured, possible_ways
 
@@ -89,13 +89,9 @@ def test_the_layout_changes_no_result(memory_format: str) -> None:
 
 def test_the_loss_is_not_computed_in_tf32_and_leaves_the_setting_alone() -> None:
     def is_tf32() -> bool:
-        matmul = torch.backends.cuda.matmul
-        # The former name may not be read where the new one was set; PyTorch 2.6 has it alone.
-        if hasattr(matmul, "fp32_precision"):
-            return matmul.fp32_precision == "tf32"
-        return matmul.allow_tf32
+        return torch.get_float32_matmul_precision() == "high"
 
-    before = set_matmul_precision(EXACT)
+    before = torch.get_float32_matmul_precision()
     try:
         assert not is_tf32()
         allow_tf32()
@@ -104,4 +100,4 @@ def test_the_loss_is_not_computed_in_tf32_and_leaves_the_setting_alone() -> None
             assert not is_tf32()
         assert is_tf32()
     finally:
-        set_matmul_precision(before)
+        torch.set_float32_matmul_precision(before)
