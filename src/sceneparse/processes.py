@@ -32,16 +32,29 @@ def find_place(environment: Mapping[str, str] = os.environ) -> Place:
     if "TORCHELASTIC_RUN_ID" in environment:
         names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
         return Place(*(int(environment[name]) for name in names), was_started=True)
-    tasks = int(environment.get("SLURM_NTASKS", "1"))
+    # Those of the allocation, of which a step may take a part, count only where it tells none.
+    tasks = int(environment.get("SLURM_STEP_NUM_TASKS") or environment.get("SLURM_NTASKS", "1"))
     # The batch script has the tasks of the job in its environment too, but is no step of it.
     is_step = "SLURM_STEP_ID" in environment and "SLURM_PROCID" in environment
     if tasks == 1 or not is_step or environment.get("SLURM_JOB_NAME") in SLURM_SHELLS:
         return Place()
-    nodes = int(environment.get("SLURM_NNODES", "1"))
     return Place(
         rank=int(environment["SLURM_PROCID"]),
         processes=tasks,
         local_rank=int(environment.get("SLURM_LOCALID", "0")),
-        local_processes=-(-tasks // nodes),
+        local_processes=_tasks_of_this_node(environment, tasks),
         was_started=True,
     )
+
+
+def _tasks_of_this_node(environment: Mapping[str, str], tasks: int) -> int:
+    """Read how many tasks of a step are on this node, of lists such as `2(x3),1`."""
+    counts = environment.get("SLURM_STEP_TASKS_PER_NODE")
+    if counts and "SLURM_NODEID" in environment:
+        nodes: list[int] = []
+        for part in counts.split(","):
+            count, _, repeats = part.rstrip(")").partition("(x")
+            nodes += [int(count)] * int(repeats or 1)
+        return nodes[int(environment["SLURM_NODEID"])]
+    nodes_of_step = environment.get("SLURM_STEP_NUM_NODES") or environment.get("SLURM_NNODES", "1")
+    return -(-tasks // int(nodes_of_step))

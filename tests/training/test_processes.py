@@ -1,5 +1,9 @@
 """Several processes, over gloo, compute what one with the whole batch does."""
 
+import os
+import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
@@ -19,6 +23,15 @@ from sceneparse.runs.evaluate import EvaluationTarget, evaluate_model
 from sceneparse.runs.train import train
 from sceneparse.training.auto import resolve
 from sceneparse.training.group import device_of
+
+COUNTS = """
+import torch
+from sceneparse.processes import find_place
+from sceneparse.training.group import joined, summed
+place = find_place()
+with joined(place):
+    print(int(summed(torch.tensor(1 + place.rank))))
+"""
 
 
 @pytest.fixture
@@ -113,6 +126,51 @@ def test_a_place_is_read_from_torchrun_and_from_srun() -> None:
     step = {**job, "SLURM_STEP_ID": "0"}
     assert find_place(step) == Place(5, 8, 1, 4, True)
     assert find_place({**step, "SLURM_JOB_NAME": "interactive"}) == Place()
+
+
+def test_a_place_is_one_among_the_tasks_of_a_step_not_of_its_allocation() -> None:
+    allocation = {"SLURM_NTASKS": "8", "SLURM_NNODES": "4", "SLURM_STEP_ID": "1"}
+    alone = {"SLURM_PROCID": "0", "SLURM_STEP_NUM_TASKS": "1", "SLURM_STEP_TASKS_PER_NODE": "1"}
+    assert find_place({**allocation, **alone}) == Place()
+    # Two tasks on each of three nodes, one on the last.
+    step = {**allocation, "SLURM_STEP_NUM_TASKS": "7", "SLURM_STEP_NUM_NODES": "4"}
+    uneven = {**step, "SLURM_STEP_TASKS_PER_NODE": "2(x3),1"}
+    ranks = [(rank, rank // 2, rank % 2) for rank in range(7)]
+    for rank, node, local in ranks:
+        task = {"SLURM_PROCID": f"{rank}", "SLURM_NODEID": f"{node}", "SLURM_LOCALID": f"{local}"}
+        assert find_place({**uneven, **task}) == Place(rank, 7, local, 1 if node == 3 else 2, True)
+        # A SLURM that does not tell the tasks of each node.
+        assert find_place({**step, **task}) == Place(rank, 7, local, 2, True)
+
+
+def test_processes_of_a_slurm_step_find_each_other() -> None:
+    """Two processes with the environment of a step inside a larger allocation."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    clean = {name: text for name, text in os.environ.items() if not name.startswith("MASTER_")}
+    step = {
+        **clean,
+        "MASTER_PORT": str(port),
+        "SLURM_JOB_ID": "17",
+        "SLURM_STEP_ID": "3",
+        "SLURM_NTASKS": "8",
+        "SLURM_NODELIST": "nowhere[1-4]",
+        "SLURM_STEP_NODELIST": "localhost",
+        "SLURM_STEP_NUM_TASKS": "2",
+        "SLURM_STEP_TASKS_PER_NODE": "2",
+        "SLURM_NODEID": "0",
+    }
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", COUNTS],
+            env={**step, "SLURM_PROCID": rank, "SLURM_LOCALID": rank},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for rank in "01"
+    ]
+    assert [process.communicate(timeout=120)[0] for process in started] == ["3\n", "3\n"]
 
 
 def test_a_batch_is_shared_evenly_or_refused(rectangles_root: Path) -> None:

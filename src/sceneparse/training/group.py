@@ -169,8 +169,9 @@ def _store(place: Place) -> Store:
     if "MASTER_ADDR" not in os.environ and "SLURM_STEP_ID" in os.environ:
         nodes = os.environ.get("SLURM_STEP_NODELIST") or os.environ["SLURM_NODELIST"]
         os.environ["MASTER_ADDR"] = SLURMEnvironment.resolve_root_node_address(nodes)
-        # Jobs that share a node differ in it; ports below are taken by services.
-        os.environ.setdefault("MASTER_PORT", str(15000 + int(os.environ["SLURM_JOB_ID"]) % 10000))
+        # Jobs that share a node differ in it, and steps of one job; services take ports below.
+        job, step = int(os.environ["SLURM_JOB_ID"]), int(os.environ["SLURM_STEP_ID"])
+        os.environ.setdefault("MASTER_PORT", str(15000 + (job + 101 * step) % 10000))
     store, _, _ = next(rendezvous("env://", place.rank, place.processes, timeout=TIMEOUT))
     return store
 
