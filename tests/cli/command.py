@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 # The installed command, for tests that send signals to it.
@@ -22,11 +22,20 @@ _CONTEXT.set_forkserver_preload(
 
 def run_command(arguments: Sequence[str], folder: Path) -> "subprocess.CompletedProcess[str]":
     """Run `sceneparse` with arguments in a folder, as `subprocess.run` would."""
+    return run_and_stop(arguments, folder, lambda _: None)
+
+
+def run_and_stop(
+    arguments: Sequence[str], folder: Path, act: Callable[[int], None]
+) -> "subprocess.CompletedProcess[str]":
+    """Run `sceneparse`, and call a function with its process id once it is started."""
     with tempfile.TemporaryDirectory() as told:
         paths = [Path(told, name) for name in ("stdout", "stderr")]
         process = _CONTEXT.Process(target=_be, args=(arguments, folder, paths, dict(os.environ)))
         process.start()
+        assert process.pid is not None
         try:
+            act(process.pid)
             process.join()
         finally:
             # What is left of it where the test is out of time.

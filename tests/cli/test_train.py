@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -10,11 +11,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from PIL import Image
 
 from sceneparse.checkpoint import read_checkpoint, read_weights
-from tests.cli.command import COMMAND
+from sceneparse.runs.stopping import stop_signals
+from tests.cli.command import COMMAND, run_and_stop
 from tests.cli.conftest import Cli
 
 
@@ -83,6 +86,40 @@ def test_an_interrupted_run_resumes_to_the_very_same_end(
         assert_same(states[0][part], states[1][part])
     weights = [read_weights(tmp_path / name / "model.safetensors") for name in ("whole", "parts")]
     assert_same(weights[0].tensors, weights[1].tensors)
+
+
+# With two processes the signal goes to the one that started them, and from there to both.
+@pytest.mark.parametrize(
+    ("name", "processes"),
+    [
+        ("SIGTERM", 1),
+        ("SIGHUP", 1),
+        ("SIGUSR1", 1),
+        pytest.param("SIGUSR1", 2, marks=pytest.mark.slow),
+    ],
+)
+def test_a_run_that_is_asked_to_end_saves_its_state(
+    name: str, processes: int, rectangles_config: Path, tmp_path: Path
+) -> None:
+    number = getattr(signal, name)
+    if number not in stop_signals():
+        pytest.skip(f"started with {name} ignored")
+    metrics = tmp_path / "run" / "metrics.csv"
+
+    def stop(pid: int) -> None:
+        deadline = time.monotonic() + 120
+        while not metrics.exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        os.kill(pid, number)
+
+    endless = ("training.epochs=100000", "training.validate_every=50000", "report.every=50000")
+    arguments = ("train", str(rectangles_config), *endless, f"training.processes={processes}")
+    done = run_and_stop([*arguments, "--out", "run"], tmp_path, stop)
+    assert (done.returncode, done.stderr) == (128 + number, "")
+    assert done.stdout.count("stopped; the state is saved. Go on with:") == 1
+    rows = metrics.read_text().count("\n") - 1
+    assert read_checkpoint(tmp_path / "run" / "checkpoints" / "last.pt")["step"] >= 6 * rows > 0
 
 
 def assert_same(one: object, other: object) -> None:

@@ -13,12 +13,14 @@ from sceneparse.config import TrainingConfig
 from sceneparse.errors import InputError
 from sceneparse.runs import launching
 from sceneparse.runs.launching import processes_to_start
+from sceneparse.runs.stopping import stop_signals
 
 SLEEPS = "import time; time.sleep(20)"
 # Tells by a file that it can be stopped, and ends as a stopped run does.
 STOPS = """
 import pathlib, signal, sys, time
-signal.signal(signal.SIGINT, lambda *_: sys.exit(130))
+for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1"):
+    signal.signal(getattr(signal, name), lambda number, _: sys.exit(128 + number))
 pathlib.Path(sys.argv[1]).touch()
 time.sleep(20)
 """
@@ -31,13 +33,18 @@ def started(*scripts: str, argument: str = "") -> "list[subprocess.Popen[bytes]]
     ]
 
 
-def test_a_signal_reaches_all_of_them(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1"])
+def test_a_signal_reaches_all_of_them(name: str, tmp_path: Path) -> None:
+    number = getattr(signal, name)
+    if number not in stop_signals():
+        pytest.skip(f"started with {name} ignored")
     processes = [process for n in "ab" for process in started(STOPS, argument=str(tmp_path / n))]
     with launching.signals_sent_on(processes):
         while len(list(tmp_path.iterdir())) < 2:
             time.sleep(0.01)
-        os.kill(os.getpid(), signal.SIGINT)
-        assert launching.exit_code(processes) == 130
+        os.kill(os.getpid(), number)
+        assert launching.exit_code(processes) == 128 + number
+    assert [process.returncode for process in processes] == [128 + number] * 2
 
 
 def test_one_that_fails_ends_those_that_hang(monkeypatch: pytest.MonkeyPatch) -> None:

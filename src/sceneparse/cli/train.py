@@ -51,7 +51,7 @@ def train(
     if not run.finished:
         again = shlex.join(["sceneparse", *sys.argv[1:], *([] if resume else ["--resume"])])
         console.print(f"stopped; the state is saved. Go on with:\n  {again}", soft_wrap=True)
-        raise typer.Exit(130)
+        raise typer.Exit(run.exit_code)
     console.print(
         f"kept the weights of epoch {run.best_epoch}, validation mIoU {run.best_miou:.4f} "
         f"({run.resize}): {run.folder.weights}",

@@ -46,7 +46,8 @@ def demo(data: Path | None, out: Path, console: Console) -> ScoreReport:
     console.print(f"2. train: a U-Net on the pictures in {root}", style="bold")
     run = train(config, out / "run", console)
     if not run.finished:
-        raise KeyboardInterrupt
+        console.print("interrupted")
+        raise SystemExit(run.exit_code)
     console.print("3. evaluate: on pictures it has not seen", style="bold")
     report = evaluate_model(EvaluationTarget(str(run.folder.path)), "auto", console)
     report.write(out / "scores.json")

@@ -15,6 +15,7 @@ from sceneparse.config import TrainingConfig
 from sceneparse.device import best_device
 from sceneparse.errors import InputError
 from sceneparse.processes import find_place
+from sceneparse.runs.stopping import stop_signals
 
 # When one process has failed, the others may hang in a word to it; by then they have had time to
 # notice, and to tell the user.
@@ -100,16 +101,14 @@ def exit_code(processes: Processes) -> int:
 
 @contextmanager
 def signals_sent_on(processes: Processes) -> Generator[None]:
-    """While inside, send Ctrl-C and requests to end on to processes."""
-    names = ("SIGINT", "SIGTERM", "SIGHUP")
-    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    """While inside, send signals that ask to stop on to processes."""
 
     def send_on(number: int, _frame: object) -> None:
         for process in processes:
             if process.poll() is None:
-                process.send_signal(signal.SIGINT if number == signal.SIGINT else signal.SIGTERM)
+                process.send_signal(number)
 
-    before = {number: signal.signal(number, send_on) for number in numbers}
+    before = {number: signal.signal(number, send_on) for number in stop_signals()}
     try:
         yield
     finally:

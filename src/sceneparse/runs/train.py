@@ -31,7 +31,7 @@ from sceneparse.runs.recorder import Bystander, Recorder, shown_samples
 from sceneparse.runs.stopping import StopRequests
 from sceneparse.training.auto import Plan, resolve
 from sceneparse.training.environment import environment
-from sceneparse.training.group import from_first, joined, summed
+from sceneparse.training.group import from_first, joined, largest, summed
 from sceneparse.training.loop import Job, fit
 from sceneparse.training.state import TrainState
 
@@ -46,6 +46,7 @@ class TrainedRun:
         best_epoch: Epoch whose weights were kept.
         best_miou: Their validation mIoU.
         resize: How pictures were sized for it.
+        stopped_by: The signal that stopped it, in whichever process; 0 if it is finished.
     """
 
     folder: RunFolder
@@ -53,6 +54,12 @@ class TrainedRun:
     best_epoch: int
     best_miou: float
     resize: str
+    stopped_by: int = 0
+
+    @property
+    def exit_code(self) -> int:
+        """What a shell says of a program that a signal has ended; 0 if the run is finished."""
+        return 0 if self.finished else 128 + self.stopped_by
 
 
 def train(config: RunConfig, path: Path, console: Console, *, resume: bool = False) -> TrainedRun:
@@ -109,31 +116,41 @@ def _train(
         folder.write_start(config, training.labels, environment(config.seed))
     if resume:
         state.load_state_dict(read_checkpoint(folder.checkpoint))
+    stop = StopRequests()
     if place.rank == 0:
         _announce(plan, job, state, len(validation), str(predictor), console)
         recorder = Recorder(config, folder, state, predictor, console)
-        finished = _recorded(recorder, state, job, shown)
+        finished = _recorded(recorder, state, job, shown, stop)
         if finished:
             recorder.finish(predictor_of(find_weights(folder.path), job.fabric.device))
             _tell_early_end(state, job, console)
     else:
-        finished = _beside(state, job)
-    return TrainedRun(folder, finished, state.best_epoch, state.best_miou, str(predictor))
+        finished = _beside(state, job, stop)
+    return TrainedRun(
+        folder=folder,
+        finished=finished,
+        best_epoch=state.best_epoch,
+        best_miou=state.best_miou,
+        resize=str(predictor),
+        stopped_by=0 if finished else largest(stop.number),
+    )
 
 
-def _recorded(recorder: Recorder, state: TrainState, job: Job, shown: list[Sample]) -> bool:
+def _recorded(
+    recorder: Recorder, state: TrainState, job: Job, shown: list[Sample], stop: StopRequests
+) -> bool:
     """Train in the process that writes the folder, and return whether the run is over."""
-    with StopRequests() as stop, recorder:
+    with stop, recorder:
         recorder.start(shown, job.total_steps, job.loader.steps_per_epoch, stop)
         with advice_on_memory():
             return fit(state, job, recorder)
 
 
-def _beside(state: TrainState, job: Job) -> bool:
+def _beside(state: TrainState, job: Job, stop: StopRequests) -> bool:
     """Train in another process, and return whether the run is over."""
     # What all have counted is in the checkpoint; the first one goes on from there.
     state.sums.confusion.zero_()
-    with StopRequests() as stop, advice_on_memory():
+    with stop, advice_on_memory():
         return fit(state, job, Bystander(stop))
 
 

@@ -143,6 +143,15 @@ def anyone(asks: bool) -> bool:
     return bool(summed(torch.tensor(int(asks))))
 
 
+def largest(number: int) -> int:
+    """Return the largest number of all processes."""
+    if not _is_joined():
+        return number
+    found = torch.tensor(number)
+    dist.all_reduce(found, dist.ReduceOp.MAX)
+    return int(found)
+
+
 def from_first(make: Callable[[], Value]) -> Value:
     """Let the first process make a value, and return it in all; it has to be picklable."""
     if not _is_joined():
