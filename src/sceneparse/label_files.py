@@ -2,11 +2,11 @@
 
 import colorsys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from sceneparse.errors import InputError
 from sceneparse.labels import Color, Labels, ade20k_labels, table_labels, table_names
+from sceneparse.paths import expanded
 from sceneparse.yaml_text import parse_yaml
 
 
@@ -20,7 +20,7 @@ def read_labels(name_or_path: str) -> Labels:
         return ade20k_labels()
     if name_or_path in table_names():
         return table_labels(name_or_path)
-    path = Path(name_or_path)
+    path = expanded(name_or_path)
     if not path.is_file():
         raise InputError(
             f"{path}: no such labels file; give labels.json, labels.yaml, or one of "

@@ -18,6 +18,7 @@ from sceneparse.labels import Labels
 from sceneparse.models.level import AUXILIARY
 from sceneparse.models.segmenter import Segmenter
 from sceneparse.models.transfer import Transfer, transfer
+from sceneparse.paths import expanded
 
 # The model that the package holds; its card is beside it.
 BUNDLED = resources.files("sceneparse") / "assets" / WEIGHTS_FILE
@@ -63,7 +64,7 @@ def find_weights(model: str | Path) -> Weights:
     """
     if model == "bundled":
         return _bundled_weights()
-    path = Path(model).expanduser()
+    path = expanded(model)
     if path.is_dir():
         path = path / WEIGHTS_FILE
         if not path.is_file():

@@ -72,11 +72,11 @@ def published_labels(config: PublishedDataConfig) -> Labels:
         case PascalContextData():
             return pascal_context_labels(background=config.background)
         case Ade20kFullData():
-            root = config.root.expanduser()
+            root = config.root
             return ade20k_full_labels(root, config.min_images, _given(config))
         case _:
             assert_never(config)
 
 
 def _given(config: Ade20kFullData) -> Labels | None:
-    return read_labels(str(config.labels.expanduser())) if config.labels else None
+    return read_labels(str(config.labels)) if config.labels else None

@@ -28,11 +28,9 @@ def dataset(
     Raises:
         InputError: If the files are not as they should be.
     """
-    if root is not None:
-        root = root.expanduser()
     match config:
         case FolderData():
-            root = root or config.root.expanduser()
+            root = root or config.root
             files = folder(root, split, config.validation_share)
             return cached(files, config.cache, root, split, to_learn=to_learn)
         case SyntheticData():
@@ -44,7 +42,7 @@ def dataset(
         case _:
             limits = {"training": config.training_limit, "validation": config.validation_limit}
             limit = None if root else limits.get(split)
-            root = root or config.root.expanduser()
+            root = root or config.root
             files = published_split(config, split, root).limited(limit)
             return cached(files, config.cache, root, split, to_learn=to_learn)
 
@@ -59,7 +57,7 @@ def cached(
     """
     if choice == "off":
         return files
-    named = choice.expanduser() if isinstance(choice, Path) else None
+    named = choice if isinstance(choice, Path) else None
     packed = open_packed(files, root, named or default_folder(root))
     if named and to_learn and (packed is None or not packed.held):
         raise InputError(

@@ -35,7 +35,7 @@ def census(config: RunConfig, training: Dataset) -> NDArray[np.int64] | None:
     if not needs_census(config):
         return None
     data = config.data
-    root = None if isinstance(data, SyntheticData) else data.root.expanduser()
+    root = None if isinstance(data, SyntheticData) else data.root
     return class_pixels(training, root)
 
 

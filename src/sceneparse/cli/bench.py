@@ -6,13 +6,14 @@ from typing import Annotated
 import typer
 
 from sceneparse.cli.output import console
+from sceneparse.cli.paths import path_argument, path_option
 
 app = typer.Typer(help="Measure where the time goes.", no_args_is_help=True)
 
 
 @app.command()
 def data(
-    config: Annotated[Path, typer.Argument(help="The run, as YAML; see configs/.")],
+    config: Annotated[Path, path_argument("The run, as YAML; see configs/.")],
     overrides: Annotated[
         list[str] | None,
         typer.Argument(help="section.field=value, laid over the file.", show_default=False),
@@ -20,7 +21,7 @@ def data(
     pictures: Annotated[
         int, typer.Option(min=1, help="About the most that each measurement takes.")
     ] = 1000,
-    json: Annotated[Path | None, typer.Option(help="Write the figures here too.")] = None,
+    json: Annotated[Path | None, path_option("Write the figures here too.")] = None,
 ) -> None:
     """Measure how fast training gets its pictures, stage by stage, and say what to change.
 

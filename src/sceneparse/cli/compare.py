@@ -6,13 +6,14 @@ from typing import Annotated
 import typer
 
 from sceneparse.cli.output import console, differences_table, movers_table
+from sceneparse.cli.paths import path_argument, path_option
 
 
 def compare(
-    first: Annotated[Path, typer.Argument(help="Scores, by `evaluate --json` or `score --json`.")],
-    second: Annotated[Path, typer.Argument(help="Others, of the same pictures.")],
+    first: Annotated[Path, path_argument("Scores, by `evaluate --json` or `score --json`.")],
+    second: Annotated[Path, path_argument("Others, of the same pictures.")],
     classes: Annotated[int, typer.Option(min=0, help="Most classes shown that move.")] = 5,
-    json: Annotated[Path | None, typer.Option(help="Write the comparison here too.")] = None,
+    json: Annotated[Path | None, path_option("Write the comparison here too.")] = None,
 ) -> None:
     """Say how much the second of two score files is better, and how sure that is.
 

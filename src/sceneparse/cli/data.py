@@ -6,13 +6,14 @@ from typing import Annotated
 import typer
 
 from sceneparse.cli.output import console
+from sceneparse.cli.paths import path_argument, path_option
 
 app = typer.Typer(help="Make data sets, look at them, decode them once.", no_args_is_help=True)
 
 
 @app.command()
 def synth(
-    out: Annotated[Path, typer.Argument(help="New folder, in the layout of ADEChallengeData2016.")],
+    out: Annotated[Path, path_argument("New folder, in the layout of ADEChallengeData2016.")],
     images: Annotated[int, typer.Option(min=1, help="Training scenes.")] = 400,
     validation: Annotated[
         int | None, typer.Option(min=1, help="Validation scenes.", show_default="a fifth of them")
@@ -33,7 +34,7 @@ def synth(
 def inspect(
     data: Annotated[
         Path,
-        typer.Argument(help="A published data set, a folder of yours, or a config."),
+        path_argument("A published data set, a folder of yours, or a config."),
     ],
 ) -> None:
     """Read every picture and mask, say what is wrong with them, and count classes and sizes."""
@@ -52,10 +53,10 @@ def inspect(
 def cache(
     data: Annotated[
         Path,
-        typer.Argument(help="A published data set, a folder of yours, or a config."),
+        path_argument("A published data set, a folder of yours, or a config."),
     ],
     to: Annotated[
-        Path | None, typer.Option(help="Folder of the cache.", show_default="one of the user's")
+        Path | None, path_option("Folder of the cache.", show_default="one of the user's")
     ] = None,
     split: Annotated[
         list[str] | None, typer.Option(help="Which split.", show_default="those that there are")

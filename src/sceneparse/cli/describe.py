@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from sceneparse.cli.output import console
+from sceneparse.cli.paths import path_argument
 
 Overrides = Annotated[
     list[str] | None,
@@ -15,7 +16,7 @@ Overrides = Annotated[
 
 
 def model(
-    config: Annotated[Path, typer.Argument(help="The run, as YAML.")], overrides: Overrides = None
+    config: Annotated[Path, path_argument("The run, as YAML.")], overrides: Overrides = None
 ) -> None:
     """Show the network that a config builds: layers, parameters, multiply-adds, a diagram."""
     from sceneparse.config.reading import read_config
@@ -28,9 +29,7 @@ def model(
 
 
 def config(
-    config: Annotated[
-        Path | None, typer.Argument(help="The run, as YAML.", show_default=False)
-    ] = None,
+    config: Annotated[Path | None, path_argument("The run, as YAML.", show_default=False)] = None,
     overrides: Overrides = None,
     schema: Annotated[
         bool, typer.Option("--schema", help="Print the JSON Schema of all configs instead.")

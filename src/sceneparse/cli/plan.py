@@ -7,13 +7,14 @@ import typer
 from rich.table import Table
 
 from sceneparse.cli.output import console
+from sceneparse.cli.paths import path_argument, path_option
 
 # As in runs.plan_facts, which takes longer to import.
 StartFrom = Literal["auto", "bundled", "imagenet", "none"]
 
 
 def plan(
-    data: Annotated[Path, typer.Argument(help="A published data set, or a folder of yours.")],
+    data: Annotated[Path, path_argument("A published data set, or a folder of yours.")],
     hours: Annotated[float, typer.Option(min=0.0001, help="That the training is to take.")],
     memory: Annotated[
         float | None,
@@ -23,7 +24,7 @@ def plan(
         StartFrom, typer.Option(help="To start from; auto: the best at hand, without a download.")
     ] = "auto",
     out: Annotated[
-        Path | None, typer.Option(help="New config.", show_default="the folder's name.yaml")
+        Path | None, path_option("New config.", show_default="the folder's name.yaml")
     ] = None,
 ) -> None:
     """Write a config that fits your pictures, your machine and your time, and say why.
@@ -33,7 +34,7 @@ def plan(
     from sceneparse.runs.plan import PlanOrder
     from sceneparse.runs.plan import plan as make_plan
 
-    target = out or Path(f"{data.expanduser().resolve().name}.yaml")
+    target = out or Path(f"{data.resolve().name}.yaml")
     planned = make_plan(PlanOrder(data, hours, memory, weights, target), console)
     table = Table(show_header=False)
     for _ in range(3):

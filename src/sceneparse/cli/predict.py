@@ -6,11 +6,12 @@ from typing import Annotated
 import typer
 
 from sceneparse.cli.output import console
+from sceneparse.cli.paths import path_argument, path_option
 
 
 def predict(
-    images: Annotated[list[Path], typer.Argument(help="Pictures, or folders of them.")],
-    out: Annotated[Path, typer.Option(help="Where results go.")],
+    images: Annotated[list[Path], path_argument("Pictures, or folders of them.")],
+    out: Annotated[Path, path_option("Where results go.")],
     model: Annotated[
         str, typer.Option(help="A run folder, a weights file, or the model of the package.")
     ] = "bundled",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sceneparse.cli.output import classes_table, console, scores_table
+from sceneparse.cli.paths import path_argument, path_option
 
 if TYPE_CHECKING:
     from sceneparse.scoring import ScoreReport
@@ -22,10 +23,10 @@ def evaluate(
         ),
     ] = None,
     data: Annotated[
-        Path | None, typer.Option(help="Data root.", show_default="the one it was trained on")
+        Path | None, path_option("Data root.", show_default="the one it was trained on")
     ] = None,
     split: Annotated[str, typer.Option(help="Which part of the data.")] = "validation",
-    json: Annotated[Path | None, typer.Option(help="Write the scores here too.")] = None,
+    json: Annotated[Path | None, path_option("Write the scores here too.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")] = "auto",
 ) -> None:
     """Score a model at the size of each annotation, from one confusion matrix over all pictures."""
@@ -37,12 +38,12 @@ def evaluate(
 
 
 def score(
-    predictions: Annotated[Path, typer.Argument(help="Folder of index PNGs, of any tool.")],
-    annotations: Annotated[Path, typer.Argument(help="Folder of annotations.")],
+    predictions: Annotated[Path, path_argument("Folder of index PNGs, of any tool.")],
+    annotations: Annotated[Path, path_argument("Folder of annotations.")],
     labels: Annotated[
         str, typer.Option(help="ade20k, cityscapes, voc2012 ..., or a labels.json or labels.yaml.")
     ] = "ade20k",
-    json: Annotated[Path | None, typer.Option(help="Write the scores here too.")] = None,
+    json: Annotated[Path | None, path_option("Write the scores here too.")] = None,
 ) -> None:
     """Score predictions in files, given in the annotations' own ids."""
     from sceneparse.label_files import read_labels

@@ -9,17 +9,21 @@ from typing import Annotated
 import typer
 
 from sceneparse.cli.output import console, scores_table
+from sceneparse.cli.paths import path_argument, path_option
 from sceneparse.processes import find_place
 
 
 def train(
-    config: Annotated[Path, typer.Argument(help="The run, as YAML; see configs/.")],
+    config: Annotated[Path, path_argument("The run, as YAML; see configs/.")],
     overrides: Annotated[
         list[str] | None,
         typer.Argument(help="section.field=value, laid over the file.", show_default=False),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Run folder.", show_default="runs/ and the config's name")
+        Path | None,
+        path_option(
+            "Run folder.", show_default="runs/ and the config's name, as runs/ade20k-lite0"
+        ),
     ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from the folder's checkpoint.")
@@ -46,7 +50,7 @@ def train(
             raise typer.Exit(run_processes(count, sys.argv[1:]))
         from sceneparse.runs.train import train as train_run
 
-        folder = out or Path("runs") / config.stem
+        folder = out or default_folder(config)
         run = train_run(settings, folder, console, resume=resume)
     if not run.finished:
         again = shlex.join(["sceneparse", *sys.argv[1:], *([] if resume else ["--resume"])])
@@ -59,12 +63,22 @@ def train(
     )
 
 
+def default_folder(config: Path) -> Path:
+    """Return the run folder of a config: `runs/mydata`, or `runs/ade20k-lite0` of one in configs/.
+
+    There many have the same name, in a folder for each data set.
+    """
+    parts = [*config.parent.parts, config.stem]
+    folders = [place for place, part in enumerate(parts[:-1], start=1) if part == "configs"]
+    return Path("runs") / "-".join(parts[folders[-1] if folders else -1 :])
+
+
 def demo(
     data: Annotated[
         Path | None,
-        typer.Option(help="A folder like ADEChallengeData2016.", show_default="generated scenes"),
+        path_option("A folder like ADEChallengeData2016.", show_default="generated scenes"),
     ] = None,
-    out: Annotated[Path, typer.Option(help="Where everything goes.")] = Path("demo"),
+    out: Annotated[Path, path_option("Where everything goes.")] = Path("demo"),
 ) -> None:
     """Generate scenes, train a U-Net on them, evaluate, predict and draw: about five minutes."""
     from sceneparse.runs.demo import demo as run_demo

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from sceneparse.cli.output import best_table, console, trials_table
+from sceneparse.cli.paths import path_option
 
 
 def tune(
@@ -15,7 +16,7 @@ def tune(
         typer.Argument(help="inference.field=value for all settings.", show_default=False),
     ] = None,
     data: Annotated[
-        Path | None, typer.Option(help="Data root.", show_default="the one it was trained on")
+        Path | None, path_option("Data root.", show_default="the one it was trained on")
     ] = None,
     split: Annotated[str, typer.Option(help="Which part of the data.")] = "validation",
     pictures: Annotated[

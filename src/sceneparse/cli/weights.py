@@ -6,11 +6,12 @@ from typing import Annotated
 import typer
 
 from sceneparse.cli.output import console
+from sceneparse.cli.paths import path_argument
 
 
 def weights(
     model: Annotated[str, typer.Argument(help="A run folder or a weights file.")],
-    file: Annotated[Path, typer.Argument(help="The file to write.")],
+    file: Annotated[Path, path_argument("The file to write.")],
     half: Annotated[
         bool, typer.Option("--half", help="Store weights in fp16: half the size.")
     ] = False,

@@ -1,19 +1,18 @@
 """Which pictures a run learns from."""
 
-from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, PositiveInt
 
 from sceneparse.config.published import CacheChoice, PublishedDataConfig
-from sceneparse.config.section import Section
+from sceneparse.config.section import Section, UserPath
 
 
 class FolderData(Section):
     """Your own pictures: `images`, `masks` and `labels.yaml`."""
 
     kind: Literal["folder"]
-    root: Path
+    root: UserPath
     """Folder that holds them."""
     validation_share: float = Field(default=0.2, gt=0, lt=1)
     """Share of pictures held out where the folder has no `training` and `validation` of its own."""

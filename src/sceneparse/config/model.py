@@ -5,11 +5,11 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, NonNegativeFloat, PositiveInt
 
-from sceneparse.config.section import Section
+from sceneparse.config.section import Section, UserPath
 
 # A path is a run folder or a weights file.
-Start = Literal["bundled", "none"] | Path
-EncoderStart = Literal["imagenet", "bundled", "none"] | Path
+Start = Literal["bundled", "none"] | UserPath
+EncoderStart = Literal["imagenet", "bundled", "none"] | UserPath
 
 
 def _not_imagenet(start: Start) -> Start:

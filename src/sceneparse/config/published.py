@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, PositiveInt
 
-from sceneparse.config.section import Section
+from sceneparse.config.section import Section, UserPath
 
 
 def _switch(value: object) -> object:
@@ -13,7 +13,7 @@ def _switch(value: object) -> object:
     return "off" if value is False else value
 
 
-CacheChoice = Annotated[Literal["auto", "off"] | Path, BeforeValidator(_switch)]
+CacheChoice = Annotated[Literal["auto", "off"] | UserPath, BeforeValidator(_switch)]
 
 
 class PublishedData(Section):
@@ -31,7 +31,7 @@ class Ade20kData(PublishedData):
     """ADE20K in the layout of `ADEChallengeData2016`."""
 
     kind: Literal["ade20k"] = "ade20k"
-    root: Path = Path("data/ADEChallengeData2016")
+    root: UserPath = Path("data/ADEChallengeData2016")
     """Folder that holds `images` and `annotations`."""
 
 
@@ -39,7 +39,7 @@ class CityscapesData(PublishedData):
     """Cityscapes: 19 classes of street scenes."""
 
     kind: Literal["cityscapes"]
-    root: Path = Path("data/cityscapes")
+    root: UserPath = Path("data/cityscapes")
     """Folder that holds `leftImg8bit` and `gtFine`."""
 
 
@@ -47,7 +47,7 @@ class Voc2012Data(PublishedData):
     """Pascal VOC 2012: 20 classes of objects, and background."""
 
     kind: Literal["voc2012"]
-    root: Path = Path("data/VOCdevkit/VOC2012")
+    root: UserPath = Path("data/VOCdevkit/VOC2012")
     """Folder that holds `JPEGImages`, `SegmentationClass` and `ImageSets`."""
     augmented: bool = False
     """Train on the pictures of `trainaug.txt`, with masks of SBD in `SegmentationClassAug`."""
@@ -57,7 +57,7 @@ class CocoStuffData(PublishedData):
     """COCO-Stuff 164k: 80 classes of things and 91 of stuff."""
 
     kind: Literal["coco_stuff"]
-    root: Path = Path("data/coco_stuff")
+    root: UserPath = Path("data/coco_stuff")
     """Folder that holds `images` and `annotations`, each with `train2017` and `val2017`."""
 
 
@@ -65,7 +65,7 @@ class CamVidData(PublishedData):
     """CamVid: frames from a driving car."""
 
     kind: Literal["camvid"]
-    root: Path = Path("data/CamVid")
+    root: UserPath = Path("data/CamVid")
     """Folder that holds `train`, `trainannot` and so on, or the original download."""
     classes: Literal[11, 32] = 11
     """11: the version of SegNet; 32: the original, with masks of colours (one of them void)."""
@@ -75,7 +75,7 @@ class PascalContextData(PublishedData):
     """Pascal-Context: 59 classes in pictures of VOC 2010."""
 
     kind: Literal["pascal_context"]
-    root: Path = Path("data/VOCdevkit/VOC2010")
+    root: UserPath = Path("data/VOCdevkit/VOC2010")
     """Folder that holds `JPEGImages`, `SegmentationClassContext` and `ImageSets`."""
     background: bool = False
     """Make what is none of the 59 a class of its own, for scores of 60 classes."""
@@ -85,11 +85,11 @@ class Ade20kFullData(PublishedData):
     """The full ADE20K, `ADE20K_2021_17_01`: classes in the thousands."""
 
     kind: Literal["ade20k_full"]
-    root: Path = Path("data/ADE20K_2021_17_01")
+    root: UserPath = Path("data/ADE20K_2021_17_01")
     """Folder that holds `images/ADE`."""
     min_images: PositiveInt = 20
     """Training pictures in which an object must occur to be a class; others are ignored."""
-    labels: Path | None = None
+    labels: UserPath | None = None
     """A labels.json or labels.yaml whose classes are used instead, in the ids of the data set."""
 
 

@@ -1,6 +1,14 @@
-"""What every section of a config is."""
+"""What every section of a config is, and what its paths are."""
 
-from pydantic import BaseModel, ConfigDict
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict
+
+from sceneparse.paths import expanded
+
+# Every path of a config, relative to where the command runs.
+UserPath = Annotated[Path, AfterValidator(expanded)]
 
 
 class Section(BaseModel):

@@ -13,6 +13,7 @@ from uuid import uuid4
 import platformdirs
 
 from sceneparse.errors import InputError
+from sceneparse.paths import expanded
 
 
 def cache_folder(root: Path) -> Path:
@@ -22,10 +23,10 @@ def cache_folder(root: Path) -> Path:
     """
     chosen = os.environ.get("SCENEPARSE_CACHE")
     if chosen:
-        base = Path(chosen).expanduser()
+        base = expanded(chosen)
     else:
         base = platformdirs.user_cache_path("sceneparse", appauthor=False)
-    resolved = root.expanduser().resolve()
+    resolved = root.resolve()
     readable = re.sub(r"[^\w.-]+", "_", resolved.name)[:40]
     return base / f"{readable}-{hashlib.sha256(os.fsencode(resolved)).hexdigest()[:12]}"
 

@@ -32,10 +32,10 @@ def data_at(path: Path) -> tuple[Path, Layout | None]:
                 "`sceneparse data synth`, and name their folder"
             )
         case Ade20kData() | FolderData():
-            root = data.root.expanduser()
+            root = data.root
             return root, published(root)
         case _:
-            root = data.root.expanduser()
+            root = data.root
             found = published(root) if root.is_dir() else None
             split_at = found.split_at if found else lambda root, _: root / "absent"
 

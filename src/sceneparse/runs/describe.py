@@ -82,7 +82,7 @@ def describe(config: RunConfig) -> Description:
 def _num_classes(config: RunConfig) -> int:
     match config.data:
         case FolderData(root=root):
-            return folder_labels(root.expanduser()).num_classes
+            return folder_labels(root).num_classes
         case SyntheticData():
             return ade20k_labels().num_classes
         case published:

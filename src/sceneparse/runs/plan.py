@@ -104,7 +104,7 @@ def plan(order: PlanOrder, console: Console) -> Planned:
         raise InputError(f"{order.out}: is there already; remove it, or give another with --out")
     _make_folder(order.out)
     seconds = 3600 * order.hours
-    data = data_facts(order.root.expanduser().resolve(), console)
+    data = data_facts(order.root.resolve(), console)
     start = best_start(data, best_device().type, order.weights)
     with console.status("measuring this machine") as status:
         asked_bytes = order.memory_gb * 2**30 if order.memory_gb else None

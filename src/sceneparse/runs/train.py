@@ -216,7 +216,7 @@ def checked(dataset: Dataset, config: DataConfig) -> Dataset:
     """
     files = dataset.files if isinstance(dataset, Packed) else dataset
     if isinstance(files, PairedFiles) and not isinstance(config, SyntheticData):
-        checked_sizes(files, config.root.expanduser())
+        checked_sizes(files, config.root)
     return dataset
 
 

@@ -1,0 +1,151 @@
+"""`~` is the home folder in every path of the command line and of a config."""
+
+import inspect
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, get_args
+
+import pytest
+import typer
+import yaml
+from pydantic import BaseModel, TypeAdapter
+
+from sceneparse.cli import app
+from sceneparse.cli.train import default_folder
+from sceneparse.config import RunConfig
+from sceneparse.config.reading import parse_config
+from sceneparse.errors import InputError
+from sceneparse.label_files import read_labels
+from sceneparse.loading import find_weights
+from sceneparse.paths import expanded
+from tests.cli.conftest import Cli
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "home"
+    folder.mkdir()
+    monkeypatch.setenv("HOME", str(folder))
+    monkeypatch.setenv("USERPROFILE", str(folder))  # Windows
+    return folder
+
+
+def commands_of(group: typer.Typer, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for command in group.registered_commands:
+        assert command.callback is not None
+        yield f"{prefix}{command.name or command.callback.__name__}", command.callback
+    for inner in group.registered_groups:
+        assert inner.typer_instance is not None
+        yield from commands_of(inner.typer_instance, f"{prefix}{inner.name} ")
+
+
+def mentions_path(annotation: Any) -> bool:
+    return annotation is Path or any(map(mentions_path, get_args(annotation)))
+
+
+PATH_PARAMETERS = [
+    (command, name)
+    for command, callback in commands_of(app)
+    for name, parameter in inspect.signature(callback, eval_str=True).parameters.items()
+    if mentions_path(parameter.annotation)
+]
+
+
+def sections_of(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+        for field in annotation.model_fields.values():
+            yield from sections_of(field.annotation)
+    for argument in get_args(annotation):
+        yield from sections_of(argument)
+
+
+PATH_FIELDS = [
+    (section, name)
+    for section in dict.fromkeys(sections_of(RunConfig))
+    for name, field in section.model_fields.items()
+    if mentions_path(field.annotation)
+]
+
+
+def paths_in(value: Any) -> list[Path]:
+    return [value] if isinstance(value, Path) else [Path(inner) for inner in value or ()]
+
+
+def test_the_parameters_and_fields_that_are_known_to_be_paths_are_among_those_tested() -> None:
+    assert {("train", "out"), ("predict", "images"), ("data cache", "to")} <= {*PATH_PARAMETERS}
+    names = {(section.__name__, name) for section, name in PATH_FIELDS}
+    assert {("FolderData", "root"), ("Ade20kFullData", "labels"), ("UNetModel", "weights")} <= names
+    assert ("CityscapesData", "cache") in names
+
+
+@pytest.mark.parametrize(("command", "name"), PATH_PARAMETERS)
+def test_every_path_of_a_command_is_expanded(command: str, name: str, home: Path) -> None:
+    node: Any = typer.main.get_command(app)
+    for part in command.split():
+        node = node.commands[part]
+    (parameter,) = (each for each in node.params if each.name == name)
+    given = ["~/x"] if parameter.nargs == -1 or parameter.multiple else "~/x"
+    context = typer.Context(node)
+    assert paths_in(parameter.process_value(context, given)) == [home / "x"]
+
+
+@pytest.mark.parametrize(("section", "name"), PATH_FIELDS)
+def test_every_path_of_a_config_is_expanded(
+    section: type[BaseModel], name: str, home: Path
+) -> None:
+    field = section.model_fields[name]
+    annotation = (
+        Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
+    )
+    assert paths_in(TypeAdapter(annotation).validate_python("~/x")) == [home / "x"]
+
+
+def test_words_that_are_no_paths_stay_words_and_other_paths_as_they_are(home: Path) -> None:
+    text = "data: {kind: folder, root: ../mine, cache: auto}\nmodel: {weights: bundled}"
+    document = parse_config(text, "test").model_dump(mode="json")
+    assert (document["data"]["root"], document["data"]["cache"]) == ("../mine", "auto")
+    assert document["model"]["weights"] == "bundled"
+    assert expanded("~") == home
+    for kept in ("~nobody-of-this-name/x", "x/~/y", "$HOME/x"):
+        assert expanded(kept) == Path(kept)
+
+
+def test_names_of_models_and_labels_that_are_paths_are_expanded(home: Path) -> None:
+    with pytest.raises(InputError, match=f"{re.escape(str(home / 'run'))}: no such weights file"):
+        find_weights("~/run")
+    with pytest.raises(
+        InputError, match=f"{re.escape(str(home / 'labels.json'))}: no such labels file"
+    ):
+        read_labels("~/labels.json")
+
+
+def test_a_run_lies_in_the_home_folder_when_it_is_asked_to(
+    rectangles_config: Path, home: Path, cli: Cli, tmp_path: Path
+) -> None:
+    document = yaml.safe_load(rectangles_config.read_text())
+    (home / "data").symlink_to(document["data"]["root"])
+    rectangles_config.rename(home / "mine.yaml")
+    done = cli("train", "~/mine.yaml", "data.root=~/data", "training.epochs=1", "--out=~/run")
+    assert (done.returncode, done.stderr) == (0, "")
+    stored = yaml.safe_load((home / "run" / "config.yaml").read_text())
+    assert stored["data"]["root"] == str(home / "data")
+    done = cli("evaluate", "~/run", "--json", "~/scores.json")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (home / "scores.json").is_file()
+    assert [*tmp_path.iterdir()] == [home]
+
+
+def test_no_two_configs_of_the_package_share_a_default_run_folder() -> None:
+    configs = [path.relative_to(CONFIGS.parent) for path in CONFIGS.rglob("*.yaml")]
+    folders = {default_folder(path) for path in configs}
+    assert len(folders) == len(configs) >= 13
+    assert {folder.parent for folder in folders} == {Path("runs")}
+    assert default_folder(Path("configs/camvid/lite0.yaml")) == Path("runs/camvid-lite0")
+    assert default_folder(Path("/opt/x/configs/voc2012/lite0.yaml")) == Path("runs/voc2012-lite0")
+    assert default_folder(Path("configs/folder.yaml")) == Path("runs/folder")
+    assert default_folder(Path("mydata.yaml")) == Path("runs/mydata")
+    assert default_folder(Path("/data/of/mine/mydata.yaml")) == Path("runs/mydata")
