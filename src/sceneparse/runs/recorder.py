@@ -10,7 +10,7 @@ from typing import Any, Self
 
 import numpy as np
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 from torch import Tensor
 
 from sceneparse.checkpoint import RunFolder, Weights, write_checkpoint, write_text, write_weights
@@ -20,6 +20,7 @@ from sceneparse.inference.predictor import Predictor
 from sceneparse.report.curves import training_history
 from sceneparse.report.panels import PanelRow, prediction_panels
 from sceneparse.report.progress import progress_gif
+from sceneparse.runs.remaining_time import RemainingTime, Timetable, time_left
 from sceneparse.runs.stopping import StopRequests
 from sceneparse.training.loop import EpochRecord
 from sceneparse.training.state import TrainState
@@ -83,7 +84,7 @@ class Recorder:
             TextColumn("{task.description}"),
             BarColumn(),
             TextColumn("loss {task.fields[loss]:.3f} · {task.fields[speed]:.1f} pictures/s"),
-            TimeRemainingColumn(),
+            TextColumn("{task.fields[left]}"),
             console=console,
             transient=True,
         )
@@ -112,10 +113,23 @@ class Recorder:
         self._steps_per_epoch = steps_per_epoch
         self._stop = stop
         self._task = self._progress.add_task(
-            "training", total=total_steps, completed=self._state.step, loss=float("nan"), speed=0.0
+            "training",
+            total=total_steps,
+            completed=self._state.step,
+            loss=float("nan"),
+            speed=0.0,
+            left="",
         )
+        epoch = self._state.step // steps_per_epoch
+        timetable = Timetable(
+            epochs=total_steps // steps_per_epoch,
+            steps_per_epoch=steps_per_epoch,
+            validate_every=self._config.training.validate_every,
+            draw_every=self._config.report.every,
+        )
+        self._remaining = RemainingTime(timetable, epoch)
         for table in (self._folder.metrics, self._folder.timing):
-            _forget_after(table, self._state.step // steps_per_epoch)
+            _forget_after(table, epoch)
         if self._state.step == 0:
             # From now on the folder holds a run that can be resumed.
             self.save()
@@ -123,6 +137,7 @@ class Recorder:
 
     def step_ended(self, step: int, loss: Tensor) -> None:
         """Move the bar; the loss is read rarely, since that waits for an accelerator."""
+        self._remaining.step_ended(step, time.monotonic())
         if step % 10 == 0 or step % self._steps_per_epoch < 2:
             epoch = (step - 1) // self._steps_per_epoch + 1
             task = self._progress.tasks[0]
@@ -132,6 +147,7 @@ class Recorder:
                 description=f"epoch {epoch}/{self._config.training.epochs}",
                 loss=float(loss),
                 speed=(task.speed or 0.0) * self._pictures_per_step(),
+                left=self._time_left(step),
             )
             self._log(step, float(loss))
 
@@ -141,11 +157,14 @@ class Recorder:
         if self._console.is_terminal or now - self._logged < LOG_EVERY_S:
             return
         self._logged = now
-        left = self._progress.tasks[0].time_remaining
+        left = self._time_left(step)
         self._console.print(
             f"step {step}/{self._progress.tasks[0].total:.0f} | loss {loss:.3f}"
-            + (f" | {left / 60:.0f} min left" if left else "")
+            + (f" | {left}" if left else "")
         )
+
+    def _time_left(self, step: int) -> str:
+        return time_left(self._remaining.seconds(step, time.monotonic()))
 
     def epoch_ended(self, record: EpochRecord) -> None:
         """Write rows, weights if they are the best, curves, and pictures when it is their turn."""
@@ -156,13 +175,19 @@ class Recorder:
             weights = Weights(self._state.kept.state_dict(), self._config, self._predictor.labels)
             write_weights(self._folder.weights, weights)
         training_history(self._folder.metrics, self._folder.history)
+        drawing_s = None
         if record.epoch % self._config.report.every == 0:
+            start = time.monotonic()
             self._draw(f"epoch_{record.epoch:03d}", _headline(record), self._predictor)
             self._film()
+            drawing_s = time.monotonic() - start
         if self._tensorboard:
             for name, value in row.items():
                 if isinstance(value, float):
                     self._tensorboard.add_scalar(name, value, record.epoch)
+        validation_s = record.timing["validation_s"] if record.validation else None
+        self._remaining.epoch_ended(record.epoch, validation_s, drawing_s)
+        self._progress.update(self._task, left=self._time_left(record.step))
         line = _epoch_line(record, self._config.training.epochs)
         self._console.print(line, soft_wrap=True)
 
