@@ -196,6 +196,51 @@ def test_a_run_goes_on_where_its_data_have_moved_to(
         run(config, tmp_path / "run", resume=True)
 
 
+STARVED = (
+    "model={kind: encoder_unet, encoder: test_efficientnet, weights: none}",
+    "training.epochs=1",
+)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "fixes"),
+    [
+        (["training.batch_size=1"], "training.batch_size=2 or a larger transform.size"),
+        (
+            ["training.batch_size=4", "training.accumulation=4", "model.encoder=skresnet18"],
+            "training.batch_size=8 or a smaller training.accumulation",
+        ),
+        (
+            ["training.batch_size=1", "transform.size=64", "transform.first_size=32"],
+            "training.batch_size=2 or a larger transform.first_size",
+        ),
+        (
+            ["training.batch_size=1", "model.weights=bundled"],
+            "training.batch_size=2 or a larger transform.size or model.freeze_norm=true",
+        ),
+    ],
+)
+def test_a_batch_norm_of_single_values_is_told_before_there_is_a_folder(
+    overrides: list[str], fixes: str, rectangles_config: Path, tmp_path: Path
+) -> None:
+    config = read_config(rectangles_config, [*STARVED, *overrides])
+    with pytest.raises(InputError) as caught:
+        run(config, tmp_path / "run")
+    message = str(caught.value)
+    assert "the batch norm network.encoder.body." in message
+    assert "would have a single value per channel" in message
+    assert message.endswith(f"; use {fixes}")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("override", ["transform.size=64", "model.freeze_norm=true"])
+def test_what_is_told_of_single_values_helps(
+    override: str, rectangles_config: Path, tmp_path: Path
+) -> None:
+    config = read_config(rectangles_config, [*STARVED, *SPARSE, "training.batch_size=1", override])
+    assert run(config, tmp_path / "run").finished
+
+
 def test_a_run_stopped_before_its_first_checkpoint_leaves_no_row_twice(
     rectangles_config: Path, tmp_path: Path
 ) -> None:

@@ -9,21 +9,22 @@ from lightning_fabric.plugins import MixedPrecision
 from torch import nn
 
 from sceneparse import build
-from sceneparse.config import RunConfig
+from sceneparse.config import ModelConfig, RunConfig
 from sceneparse.data.census import Census
 from sceneparse.data.dataset import Dataset
 from sceneparse.data.loader import Loader
 from sceneparse.device import allow_tf32, keep_freed_memory
+from sceneparse.errors import InputError
 from sceneparse.inference.evaluate import Evaluation
 from sceneparse.inference.predictor import Predictor
 from sceneparse.models.normalization import synchronise_
-from sceneparse.models.segmenter import Segmenter
+from sceneparse.models.segmenter import Loss, Segmenter
 from sceneparse.optimization.average import WeightAverage
 from sceneparse.processes import Place
 from sceneparse.training.auto import Plan
 from sceneparse.training.group import fabric_of
 from sceneparse.training.loop import Job
-from sceneparse.training.parts import has_unused_parameters
+from sceneparse.training.parts import has_unused_parameters, single_value_norms
 from sceneparse.training.state import EpochSums, TrainState
 
 
@@ -64,13 +65,14 @@ def assemble(
         census: Of the training pictures, as `build.census` counts it where the run needs it.
 
     Raises:
-        InputError: If there are too few devices for the processes of this machine, or what the
-            config says of the classes does not fit them.
+        InputError: If there are too few devices for the processes of this machine, what the config
+            says of the classes does not fit them, or a batch norm would see single values.
     """
     place = place or Place()
     precision = _precision_plugin(plan)
     labels = training.labels
     loss = build.loss(config.loss, labels)
+    _check_batch_norm(config, plan, segmenter, loss)
     in_parts = plan.accumulation > 1
     has_unused = in_parts and place.processes > 1 and has_unused_parameters(segmenter, loss)
     # Fabric looks at it, and on the CPU it would change products where the processor has TF32.
@@ -138,6 +140,46 @@ def assemble(
         patience=config.training.patience,
     )
     return Assembly(state, job, predictor)
+
+
+def _check_batch_norm(config: RunConfig, plan: Plan, segmenter: Segmenter, loss: Loss) -> None:
+    """Refuse a run in which a batch norm would have a single value per channel to normalise.
+
+    Raises:
+        InputError: If there is one.
+    """
+    is_synchronised = plan.processes > 1 and config.training.sync_batch_norm
+    # The smallest part of a batch that is normalised by itself.
+    if plan.batch_size // plan.processes // plan.accumulation > 1 or is_synchronised:
+        return
+    transform = config.transform
+    field = "transform.size" if transform.first_size is None else "transform.first_size"
+    side = transform.first_size or transform.size
+    found = single_value_norms(segmenter, loss, side)
+    if not found:
+        return
+    fixes = [f"training.batch_size={2 * plan.accumulation * plan.processes}"]
+    if plan.accumulation > 1:
+        fixes.append("a smaller training.accumulation")
+    if plan.processes > 1:
+        fixes.append("training.sync_batch_norm=true")
+    if not single_value_norms(segmenter, loss, 2 * side):
+        fixes.append(f"a larger {field}")
+    more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+    raise InputError(
+        f"training.batch_size: with one image at a time, {field} {side}, the batch norm {found[0]}"
+        f"{more} would have a single value per channel, which has no variance; use "
+        f"{' or '.join([*fixes, *_other_norms(config.model, found)])}"
+    )
+
+
+def _other_norms(config: ModelConfig, names: list[str]) -> list[str]:
+    """Say which setting replaces the batch norms of these names, if one replaces all of them."""
+    in_encoder = [name.startswith("network.encoder.") for name in names]
+    if not any(in_encoder):
+        return ["model.normalization=group"]
+    # Without weights to start from there are no running statistics to stay with.
+    return ["model.freeze_norm=true"] if all(in_encoder) and config.weights != "none" else []
 
 
 def _precision_plugin(plan: Plan) -> MixedPrecision | None:
