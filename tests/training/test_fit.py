@@ -258,7 +258,9 @@ def test_a_run_stopped_before_its_first_checkpoint_leaves_no_row_twice(
 # Dynamo looks at the gradient of every input of a graph, whatever it is.
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor:UserWarning")
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
-def test_a_compiled_network_learns_the_same(rectangles_config: Path, tmp_path: Path) -> None:
+def test_a_compiled_network_learns_the_same(
+    rectangles_config: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     scores = [
         run(
             read_config(rectangles_config, [f"training.compile={choice}", "training.epochs=3"]),
@@ -267,4 +269,5 @@ def test_a_compiled_network_learns_the_same(rectangles_config: Path, tmp_path: P
         for choice in ("on", "off")
     ]
     assert scores[0] == pytest.approx(scores[1], abs=0.05)
+    assert "uncompiled" not in caplog.text
     assert "compile: 'on'" in (tmp_path / "on" / "config.yaml").read_text()

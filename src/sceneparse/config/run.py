@@ -41,7 +41,8 @@ class TrainingConfig(Section):
     memory_format: Literal["auto", "channels_last", "contiguous"] = "auto"
     """How tensors lie in memory; `auto`: the fastest in the same measurement."""
     compile: Annotated[Literal["auto", "on", "off"], BeforeValidator(_switch)] = "auto"
-    """Compile the network with torch.compile; `auto`: for long runs on CUDA."""
+    """Compile the network with torch.compile; `auto`: for long runs on CUDA. Without a compiler the
+    run goes on uncompiled and says so."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """`auto`: the fastest that is there."""
     threads: PositiveInt | Literal["auto"] = "auto"

@@ -22,6 +22,7 @@ from sceneparse.models.segmenter import Loss, Segmenter
 from sceneparse.optimization.average import WeightAverage
 from sceneparse.processes import Place
 from sceneparse.training.auto import Plan
+from sceneparse.training.compilation import compiled
 from sceneparse.training.group import fabric_of
 from sceneparse.training.loop import Job
 from sceneparse.training.parts import has_unused_parameters, single_value_norms
@@ -120,7 +121,7 @@ def assemble(
             # PyTorch 2.6 knows the limit by this name alone.
             limit = max(dynamo.cache_size_limit, 2 * len(growth.sizes))
             dynamo.cache_size_limit = limit
-        network = cast("nn.Module", torch.compile(segmenter))
+        network = compiled(segmenter)
         # It already works piece by piece, and would only break the graph in more places.
         loss.forward = cast("Any", torch.compiler.disable(loss.forward))
     model, optimizer = fabric.setup(network, state.optimizer)

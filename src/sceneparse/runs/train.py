@@ -246,6 +246,8 @@ def _announce(
     )
     if plan.times:
         console.print(plan.reasons(), soft_wrap=True)
+    if plan.uncompiled:
+        console.print(f"training.compile: goes on uncompiled: {plan.uncompiled}", soft_wrap=True)
     if job.is_over(state):
         console.print("the run is finished: nothing is left to train")
 

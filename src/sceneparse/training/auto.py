@@ -13,6 +13,7 @@ from sceneparse.errors import InputError
 from sceneparse.labels import Labels
 from sceneparse.models.segmenter import Segmenter
 from sceneparse.processes import Place
+from sceneparse.training.compilation import missing_to_compile
 from sceneparse.training.trials import MemoryFormat, Way, fastest, measured, possible_ways
 
 # The total batch of the usual ADE20K recipes; more would change what the learning rate means.
@@ -37,6 +38,7 @@ class Plan:
         processes: How many share each step.
         times: Seconds per picture of each way to compute that was measured.
         accumulation: Parts in which a process computes its share of a step.
+        uncompiled: Why the network is not compiled although it was to be; empty otherwise.
     """
 
     device: torch.device
@@ -48,14 +50,19 @@ class Plan:
     processes: int
     times: dict[Way, float]
     accumulation: int = 1
+    uncompiled: str = ""
 
     def stored_in(self, config: RunConfig) -> RunConfig:
         """Return the config with what was decided instead of every `auto`."""
+        compile_ = config.training.compile
+        if compile_ == "auto":
+            compile_ = "on" if self.compiled else "off"
         decided = {
             "device": self.device.type,
             "precision": self.precision,
             "memory_format": self.memory_format,
-            "compile": "on" if self.compiled else "off",
+            # What was asked for stays, where this machine cannot do it: another one may.
+            "compile": compile_,
             "batch_size": self.batch_size,
             "accumulation": self.accumulation,
             "threads": self.threads,
@@ -121,23 +128,31 @@ def resolve(
     if threads == "auto":
         cores = (os.cpu_count() or 1) // place.local_processes
         threads = min(max(1, cores), 2 if device.type == "cpu" else 8)
-    compiled = asked.compile == "on"
-    if asked.compile == "auto":
-        steps = asked.epochs * max(1, len(training) // batch_size)
-        growth = build.growth(config.transform, asked.epochs)
-        times_compiled = len(growth.sizes) if growth else 1
-        compiled = device.type == "cuda" and steps >= times_compiled * _STEPS_WORTH_COMPILING
+    is_wanted = _is_compiling_wanted(config, device, len(training) // batch_size)
+    missing = missing_to_compile(device) if is_wanted else ""
     return Plan(
         device=device,
         precision=precision,
         memory_format=memory_format,
-        compiled=compiled,
+        compiled=is_wanted and not missing,
         batch_size=batch_size,
         threads=threads,
         processes=place.processes,
         times=times,
         accumulation=accumulation,
+        uncompiled=missing,
     )
+
+
+def _is_compiling_wanted(config: RunConfig, device: torch.device, steps_per_epoch: int) -> bool:
+    """Tell whether to compile: as the config says, or for long runs on CUDA."""
+    asked = config.training
+    if asked.compile != "auto":
+        return asked.compile == "on"
+    growth = build.growth(config.transform, asked.epochs)
+    times_compiled = len(growth.sizes) if growth else 1
+    steps = asked.epochs * max(1, steps_per_epoch)
+    return device.type == "cuda" and steps >= times_compiled * _STEPS_WORTH_COMPILING
 
 
 def reference_share(processes: int) -> int:

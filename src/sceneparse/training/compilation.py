@@ -1,0 +1,65 @@
+"""Compiling a network where that works; where it does not, a run goes on uncompiled and says so."""
+
+import copy
+import logging
+import os
+import shutil
+from collections.abc import Callable
+from importlib.util import find_spec
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.fx import GraphModule
+
+from sceneparse.processes import find_place
+
+
+def missing_to_compile(device: torch.device) -> str:
+    """Say what this machine lacks to compile for a device; empty if nothing is known to be missing.
+
+    PyTorch itself only finds out when it has traced the network.
+    """
+    if device.type == "cpu":
+        from torch._inductor.cpp_builder import get_cpp_compiler
+
+        try:
+            get_cpp_compiler()
+        except RuntimeError:
+            return "there is no C++ compiler; install g++, or name one in CXX"
+    if device.type == "cuda":
+        from torch.utils._triton import has_triton
+
+        if find_spec("triton") is None:
+            return "there is no Triton; `pip install triton`"
+        if not has_triton():
+            return "Triton has no code for this GPU"
+        if not (os.environ.get("CC") or shutil.which("gcc") or shutil.which("clang")):
+            return "Triton finds no C compiler; install gcc, or name one in CC"
+    return ""
+
+
+def compiled(network: nn.Module) -> nn.Module:
+    """Compile a network; a part of it that cannot be compiled is computed as it is."""
+    # A plain function: Fabric copies what it is given here, and compiles anew.
+    return cast("nn.Module", torch.compile(network, backend=_inductor_or_eager))
+
+
+def _inductor_or_eager(graph: GraphModule, inputs: list[Tensor]) -> Callable[..., Any]:
+    """Compile a graph with PyTorch's own compiler, or return it as it was.
+
+    Nothing of the graph has been computed by then, so that nothing is computed twice.
+    """
+    from torch._inductor.compile_fx import compile_fx
+
+    # The compiler changes the graph that it is given.
+    untouched = GraphModule(graph, copy.deepcopy(graph.graph))
+    try:
+        return cast("Callable[..., Any]", compile_fx(graph, inputs))
+    except Exception as error:  # whatever a broken tool chain ends in
+        if find_place().rank == 0:
+            said = next(iter(str(error).strip().splitlines()), "")
+            logging.getLogger(__name__).warning(
+                "training.compile: goes on uncompiled: %s: %.200s", type(error).__name__, said
+            )
+        return untouched.forward
