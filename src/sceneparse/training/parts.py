@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Generator
+from functools import partial
 from typing import Any
 
 import torch
@@ -57,16 +58,15 @@ def single_value_norms(segmenter: Segmenter, loss: Loss, side: int) -> list[str]
     trial = copy.deepcopy(segmenter).train()
     found: dict[str, None] = {}
 
-    def note(name: str, layer: nn.Module, features: Tensor) -> None:
+    def note(name: str, layer: nn.Module, inputs: tuple[Tensor]) -> None:
+        features = inputs[0]
         # Frozen layers use their running statistics.
         if layer.training and features.numel() == features.shape[0] * features.shape[1]:
             found[name] = None
 
     for name, layer in trial.named_modules():
-        if isinstance(layer, nn.modules.batchnorm._BatchNorm):  # noqa: SLF001 - of all dimensions
-            layer.register_forward_pre_hook(
-                lambda layer, inputs, name=name: note(name, layer, inputs[0])
-            )
+        if isinstance(layer, (nn.BatchNorm1d, nn.BatchNorm2d)):
+            layer.register_forward_pre_hook(partial(note, name))
     _forward(trial, loss, side)
     return list(found)
 
