@@ -22,7 +22,9 @@ import pathlib, signal, sys, time
 for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1"):
     signal.signal(getattr(signal, name), lambda number, _: sys.exit(128 + number))
 pathlib.Path(sys.argv[1]).touch()
-time.sleep(20)
+# A signal just before a long sleep begins is only seen when it is over.
+for _ in range(2000):
+    time.sleep(0.01)
 """
 
 
