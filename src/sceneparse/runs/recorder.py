@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
+from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
@@ -27,6 +28,8 @@ from sceneparse.training.state import TrainState
 
 # Seconds between lines of a log that has no progress bar.
 LOG_EVERY_S = 60
+# Seconds at least from one drawing of the curves to the next, which takes half a second.
+HISTORY_EVERY_S = 10
 
 
 class Bystander:
@@ -78,6 +81,8 @@ class Recorder:
         self._stop = StopRequests()
         self._steps_per_epoch = 1
         self._logged = time.monotonic()
+        self._history_drawn = time.monotonic()
+        self._is_history_old = False
         self._tensorboard = _summary_writer(folder.tensorboard, enabled=config.report.tensorboard)
         self._progress = Progress(
             SpinnerColumn(),
@@ -93,8 +98,15 @@ class Recorder:
         self._progress.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
         self._progress.stop()
+        if error is None and self._is_history_old:
+            self._draw_history()
         if self._tensorboard:
             self._tensorboard.close()
 
@@ -167,14 +179,17 @@ class Recorder:
         return time_left(self._remaining.seconds(step, time.monotonic()))
 
     def epoch_ended(self, record: EpochRecord) -> None:
-        """Write rows, weights if they are the best, curves, and pictures when it is their turn."""
+        """Write rows, weights if they are the best, curves and pictures when it is their turn."""
         row = _metrics_row(record)
         _append(self._folder.metrics, row)
         _append(self._folder.timing, {"epoch": record.epoch, **record.timing})
         if record.is_best:
             weights = Weights(self._state.kept.state_dict(), self._config, self._predictor.labels)
             write_weights(self._folder.weights, weights)
-        training_history(self._folder.metrics, self._folder.history)
+        # Short epochs would otherwise spend more time on the curves than on training.
+        self._is_history_old = True
+        if time.monotonic() - self._history_drawn >= HISTORY_EVERY_S:
+            self._draw_history()
         drawing_s = None
         if record.epoch % self._config.report.every == 0:
             start = time.monotonic()
@@ -220,6 +235,11 @@ class Recorder:
             for sample in self._samples
         ]
         prediction_panels(self._folder.predictions(when), rows, predictor.labels, title)
+
+    def _draw_history(self) -> None:
+        training_history(self._folder.metrics, self._folder.history)
+        self._history_drawn = time.monotonic()
+        self._is_history_old = False
 
     def _film(self) -> None:
         found = self._folder.path.glob("predictions_epoch_*.png")
