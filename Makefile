@@ -14,7 +14,7 @@ WHEELS ?=
 DEVICE ?= cuda
 GPU_PYTHON ?= $(if $(WHEELS),python3,$(BIN)/python)
 
-.PHONY: install demo check test test-slow test-install test-oldest docs bench gpu gpu-wheels accuracy what-helps own-data clean
+.PHONY: install demo check test test-avx2 test-slow test-install test-oldest docs bench gpu gpu-wheels accuracy what-helps own-data clean
 install: $(VENV)/.installed
 
 $(VENV)/.installed: pyproject.toml constraints.txt
@@ -35,6 +35,11 @@ check: install
 # A process per core, each with one thread: the work of most tests is too small for more.
 test: install
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile -m "not slow and not install"
+
+# As a processor with AVX2 alone computes: other last digits, and it has no bf16.
+test-avx2: export ATEN_CPU_CAPABILITY = avx2
+test-avx2: export ONEDNN_MAX_CPU_ISA = AVX2
+test-avx2: test
 
 test-slow: install
 	$(BIN)/python -m pytest -m slow
