@@ -5,7 +5,8 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -21,12 +22,11 @@ from tests.cli.conftest import Cli
 
 # So many that a build is caught in the middle on a busy machine too; small ones, for room.
 COUNT = 2000
+FEW = 50
 
 
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    """Many small pictures."""
-    made = tmp_path / "data"
+def write_images(made: Path, count: int) -> Path:
+    """Write a data set of small images, one file by many names."""
     random = np.random.default_rng(0)
     for kind in ("images", "masks"):
         (made / kind / "training").mkdir(parents=True)
@@ -34,11 +34,23 @@ def root(tmp_path: Path) -> Path:
     pixels = random.integers(0, 256, (60, 60, 3), np.uint8)
     Image.fromarray(pixels).save(made / "images" / "training" / "0.png", compress_level=1)
     Image.new("L", (60, 60), 1).save(made / "masks" / "training" / "0.png")
-    for number in range(1, COUNT):
+    for number in range(1, count):
         for kind in ("images", "masks"):
             first = made / kind / "training" / "0.png"
             first.with_stem(str(number)).hardlink_to(first)
     return made
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Many images."""
+    return write_images(tmp_path / "data", COUNT)
+
+
+@pytest.fixture
+def few(tmp_path: Path) -> Path:
+    """A few images."""
+    return write_images(tmp_path / "few", FEW)
 
 
 def packed(root: Path) -> Packed:
@@ -47,13 +59,19 @@ def packed(root: Path) -> Packed:
     return dataset
 
 
-def started(root: Path) -> "subprocess.Popen[str]":
-    return subprocess.Popen(
+@contextmanager
+def started(root: Path) -> Generator["subprocess.Popen[str]"]:
+    """Start a build, which does not outlive the test."""
+    with subprocess.Popen(
         [COMMAND, "data", "cache", str(root)],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
-    )
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def entries(root: Path) -> list[bytes]:
@@ -62,16 +80,23 @@ def entries(root: Path) -> list[bytes]:
 
 
 def killed_in_the_middle(root: Path, how: signal.Signals) -> tuple[int, str]:
-    """Build and kill; where the machine was too busy to kill in time, try again."""
-    while True:
-        process = started(root)
-        while process.poll() is None and len(entries(root)) < 3:
-            time.sleep(0.001)
-        process.send_signal(how)
-        _, message = process.communicate()
-        if len(entries(root)) < COUNT:
-            return process.returncode, message
+    """Build and kill; where the machine was too busy to see the middle, try again."""
+    deadline = time.monotonic() + 240
+    for _ in range(5):
+        with started(root) as process:
+            while process.poll() is None and len(entries(root)) < 3:
+                assert time.monotonic() < deadline, f"{len(entries(root))} entries, still building"
+                time.sleep(0.001)
+            # Stopped, it cannot end before it has been looked at.
+            process.send_signal(signal.SIGSTOP)
+            # By a tenth, as it may write a few more before it hears of the signal.
+            if 3 <= len(entries(root)) < 0.9 * COUNT:
+                process.send_signal(how)
+                process.send_signal(signal.SIGCONT)
+                _, message = process.communicate()
+                return process.returncode, message
         shutil.rmtree(default_folder(root))
+    pytest.fail("five builds were through before they were seen")
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
@@ -95,9 +120,9 @@ def test_a_build_that_is_killed_goes_on_where_it_was(
 
 
 def test_two_builds_at_once_leave_one_whole_cache(root: Path) -> None:
-    both = [started(root), started(root)]
-    messages = [process.communicate()[1] for process in both]
-    codes = [process.returncode for process in both]
+    with started(root) as one, started(root) as other:
+        messages = [process.communicate()[1] for process in (one, other)]
+        codes = [process.returncode for process in (one, other)]
     assert 0 in codes
     for code, message in zip(codes, messages, strict=True):
         assert code == 0 or "another process is writing this cache" in message
@@ -105,21 +130,21 @@ def test_two_builds_at_once_leave_one_whole_cache(root: Path) -> None:
     assert dataset.held == len([dataset[index] for index in range(COUNT)]) == COUNT
 
 
-def test_where_and_how_to_use_it_is_told(cli: Cli, root: Path, tmp_path: Path) -> None:
-    done = cli("data", "cache", root, "--to", "fast", "--short-side", "50", "--split", "training")
+def test_where_and_how_to_use_it_is_told(cli: Cli, few: Path, tmp_path: Path) -> None:
+    done = cli("data", "cache", few, "--to", "fast", "--short-side", "50", "--split", "training")
     assert done.returncode == 0, done.stderr
-    assert f"training: {COUNT} pictures, 20.1 MB to be written\n" in done.stdout
+    assert f"training: {FEW} pictures, 0.5 MB to be written\n" in done.stdout
     assert done.stdout.endswith("fast: runs with data.cache=fast read from here\n")
     size = (tmp_path / "fast" / "training.pixels").stat().st_size
-    assert size == COUNT * 50 * 50 * 4 + 48 * (COUNT - 1)
+    assert size == FEW * 50 * 50 * 4 + 48 * (FEW - 1)
 
 
 def test_a_folder_that_cannot_be_written_to_is_one_line(
-    fails: Callable[..., str], root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    fails: Callable[..., str], few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").write_text("no folder")
     monkeypatch.setenv("SCENEPARSE_CACHE", str(tmp_path / "file"))
-    message = fails("data", "cache", root)
+    message = fails("data", "cache", few)
     assert message.count("\n") == 1
     assert "cannot be written to" in message
     assert os.fspath(tmp_path / "file") in message
