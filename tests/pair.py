@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from rich.console import Console
 from torch import Tensor, nn
 from torch.distributed import TCPStore  # pyright: ignore[reportPrivateImportUsage] - public
-from torch.multiprocessing.spawn import spawn
+from torch.multiprocessing.spawn import start_processes
 
 from sceneparse import build
 from sceneparse.checkpoint import read_checkpoint
@@ -29,6 +29,7 @@ from sceneparse.training.group import anyone, fabric_of, from_first, joined, sum
 from sceneparse.training.loop import Job, train_step
 from sceneparse.training.state import EpochSums, TrainState
 from sceneparse.upsample import upsample
+from tests.cli.command import CONTEXT
 
 NETWORKS = {
     "group": "{width: 8, normalization: group}",
@@ -45,20 +46,20 @@ NETWORKS = {
 # there a function without a kink takes its place.
 CASES = [(network, dtype) for network in NETWORKS for dtype in ("float64", "float32", "bfloat16")]
 LIMITS = {"float64": 1e-9, "float32": 1e-5, "bfloat16": 1e-1}
-STEPS = {"float64": 6, "float32": 3, "bfloat16": 3}
+STEPS = {"float64": 4, "float32": 2, "bfloat16": 2}
 APART = ("training.epochs=2", "model.normalization=batch", "training.sync_batch_norm=false")
 # The run that is stopped in the middle. By SGD, whose steps are proportional to the gradient: Adam
 # divides each element by its own size, so that an element of which nothing is left but a rounding
-# error moves as far as any other. Noise of 3e-7 of the gradient's size moved a bias by 13 % in the
-# 48 steps of this run under Adam, by 6e-6 under SGD.
+# error moves as far as any other. Noise of 3e-7 of the gradient's size moved a bias by 13 % in 48
+# steps of such a run under Adam, by 6e-6 under SGD.
 LONGER = (
-    "training.epochs=8",
+    "training.epochs=4",
     "optimizer={kind: sgd, lr: 0.05, momentum: 0.9}",
     "training.ema=0.9",
     "training.accumulation=2",
     "optimizer.layer_decay=0.8",
     "schedule.kind=one_cycle",
-    "report.every=8",
+    "report.every=4",
 )
 Case = tuple[str, str]
 Result = dict[str, Any]
@@ -207,7 +208,8 @@ def _work(rank: int, folder: Path) -> None:
 def run_pair(folder: Path) -> None:
     """Run both processes, and beside them the run that one process makes."""
     store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
-    spawn(be_one_of, args=(store.port, folder), nprocs=2)
+    method = CONTEXT.get_start_method()
+    start_processes(be_one_of, args=(store.port, folder), nprocs=2, start_method=method)
     train(read_config(folder / "run.yaml", LONGER), folder / "one", Console(file=StringIO()))
 
 
@@ -221,8 +223,8 @@ def assert_close(run: Path, other: Path) -> None:
     They add up in another order. Rounding alone changes each step by about 1e-6 of its length. More
     comes of a ReLU or a maximum whose input lies within a rounding error of where it switches: at
     the deepest level of this network, 4 images of 2×2, one value is a 16th of the gradient of one
-    of 64 channels, which is 1/16/√64 of the gradient of its layer, and one of 48 steps: 1.6e-4 of
-    the way that the weights move, or 2.3e-5 of their norm, a 7th of which they move. Wrong
+    of 64 channels, which is 1/16/√64 of the gradient of its layer, and one of 24 steps: 3.3e-4 of
+    the way that the weights move, or 3.6e-5 of their norm, a 9th of which they move. Wrong
     mathematics, such as a mean over the pixels of one process, changes the way by a hundredth and
     more.
     """

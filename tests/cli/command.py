@@ -14,24 +14,37 @@ from pathlib import Path
 # The installed command, for tests that send signals to it.
 COMMAND = str(Path(sys.executable).parent / "sceneparse")
 
-_CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(
-    [f"sceneparse.runs.{name}" for name in ("train", "evaluate", "predict", "plan", "tune")]
+CONTEXT = multiprocessing.get_context("forkserver")
+CONTEXT.set_forkserver_preload(
+    [
+        "timm",
+        *(f"sceneparse.runs.{name}" for name in ("train", "evaluate", "predict", "plan", "tune")),
+    ]
 )
 
 
-def run_command(arguments: Sequence[str], folder: Path) -> "subprocess.CompletedProcess[str]":
-    """Run `sceneparse` with arguments in a folder, as `subprocess.run` would."""
-    return run_and_stop(arguments, folder, lambda _: None)
+def run_command(
+    arguments: Sequence[str], folder: Path, before: str = ""
+) -> "subprocess.CompletedProcess[str]":
+    """Run `sceneparse` with arguments in a folder, as `subprocess.run` would.
+
+    Args:
+        arguments: Of the command.
+        folder: In which it runs.
+        before: Lines of Python that its process executes first.
+    """
+    return run_and_stop(arguments, folder, lambda _: None, before)
 
 
 def run_and_stop(
-    arguments: Sequence[str], folder: Path, act: Callable[[int], None]
+    arguments: Sequence[str], folder: Path, act: Callable[[int], None], before: str = ""
 ) -> "subprocess.CompletedProcess[str]":
     """Run `sceneparse`, and call a function with its process id once it is started."""
     with tempfile.TemporaryDirectory() as told:
         paths = [Path(told, name) for name in ("stdout", "stderr")]
-        process = _CONTEXT.Process(target=_be, args=(arguments, folder, paths, dict(os.environ)))
+        process = CONTEXT.Process(
+            target=_be, args=(arguments, folder, paths, dict(os.environ), before)
+        )
         process.start()
         assert process.pid is not None
         try:
@@ -46,7 +59,11 @@ def run_and_stop(
 
 
 def _be(
-    arguments: Sequence[str], folder: Path, paths: Sequence[Path], environment: Mapping[str, str]
+    arguments: Sequence[str],
+    folder: Path,
+    paths: Sequence[Path],
+    environment: Mapping[str, str],
+    before: str,
 ) -> None:
     for path, stream in zip(paths, (sys.stdout, sys.stderr), strict=True):
         with path.open("wb") as file:
@@ -58,4 +75,5 @@ def _be(
     # As the installed command does: not before the environment is what it is to be.
     from sceneparse.cli import main
 
+    exec(before)  # noqa: S102 - lines of the test itself
     main()

@@ -1,8 +1,6 @@
 """Weights from one run to the next, to one small file, and to whoever names no model."""
 
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
@@ -17,6 +15,7 @@ from sceneparse.errors import InputError
 from sceneparse.runs.evaluate import EvaluationTarget, evaluate_model
 from sceneparse.runs.train import train
 from sceneparse.runs.weights import write_alone
+from tests.cli.command import run_command
 from tests.cli.conftest import Cli
 from tests.conftest import write_rectangles
 
@@ -131,26 +130,18 @@ def test_one_small_file_serves_whoever_names_no_model(
     assert f"{file.stat().st_size / 1e6:.2f} MB" in done.stdout
     assert "4 that only training needs were left out" in done.stdout
     # As an installation whose package holds this file.
-    code = f"""
+    bundled = f"""
 from pathlib import Path
 from sceneparse import loading
-from sceneparse.cli import app
 loading.BUNDLED = Path({str(file)!r})
-for command in (
-    ["predict", {str(rectangles_root / "images" / "validation" / "000.png")!r}, "--out", "out"],
-    ["evaluate", "bundled", "--data", {str(rectangles_root)!r}],
-):
-    app(command, standalone_mode=False)
 """
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr
+    image = rectangles_root / "images" / "validation" / "000.png"
+    for arguments in (
+        ["predict", str(image), "--out", "out"],
+        ["evaluate", "bundled", "--data", str(rectangles_root)],
+    ):
+        done = run_command(arguments, tmp_path, before=bundled)
+        assert done.returncode == 0, done.stderr
     assert (tmp_path / "out" / "000.png").is_file()
     report = evaluate_model(EvaluationTarget(str(file), rectangles_root), "cpu", QUIET)
     assert f"{report.scores.miou:.4f}" in done.stdout

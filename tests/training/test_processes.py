@@ -175,7 +175,8 @@ def test_processes_of_a_slurm_step_find_each_other() -> None:
 
 def test_a_batch_is_shared_evenly_or_refused(rectangles_root: Path) -> None:
     text = f"data: {{kind: folder, root: {rectangles_root}}}\nmodel: {{width: 4}}\n"
-    config = parse_config(text + "training: {device: cpu, precision: fp32}", "test")
+    given = "device: cpu, precision: fp32, memory_format: contiguous"  # nothing to be measured
+    config = parse_config(f"{text}training: {{{given}}}", "test")
     data = build.dataset(config.data, "training")
     segmenter = build.segmenter(config.model, data.labels.num_classes)
     sizes = {
@@ -183,7 +184,7 @@ def test_a_batch_is_shared_evenly_or_refused(rectangles_root: Path) -> None:
         for processes in (1, 2, 3, 8, 24)
     }
     assert sizes == {1: 16, 2: 16, 3: 12, 8: 16, 24: 24}
-    ten = parse_config(text + "training: {batch_size: 10, device: cpu, precision: fp32}", "test")
+    ten = parse_config(f"{text}training: {{batch_size: 10, {given}}}", "test")
     message = "10 pictures .* by 4 processes; start 1, 2, 5 or 10 .* batch of 8 or 12"
     with pytest.raises(InputError, match=message):
         resolve(ten, segmenter, data, Place(1, 4, 1, 4))
