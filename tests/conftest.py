@@ -109,10 +109,10 @@ def official_root() -> Path:
     return root
 
 
-@pytest.fixture
-def rectangles_config(rectangles_root: Path, tmp_path: Path) -> Path:
+@pytest.fixture(scope="session")
+def rectangles_config(rectangles_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A config that learns the rectangles in seconds."""
-    path = tmp_path / "rectangles.yaml"
+    path = tmp_path_factory.mktemp("config") / "rectangles.yaml"
     path.write_text(
         f"""
 data: {{kind: folder, root: {rectangles_root}}}
@@ -124,7 +124,7 @@ training:
   {{epochs: 4, batch_size: 4, threads: 2,
     precision: fp32, memory_format: channels_last, device: cpu}}
 inference: {{resize: squash, size: 32}}
-report: {{pictures: 2, every: 2}}
+report: {{pictures: 1, every: 2}}
 """
     )
     return path

@@ -14,6 +14,7 @@ import pytest
 
 from sceneparse.comparison import compare_files
 from sceneparse.errors import InputError
+from tests.cli.command import run_command
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
 
@@ -23,7 +24,7 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("data") / "scenes"
     size = ("--width", "64", "--height", "48")
     command = ["data", "synth", str(root), "--images", "12", "--validation", "4", *size]
-    subprocess.run([sys.executable, "-m", "sceneparse", *command], check=True, capture_output=True)
+    assert run_command(command, root.parent).returncode == 0
     return root
 
 
@@ -134,7 +135,7 @@ def test_results_outlive_new_fields_of_configs_and_no_changed_ones(
 def test_an_interrupted_run_is_gone_on_with(
     bench: Any, rectangles_config: Path, rectangles_root: Path, tmp_path: Path
 ) -> None:
-    epochs = 6
+    epochs = 12  # enough to be stopped in the middle on a busy machine
     always = ("model.width=2", f"training.epochs={epochs}", "report.every=100")
     code = f"""
 import sys

@@ -19,8 +19,8 @@ def test_real_pictures_are_learned_scored_and_parsed(
 ) -> None:
     done = cli(
         "train", CONFIGS / "unet_narrow.yaml", f"data.root={real_root}", "data.training_limit=32",
-        "data.validation_limit=4", "training.epochs=8", "training.validate_every=8",
-        "model.width=8", "report.pictures=2", "--out", "run",
+        "data.validation_limit=2", "training.epochs=2", "training.batch_size=4",
+        "model.width=8", "report.pictures=1", "--out", "run",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     done = cli("evaluate", "run", "--data", official_root, "--json", "scores.json")

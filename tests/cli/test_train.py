@@ -57,7 +57,8 @@ def test_a_run_leaves_everything_that_was_promised(
 def test_an_interrupted_run_resumes_to_the_very_same_end(
     rectangles_config: Path, cli: Cli, tmp_path: Path
 ) -> None:
-    longer = ("training.epochs=7", "schedule.kind=one_cycle", "report.every=7")
+    # Long enough to be stopped in the middle on a busy machine.
+    longer = ("training.epochs=10", "schedule.kind=one_cycle", "report.every=10")
     whole = cli("train", rectangles_config, *longer, "--out", "whole")
     assert whole.returncode == 0, whole.stderr
     process = subprocess.Popen(
@@ -76,6 +77,7 @@ def test_an_interrupted_run_resumes_to_the_very_same_end(
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "--resume" in output
+    assert (tmp_path / "parts" / "training_history.png").stat().st_size > 0
     resumed = cli("train", rectangles_config, *longer, "--out", "parts", "--resume")
     assert resumed.returncode == 0, resumed.stderr
     assert metrics.read_bytes() == (tmp_path / "whole" / "metrics.csv").read_bytes()

@@ -18,7 +18,8 @@ def test_tuning_prints_gain_and_cost_and_what_to_use(
     tmp_path: Path,
 ) -> None:
     assert cli("train", rectangles_config, "training.epochs=2", "--out", "run").returncode == 0
-    done = cli("tune", "run", "inference.size=48", "--pictures", "4")
+    write_rectangles(tmp_path / "small", {"training": 1, "validation": 4}, (24, 32))
+    done = cli("tune", "run", "inference.size=48", "--pictures", "4", "--data", "small")
     assert done.returncode == 0, done.stderr
     assert "tried on 2 pictures" in done.stdout
     assert "the other 2 pictures" in done.stdout

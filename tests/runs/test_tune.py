@@ -18,11 +18,11 @@ from sceneparse.runs.tune import PLAIN, SETTINGS, Setting, Trial, Tuning, tried,
 QUIET = Console(file=StringIO())
 
 
-@pytest.fixture
-def model(rectangles_config: Path, tmp_path: Path) -> str:
+@pytest.fixture(scope="module")
+def model(rectangles_config: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     """A model that has learned a bit."""
     config = read_config(rectangles_config, ["training.epochs=2", "report.every=9"])
-    return str(train(config, tmp_path / "run", QUIET).folder.path)
+    return str(train(config, tmp_path_factory.mktemp("model") / "run", QUIET).folder.path)
 
 
 class Counting:

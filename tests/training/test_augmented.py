@@ -78,7 +78,7 @@ def uneven_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def whole(uneven_root: Path) -> list[Batch]:
     """Nine batches of the run, over four epochs and more."""
     return list(loader_of(config_of(uneven_root)).batches(0, 9))

@@ -11,7 +11,7 @@ from PIL import Image
 from rich.console import Console
 from tests.conftest import rectangles
 
-from sceneparse.checkpoint import read_checkpoint, read_weights
+from sceneparse.checkpoint import RunFolder, read_checkpoint, read_weights
 from sceneparse.config import RunConfig
 from sceneparse.config.reading import read_config
 from sceneparse.errors import InputError
@@ -27,6 +27,19 @@ def run(config: RunConfig, path: Path, *, resume: bool = False) -> TrainedRun:
     return train(config, path, QUIET, resume=resume)
 
 
+@pytest.fixture(scope="module")
+def once(rectangles_config: Path, tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    """The folder of a run of one epoch; a test that changes it takes a copy."""
+    config = read_config(rectangles_config, ["training.epochs=1"])
+    return run(config, tmp_path_factory.mktemp("once") / "run").folder
+
+
+@pytest.fixture
+def copied(once: RunFolder, tmp_path: Path) -> RunFolder:
+    """A copy of that folder."""
+    return RunFolder(shutil.copytree(once.path, tmp_path / "run"))
+
+
 def test_a_tiny_unet_learns_coloured_rectangles(rectangles_config: Path, tmp_path: Path) -> None:
     config = read_config(rectangles_config, ["training.epochs=9", *SPARSE])
     trained = run(config, tmp_path / "run")
@@ -37,7 +50,8 @@ def test_a_tiny_unet_learns_coloured_rectangles(rectangles_config: Path, tmp_pat
 def test_evaluating_the_kept_weights_gives_the_score_of_the_run(
     rectangles_config: Path, tmp_path: Path
 ) -> None:
-    trained = run(read_config(rectangles_config), tmp_path / "run")
+    config = read_config(rectangles_config, ["training.epochs=3", "report.every=9"])
+    trained = run(config, tmp_path / "run")
     report = evaluate_model(EvaluationTarget(str(tmp_path / "run")), "cpu", QUIET)
     assert report.scores.miou == trained.best_miou
     assert report.resize == "squashed to 32×32"
@@ -46,7 +60,7 @@ def test_evaluating_the_kept_weights_gives_the_score_of_the_run(
 
 
 def test_averaged_weights_are_scored_and_kept_and_the_raw_ones_stay_in_the_checkpoint(
-    rectangles_config: Path, tmp_path: Path
+    rectangles_config: Path, once: RunFolder, tmp_path: Path
 ) -> None:
     overrides = ["training.epochs=1", "training.ema=0.9"]
     trained = run(read_config(rectangles_config, overrides), tmp_path / "run")
@@ -55,8 +69,7 @@ def test_averaged_weights_are_scored_and_kept_and_the_raw_ones_stay_in_the_check
     kept = read_weights(trained.folder.weights).tensors
     state = read_checkpoint(trained.folder.checkpoint)
     assert all(torch.equal(state["average"][name], kept[name]) for name in kept)
-    raw = run(read_config(rectangles_config, overrides[:1]), tmp_path / "raw")
-    learned = read_checkpoint(raw.folder.checkpoint)["segmenter"]
+    learned = read_checkpoint(once.checkpoint)["segmenter"]
     assert all(torch.equal(state["segmenter"][name], learned[name]) for name in kept)
     assert not torch.equal(kept["network.head.weight"], learned["network.head.weight"])
 
@@ -82,10 +95,8 @@ def test_a_run_whose_score_rises_no_more_ends_early_and_stays_ended(
         assert ("the run is finished: nothing is left to train" in told) == resume
 
 
-def test_a_weights_file_works_wherever_it_is(rectangles_config: Path, tmp_path: Path) -> None:
-    run(read_config(rectangles_config, ["training.epochs=1"]), tmp_path / "run")
-    moved = (tmp_path / "run" / "model.safetensors").rename(tmp_path / "alone.safetensors")
-    predictor = load(moved)
+def test_a_weights_file_works_wherever_it_is(once: RunFolder, tmp_path: Path) -> None:
+    predictor = load(shutil.copy(once.weights, tmp_path / "alone.safetensors"))
     assert predictor.labels.class_names == ("background", "red", "green", "blue")
 
 
@@ -107,26 +118,28 @@ def test_everything_auto_is_resolved_and_stored(rectangles_config: Path, tmp_pat
     assert stored.accumulation == 1
 
 
-def test_a_run_is_not_overwritten(rectangles_config: Path, tmp_path: Path) -> None:
-    config = read_config(rectangles_config, ["training.epochs=1"])
-    run(config, tmp_path / "run")
+def test_a_run_is_not_overwritten(rectangles_config: Path, copied: RunFolder) -> None:
     with pytest.raises(InputError, match="holds a run already"):
-        run(config, tmp_path / "run")
+        run(read_config(rectangles_config, ["training.epochs=1"]), copied.path)
 
 
-def test_resuming_with_another_config_is_refused(rectangles_config: Path, tmp_path: Path) -> None:
-    run(read_config(rectangles_config, ["training.epochs=1"]), tmp_path / "run")
+def test_resuming_with_another_config_is_refused(
+    rectangles_config: Path, copied: RunFolder
+) -> None:
     other = read_config(rectangles_config, ["training.epochs=1", "optimizer.lr=0.5"])
     with pytest.raises(InputError, match=r"optimizer\.lr: 0\.5 instead of 0\.01"):
-        run(other, tmp_path / "run", resume=True)
+        run(other, copied.path, resume=True)
 
 
-def test_the_same_seed_gives_the_same_weights(rectangles_config: Path, tmp_path: Path) -> None:
+def test_the_same_seed_gives_the_same_weights(
+    rectangles_config: Path, once: RunFolder, tmp_path: Path
+) -> None:
     config = read_config(rectangles_config, ["training.epochs=1"])
     other = read_config(rectangles_config, ["training.epochs=1", "seed=1"])
+    again, another = (run(c, tmp_path / str(c.seed)).folder for c in (config, other))
     tensors = [
-        read_weights(run(c, tmp_path / name).folder.weights).tensors["network.head.weight"]
-        for c, name in ((config, "a"), (config, "b"), (other, "c"))
+        read_weights(folder.weights).tensors["network.head.weight"]
+        for folder in (once, again, another)
     ]
     assert torch.equal(tensors[0], tensors[1])
     assert not torch.equal(tensors[0], tensors[2])
@@ -139,12 +152,11 @@ def test_a_loss_that_is_no_number_ends_the_run(rectangles_config: Path, tmp_path
             run(read_config(rectangles_config, wild), tmp_path / clip)
 
 
-def test_checkpoints_hold_data_only(rectangles_config: Path, tmp_path: Path) -> None:
-    trained = run(read_config(rectangles_config, ["training.epochs=1"]), tmp_path / "run")
-    assert read_checkpoint(trained.folder.checkpoint)["step"] == 6
-    torch.save({"step": Path}, trained.folder.checkpoint)
+def test_checkpoints_hold_data_only(copied: RunFolder) -> None:
+    assert read_checkpoint(copied.checkpoint)["step"] == 6
+    torch.save({"step": Path}, copied.checkpoint)
     with pytest.raises(InputError, match="broken checkpoint"):
-        read_checkpoint(trained.folder.checkpoint)
+        read_checkpoint(copied.checkpoint)
 
 
 def test_more_classes_than_a_byte_holds_are_trained_and_predicted(
@@ -183,17 +195,16 @@ def test_a_folder_with_something_in_it_is_left_alone(
 
 
 def test_a_run_goes_on_where_its_data_have_moved_to(
-    rectangles_config: Path, rectangles_root: Path, tmp_path: Path
+    rectangles_config: Path, copied: RunFolder, rectangles_root: Path, tmp_path: Path
 ) -> None:
-    run(read_config(rectangles_config, ["training.epochs=1"]), tmp_path / "run")
     shutil.copytree(rectangles_root, tmp_path / "moved")
     changes = [f"data.root={tmp_path / 'moved'}", "training.threads=1", "report.every=9"]
     config = read_config(rectangles_config, ["training.epochs=1", *changes])
-    assert run(config, tmp_path / "run", resume=True).finished
+    assert run(config, copied.path, resume=True).finished
     (tmp_path / "moved" / "images" / "training" / "000.png").unlink()
     (tmp_path / "moved" / "masks" / "training" / "000.png").unlink()
     with pytest.raises(InputError, match="not those that the run was started with"):
-        run(config, tmp_path / "run", resume=True)
+        run(config, copied.path, resume=True)
 
 
 STARVED = (
@@ -242,16 +253,15 @@ def test_what_is_told_of_single_values_helps(
 
 
 def test_a_run_stopped_before_its_first_checkpoint_leaves_no_row_twice(
-    rectangles_config: Path, tmp_path: Path
+    rectangles_config: Path, copied: RunFolder
 ) -> None:
     config = read_config(rectangles_config, ["training.epochs=1"])
-    trained = run(config, tmp_path / "run")
-    whole = trained.folder.metrics.read_text()
+    whole = copied.metrics.read_text()
     # As after a crash between the first row and the first checkpoint: the one of step 0 is there.
-    state = read_checkpoint(trained.folder.checkpoint)
-    torch.save({**state, "step": 0}, trained.folder.checkpoint)
-    run(config, tmp_path / "run", resume=True)
-    assert len(trained.folder.metrics.read_text().splitlines()) == len(whole.splitlines()) == 2
+    state = read_checkpoint(copied.checkpoint)
+    torch.save({**state, "step": 0}, copied.checkpoint)
+    run(config, copied.path, resume=True)
+    assert len(copied.metrics.read_text().splitlines()) == len(whole.splitlines()) == 2
 
 
 @pytest.mark.slow
