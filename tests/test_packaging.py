@@ -6,9 +6,11 @@ import subprocess
 import sys
 import tomllib
 import zipfile
+from itertools import chain
 from pathlib import Path
 
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
@@ -38,8 +40,10 @@ def test_the_wheel_holds_assets_and_a_bundled_model(tmp_path: Path) -> None:
 
 def test_the_oldest_pytorch_is_tested_and_all_else_is_as_in_constraints() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    texts = sum(project["optional-dependencies"].values(), project["dependencies"])
-    required = {canonicalize_name(found.name): found.specifier for found in map(Requirement, texts)}
+    texts = [*project["dependencies"], *chain(*project["optional-dependencies"].values())]
+    required: dict[str, SpecifierSet] = {
+        canonicalize_name(found.name): found.specifier for found in map(Requirement, texts)
+    }
     current = _versions((ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines())
     oldest = _versions(runpy.run_path(str(ROOT / ".ci/constraints_oldest.py"))["constraints"]())
     for name, specifier in required.items():

@@ -254,7 +254,7 @@ def test_the_big_tensor_is_never_made(kind: str, stride: int) -> None:
     head, blocks = nn.Conv2d(8, classes, 1), torch.randint(0, classes, (1, 8, 8))
     target = blocks.repeat_interleave(side // 8, 1).repeat_interleave(side // 8, 2)
     loss, covered = make(kind), (side / stride, side / stride)
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as memory:
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True, acc_events=True) as memory:
         loss(features, head, covered, target.to(torch.uint8)).total.backward()
     largest = max(event.self_cpu_memory_usage for event in memory.events() or ())
     assert largest < 4 * classes * side * side / 8

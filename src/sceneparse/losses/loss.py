@@ -95,6 +95,9 @@ def _added(
     covered: tuple[float, float],
     target: Tensor,
 ) -> LossSum:
+    if target.dtype == torch.uint16:
+        # In which older PyTorch computes hardly anything.
+        target = target.int()
     ignore_index = losses[0].ignore_index
     if all(loss.in_strips for loss in losses):
         problem = Problem(covered, ignore_index, losses)

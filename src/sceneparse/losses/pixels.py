@@ -110,7 +110,7 @@ def softened(
         keeps_logits: Whether a loss asks for the logits.
     """
     valid = target != ignore_index
-    true = target.long().where(valid, 0)
+    true = target.where(valid, 0).long()
     own_bits = lowered.gather(1, true[:, None])[:, 0]
     softmax = lowered.exp2() if keeps_logits else lowered.exp2_()
     norm = softmax.sum(dim=1)
