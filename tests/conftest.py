@@ -84,7 +84,7 @@ transform: {{size: 32, flip: 0.5}}
 optimizer: {{kind: adam, lr: 0.003}}
 training: {{batch_size: 4, precision: fp32, device: cpu, threads: 1}}
 inference: {{size: 32}}
-report: {{pictures: 2}}
+report: {{pictures: 1}}
 """
     )
     run_pair(folder)

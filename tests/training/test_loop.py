@@ -98,15 +98,23 @@ inference: {{size: 32}}
     )
 
 
-@pytest.mark.parametrize("precision", PLUGINS)
+@pytest.fixture(scope="module", params=PLUGINS)
+def whole(
+    request: pytest.FixtureRequest, rectangles_root: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[str, Watcher]:
+    """A precision, and the run in it that nothing stopped."""
+    state, job = make(rectangles_root, request.param)
+    watcher = Watcher(state)
+    watcher.path = tmp_path_factory.mktemp("whole") / "whole.pt"
+    assert fit(state, job, watcher)
+    return request.param, watcher
+
+
 @pytest.mark.parametrize("stop_at", [1, 8, 12])
 def test_a_run_stopped_anywhere_goes_on_exactly(
-    precision: str, stop_at: int, rectangles_root: Path, tmp_path: Path
+    stop_at: int, whole: tuple[str, Watcher], rectangles_root: Path, tmp_path: Path
 ) -> None:
-    whole_state, job = make(rectangles_root, precision)
-    whole = Watcher(whole_state)
-    whole.path = tmp_path / "whole.pt"
-    assert fit(whole_state, job, whole)
+    precision, unstopped = whole
     first_state, job = make(rectangles_root, precision)
     first = Watcher(first_state, stop_at)
     first.path = tmp_path / "part.pt"
@@ -117,16 +125,16 @@ def test_a_run_stopped_anywhere_goes_on_exactly(
     second = Watcher(second_state)
     second.path = first.path
     assert fit(second_state, job, second)
-    assert first.losses + second.losses == whole.losses
-    assert len(whole.losses) == 18
-    for mine, theirs in zip(first.records + second.records, whole.records, strict=True):
+    assert first.losses + second.losses == unstopped.losses
+    assert len(unstopped.losses) == 18
+    for mine, theirs in zip(first.records + second.records, unstopped.records, strict=True):
         assert mine.train_loss == theirs.train_loss
         assert mine.train.miou == theirs.train.miou
         assert mine.validation is not None
         assert theirs.validation is not None
         assert mine.validation.loss == theirs.validation.loss
-    assert second_state.schedule.state_dict() == whole_state.schedule.state_dict()
-    for name, tensor in whole_state.segmenter.state_dict().items():
+    assert second_state.schedule.state_dict() == unstopped.state.schedule.state_dict()
+    for name, tensor in unstopped.state.segmenter.state_dict().items():
         assert torch.equal(tensor, second_state.segmenter.state_dict()[name]), name
 
 
