@@ -13,8 +13,11 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-# A shell starts its background processes with SIGINT ignored, and so would the tests theirs.
+# A shell starts its background processes with SIGINT ignored, `nohup` with SIGHUP; and so would the
+# tests start theirs.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+if sys.platform != "win32":
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 pytest_plugins = ["tests.skips"]
 SHARED = Path(__file__).parents[2] / "shared"

@@ -1,9 +1,6 @@
 """What a run writes while it goes on: tables, weights, checkpoints, pictures, a progress bar."""
 
-import csv
-import io
 import time
-from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from types import TracebackType
@@ -14,13 +11,20 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 from torch import Tensor
 
-from sceneparse.checkpoint import RunFolder, Weights, write_checkpoint, write_text, write_weights
+from sceneparse.checkpoint import RunFolder, Weights, write_checkpoint, write_weights
 from sceneparse.config import ReportConfig, RunConfig
 from sceneparse.data.dataset import Dataset, Sample
 from sceneparse.inference.predictor import Predictor
 from sceneparse.report.curves import training_history
 from sceneparse.report.panels import PanelRow, prediction_panels
 from sceneparse.report.progress import progress_gif
+from sceneparse.runs.epoch_rows import (
+    append_row,
+    epoch_line,
+    forget_rows_after,
+    headline,
+    metrics_row,
+)
 from sceneparse.runs.remaining_time import RemainingTime, Timetable, time_left
 from sceneparse.runs.stopping import StopRequests
 from sceneparse.training.loop import EpochRecord
@@ -141,7 +145,7 @@ class Recorder:
         )
         self._remaining = RemainingTime(timetable, epoch)
         for table in (self._folder.metrics, self._folder.timing):
-            _forget_after(table, epoch)
+            forget_rows_after(table, epoch)
         if self._state.step == 0:
             # From now on the folder holds a run that can be resumed.
             self.save()
@@ -180,9 +184,9 @@ class Recorder:
 
     def epoch_ended(self, record: EpochRecord) -> None:
         """Write rows, weights if they are the best, curves and pictures when it is their turn."""
-        row = _metrics_row(record)
-        _append(self._folder.metrics, row)
-        _append(self._folder.timing, {"epoch": record.epoch, **record.timing})
+        row = metrics_row(record)
+        append_row(self._folder.metrics, row)
+        append_row(self._folder.timing, {"epoch": record.epoch, **record.timing})
         if record.is_best:
             weights = Weights(self._state.kept.state_dict(), self._config, self._predictor.labels)
             write_weights(self._folder.weights, weights)
@@ -193,7 +197,7 @@ class Recorder:
         drawing_s = None
         if record.epoch % self._config.report.every == 0:
             start = time.monotonic()
-            self._draw(f"epoch_{record.epoch:03d}", _headline(record), self._predictor)
+            self._draw(f"epoch_{record.epoch:03d}", headline(record), self._predictor)
             self._film()
             drawing_s = time.monotonic() - start
         if self._tensorboard:
@@ -203,7 +207,7 @@ class Recorder:
         validation_s = record.timing["validation_s"] if record.validation else None
         self._remaining.epoch_ended(record.epoch, validation_s, drawing_s)
         self._progress.update(self._task, left=self._time_left(record.step))
-        line = _epoch_line(record, self._config.training.epochs)
+        line = epoch_line(record, self._config.training.epochs)
         self._console.print(line, soft_wrap=True)
 
     def save(self) -> None:
@@ -260,71 +264,6 @@ def shown_samples(dataset: Dataset, config: ReportConfig) -> list[Sample]:
         import_module("tensorboard")
     places = np.linspace(0, len(dataset) - 1, min(config.pictures, len(dataset))).round()
     return [dataset[place] for place in dict.fromkeys(places.astype(int).tolist())]
-
-
-def _metrics_row(record: EpochRecord) -> dict[str, int | float | None]:
-    validation = record.validation
-    scores = validation.scores if validation else None
-    return {
-        "epoch": record.epoch,
-        "step": record.step,
-        "learning_rate": record.learning_rate,
-        "train_loss": record.train_loss,
-        "train_miou": record.train.miou,
-        "train_pixel_accuracy": record.train.pixel_accuracy,
-        "validation_loss": validation.loss if validation else None,
-        "validation_miou": scores.miou if scores else None,
-        "validation_pixel_accuracy": scores.pixel_accuracy if scores else None,
-        "validation_mean_accuracy": scores.mean_accuracy if scores else None,
-        "validation_fwiou": scores.fwiou if scores else None,
-    }
-
-
-def _headline(record: EpochRecord) -> str:
-    title = f"epoch {record.epoch}"
-    if record.validation:
-        scores = record.validation.scores
-        title += f" · mIoU {scores.miou:.3f} · pixel accuracy {scores.pixel_accuracy:.3f}"
-    return title
-
-
-def _epoch_line(record: EpochRecord, epochs: int) -> str:
-    parts = [
-        f"epoch {record.epoch:>{len(str(epochs))}}/{epochs}",
-        f"loss {record.train_loss:.3f} mIoU {record.train.miou:.3f} "
-        f"accuracy {record.train.pixel_accuracy:.3f}",
-    ]
-    if record.validation:
-        scores = record.validation.scores
-        parts.append(
-            f"validation loss {record.validation.loss:.3f} mIoU {scores.miou:.3f} "
-            f"accuracy {scores.pixel_accuracy:.3f}{' (best)' if record.is_best else ''}"
-        )
-    timing = record.timing
-    parts.append(
-        f"{timing['pictures_per_s']:.1f} pictures/s, "
-        f"{timing['train_s'] + timing['validation_s']:.0f} s"
-    )
-    return " | ".join(parts)
-
-
-def _append(path: Path, row: dict[str, Any]) -> None:
-    """Add a row to a CSV file, with a header if it is new; the file is replaced as a whole."""
-    text = io.StringIO(path.read_text(encoding="utf-8") if path.exists() else "")
-    text.seek(0, io.SEEK_END)
-    writer = csv.DictWriter(text, fieldnames=list(row), lineterminator="\n")
-    if text.tell() == 0:
-        writer.writeheader()
-    writer.writerow(row)
-    write_text(path, text.getvalue())
-
-
-def _forget_after(path: Path, epoch: int) -> None:
-    """Drop the rows of epochs that a resumed run is going to do again."""
-    if path.exists():
-        lines: Sequence[str] = path.read_text(encoding="utf-8").splitlines(keepends=True)
-        kept = [lines[0], *(line for line in lines[1:] if int(line.split(",")[0]) <= epoch)]
-        write_text(path, "".join(kept))
 
 
 def _summary_writer(path: Path, *, enabled: bool) -> Any:
