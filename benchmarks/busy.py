@@ -66,7 +66,7 @@ def _rows(network: str, images: int, *, busy: bool, quick: bool) -> list[Row]:
         )
         for name, environment in SETTINGS.items()
     }
-    runs = alternate(NAME, sides, Repeats(rounds=3, warmup=2, timed=6), quick=quick)
+    runs = alternate(NAME, sides, Repeats(rounds=2, warmup=2, timed=6), quick=quick)
     where = "beside a busy process" if busy else "idle"
     return [
         speed(
