@@ -16,16 +16,13 @@ from sceneparse import build
 from sceneparse.augmentation.change import Colors
 from sceneparse.augmentation.colors import changed_colors, changed_colors_of_batch
 from sceneparse.config import (
-    BoundaryLoss,
     CrossEntropyLoss,
     DiceLoss,
     FocalLoss,
     GeneralisedDiceLoss,
-    HardPixelsLoss,
     LossConfig,
     LovaszLoss,
     SumLoss,
-    TverskyLoss,
 )
 from sceneparse.data.synthetic import SyntheticScenes
 from sceneparse.device import allow_tf32
@@ -118,10 +115,7 @@ def _loss_configs(classes: int) -> dict[str, LossConfig]:
         "focal": FocalLoss(kind="focal", gamma=1.5, class_weights=weights),
         "dice": DiceLoss(kind="dice"),
         "generalised_dice": GeneralisedDiceLoss(kind="generalised_dice"),
-        "tversky": TverskyLoss(kind="tversky", gamma=1.25),
         "lovasz": LovaszLoss(kind="lovasz"),
-        "hard_pixels": HardPixelsLoss(kind="hard_pixels", threshold=0.05, least=0.3),
-        "boundary": BoundaryLoss(kind="boundary"),
     }
     return {**alone, "sum": SumLoss(kind="sum", terms=tuple(alone.values()))}
 

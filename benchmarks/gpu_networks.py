@@ -51,8 +51,8 @@ def memory_formats(here: Here) -> Found:
 
 _OPTIONS = {
     "plain": [],
-    "separable": ["model.block=separable", "model.attention=true", "model.pyramid_pooling=true"],
-    "group": ["model.normalization=group", "model.deep_supervision=0.4", "model.head_levels=2"],
+    "separable": ["model.block=separable"],
+    "group": ["model.normalization=group", "model.head_levels=2"],
     "frozen": ["model.freeze_stages=2", "model.freeze_norm=true"],
     "resnet18": ["model.encoder=resnet18"],
     "convnext": ["model.encoder=convnext_atto"],
@@ -73,7 +73,7 @@ def model_options(here: Here) -> Found:
 
 def random_options(here: Here) -> Found:
     """What draws random numbers on the device gives finite losses."""
-    extra = ["model.point_head={}", "model.dropout=0.2", "model.drop_path=0.1"]
+    extra = ["model.dropout=0.2", "model.drop_path=0.1"]
     ready, batch = encoder_unet(here.device, extra)
     losses = [float(ready.step(batch)) for _ in range(3)]
     wrong = sum(not math.isfinite(loss) for loss in losses)

@@ -24,10 +24,7 @@ model:
   encoder: test_resnet
   weights: runs/gone
   decoder_channels: [16, 8]
-  attention: true
-  pyramid_pooling: true
   block: separable
-  deep_supervision: 0.4
   dropout: 0.2
   drop_path: 0.2
   freeze_stages: 2
@@ -100,14 +97,11 @@ def test_the_model_of_the_package_is_small_and_has_a_card() -> None:
 def test_deployed_weights_predict_the_same_without_what_training_needs() -> None:
     whole = trained(EVERYTHING)
     bare = loading.deployed(whole)
-    assert {name for name in whole.tensors if "auxiliary" in name} == (
-        whole.tensors.keys() - bare.tensors.keys()
-    )
     model = bare.config.model
     assert isinstance(model, EncoderUNetModel)
     assert model.weights == "none"
-    assert (model.deep_supervision, model.dropout, model.freeze_stages) == (0, 0, 0)
-    assert (model.attention, model.pyramid_pooling, model.block) == (True, True, "separable")
+    assert (model.drop_path, model.dropout, model.freeze_stages) == (0, 0, 0)
+    assert model.block == "separable"
     image, _ = rectangles(0)
     one, other = (
         loading.predictor_of(weights, torch.device("cpu"))(image) for weights in (whole, bare)
@@ -133,8 +127,7 @@ def test_training_starts_from_the_bundled_model(bundled: Weights) -> None:
     config = parse_config(EVERYTHING, "test", ["model.weights=bundled"])
     segmenter, taken = segmenter_to_train(config.model, LABELS)
     assert taken is not None
-    # All but the auxiliary heads, which are not part of it.
-    assert {name for name in taken.new if "auxiliary" not in name} == set()
+    assert not taken.new
     own = segmenter.state_dict()["network.encoder.body.conv1.0.weight"]
     expected = bundled.tensors["network.encoder.body.conv1.0.weight"].half().float()
     assert torch.equal(own, expected)

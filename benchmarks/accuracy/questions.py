@@ -126,7 +126,6 @@ QUESTIONS = (
     Question(
         "Does a better decoder help?",
         (
-            Change("pyramid", "pyramid pooling", ("model.pyramid_pooling=true",)),
             Change("stride_2", "logits at stride 2", ("model.output_stride=2",)),
             Change(
                 "stride_8",

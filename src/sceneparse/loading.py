@@ -15,7 +15,6 @@ from sceneparse.device import best_device, native_precision
 from sceneparse.errors import InputError
 from sceneparse.inference.predictor import Predictor
 from sceneparse.labels import Labels
-from sceneparse.models.level import AUXILIARY
 from sceneparse.models.segmenter import Segmenter
 from sceneparse.models.transfer import Transfer, transfer
 from sceneparse.paths import expanded
@@ -120,10 +119,7 @@ def _named(config: ModelConfig) -> str:
 def deployed(weights: Weights) -> Weights:
     """Leave out what only training needs; predictions stay the same."""
     model = build.deployed(weights.config.model)
-    tensors = {
-        name: tensor for name, tensor in weights.tensors.items() if not name.startswith(AUXILIARY)
-    }
-    return Weights(tensors, weights.config.model_copy(update={"model": model}), weights.labels)
+    return weights._replace(config=weights.config.model_copy(update={"model": model}))
 
 
 def predictor_of(weights: Weights, device: torch.device) -> Predictor:

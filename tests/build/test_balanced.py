@@ -64,9 +64,9 @@ data: {{kind: folder, root: {rectangles_root}}}
 loss:
   kind: sum
   terms:
-    - {{kind: focal, class_weights: {{kind: enet}}}}
-    - {{kind: boundary, class_weights: {{kind: effective_number, beta: 0.9}}}}
-    - {{kind: hard_pixels, class_weights: [1, 2, 3, 4], weight: 0.5}}
+    - {{kind: focal, class_weights: {{kind: median_share}}}}
+    - {{kind: cross_entropy, class_weights: {{kind: median_frequency}}}}
+    - {{kind: focal, class_weights: [1, 2, 3, 4], weight: 0.5}}
     - {{kind: dice}}
 """
     config = parse_config(text, "test")

@@ -35,15 +35,6 @@ def test_model_has_the_classes_of_its_data_set(cli: Cli) -> None:
         assert f"{classes} classes" in done.stdout
 
 
-def test_model_tells_auxiliary_heads_from_the_network(cli: Cli) -> None:
-    decoder = ("model.decoder_channels=[128,64,48]", "model.output_stride=4")
-    more = ("model.deep_supervision=0.4", "transform.size=64")
-    done = cli("model", CONFIGS / "lite0.yaml", *decoder, *more)
-    assert done.returncode == 0, done.stderr
-    assert f"parameters, {(128 + 64 + 2) * 150:,} more in training" in done.stdout
-    assert "decoder_1 --> auxiliary_head_1_in_training" in done.stdout
-
-
 def test_config_prints_defaults_and_overrides(cli: Cli) -> None:
     done = cli("config", CONFIGS / "unet.yaml", "optimizer.lr=3e-4")
     assert yaml.safe_load(done.stdout)["optimizer"]["lr"] == 3e-4
@@ -57,6 +48,6 @@ def test_config_prints_its_schema(cli: Cli) -> None:
 
 def test_help_lists_the_commands(cli: Cli) -> None:
     done = cli("--help")
-    commands = ("demo", "train", "evaluate", "predict", "score", "model", "config", "data", "bench")
+    commands = ("demo", "train", "evaluate", "predict", "score", "model", "config", "data")
     for command in commands:
         assert command in done.stdout

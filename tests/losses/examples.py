@@ -1,22 +1,16 @@
 """Every loss with settings of its own, its definition in float64, and small batches for it."""
 
-import math
 from collections.abc import Callable
-from functools import partial
-from itertools import product
 
 import torch
 from torch import Tensor, nn
 
-from sceneparse.losses.boundary import near_boundary
 from sceneparse.losses.cross_entropy import CrossEntropy
 from sceneparse.losses.dice import dice, generalised_dice
 from sceneparse.losses.focal import Focal
-from sceneparse.losses.hard_pixels import hard_pixels
 from sceneparse.losses.loss import SegmentationLoss, WeightedSum
 from sceneparse.losses.lovasz import LovaszSoftmax
 from sceneparse.losses.region import Region
-from sceneparse.losses.tversky import tversky
 from sceneparse.upsample import upsample
 
 IGNORE = 255
@@ -34,28 +28,19 @@ SHAPES = {
 
 def term(kind: str, ignore_index: int = IGNORE, *, in_strips: bool = True) -> SegmentationLoss:
     """Make a loss with unusual settings; class weights for six classes."""
-    hard = partial(hard_pixels, threshold=0.3, least=0.4)
-    near = partial(near_boundary, extra=3.0, sigma=1.5)
     choose: dict[str, Callable[[], SegmentationLoss]] = {
         "cross_entropy": lambda: CrossEntropy(ignore_index, in_strips=in_strips),
         "smooth": lambda: CrossEntropy(ignore_index, 0.2, WEIGHTS, in_strips=in_strips),
-        "hard_pixels": lambda: CrossEntropy(ignore_index, emphasis=hard, in_strips=in_strips),
-        "boundary": lambda: CrossEntropy(ignore_index, 0.1, emphasis=near, in_strips=in_strips),
         "focal": lambda: Focal(ignore_index, 1.5, in_strips=in_strips),
         "weighted_focal": lambda: Focal(ignore_index, 0.5, WEIGHTS, in_strips=in_strips),
         "dice": lambda: Region(ignore_index, dice, in_strips=in_strips),
         "generalised_dice": lambda: Region(ignore_index, generalised_dice, in_strips=in_strips),
-        "tversky": lambda: Region(ignore_index, partial(tversky, **TVERSKY), in_strips=in_strips),
         "lovasz": lambda: LovaszSoftmax(ignore_index, in_strips=in_strips),
     }
     return choose[kind]()
 
 
-TVERSKY = {"alpha": 0.2, "beta": 0.9, "gamma": 1.25}
-KINDS = (
-    *("cross_entropy", "smooth", "hard_pixels", "boundary", "focal", "weighted_focal", "dice"),
-    *("generalised_dice", "tversky", "lovasz"),
-)
+KINDS = ("cross_entropy", "smooth", "focal", "weighted_focal", "dice", "generalised_dice", "lovasz")
 # Those for any number of classes.
 UNWEIGHTED = tuple(kind for kind in KINDS if kind not in ("smooth", "weighted_focal"))
 
@@ -104,7 +89,7 @@ def exact(
     return mean.detach(), list(torch.autograd.grad(mean, [features, *double.parameters()]))
 
 
-def definition(kind: str, logits: Tensor, target: Tensor) -> Tensor:  # noqa: PLR0911
+def definition(kind: str, logits: Tensor, target: Tensor) -> Tensor:
     """Compute a loss, with the settings of `term`, from the formula of its paper."""
     valid = target != IGNORE
     log_p = logits.log_softmax(1).movedim(1, -1)[valid]
@@ -118,12 +103,6 @@ def definition(kind: str, logits: Tensor, target: Tensor) -> Tensor:  # noqa: PL
         case "smooth":
             spread = (weights * log_p).sum(1) * 0.2 / log_p.shape[1]
             return -(0.8 * weights[true] * own + spread).mean()
-        case "hard_pixels":
-            count = max(int((own.exp() < 0.3).sum()), -(-4 * len(true) // 10))
-            return -own.sort().values[:count].mean()
-        case "boundary":
-            smooth = 0.9 * own + 0.1 * log_p.mean(1)
-            return -(smooth * bells(target, 3.0, 1.5)[valid]).mean()
         case "focal":
             return -((1 - own.exp()) ** 1.5 * own).mean()
         case "weighted_focal":
@@ -147,8 +126,6 @@ def regions(kind: str, p: Tensor, true: Tensor, present: list[int]) -> Tensor:
         )
         if kind == "dice":
             values.append(1 - 2 * right / (2 * right + others + missed))
-        elif kind == "tversky":
-            values.append((1 - right / (right + 0.2 * others + 0.9 * missed)) ** 0.8)
         top = top + right / here.sum() ** 2
         bottom = bottom + (p[:, c].sum() + here.sum()) / here.sum() ** 2
     return 1 - 2 * top / bottom if kind == "generalised_dice" else torch.stack(values).mean()
@@ -165,33 +142,3 @@ def lovasz_of(p: Tensor, is_true: Tensor) -> Tensor:
         total = total + errors[place] * (now - before)
         before = now
     return total
-
-
-def bells(target: Tensor, extra: float, sigma: float) -> Tensor:
-    """Measure the distance of every pixel to every boundary pixel."""
-    result = torch.ones(target.shape, dtype=torch.float64)
-    for picture, into in zip(target.tolist(), result, strict=True):
-        edges = edges_of(picture)
-        for y, x in product(range(len(picture)), range(len(picture[0]))):
-            # Like the source, look no further than three standard deviations along each axis.
-            reach = math.ceil(3 * sigma)
-            close = [
-                (y - a) ** 2 + (x - b) ** 2
-                for a, b in edges
-                if max(abs(y - a), abs(x - b)) <= reach
-            ]
-            if close:
-                into[y, x] += extra * math.exp(-min(close) / (2 * sigma**2))
-    return result
-
-
-def edges_of(picture: list[list[int]]) -> set[tuple[int, int]]:
-    """Find the pixels that have one of another class beside or below them, and those."""
-    edges: set[tuple[int, int]] = set()
-    for y, x in product(range(len(picture)), range(len(picture[0]))):
-        for near in ((y + 1, x), (y, x + 1)):
-            if near[0] < len(picture) and near[1] < len(picture[0]):
-                pair = {picture[y][x], picture[near[0]][near[1]]}
-                if len(pair) == 2 and IGNORE not in pair:
-                    edges |= {(y, x), near}
-    return edges

@@ -1,17 +1,9 @@
 """Class weights against the formulas of their papers, worked out by hand."""
 
-import math
-
 import numpy as np
 import pytest
 
-from sceneparse.losses.class_weights import (
-    effective_number,
-    enet,
-    median_frequency,
-    median_share,
-    softened,
-)
+from sceneparse.losses.class_weights import median_frequency, median_share, softened
 
 # Four pictures of four classes, the last one in none of them: 600, 300, 100 and 0 pixels.
 CENSUS = np.array([[200, 100, 100, 0], [200, 50, 0, 0], [100, 50, 0, 0], [100, 100, 0, 0]])
@@ -29,21 +21,6 @@ def test_median_share_is_relative_to_all_pixels() -> None:
     assert weights.tolist() == pytest.approx([0.5, 1.0, 3.0, 1.0])
 
 
-def test_enet_takes_the_logarithm_of_the_share() -> None:
-    weights = enet(CENSUS)
-    expected = [1 / math.log(1.02 + share) for share in (0.6, 0.3, 0.1)]
-    assert weights.tolist() == pytest.approx([*expected, expected[1]])
-
-
-def test_effective_number_counts_pictures_less_and_less() -> None:
-    many, one = 1 + 0.9 + 0.9**2 + 0.9**3, 1.0
-    mean = (2 / many + 1 / one) / 3
-    expected = [1 / many / mean, 1 / many / mean, 1 / one / mean]
-    weights = effective_number(CENSUS, 0.9)
-    assert weights.tolist() == pytest.approx([*expected, expected[0]])
-    assert effective_number(CENSUS, 0.0).tolist() == [1, 1, 1, 1]
-
-
 def test_a_power_brings_weights_nearer_and_bounds_hold_them() -> None:
     weights = np.array([0.01, 1.0, 100.0])
     assert softened(weights, 0.5, 0.0, None).tolist() == pytest.approx([0.1, 1, 10])
@@ -55,5 +32,3 @@ def test_data_without_a_labelled_pixel_weigh_all_classes_alike() -> None:
     nothing = np.zeros((2, 3), np.int64)
     assert median_frequency(nothing).tolist() == [1, 1, 1]
     assert median_share(nothing).tolist() == [1, 1, 1]
-    assert enet(nothing).tolist() == [1, 1, 1]
-    assert effective_number(nothing, 0.9).tolist() == [1, 1, 1]

@@ -14,12 +14,9 @@ from sceneparse.metrics import Scores
 LABELS = Labels(("background", "red", "green", "blue"), ((0, 0, 0),) * 4, (0, 1, 2, 3))
 LOSSES = (
     "{kind: cross_entropy, class_weights: [0.5, 1, 1, 1.5]}",
-    "{kind: hard_pixels}",
-    "{kind: boundary, label_smoothing: 0.1}",
     "{kind: focal}",
     "{kind: dice}",
     "{kind: generalised_dice}",
-    "{kind: tversky, gamma: 1.33}",
     "{kind: lovasz}",
     "{kind: sum, terms: [{kind: cross_entropy}, {kind: dice, weight: 0.5}, {kind: lovasz}]}",
 )

@@ -1,6 +1,4 @@
-"""Attention gates, pyramid pooling, separable convolutions, dropout: against slow references."""
-
-import math
+"""Separable convolutions, dropout, a head on several levels: against slow references."""
 
 import pytest
 import torch
@@ -9,19 +7,15 @@ from torch import Tensor, nn
 
 from sceneparse.errors import InputError
 from sceneparse.losses.cross_entropy import CrossEntropy
-from sceneparse.models.attention import AttentionGate
 from sceneparse.models.block import mermaid
 from sceneparse.models.encoder import Encoder
 from sceneparse.models.encoder_unet import DecoderOptions, EncoderUNet
-from sceneparse.models.pyramid_pooling import BINS, PyramidPooling
 from sceneparse.models.segmenter import Segmenter
 from sceneparse.models.separable import separable_double_conv
 from sceneparse.models.summary import layers_of
 from sceneparse.models.unet import double_conv
 
-EVERYTHING = DecoderOptions(
-    "separable", attention=True, pyramid_pooling=True, deep_supervision=0.4, dropout=0.1
-)
+EVERYTHING = DecoderOptions("separable", dropout=0.1, head_levels=2)
 
 
 def network(
@@ -29,11 +23,6 @@ def network(
 ) -> EncoderUNet:
     torch.manual_seed(0)
     return EncoderUNet(Encoder(name, "none"), 5, (24, 16, 8), stride, options=options)
-
-
-def bias(conv: nn.Conv2d) -> Tensor:
-    assert conv.bias is not None
-    return conv.bias
 
 
 def bilinear(cells: Tensor, size: tuple[int, int]) -> Tensor:
@@ -49,80 +38,6 @@ def bilinear(cells: Tensor, size: tuple[int, int]) -> Tensor:
                 at = (min(top + i, cells.shape[0] - 1), min(left + j, cells.shape[1] - 1))
                 resized[row, column] += weight * cells[at]
     return resized
-
-
-@torch.no_grad()
-def test_the_gate_is_that_of_the_paper() -> None:
-    torch.manual_seed(0)
-    gate = AttentionGate(6, 5).double()
-    skip, features = torch.randn(2, 6, 8, 6).double(), torch.randn(2, 5, 4, 3).double()
-    expected = torch.zeros_like(skip)
-    for picture in range(2):
-        share = torch.zeros(4, 3).double()
-        for row in range(4):
-            for column in range(3):
-                patch = skip[picture, :, 2 * row : 2 * row + 2, 2 * column : 2 * column + 2]
-                joined = (gate.of_skip.weight * patch).sum(dim=(1, 2, 3))
-                joined += gate.of_gate.weight[:, :, 0, 0] @ features[picture, :, row, column]
-                joined = (joined + bias(gate.of_gate)).clamp(min=0)
-                logit = gate.share.weight[0, :, 0, 0] @ joined + bias(gate.share)[0]
-                share[row, column] = 1 / (1 + math.exp(-float(logit)))
-        expected[picture] = skip[picture] * bilinear(share, (8, 6))
-    torch.testing.assert_close(gate(skip, features), expected)
-
-
-@torch.no_grad()
-def test_open_gates_leave_the_plain_decoder() -> None:
-    plain, gated = network(), network(DecoderOptions(attention=True))
-    missing, unexpected = gated.load_state_dict(plain.state_dict(), strict=False)
-    assert not unexpected
-    assert all(".gate." in name for name in missing)
-    gates = [module for module in gated.modules() if isinstance(module, AttentionGate)]
-    assert len(gates) == 3
-    for gate in gates:
-        gate.share.weight.zero_()
-        bias(gate.share).fill_(100)
-    image = torch.randn(2, 3, 64, 96)
-    assert torch.equal(gated.eval()(image), plain.eval()(image))
-    for gate in gates:
-        bias(gate.share).fill_(-100)
-    assert not torch.equal(gated(image), plain(image))
-
-
-@torch.no_grad()
-@pytest.mark.parametrize("size", [(5, 7), (1, 1), (8, 6)])
-def test_pyramid_pooling_equals_a_slow_reference(size: tuple[int, int]) -> None:
-    torch.manual_seed(0)
-    pooling = PyramidPooling(8, 6).double()
-    for parameter in pooling.parameters():
-        parameter.copy_(torch.randn_like(parameter))
-    features = torch.randn(2, 8, *size).double()
-
-    def conv(layers: nn.Module, cells: Tensor) -> Tensor:
-        """Convolve `(D, h, w)`, take mean and deviation off, scale, cut at zero."""
-        weight, scale, shift = (parameter.double() for parameter in layers.parameters())
-        mixed = torch.einsum("od,dhw->ohw", weight[:, :, 0, 0], cells)
-        normal = (mixed - mixed.mean()) / (mixed.var(correction=0) + 1e-5).sqrt()
-        return (normal * scale[:, None, None] + shift[:, None, None]).clamp(min=0)
-
-    for picture, found in zip(features, pooling(features), strict=True):
-        parts = [picture]
-        for branch, bins in zip(pooling.branches, BINS, strict=True):
-            pooled = picture.new_zeros(8, bins, bins)
-            for i in range(bins):
-                for j in range(bins):
-                    top, left = i * size[0] // bins, j * size[1] // bins
-                    bottom, right = -(-(i + 1) * size[0] // bins), -(-(j + 1) * size[1] // bins)
-                    pooled[:, i, j] = picture[:, top:bottom, left:right].mean(dim=(1, 2))
-            cells = conv(branch, pooled)
-            parts.append(torch.stack([bilinear(channel, size) for channel in cells]))
-        torch.testing.assert_close(found, conv(pooling.joined, torch.cat(parts)))
-
-
-def test_pyramid_pooling_trains_on_one_picture_of_one_cell() -> None:
-    pooling = PyramidPooling(8, 6)
-    pooling(torch.randn(1, 8, 1, 1)).square().sum().backward()
-    assert all(parameter.grad is not None for parameter in pooling.parameters())
 
 
 @torch.no_grad()
@@ -188,12 +103,10 @@ def test_without_options_nothing_is_added() -> None:
 
 
 def test_the_diagram_shows_what_was_built() -> None:
-    net = network(EVERYTHING)
+    net = network()
     lines = mermaid(net.blocks()).splitlines()
-    assert "    encoder_stage_32 --> pyramid_pooling" in lines
-    assert "    pyramid_pooling --> decoder_1" in lines
-    assert "    encoder_stage_16 -- gated skip --> decoder_1" in lines
-    assert "    decoder_2 --> auxiliary_head_2_in_training" in lines
+    assert "    encoder_stage_32 --> decoder_1" in lines
+    assert "    encoder_stage_16 -- skip --> decoder_1" in lines
     assert "    decoder_3 --> head" in lines
     assert "    head[head: 8→5, stride 4]" in lines
     nodes = {line.split("[")[0].strip() for line in lines if "[" in line}
@@ -201,8 +114,6 @@ def test_the_diagram_shows_what_was_built() -> None:
     assert len(edges) == len(nodes) - 1 + 3
     deepest = net.blocks()[4]
     assert (deepest.name, deepest.out_channels) == ("encoder stage 32", 96)
-    chain = network().blocks()
-    assert [block.after for block in chain] == [None] * len(chain)
 
 
 @torch.no_grad()

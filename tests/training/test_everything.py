@@ -34,7 +34,7 @@ inference: {{size: 32}}
 GROUP = "{width: 4, normalization: group}"
 BATCH = (
     "{kind: encoder_unet, encoder: test_efficientnet, weights: none, decoder_channels: [8], "
-    "point_head: {width: 16, points: 64}}"
+    "dropout: 0.1}"
 )
 
 

@@ -3,8 +3,6 @@
 from typing import assert_never
 
 from sceneparse.config import (
-    EffectiveNumber,
-    Enet,
     FromCounts,
     LossConfig,
     MedianFrequency,
@@ -66,9 +64,5 @@ def _weights(rule: FromCounts, census: Census) -> Weights:
             return class_weights.median_frequency(census)
         case MedianShare():
             return class_weights.median_share(census)
-        case Enet():
-            return class_weights.enet(census)
-        case EffectiveNumber():
-            return class_weights.effective_number(census, rule.beta)
         case _:
             assert_never(rule)

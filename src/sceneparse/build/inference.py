@@ -11,15 +11,11 @@ from sceneparse.config import (
     GuidedFilterRefinement,
     InferenceConfig,
     NoRefinement,
-    PointHeadRefinement,
 )
-from sceneparse.errors import InputError
-from sceneparse.inference.backend import Backend, PointBackend
+from sceneparse.inference.backend import Backend
 from sceneparse.inference.backends.torch import TorchBackend
-from sceneparse.inference.backends.torch_points import TorchPointBackend
 from sceneparse.inference.dense_crf import DenseCrf
 from sceneparse.inference.guided_filter import GuidedFilter
-from sceneparse.inference.point_refinement import PointRefinement
 from sceneparse.inference.predictor import Predictor
 from sceneparse.inference.refinement import Refinement
 from sceneparse.inference.resize import Resize
@@ -37,28 +33,21 @@ def predictor(
     precision: Precision,
     device: torch.device,
 ) -> Predictor:
-    """Make the way from pixels to mask around a network that is on its device.
-
-    Raises:
-        InputError: If a point head is asked for and there is none.
-    """
-    network, point_head = segmenter.network, segmenter.point_head
-    strides = network.input_stride, network.output_stride
-    within, budget = partial(autocast, precision, device), inference.memory_budget_mb
-    if point_head is None:
-        backend = TorchBackend(segmenter, labels, strides, device, within, budget)
-    else:
-        sizes = network.head.in_channels, point_head.place_bytes
-        backend = TorchPointBackend(segmenter, labels, strides, device, within, budget, *sizes)
+    """Make the way from pixels to mask around a network that is on its device."""
+    network = segmenter.network
+    backend = TorchBackend(
+        segmenter,
+        labels,
+        (network.input_stride, network.output_stride),
+        device,
+        partial(autocast, precision, device),
+        inference.memory_budget_mb,
+    )
     return predictor_around(backend, labels, inference)
 
 
 def predictor_around(backend: Backend, labels: Labels, inference: InferenceConfig) -> Predictor:
-    """Make the way from pixels to mask around a network in whatever runtime.
-
-    Raises:
-        InputError: If a point head is asked for and there is none.
-    """
+    """Make the way from pixels to mask around a network in whatever runtime."""
     return Predictor(
         backend,
         labels,
@@ -69,12 +58,8 @@ def predictor_around(backend: Backend, labels: Labels, inference: InferenceConfi
     )
 
 
-def refinement(config: InferenceConfig, backend: Backend) -> Refinement | PointRefinement | None:
-    """Make what follows the edges of a photo, for a network.
-
-    Raises:
-        InputError: If that is a point head, and it has none.
-    """
+def refinement(config: InferenceConfig, backend: Backend) -> Refinement | None:
+    """Make what follows the edges of a photo, for a network."""
     most_bytes = config.memory_budget_mb * 2**20
     match config.refine:
         case NoRefinement():
@@ -84,13 +69,6 @@ def refinement(config: InferenceConfig, backend: Backend) -> Refinement | PointR
         case DenseCrfRefinement() as crf:
             fields = crf.model_dump(exclude={"kind"})
             return DenseCrf(stride=backend.output_stride, most_bytes=most_bytes, **fields)
-        case PointHeadRefinement(points=points, steps=steps):
-            if not isinstance(backend, PointBackend):
-                raise InputError(
-                    "inference.refine.kind: point_head, but the model has none; train one with "
-                    "model.point_head={}, or refine with guided_filter or dense_crf"
-                )
-            return PointRefinement(backend, points, steps, most_bytes)
         case _:
             assert_never(config.refine)
 

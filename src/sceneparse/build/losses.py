@@ -1,34 +1,27 @@
 """What training minimises."""
 
 from collections.abc import Sequence
-from functools import partial
 from typing import assert_never
 
 from sceneparse.config import (
-    BoundaryLoss,
     CrossEntropyLoss,
     DiceLoss,
     FocalLoss,
     GeneralisedDiceLoss,
-    HardPixelsLoss,
     LossConfig,
     LovaszLoss,
     OneLoss,
     PixelLossSection,
     SumLoss,
-    TverskyLoss,
 )
 from sceneparse.errors import InputError
 from sceneparse.labels import Labels
-from sceneparse.losses.boundary import near_boundary
-from sceneparse.losses.cross_entropy import CrossEntropy, Emphasis
+from sceneparse.losses.cross_entropy import CrossEntropy
 from sceneparse.losses.dice import dice, generalised_dice
 from sceneparse.losses.focal import Focal
-from sceneparse.losses.hard_pixels import hard_pixels
 from sceneparse.losses.loss import SegmentationLoss, WeightedSum
 from sceneparse.losses.lovasz import LovaszSoftmax
-from sceneparse.losses.region import OfSums, Region
-from sceneparse.losses.tversky import tversky
+from sceneparse.losses.region import Region
 
 
 def loss(config: LossConfig, labels: Labels) -> SegmentationLoss | WeightedSum:
@@ -46,49 +39,23 @@ def loss(config: LossConfig, labels: Labels) -> SegmentationLoss | WeightedSum:
 def _one(config: OneLoss, labels: Labels, path: str) -> SegmentationLoss:
     match config:
         case CrossEntropyLoss():
-            return _cross_entropy(config, labels, path)
-        case HardPixelsLoss():
-            hard = partial(hard_pixels, threshold=config.threshold, least=config.least)
-            return _cross_entropy(config, labels, path, hard)
-        case BoundaryLoss():
-            near = partial(near_boundary, extra=config.extra, sigma=config.sigma)
-            return _cross_entropy(config, labels, path, near)
+            return CrossEntropy(
+                labels.ignore_index,
+                config.label_smoothing,
+                _class_weights(config, labels, path),
+                config.weight,
+                in_strips=config.in_strips,
+            )
         case FocalLoss():
             weights, way = _class_weights(config, labels, path), config.in_strips
             return Focal(labels.ignore_index, config.gamma, weights, config.weight, in_strips=way)
         case LovaszLoss():
             return LovaszSoftmax(labels.ignore_index, config.weight, in_strips=config.in_strips)
-        case DiceLoss() | GeneralisedDiceLoss() | TverskyLoss():
-            index, way = labels.ignore_index, config.in_strips
-            return Region(index, _of_sums(config), config.weight, in_strips=way)
-        case _:
-            assert_never(config)
-
-
-def _cross_entropy(
-    config: CrossEntropyLoss | HardPixelsLoss | BoundaryLoss,
-    labels: Labels,
-    path: str,
-    emphasis: Emphasis | None = None,
-) -> CrossEntropy:
-    return CrossEntropy(
-        labels.ignore_index,
-        config.label_smoothing,
-        _class_weights(config, labels, path),
-        emphasis,
-        config.weight,
-        in_strips=config.in_strips,
-    )
-
-
-def _of_sums(config: DiceLoss | GeneralisedDiceLoss | TverskyLoss) -> OfSums:
-    match config:
         case DiceLoss():
-            return dice
+            return Region(labels.ignore_index, dice, config.weight, in_strips=config.in_strips)
         case GeneralisedDiceLoss():
-            return generalised_dice
-        case TverskyLoss():
-            return partial(tversky, alpha=config.alpha, beta=config.beta, gamma=config.gamma)
+            ignored, way = labels.ignore_index, config.in_strips
+            return Region(ignored, generalised_dice, config.weight, in_strips=way)
         case _:
             assert_never(config)
 

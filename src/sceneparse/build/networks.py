@@ -9,16 +9,13 @@ from sceneparse.config import (
     ModelConfig,
     UNetModel,
 )
-from sceneparse.losses.points import PointLoss
 from sceneparse.models.encoder import Encoder
 from sceneparse.models.encoder_unet import DecoderOptions, EncoderUNet
-from sceneparse.models.point_head import PointHead
-from sceneparse.models.segmenter import Points, Segmenter
+from sceneparse.models.segmenter import Segmenter
 from sceneparse.models.unet import UNet
 
 # What only training needs.
 _IDLE = {
-    "deep_supervision": 0.0,
     "dropout": 0.0,
     "drop_path": 0.0,
     "freeze_stages": 0,
@@ -54,27 +51,13 @@ def segmenter(config: ModelConfig, num_classes: int) -> Segmenter:
                 config.normalization,
                 DecoderOptions(
                     block=config.block,
-                    attention=config.attention,
-                    pyramid_pooling=config.pyramid_pooling,
-                    deep_supervision=config.deep_supervision,
                     dropout=config.dropout,
                     head_levels=config.head_levels,
                 ),
             )
-            points = _points(config, network.head.in_channels, num_classes)
-            return Segmenter(network, encoder.mean, encoder.std, points)
+            return Segmenter(network, encoder.mean, encoder.std)
         case _:
             assert_never(config)
-
-
-def _points(config: EncoderUNetModel, channels: int, num_classes: int) -> Points | None:
-    asked = config.point_head
-    if asked is None:
-        return None
-    return Points(
-        PointHead(channels, num_classes, asked.width, asked.layers),
-        PointLoss(asked.points, asked.oversampling, asked.importance, asked.weight),
-    )
 
 
 def untrained(config: ModelConfig) -> ModelConfig:

@@ -10,7 +10,6 @@ import typer
 
 from sceneparse import __version__
 from sceneparse.cli import (
-    bench,
     compare,
     data,
     describe,
@@ -61,7 +60,6 @@ app.command()(weights.weights)
 app.command()(describe.model)
 app.command()(describe.config)
 app.add_typer(data.app, name="data")
-app.add_typer(bench.app, name="bench")
 
 
 # How long an OpenMP thread spins before it sleeps, in turns of a loop. GNU's runtime, which

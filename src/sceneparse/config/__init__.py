@@ -2,15 +2,11 @@
 
 from sceneparse.config.data import DataConfig, FolderData, SyntheticData
 from sceneparse.config.loss import (
-    BoundaryLoss,
     CrossEntropyLoss,
     DiceLoss,
-    EffectiveNumber,
-    Enet,
     FocalLoss,
     FromCounts,
     GeneralisedDiceLoss,
-    HardPixelsLoss,
     LossConfig,
     LovaszLoss,
     MedianFrequency,
@@ -18,9 +14,8 @@ from sceneparse.config.loss import (
     OneLoss,
     PixelLossSection,
     SumLoss,
-    TverskyLoss,
 )
-from sceneparse.config.model import EncoderUNetModel, ModelConfig, PointHeadModel, UNetModel
+from sceneparse.config.model import EncoderUNetModel, ModelConfig, UNetModel
 from sceneparse.config.optimization import (
     Adam,
     AdamW,
@@ -48,7 +43,6 @@ from sceneparse.config.refinement import (
     DenseCrfRefinement,
     GuidedFilterRefinement,
     NoRefinement,
-    PointHeadRefinement,
     RefinementConfig,
 )
 from sceneparse.config.run import (
@@ -65,7 +59,6 @@ __all__ = [
     "AdamW",
     "Ade20kData",
     "Ade20kFullData",
-    "BoundaryLoss",
     "CacheChoice",
     "CamVidData",
     "CityscapesData",
@@ -77,15 +70,12 @@ __all__ = [
     "DataConfig",
     "DenseCrfRefinement",
     "DiceLoss",
-    "EffectiveNumber",
     "EncoderUNetModel",
-    "Enet",
     "FocalLoss",
     "FolderData",
     "FromCounts",
     "GeneralisedDiceLoss",
     "GuidedFilterRefinement",
-    "HardPixelsLoss",
     "InferenceConfig",
     "LossConfig",
     "LovaszLoss",
@@ -99,8 +89,6 @@ __all__ = [
     "PascalContextData",
     "PixelLossSection",
     "Plateau",
-    "PointHeadModel",
-    "PointHeadRefinement",
     "Poly",
     "PublishedDataConfig",
     "RefinementConfig",
@@ -113,7 +101,6 @@ __all__ = [
     "SyntheticData",
     "TrainingConfig",
     "TransformConfig",
-    "TverskyLoss",
     "UNetModel",
     "UniformSampling",
     "Voc2012Data",

@@ -45,21 +45,7 @@ class MedianShare(_FromCounts):
     kind: Literal["median_share"]
 
 
-class Enet(_FromCounts):
-    """1 / ln(1.02 + share of the pixels) (Paszke et al., 2016): from 1.4 to 50."""
-
-    kind: Literal["enet"]
-
-
-class EffectiveNumber(_FromCounts):
-    """1 over the effective number of pictures with the class (Cui et al., 2019), of mean 1."""
-
-    kind: Literal["effective_number"]
-    beta: float = Field(default=0.999, ge=0, lt=1)
-    """From 0, all classes alike, to 1, where a class counts by 1 over its pictures."""
-
-
-FromCounts = MedianFrequency | MedianShare | Enet | EffectiveNumber
+FromCounts = MedianFrequency | MedianShare
 
 
 def _form(value: Any) -> str | None:
@@ -72,9 +58,7 @@ def _form(value: Any) -> str | None:
 ClassWeights = Annotated[
     Annotated[tuple[NonNegativeFloat, ...], Tag("list")]
     | Annotated[MedianFrequency, Tag("median_frequency")]
-    | Annotated[MedianShare, Tag("median_share")]
-    | Annotated[Enet, Tag("enet")]
-    | Annotated[EffectiveNumber, Tag("effective_number")],
+    | Annotated[MedianShare, Tag("median_share")],
     Discriminator(_form),
 ]
 
@@ -93,35 +77,12 @@ class PixelLossSection(_Loss):
     """What a pixel of each class counts: a list, or a rule; none: all the same."""
 
 
-class _CrossEntropy(PixelLossSection):
-    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
-    """Share of the target spread evenly over all classes."""
-
-
-class CrossEntropyLoss(_CrossEntropy):
+class CrossEntropyLoss(PixelLossSection):
     """Categorical cross-entropy over valid pixels."""
 
     kind: Literal["cross_entropy"] = "cross_entropy"
-
-
-class HardPixelsLoss(_CrossEntropy):
-    """Cross-entropy of the pixels that are not right yet (OHEM; Shrivastava et al., 2016)."""
-
-    kind: Literal["hard_pixels"]
-    threshold: float = Field(default=0.7, ge=0, le=1)
-    """Probability of the true class below which a pixel is learned from."""
-    least: float = Field(default=0.1, gt=0, le=1)
-    """Share of the valid pixels of a batch that are learned from at least."""
-
-
-class BoundaryLoss(_CrossEntropy):
-    """Cross-entropy in which pixels near a boundary of classes count more."""
-
-    kind: Literal["boundary"]
-    extra: PositiveFloat = 4.0
-    """What a pixel at a boundary counts beside 1."""
-    sigma: float = Field(default=3.0, gt=0, le=64)
-    """How fast that falls with the distance: standard deviation of a bell, in pixels."""
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    """Share of the target spread evenly over all classes."""
 
 
 class FocalLoss(PixelLossSection):
@@ -144,34 +105,13 @@ class GeneralisedDiceLoss(_Loss):
     kind: Literal["generalised_dice"]
 
 
-class TverskyLoss(_Loss):
-    """Dice whose two kinds of mistakes count differently (Salehi et al., 2017)."""
-
-    kind: Literal["tversky"]
-    alpha: PositiveFloat = 0.3
-    """What false positives count."""
-    beta: PositiveFloat = 0.7
-    """What false negatives count."""
-    gamma: float = Field(default=1.0, ge=1, le=3)
-    """Above 1 classes that are nearly right count more (focal Tversky; Abraham & Khan, 2019)."""
-
-
 class LovaszLoss(_Loss):
     """A stand-in for 1 less the mean IoU of the classes in the truth (Berman et al., 2018)."""
 
     kind: Literal["lovasz"]
 
 
-OneLoss = (
-    CrossEntropyLoss
-    | FocalLoss
-    | DiceLoss
-    | GeneralisedDiceLoss
-    | TverskyLoss
-    | LovaszLoss
-    | HardPixelsLoss
-    | BoundaryLoss
-)
+OneLoss = CrossEntropyLoss | FocalLoss | DiceLoss | GeneralisedDiceLoss | LovaszLoss
 
 
 def _at_least_one(terms: tuple[OneLoss, ...]) -> tuple[OneLoss, ...]:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, NonNegativeFloat, PositiveInt
+from pydantic import AfterValidator, Field
 
 from sceneparse.config.section import Section, UserPath
 
@@ -33,26 +33,6 @@ class UNetModel(Section):
     """`batch`, over the whole batch of all processes; `group`, which does not depend on it."""
 
 
-class PointHeadModel(Section):
-    """A head for single places, and what it learns by (PointRend, Kirillov et al., 2020).
-
-    Predictions use it with `inference.refine.kind=point_head`.
-    """
-
-    width: int = Field(default=256, ge=1, le=4096)
-    """Channels of each hidden layer."""
-    layers: int = Field(default=3, ge=1, le=16)
-    """Number of hidden layers."""
-    points: PositiveInt = 2048
-    """Places of each training picture that it learns from."""
-    oversampling: float = Field(default=3.0, ge=1, le=100)
-    """So many times as many are drawn, of which the least sure ones are taken."""
-    importance: float = Field(default=0.75, ge=0, le=1)
-    """Share of the places that are taken so; the others are anywhere."""
-    weight: NonNegativeFloat = 1.0
-    """What its loss counts beside the other; the training loss then contains it."""
-
-
 class EncoderUNetModel(Section):
     """A U-Net decoder over any timm encoder."""
 
@@ -72,13 +52,6 @@ class EncoderUNetModel(Section):
     """Of the decoder; the encoder keeps what its weights were made with."""
     block: Literal["plain", "separable"] = "plain"
     """Of the decoder's convolutions; `separable`, depthwise and then 1×1, is faster on a CPU."""
-    attention: bool = False
-    """Attention gates on the skips (Oktay et al., 2018)."""
-    pyramid_pooling: bool = False
-    """What the whole picture shows, beside each place of the deepest stage (Zhao et al., 2017)."""
-    deep_supervision: float = Field(default=0.0, ge=0, le=10)
-    """What the loss of each coarser decoder level counts, with a head of its own in training; the
-    training loss then contains them. 0: none."""
     head_levels: int = Field(default=1, ge=1, le=6)
     """Decoder levels that the head sees, the finest first; coarser ones are upsampled to it
     (hypercolumns, Hariharan et al., 2015)."""
@@ -87,9 +60,6 @@ class EncoderUNetModel(Section):
     drop_path: float = Field(default=0.0, ge=0, lt=1)
     """Probability that the encoder's deepest residual block is left out for a picture in training,
     less for shallower ones (Huang et al., 2016)."""
-    point_head: PointHeadModel | None = None
-    """A head for the places at which the upsampled logits are not sure; `{}` for one as it is
-    usual."""
     freeze_stages: int = Field(default=0, ge=0, le=32)
     """Encoder stages, shallowest first, that stay as they are; they cost no backward pass."""
     freeze_norm: bool = False

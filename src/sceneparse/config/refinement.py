@@ -43,17 +43,7 @@ class DenseCrfRefinement(Section):
     """How near: a standard deviation, in pixels."""
 
 
-class PointHeadRefinement(Section):
-    """The head that `model.point_head` makes is asked about edges (Kirillov et al., 2020)."""
-
-    kind: Literal["point_head"]
-    points: PositiveInt = 8192
-    """Cells, those that are least sure, that it is asked about in each step."""
-    steps: int = Field(default=3, ge=1, le=12)
-    """Most times that the grid is doubled; the size of the picture is the end of it."""
-
-
 RefinementConfig = Annotated[
-    NoRefinement | GuidedFilterRefinement | DenseCrfRefinement | PointHeadRefinement,
+    NoRefinement | GuidedFilterRefinement | DenseCrfRefinement,
     Field(discriminator="kind"),
 ]

@@ -1,6 +1,6 @@
 """What inference needs of a runtime."""
 
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,34 +76,5 @@ class Backend(Protocol):
             logits: `(C, h, w)`, or fewer.
             covered: Rows and columns of cells that the picture takes up.
             truth: Train ids `(H, W)`.
-        """
-        ...
-
-
-@runtime_checkable
-class PointBackend(Backend, Protocol):
-    """A network with a head for single places."""
-
-    @property
-    def num_features(self) -> int:
-        """Number of features that it keeps of each cell, D."""
-        ...
-
-    def logits_and_features(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Compute logits, and below them what its heads see, `(B, C + D, h, w)`."""
-        ...
-
-    def logits_at(
-        self,
-        features: NDArray[np.float32],
-        covered: tuple[float, float],
-        places: NDArray[np.float32],
-    ) -> NDArray[np.float32]:
-        """Compute logits `(C, P)` of the head for places.
-
-        Args:
-            features: Of one picture, `(D, h, w)`.
-            covered: Rows and columns of cells that the picture takes up.
-            places: Across and down in it, both in 0..1, `(P, 2)`.
         """
         ...

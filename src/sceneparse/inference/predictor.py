@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sceneparse.inference.backend import Backend, Counts, LabelMap
-from sceneparse.inference.point_refinement import PointRefinement, Seen
 from sceneparse.inference.refinement import Refined, Refinement, refined
 from sceneparse.inference.resize import CoveredLogits, Resize
 from sceneparse.inference.views import View, logits_over_views, views_text
@@ -58,7 +57,7 @@ class Predictor:
         resize: Resize,
         batch_size: int = 1,
         views: Sequence[View] = (View(),),
-        refinement: Refinement | PointRefinement | None = None,
+        refinement: Refinement | None = None,
     ) -> None:
         """Put them together.
 
@@ -68,8 +67,7 @@ class Predictor:
             resize: How pictures are sized for it.
             batch_size: Pictures that go through it together when a data set is scored.
             views: What it sees of each picture; what it says is averaged.
-            refinement: Moves what it says to the edges of the photo, if anything does, or asks it
-                again where it is not sure.
+            refinement: Moves what it says to the edges of the photo, if anything does.
         """
         self.backend = backend
         self.labels = labels
@@ -85,7 +83,7 @@ class Predictor:
 
     def __call__(self, image: NDArray[np.uint8]) -> Prediction:
         """Parse a picture `(H, W, 3)` RGB uint8 at its own size."""
-        answer = self._label_map(self._seen([image])[0], image)
+        answer = self._label_map(self._logits([image])[0], image)
         return Prediction(answer.mask, answer.confidence, self.labels)
 
     def score(self, images: Sequence[NDArray[np.uint8]], truths: Sequence[Mask]) -> list[Counts]:
@@ -94,34 +92,25 @@ class Predictor:
         Pictures that the network sees at the same size go through it together.
         """
         return [
-            self._score(seen, image, truth)
-            for seen, image, truth in zip(self._seen(images), images, truths, strict=True)
+            self._score(logits, image, truth)
+            for logits, image, truth in zip(self._logits(images), images, truths, strict=True)
         ]
 
-    def _seen(self, images: Sequence[NDArray[np.uint8]]) -> list[Seen]:
-        if isinstance(self.refinement, PointRefinement):
-            return self.refinement.seen(images, self.resize, self.views)
-        answers = logits_over_views(images, self.backend, self.resize, self.views)
-        return [Seen(answer) for answer in answers]
+    def _logits(self, images: Sequence[NDArray[np.uint8]]) -> list[CoveredLogits]:
+        return logits_over_views(images, self.backend, self.resize, self.views)
 
-    def _answer(self, seen: Seen, image: NDArray[np.uint8]) -> CoveredLogits | Refined:
-        match self.refinement:
-            case None:
-                return seen.answer
-            case PointRefinement() as points:
-                return points(seen, (image.shape[0], image.shape[1]))
-            case refinement:
-                return refined(seen.answer, image, refinement)
+    def _answer(self, logits: CoveredLogits, image: NDArray[np.uint8]) -> CoveredLogits | Refined:
+        return logits if self.refinement is None else refined(logits, image, self.refinement)
 
-    def _label_map(self, seen: Seen, image: NDArray[np.uint8]) -> LabelMap:
+    def _label_map(self, logits: CoveredLogits, image: NDArray[np.uint8]) -> LabelMap:
         size = (image.shape[0], image.shape[1])
-        answer = self._answer(seen, image)
+        answer = self._answer(logits, image)
         if isinstance(answer, Refined):
             return answer.label_map(self.backend, size, self.labels)
         return self.backend.label_map(*answer, size)
 
-    def _score(self, seen: Seen, image: NDArray[np.uint8], truth: Mask) -> Counts:
-        answer = self._answer(seen, image)
+    def _score(self, logits: CoveredLogits, image: NDArray[np.uint8], truth: Mask) -> Counts:
+        answer = self._answer(logits, image)
         if isinstance(answer, Refined):
             return answer.score(self.backend, truth, self.labels)
         return self.backend.score(*answer, truth)

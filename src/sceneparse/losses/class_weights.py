@@ -33,30 +33,6 @@ def median_share(census: Census) -> Weights:
     return _filled(present, np.median(found) / found) if present.any() else _even(census)
 
 
-def enet(census: Census) -> Weights:
-    """Weigh classes by 1 / ln(1.02 + share of the pixels) (Paszke et al., 2016, section 5.2)."""
-    pixels = census.sum(axis=0)
-    present = pixels > 0
-    share = pixels[present] / max(1, int(pixels.sum()))
-    return _filled(present, 1 / np.log(1.02 + share)) if present.any() else _even(census)
-
-
-def effective_number(census: Census, beta: float) -> Weights:
-    """Weigh classes by one over their effective number of samples (Cui et al., 2019, equation 2).
-
-    A sample is a picture in which the class occurs: pixels of one region are nearly copies of each
-    other, which the effective number is meant not to count. The mean over the classes is 1.
-
-    Args:
-        census: Pixels of each class in each picture, `(N, C)`.
-        beta: (N - 1) / N, with N the number of samples that there could be, below 1.
-    """
-    pictures = (census > 0).sum(axis=0)
-    present = pictures > 0
-    weights = (1 - beta) / (1 - beta ** pictures[present].astype(np.float64))
-    return _filled(present, weights / weights.mean()) if present.any() else _even(census)
-
-
 def softened(weights: Weights, power: float, least: float, most: float | None) -> Weights:
     """Take weights to a power, in 0..1, which brings them nearer to 1, and keep them in bounds."""
     return np.clip(weights**power, least, most)

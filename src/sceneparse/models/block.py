@@ -12,8 +12,6 @@ class Block(NamedTuple):
         out_channels: Channels that come out.
         stride: Pixels of input per cell of the output.
         skips: Names of the blocks whose outputs are concatenated.
-        gated: Whether attention gates are on these skips.
-        after: Name of the block whose output goes in; none for the one before it in the list.
     """
 
     name: str
@@ -21,8 +19,6 @@ class Block(NamedTuple):
     out_channels: int
     stride: int
     skips: tuple[str, ...] = ()
-    gated: bool = False
-    after: str | None = None
 
 
 def mermaid(blocks: list[Block]) -> str:
@@ -32,9 +28,8 @@ def mermaid(blocks: list[Block]) -> str:
     for block in blocks:
         node = _node(block.name)
         text = f"{block.name}: {block.in_channels}→{block.out_channels}, stride {block.stride}"
-        lines += [f"    {node}[{text}]", f"    {_node(block.after or before)} --> {node}"]
-        edge = "gated skip" if block.gated else "skip"
-        lines += [f"    {_node(skip)} -- {edge} --> {node}" for skip in block.skips]
+        lines += [f"    {node}[{text}]", f"    {_node(before)} --> {node}"]
+        lines += [f"    {_node(skip)} -- skip --> {node}" for skip in block.skips]
         before = node
     return "\n".join(lines)
 

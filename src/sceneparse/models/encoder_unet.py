@@ -10,12 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sceneparse.errors import InputError
-from sceneparse.models.attention import AttentionGate
 from sceneparse.models.block import Block
 from sceneparse.models.encoder import Encoder
-from sceneparse.models.level import Level
 from sceneparse.models.normalization import Normalization
-from sceneparse.models.pyramid_pooling import PyramidPooling
 from sceneparse.models.separable import separable_double_conv
 from sceneparse.models.unet import double_conv
 
@@ -28,17 +25,11 @@ class DecoderOptions:
 
     Attributes:
         block: Kind of the two convolutions in each block.
-        attention: Whether attention gates are on the skips.
-        pyramid_pooling: Whether the deepest stage goes through pyramid pooling.
-        deep_supervision: What the loss of each coarser level counts in training; 0: no such heads.
         dropout: Probability that a channel is hidden from the head in training.
         head_levels: How many levels the head sees, the finest first, coarser ones upsampled to it.
     """
 
     block: Convolutions = "plain"
-    attention: bool = False
-    pyramid_pooling: bool = False
-    deep_supervision: float = 0.0
     dropout: float = 0.0
     head_levels: int = 1
 
@@ -55,8 +46,6 @@ class DecoderBlock(nn.Module):
         options: DecoderOptions,
     ) -> None:
         super().__init__()
-        gated = options.attention and skip_channels > 0
-        self.gate = AttentionGate(skip_channels, in_channels) if gated else None
         match options.block:
             case "plain":
                 convolutions = double_conv
@@ -68,8 +57,6 @@ class DecoderBlock(nn.Module):
 
     def forward(self, features: Tensor, skip: Tensor | None) -> Tensor:
         """Join features `(B, D, h, w)` with a skip `(B, S, 2h, 2w)`; without one just upsample."""
-        if skip is not None and self.gate is not None:
-            skip = self.gate(skip, features)
         size = skip.shape[2:] if skip is not None else [2 * side for side in features.shape[2:]]
         features = F.interpolate(features, size=size, mode="bilinear")
         return self.conv(features if skip is None else torch.cat([skip, features], dim=1))
@@ -96,7 +83,7 @@ class EncoderUNet(nn.Module):
         norm: Normalization = "batch",
         options: DecoderOptions | None = None,
     ) -> None:
-        """Build the decoder and the heads.
+        """Build the decoder and the head.
 
         Args:
             encoder: The pyramid.
@@ -117,11 +104,7 @@ class EncoderUNet(nn.Module):
         self.output_stride = output_stride
         skips = dict(zip(encoder.strides, encoder.channels, strict=True))
         self.skip_strides: list[int] = []
-        self.pooling = None
         channels, stride = encoder.channels[-1], encoder.strides[-1]
-        if options.pyramid_pooling:
-            self.pooling = PyramidPooling(channels, decoder_channels[0])
-            channels = decoder_channels[0]
         self.decoder = nn.ModuleList()
         widths = itertools.chain(decoder_channels, itertools.repeat(decoder_channels[-1]))
         built: list[int] = []
@@ -139,36 +122,15 @@ class EncoderUNet(nn.Module):
             )
         self.head_channels = tuple(built[: -options.head_levels - 1 : -1])
         self.head = nn.Conv2d(sum(self.head_channels), num_classes, 1)
-        supervised = built[:-1] if options.deep_supervision else []
-        self.auxiliary = nn.ModuleList([nn.Conv2d(width, num_classes, 1) for width in supervised])
 
     def features(self, image: Tensor) -> Tensor:
         """Compute `(B, D, H / output_stride, W / output_stride)` of a normalised image."""
         return self._seen(self._decoded(image))
 
-    def levels(self, image: Tensor) -> list[Level]:
-        """Compute what the loss sees of a normalised image, the features of the head first.
-
-        Auxiliary heads on the coarser levels shorten the way of the gradient (Lee et al., 2015,
-        Deeply-Supervised Nets, arXiv 1409.5185).
-        """
-        decoded = self._decoded(image)
-        weight = self.options.deep_supervision
-        coarser = zip(self.auxiliary, decoded[1:], self.skip_strides, strict=False)
-        return [
-            Level(self._seen(decoded), self.head, self.output_stride),
-            *(
-                Level(features, cast("nn.Conv2d", head), at, weight)
-                for head, features, at in coarser
-            ),
-        ]
-
     def _decoded(self, image: Tensor) -> list[Tensor]:
         """Compute what goes into the decoder and what comes out of each block, deepest first."""
         stages = dict(zip(self.encoder.strides, self.encoder(image), strict=True))
         features = stages[self.encoder.strides[-1]]
-        if self.pooling is not None:
-            features = self.pooling(features)
         decoded = [features]
         for block, stride in zip(self.decoder, self.skip_strides, strict=True):
             features = block(features, stages.get(stride))
@@ -189,8 +151,8 @@ class EncoderUNet(nn.Module):
         return self.head(self.features(image))
 
     def blocks(self) -> list[Block]:
-        """Describe the network as built, from the image to the heads."""
-        return [*self._encoder_blocks(), *self._decoder_blocks(), *self._heads()]
+        """Describe the network as built, from the image to the head."""
+        return [*self._encoder_blocks(), *self._decoder_blocks(), self._head_block()]
 
     def _encoder_blocks(self) -> list[Block]:
         encoder = self.encoder
@@ -204,9 +166,6 @@ class EncoderUNet(nn.Module):
 
     def _decoder_blocks(self) -> list[Block]:
         blocks: list[Block] = []
-        if self.pooling is not None:
-            into, out = self.encoder.channels[-1], self.pooling.out_channels
-            blocks.append(Block("pyramid pooling", into, out, self.input_stride))
         for number, (module, stride) in enumerate(
             zip(self.decoder, self.skip_strides, strict=True), start=1
         ):
@@ -214,21 +173,14 @@ class EncoderUNet(nn.Module):
             convs = [layer for layer in block.conv.modules() if isinstance(layer, nn.Conv2d)]
             skips = (_stage(stride),) if stride in self.encoder.strides else ()
             widths = (convs[0].in_channels, convs[-1].out_channels)
-            gated = block.gate is not None
-            blocks.append(Block(f"decoder {number}", *widths, stride, skips, gated))
+            blocks.append(Block(f"decoder {number}", *widths, stride, skips))
         return blocks
 
-    def _heads(self) -> list[Block]:
+    def _head_block(self) -> Block:
         levels = len(self.decoder)
         coarser = [f"decoder {levels - back}" for back in range(1, len(self.head_channels))]
         widths = self.head.in_channels, self.head.out_channels
-        heads = [Block("head", *widths, self.output_stride, tuple(coarser))]
-        supervised = zip(self.auxiliary, self.skip_strides, strict=False)
-        for number, (module, stride) in enumerate(supervised, start=1):
-            head = cast("nn.Conv2d", module)
-            name, block = f"auxiliary head {number} in training", f"decoder {number}"
-            heads.append(Block(name, head.in_channels, head.out_channels, stride, after=block))
-        return heads
+        return Block("head", *widths, self.output_stride, tuple(coarser))
 
 
 def _stage(stride: int) -> str:

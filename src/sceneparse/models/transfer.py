@@ -8,11 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sceneparse.models.level import AUXILIARY
-from sceneparse.models.point_head import POINT_HEAD
 from sceneparse.models.segmenter import Network, Segmenter
 
-HEADS = ("network.head.", AUXILIARY)
+HEAD = "network.head."
 # Places that a message names one by one.
 _NAMED = 12
 
@@ -21,7 +19,7 @@ class Transfer(NamedTuple):
     """What a network took of another one's weights.
 
     Attributes:
-        taken: Names of the tensors that it took; the heads' are not among them.
+        taken: Names of the tensors that it took; the head's are not among them.
         new: Names of those that it keeps as they were.
         unused: Names of the other network's that have no place in it, or another shape there.
         kept: Names of the classes whose rows of the head it took.
@@ -65,7 +63,7 @@ def transfer(
 ) -> Transfer:
     """Put the weights of another network into one, wherever name and shape are the same.
 
-    Rows of the heads go by the names of their classes, whatever their order. Where the network goes
+    Rows of the head go by the names of their classes, whatever their order. Where the network goes
     one level further than the other and its head sees both, the finer level counts nothing in
     these rows at first, and logits are those of the other network.
 
@@ -78,18 +76,15 @@ def transfer(
     own = segmenter.state_dict()
     tensors = _with_finer_level(segmenter.network, tensors)
     fitting = _fitting(own, tensors)
-    if list(class_names) != list(given_names):
-        # Its logits go in and out at every layer: it is of use for the same classes alone.
-        fitting = [name for name in fitting if not name.startswith(POINT_HEAD)]
     for name in fitting:
         own[name].copy_(tensors[name])
     pairs = _shared(class_names, given_names)
     mine, theirs = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
-    heads = _fitting_heads(own, tensors)
-    for name in heads:
+    head = _fitting_head(own, tensors)
+    for name in head:
         own[name][mine] = tensors[name][theirs].to(own[name])
-    kept = set(mine) if any(name.startswith(HEADS[0]) for name in heads) else set[int]()
-    there = {*fitting, *heads}
+    kept = set(mine) if head else set[int]()
+    there = {*fitting, *head}
     return Transfer(
         taken=tuple(fitting),
         new=tuple(name for name in own if name not in there),
@@ -104,28 +99,24 @@ def _fitting(own: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> list[str
     same = [
         name
         for name, tensor in own.items()
-        if not name.startswith(HEADS) and name in given and given[name].shape == tensor.shape
+        if not name.startswith(HEAD) and name in given and given[name].shape == tensor.shape
     ]
     # The counter of a batch norm fits any other: it goes with what else is in its layer.
     layers = {_layer(name) for name in same if own[name].ndim > 0}
     return [name for name in same if _layer(name) in layers]
 
 
-def _fitting_heads(own: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> list[str]:
-    """List the tensors of heads that see as many channels; a bias goes with its weight."""
-    heads = [name for name in own if name.startswith(HEADS)]
-    others = {
-        _layer(name)
-        for name in heads
-        if name not in given or given[name].shape[1:] != own[name].shape[1:]
-    }
-    return [name for name in heads if _layer(name) not in others]
+def _fitting_head(own: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> list[str]:
+    """List the tensors of the head, if that of the other network sees as many channels."""
+    names = [name for name in own if name.startswith(HEAD)]
+    fits = all(name in given and given[name].shape[1:] == own[name].shape[1:] for name in names)
+    return names if fits else []
 
 
 def _with_finer_level(network: Network, given: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
     """Widen the head by a level that the other network does not have."""
     finest, *coarser = network.head_channels
-    name = f"{HEADS[0]}weight"
+    name = f"{HEAD}weight"
     beyond = f"network.decoder.{len(network.decoder) - 1}."
     goes_as_far = any(one.startswith(beyond) for one in given)
     if goes_as_far or name not in given or given[name].shape[1] != sum(coarser):

@@ -4,7 +4,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sceneparse.models.block import Block
-from sceneparse.models.level import Level
 from sceneparse.models.normalization import Normalization, normalization
 
 
@@ -122,10 +121,6 @@ class UNet(nn.Module):
         for block in self.decoder:
             features = block(features, skips.pop())
         return features
-
-    def levels(self, image: Tensor) -> list[Level]:
-        """Compute what the loss sees of a normalised image."""
-        return [Level(self.features(image), self.head, self.output_stride)]
 
     def forward(self, image: Tensor) -> Tensor:
         """Compute logits `(B, num_classes, H, W)` from a normalised image `(B, 3, H, W)`."""

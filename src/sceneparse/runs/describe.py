@@ -9,7 +9,6 @@ from sceneparse.config import FolderData, RunConfig, SyntheticData
 from sceneparse.data.folder import folder_labels
 from sceneparse.labels import ade20k_labels
 from sceneparse.models.block import mermaid
-from sceneparse.models.level import AUXILIARY
 from sceneparse.models.summary import Layer, layers_of
 from sceneparse.published import published_labels
 
@@ -21,7 +20,6 @@ class Description:
     Attributes:
         layers: In the order in which a picture meets them.
         parameters: All that predictions take.
-        auxiliary: Those of the heads that only training has.
         diagram: As a Mermaid flow chart.
         size: Side of the picture that was counted with.
         num_classes: Of the data set.
@@ -29,7 +27,6 @@ class Description:
 
     layers: list[Layer]
     parameters: int
-    auxiliary: int
     diagram: str
     size: int
     num_classes: int
@@ -37,9 +34,8 @@ class Description:
     def table(self) -> Table:
         """Lay out the layers."""
         adds = sum(layer.multiply_adds for layer in self.layers)
-        more = f", {self.auxiliary:,} more in training" if self.auxiliary else ""
         table = Table(
-            title=f"{self.parameters:,} parameters{more}, {adds / 1e9:.2f} G multiply-adds for a "
+            title=f"{self.parameters:,} parameters, {adds / 1e9:.2f} G multiply-adds for a "
             f"picture of {self.size}×{self.size}, {self.num_classes} classes",
             title_justify="left",
         )
@@ -67,12 +63,9 @@ def describe(config: RunConfig) -> Description:
     """
     num_classes = _num_classes(config)
     segmenter = build.segmenter(build.untrained(config.model), num_classes)
-    sizes = {name: parameter.numel() for name, parameter in segmenter.named_parameters()}
-    auxiliary = sum(size for name, size in sizes.items() if name.startswith(AUXILIARY))
     return Description(
         layers=layers_of(segmenter, config.transform.size),
-        parameters=sum(sizes.values()) - auxiliary,
-        auxiliary=auxiliary,
+        parameters=sum(parameter.numel() for parameter in segmenter.parameters()),
         diagram=mermaid(segmenter.network.blocks()),
         size=config.transform.size,
         num_classes=num_classes,

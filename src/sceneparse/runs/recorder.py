@@ -30,6 +30,8 @@ from sceneparse.runs.stopping import StopRequests
 from sceneparse.training.loop import EpochRecord
 from sceneparse.training.state import TrainState
 
+# Share of an epoch's time spent waiting for data, above which the user is told what helps.
+LONG_WAIT = 0.2
 # Seconds between lines of a log that has no progress bar.
 LOG_EVERY_S = 60
 # Seconds at least from one drawing of the curves to the next, which takes half a second.
@@ -84,6 +86,7 @@ class Recorder:
         self._samples: list[Sample] = []
         self._stop = StopRequests()
         self._steps_per_epoch = 1
+        self._has_told_wait = False
         self._logged = time.monotonic()
         self._history_drawn = time.monotonic()
         self._is_history_old = False
@@ -209,6 +212,14 @@ class Recorder:
         self._progress.update(self._task, left=self._time_left(record.step))
         line = epoch_line(record, self._config.training.epochs)
         self._console.print(line, soft_wrap=True)
+        waited = record.timing["data_wait_share"]
+        if waited > LONG_WAIT and not self._has_told_wait:
+            self._has_told_wait = True
+            self._console.print(
+                f"training waited {waited:.0%} of that time for images: decode them once with "
+                "`sceneparse data cache`, or raise training.threads",
+                soft_wrap=True,
+            )
 
     def save(self) -> None:
         """Write the checkpoint."""

@@ -10,7 +10,7 @@ import shlex
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, assert_never
+from typing import NamedTuple
 
 import numpy as np
 from rich.console import Console
@@ -27,12 +27,11 @@ from sceneparse.bootstrap import (
     scores,
 )
 from sceneparse.checkpoint import Weights
-from sceneparse.config import EncoderUNetModel, ModelConfig, PointHeadModel, UNetModel
 from sceneparse.data.dataset import Sample
 from sceneparse.data.loader import prefetched
 from sceneparse.device import best_device
 from sceneparse.errors import InputError
-from sceneparse.inference.remembering import Remembering, remembering
+from sceneparse.inference.remembering import Remembering
 from sceneparse.loading import overridden, predictor_of
 from sceneparse.runs.evaluate import EvaluationTarget, opened
 from sceneparse.runs.memory import PREDICTION, advice_on_memory
@@ -80,26 +79,6 @@ SETTINGS = (
         for color in (8.0, 20.0)
     ),
 )
-
-POINT_SETTINGS = tuple(
-    Setting(
-        "point head",
-        (f"inference.refine={{kind: point_head, points: {points}, steps: {steps}}}",),
-    )
-    for points in (2048, 8192)
-    for steps in (2, 3)
-)
-
-
-def settings_for(model: ModelConfig) -> tuple[Setting, ...]:
-    """List the settings that can be tried on a network."""
-    match model:
-        case EncoderUNetModel(point_head=PointHeadModel()):
-            return (*SETTINGS, *POINT_SETTINGS)
-        case EncoderUNetModel() | UNetModel():
-            return SETTINGS
-        case _:
-            assert_never(model)
 
 
 @dataclass(frozen=True, eq=False)
@@ -194,7 +173,7 @@ def tune(target: EvaluationTarget, pictures: int, device: str, console: Console)
             "judged by it, so at least 2 are needed"
         )
     indices = [place * len(dataset) // number for place in range(number)]
-    network = remembering(predictor_of(weights, best_device(device)).backend)
+    network = Remembering(predictor_of(weights, best_device(device)).backend)
     with Progress(console=console, transient=True) as progress, advice_on_memory(PREDICTION):
         task = progress.add_task("tuning", total=None)
 
@@ -205,7 +184,7 @@ def tune(target: EvaluationTarget, pictures: int, device: str, console: Console)
                 settings, network, weights, progress.track(samples, total=number, task_id=task)
             )
 
-        trials = run(settings_for(weights.config.model))
+        trials = run(SETTINGS)
         best = _best_of_each(trials)
         together = _together([trial.setting for trial in best], trials)
         both = run([together]) if together else ()
