@@ -14,8 +14,8 @@ import torch
 import material
 from harness import Repeats, Side, alternate, parser
 from rows import Claim, report, speed
-from sceneparse.confusion import confusion_matrix as tensor_confusion_matrix
-from sceneparse.metrics import confusion_matrix
+from sceneparse.metrics.scores import confusion_matrix
+from sceneparse.ops.confusion import confusion_matrix as tensor_confusion_matrix
 
 NAME = "confusion"
 PEER = "torchmetrics MulticlassConfusionMatrix"

@@ -16,7 +16,7 @@ import material
 from harness import Repeats, Runs, Side, alternate, parser
 from rows import Claim, Row, claimed, memory, report, speed, stated
 from sceneparse.inference.backends.torch import TorchBackend
-from sceneparse.metrics import Matrix
+from sceneparse.metrics.scores import Matrix
 
 NAME = "evaluate_2100"
 BUDGET_MB = 200

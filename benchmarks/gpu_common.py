@@ -9,7 +9,7 @@ import torch
 
 import material
 from sceneparse.data.loader import Batch
-from sceneparse.sums import exact_products
+from sceneparse.ops.precision import exact_products
 from training import Trainer, trainer
 
 IGNORE = 255

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 import material
 from gpu_common import IGNORE, Found, Here, in_fp32, unet
-from sceneparse import build
+from sceneparse import factory
 from sceneparse.augmentation.change import Colors
 from sceneparse.augmentation.colors import changed_colors, changed_colors_of_batch
 from sceneparse.config import (
@@ -24,12 +24,12 @@ from sceneparse.config import (
     LovaszLoss,
     SumLoss,
 )
-from sceneparse.data.synthetic import SyntheticScenes
-from sceneparse.device import allow_tf32
+from sceneparse.data.datasets.synthetic import SyntheticScenes
 from sceneparse.inference.backends.torch import TorchBackend
 from sceneparse.losses.loss import WeightedSum
-from sceneparse.sums import exact_products
-from sceneparse.upsample import upsample
+from sceneparse.ops.precision import exact_products
+from sceneparse.ops.upsampling import upsample
+from sceneparse.system.device import allow_tf32
 
 
 def tf32_switch(here: Here) -> Found:
@@ -141,7 +141,7 @@ def _exact_loss(
     config: LossConfig, features: Tensor, head: nn.Conv2d, shape: Any, target: Tensor
 ) -> list[Tensor]:
     """Compute the mean loss and its gradients by definition in float64."""
-    loss = build.loss(config, material.labels(head.out_channels))
+    loss = factory.loss(config, material.labels(head.out_channels))
     terms = loss.losses if isinstance(loss, WeightedSum) else [loss]
     double, moving = copy.deepcopy(head).double(), features.double().requires_grad_()
     logits = upsample(double(moving), shape[1], shape[2])
@@ -160,7 +160,7 @@ def _loss_errors(
 ) -> dict[str, float]:
     """Compute the same as a training step does, and compare."""
     kind, dtype = features.device.type, features.dtype
-    loss = build.loss(config, material.labels(head.out_channels))
+    loss = factory.loss(config, material.labels(head.out_channels))
     scaler = torch.amp.GradScaler(kind, enabled=dtype == torch.float16)
     moving = features.clone().requires_grad_()
     with torch.autocast(kind, dtype, enabled=dtype != torch.float32):

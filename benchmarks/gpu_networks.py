@@ -13,10 +13,10 @@ import material
 from gpu_common import Found, Here, Skipped, encoder_unet, first_loss, in_fp32, unet
 from gpu_runs import small_config
 from sceneparse.checkpoint import Weights
-from sceneparse.data.synthetic import SyntheticScenes
-from sceneparse.device import native_precision
-from sceneparse.loading import find_weights, predictor_of
-from sceneparse.runs.train import train
+from sceneparse.data.datasets.synthetic import SyntheticScenes
+from sceneparse.factory.loading import find_weights, predictor_of
+from sceneparse.system.device import native_precision
+from sceneparse.tasks.train import train
 from sceneparse.training.loop import _on_device
 
 

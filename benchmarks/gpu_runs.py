@@ -15,13 +15,13 @@ import material
 from gpu_common import Found, Here, Skipped
 from machine import ROOT
 from measure import measured
-from sceneparse import build
+from sceneparse import factory
 from sceneparse.checkpoint import read_checkpoint
 from sceneparse.config import RunConfig
 from sceneparse.config.reading import parse_config, read_config
-from sceneparse.data.synthetic import SyntheticScenes
-from sceneparse.device import native_precision
-from sceneparse.runs.train import train
+from sceneparse.data.datasets.synthetic import SyntheticScenes
+from sceneparse.system.device import native_precision
+from sceneparse.tasks.train import train
 from sceneparse.training.auto import MEMORY_SHARE, resolve, step_bytes
 from training import trainer
 
@@ -32,7 +32,7 @@ def auto_settings(here: Here) -> Found:
     overrides = ["model.weights=none", f"transform.size={side}"]
     config = _lite0([*overrides, f"training.device={here.device.type}"])
     scenes = SyntheticScenes(64, 64, 64, seed=0)
-    segmenter = build.segmenter(config.model, scenes.labels.num_classes)
+    segmenter = factory.segmenter(config.model, scenes.labels.num_classes)
     before = _allocated(here)
     plan = resolve(config, segmenter, scenes)
     if plan.batch_size != 16 or plan.accumulation & (plan.accumulation - 1):

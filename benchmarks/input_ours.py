@@ -12,18 +12,18 @@ import torch
 from rich.console import Console
 from torch import Tensor
 
-from sceneparse import build
+from sceneparse import factory
 from sceneparse.augmentation.change import Augmentation, Colors, Crop
 from sceneparse.augmentation.colors import changed_colors
 from sceneparse.augmentation.resampling import resample
 from sceneparse.augmentation.transform import Transform
 from sceneparse.config import Ade20kData
+from sceneparse.data.cache.reader import Packed
 from sceneparse.data.loader import Batch, Loader
-from sceneparse.data.packed import Packed
-from sceneparse.device import keep_freed_memory
 from sceneparse.models.segmenter import Segmenter
 from sceneparse.models.unet import UNet
-from sceneparse.runs.cache import CacheOrder, cache_data
+from sceneparse.system.device import keep_freed_memory
+from sceneparse.tasks.cache import CacheOrder, cache_data
 
 # As many as `training.threads: auto` on a CPU.
 THREADS = min(os.cpu_count() or 1, 2)
@@ -70,7 +70,7 @@ def batches(
         folder = Path(tempfile.mkdtemp())
         cache_data(CacheOrder(root, folder, ("training",)), Console(file=StringIO()))
         data = data.model_copy(update={"cache": folder})
-    dataset = build.dataset(data, "training", to_learn=True)
+    dataset = factory.dataset(data, "training", to_learn=True)
     if source == "cache" and not isinstance(dataset, Packed):
         raise RuntimeError("the cache was not used")
     transform = Transform(size, Augmentation(**ranges), 0, dataset.labels.ignore_index)

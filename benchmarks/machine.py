@@ -10,7 +10,7 @@ from typing import Any
 import psutil
 import torch
 
-from sceneparse.processor import processor
+from sceneparse.system.processor import processor
 
 ROOT = Path(__file__).resolve().parents[1]
 INSTRUCTIONS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "bf16")

@@ -25,7 +25,7 @@ from accuracy.records import Record
 from accuracy.runs import Bench, RunFailedError
 from accuracy.sitting import ended, parser, prepared
 from sceneparse.config.reading import read_config
-from sceneparse.data.ade20k import ade20k
+from sceneparse.data.datasets.ade20k import ade20k
 from sceneparse.labels import ade20k_labels
 
 NAME = "own_data"

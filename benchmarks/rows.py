@@ -14,7 +14,7 @@ from typing import Any
 
 from harness import Runs
 from machine import commit, machine
-from sceneparse.device import cpu_has_bf16
+from sceneparse.system.device import cpu_has_bf16
 
 RESULTS = Path(__file__).resolve().parent / "results"
 

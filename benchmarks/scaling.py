@@ -18,7 +18,7 @@ import material
 from harness import Repeats, Side, alternate, parser
 from machine import ROOT
 from rows import Claim, Row, report, stated
-from sceneparse.metrics import confusion_matrix
+from sceneparse.metrics.scores import confusion_matrix
 from training import STRIDE_4, trainer
 
 NAME = "scaling"

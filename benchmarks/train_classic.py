@@ -19,10 +19,10 @@ from harness import Repeats, Runs, Side, alternate, parser
 from rows import Claim, Row, claimed, gigaflops, memory, report, speed, stated
 from sceneparse.augmentation.change import Augmentation
 from sceneparse.augmentation.transform import Transform
+from sceneparse.data.datasets.synthetic import synthetic
 from sceneparse.data.loader import Batch, Loader
-from sceneparse.data.synthetic import synthetic
-from sceneparse.device import cpu_has_bf16
 from sceneparse.models.unet import UNet
+from sceneparse.system.device import cpu_has_bf16
 from training import normalised, on_device, peer_step, trainer
 
 NAME = "train_classic"

@@ -11,14 +11,14 @@ from torch import Tensor, nn
 
 import material
 from machine import ROOT
-from sceneparse import build
+from sceneparse import factory
 from sceneparse.config.reading import read_config
 from sceneparse.data.loader import Batch
-from sceneparse.device import native_precision
 from sceneparse.inference.evaluate import Evaluation
 from sceneparse.inference.predictor import Predictor
-from sceneparse.processes import find_place
-from sceneparse.runs.assembly import assemble
+from sceneparse.system.device import native_precision
+from sceneparse.system.ranks import find_place
+from sceneparse.tasks.assembly import assemble
 from sceneparse.training.auto import Plan
 from sceneparse.training.group import joined
 from sceneparse.training.loop import Job, train_step
@@ -71,7 +71,7 @@ def trainer(
     where = torch.device(device or "cpu")
     config = read_config(ROOT / "configs" / "ade20k" / f"{config_name}.yaml", overrides)
     torch.manual_seed(seed)
-    segmenter = build.segmenter(config.model, classes)
+    segmenter = factory.segmenter(config.model, classes)
     nothing = material.Nothing(material.labels(classes))
     plan = Plan(
         device=where,

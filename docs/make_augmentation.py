@@ -30,7 +30,7 @@ from sceneparse.augmentation.change import (
 from sceneparse.augmentation.mixing import Mixing, Rarity
 from sceneparse.augmentation.transform import Transform
 from sceneparse.data.dataset import Sample
-from sceneparse.data.synthetic import SyntheticScenes
+from sceneparse.data.datasets.synthetic import SyntheticScenes
 from sceneparse.drawing import INK, Picture, font, overlay
 from sceneparse.labels import ade20k_labels
 

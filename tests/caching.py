@@ -9,11 +9,11 @@ import numpy as np
 from PIL import Image
 from rich.console import Console
 
-from sceneparse import build
+from sceneparse import factory
 from sceneparse.config import FolderData
+from sceneparse.data.cache.reader import Packed
 from sceneparse.data.dataset import Dataset, PairedFiles, Sample
-from sceneparse.data.packed import Packed
-from sceneparse.runs.cache import CacheOrder, cache_data
+from sceneparse.tasks.cache import CacheOrder, cache_data
 from tests.conftest import rectangles
 
 COUNT = 10
@@ -35,7 +35,7 @@ def make(root: Path, *splits: str, **options: Any) -> str:
 def opened(root: Path, split: str = "training", *, to_learn: bool = True, **data: Any) -> Dataset:
     # Half are held out, so that both splits have several.
     config = FolderData(kind="folder", root=root, validation_share=0.5, **data)
-    return build.dataset(config, split, to_learn=to_learn)
+    return factory.dataset(config, split, to_learn=to_learn)
 
 
 def packed(root: Path, split: str = "training", **data: Any) -> Packed:

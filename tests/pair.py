@@ -14,21 +14,21 @@ from torch import Tensor, nn
 from torch.distributed import TCPStore  # pyright: ignore[reportPrivateImportUsage] - public
 from torch.multiprocessing.spawn import start_processes
 
-from sceneparse import build
+from sceneparse import factory
 from sceneparse.checkpoint import read_checkpoint
 from sceneparse.config.reading import parse_config, read_config
-from sceneparse.confusion import confusion_matrix
 from sceneparse.data.loader import Batch, Loader
 from sceneparse.errors import InputError
 from sceneparse.losses.sums import LossSum
 from sceneparse.models.normalization import SyncBatchNorm2d, synchronise_
+from sceneparse.ops.confusion import confusion_matrix
+from sceneparse.ops.upsampling import upsample
 from sceneparse.optimization.average import WeightAverage
-from sceneparse.processes import Place, find_place
-from sceneparse.runs.train import train
+from sceneparse.system.ranks import Place, find_place
+from sceneparse.tasks.train import train
 from sceneparse.training.group import anyone, fabric_of, from_first, joined, summed
 from sceneparse.training.loop import Job, train_step
 from sceneparse.training.state import EpochSums, TrainState
-from sceneparse.upsample import upsample
 from tests.cli.command import CONTEXT
 
 NETWORKS = {
@@ -92,9 +92,9 @@ optimizer: {{kind: sgd, lr: 0.01, momentum: 0}}
 schedule: {{kind: constant}}
 """
     config = parse_config(text, "test")
-    training = build.dataset(config.data, "training")
+    training = factory.dataset(config.data, "training")
     torch.manual_seed(1)
-    segmenter = build.segmenter(config.model, training.labels.num_classes)
+    segmenter = factory.segmenter(config.model, training.labels.num_classes)
     # No step uses it, as is the case with some of timm's.
     segmenter.register_parameter("unused", nn.Parameter(torch.ones(3)))
     if dtype == "float64":
@@ -108,7 +108,7 @@ schedule: {{kind: constant}}
         synchronise_(segmenter, torch.device("cpu"))
     loader = Loader(
         dataset=training,
-        transform=build.transform(config.transform, 0, torch.device("cpu"), training.labels),
+        transform=factory.transform(config.transform, 0, torch.device("cpu"), training.labels),
         seed=0,
         batch_size=8 // place.processes,
         threads=1,
@@ -117,11 +117,11 @@ schedule: {{kind: constant}}
     )
     parts = 2 if network == "group_in_parts" and place.processes > 1 else 1
     fabric = fabric_of(place, torch.device("cpu"), None, is_static=parts == 1, has_unused=parts > 1)
-    optimizer = build.optimizer(config.optimizer, segmenter)
+    optimizer = factory.optimizer(config.optimizer, segmenter)
     state = TrainState(
         segmenter=segmenter,
         optimizer=optimizer,
-        schedule=build.schedule(config.schedule, STEPS[dtype]),
+        schedule=factory.schedule(config.schedule, STEPS[dtype]),
         precision=None,
         sums=EpochSums.zeros(training.labels.num_classes, fabric.device),
         data_key="rectangles",
@@ -134,7 +134,7 @@ schedule: {{kind: constant}}
         optimizer=wrapped,
         loss=ExactCrossEntropy()
         if dtype == "float64"
-        else build.loss(config.loss, training.labels),
+        else factory.loss(config.loss, training.labels),
         loader=loader,
         ignore_index=training.labels.ignore_index,
         validate=lambda: pytest.fail("no validation here"),
@@ -146,7 +146,7 @@ schedule: {{kind: constant}}
     losses: list[float] = []
     precision = "bf16" if dtype == "bfloat16" else "fp32"
     for batch in loader.batches(0, STEPS[dtype]):
-        with build.autocast(precision, fabric.device):
+        with factory.autocast(precision, fabric.device):
             losses.append(float(train_step(state, job, mostly_void(batch, place, job))))
         state.step += 1
     return {

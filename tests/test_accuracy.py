@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from sceneparse.comparison import compare_files
 from sceneparse.errors import InputError
+from sceneparse.metrics.comparison import compare_files
 from tests.cli.command import run_command
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"

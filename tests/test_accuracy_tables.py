@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from sceneparse.comparison import compare_files
+from sceneparse.metrics.comparison import compare_files
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "benchmarks"

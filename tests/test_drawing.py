@@ -11,8 +11,8 @@ from sceneparse.drawing import (
     printable,
     with_legend,
 )
-from sceneparse.label_files import distinct_colors
 from sceneparse.labels import Labels, ade20k_labels
+from sceneparse.labels.files import distinct_colors
 
 WHITE = (255, 255, 255)
 LABELS = ade20k_labels()

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sceneparse.bootstrap import Difference, PictureCounts, differences, scores
-from sceneparse.comparison import ScoredPictures, read_scored
 from sceneparse.errors import InputError
+from sceneparse.metrics.bootstrap import Difference, PictureCounts, differences, scores
+from sceneparse.metrics.comparison import ScoredPictures, read_scored
 
 # So many seeds are taken to tell of seeds.
 ENOUGH_SEEDS = 3

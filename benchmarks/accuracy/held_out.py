@@ -5,7 +5,7 @@ import os
 import shutil
 from pathlib import Path
 
-from sceneparse.data.ade20k import ade20k
+from sceneparse.data.datasets.ade20k import ade20k
 from sceneparse.errors import InputError
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from accuracy.gains import Gain, gain
 from accuracy.kept import Kept, Results, Seeds, ranges, succeeded
 from accuracy.questions import BASE, CHANGES, QUESTIONS, Change
-from sceneparse.bootstrap import Difference
+from sceneparse.metrics.bootstrap import Difference
 from table import made_on, markdown
 
 HEAD = ("seeds", "mIoU", "gain (95 %)", "of each seed", "gain in accuracy (95 %)", "time")

@@ -18,14 +18,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sceneparse import build
+from sceneparse import factory
 from sceneparse.config import Ade20kData, InferenceConfig, TransformConfig
 from sceneparse.data.dataset import Dataset
 from sceneparse.data.loader import Batch, Loader
 from sceneparse.inference.backends.torch import TorchBackend
 from sceneparse.models.lite import read_lite_weights
-from sceneparse.runs.evaluate import score
-from sceneparse.scoring import ScoreReport
+from sceneparse.tasks.evaluate import score
+from sceneparse.tasks.score import ScoreReport
 
 ENCODER = "tf_efficientnet_lite0"
 CPU = torch.device("cpu")
@@ -55,7 +55,7 @@ def main() -> None:
     request = json.loads(sys.argv[1])
     torch.manual_seed(request["seed"])
     data = Ade20kData(root=Path(request["data"]))
-    training, validation = (build.dataset(data, split) for split in ("training", "validation"))
+    training, validation = (factory.dataset(data, split) for split in ("training", "validation"))
     peer = Peer(training.labels.num_classes)
     optimizers = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
     optimizer = optimizers[request["optimizer"]](peer.parameters(), lr=request["lr"])
@@ -72,7 +72,7 @@ def main() -> None:
 
 def _batches(request: dict[str, Any], training: Dataset) -> Iterable[Batch]:
     transform = TransformConfig(**request["transform"])
-    change = build.transform(transform, request["seed"], CPU, training.labels)
+    change = factory.transform(transform, request["seed"], CPU, training.labels)
     size, threads = request["batch_size"], request["threads"]
     loader = Loader(training, change, request["seed"], size, threads)
     return loader.batches(0, 10**9)
@@ -102,7 +102,7 @@ def _train(
 def _report(peer: nn.Module, validation: Dataset, request: dict[str, Any]) -> ScoreReport:
     backend = TorchBackend(peer, validation.labels, (32, 1), CPU, nullcontext)
     inference = InferenceConfig(resize="squash", size=request["transform"]["size"])
-    predictor = build.predictor_around(backend, validation.labels, inference)
+    predictor = factory.predictor_around(backend, validation.labels, inference)
     found = score(predictor, validation, request["threads"])
     return ScoreReport(
         scores=found.scores,

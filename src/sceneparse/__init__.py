@@ -8,9 +8,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sceneparse.factory.loading import load
     from sceneparse.inference.predictor import Prediction, Predictor
     from sceneparse.labels import Labels
-    from sceneparse.loading import load
     from sceneparse.models.unet import UNet
 
 __version__ = "0.1.0"
@@ -21,7 +21,7 @@ _HOMES = {
     "Prediction": "sceneparse.inference.predictor",
     "Predictor": "sceneparse.inference.predictor",
     "UNet": "sceneparse.models.unet",
-    "load": "sceneparse.loading",
+    "load": "sceneparse.factory.loading",
 }
 
 

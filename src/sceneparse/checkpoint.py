@@ -16,8 +16,8 @@ from torch import Tensor
 from sceneparse.config.reading import config_yaml, parse_config
 from sceneparse.config.run import RunConfig
 from sceneparse.errors import InputError
-from sceneparse.label_files import labels_from_text
 from sceneparse.labels import Labels
+from sceneparse.labels.files import labels_from_text
 
 WEIGHTS_FILE = "model.safetensors"
 

@@ -10,7 +10,7 @@ from torchvision.transforms.v2 import functional as reference
 
 from sceneparse.augmentation.change import Colors
 from sceneparse.augmentation.colors import changed_colors, changed_colors_of_batch
-from sceneparse.data.decode import read_image
+from sceneparse.data.io.decode import read_image
 
 CHANGES = [
     Colors(brightness=1.3),

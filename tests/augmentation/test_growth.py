@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from sceneparse import build
+from sceneparse import factory
 from sceneparse.augmentation.growth import Growth
 from sceneparse.config.reading import parse_config
 from sceneparse.data.loader import Loader
@@ -40,10 +40,10 @@ transform: {{size: 96, first_size: 32, growth: 0.75, crop: 0.5, flip: 0.5}}
 training: {{epochs: 4}}
 """
     config = parse_config(text, "test")
-    growth = build.growth(config.transform, config.training.epochs)
+    growth = factory.growth(config.transform, config.training.epochs)
     assert growth == Growth(32, 96, 3)
-    training = build.dataset(config.data, "training")
-    transform = build.transform(config.transform, 0, torch.device("cpu"), training.labels)
+    training = factory.dataset(config.data, "training")
+    transform = factory.transform(config.transform, 0, torch.device("cpu"), training.labels)
     plain = Loader(training, transform, 0, 8, 2)
     loader = replace(plain, transform=replace(transform, growth=growth))
     assert loader.steps_per_epoch == plain.steps_per_epoch == 3
@@ -66,4 +66,4 @@ def test_pictures_do_not_shrink() -> None:
     with pytest.raises(InputError, match="size 66 is no multiple of mask_stride 4"):
         parse_config("transform: {size: 66, mask_stride: 4}", "test")
     config = parse_config("transform: {size: 64}", "test")
-    assert build.growth(config.transform, 10) is None
+    assert factory.growth(config.transform, 10) is None

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sceneparse.bootstrap import differences
-from sceneparse.comparison import compare_files, read_scored
+from sceneparse.metrics.bootstrap import differences
+from sceneparse.metrics.comparison import compare_files, read_scored
 from tests.cli.conftest import Cli
 from tests.conftest import rectangles, write_rectangles
 

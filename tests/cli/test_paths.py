@@ -16,9 +16,9 @@ from sceneparse.cli.train import default_folder
 from sceneparse.config import RunConfig
 from sceneparse.config.reading import parse_config
 from sceneparse.errors import InputError
-from sceneparse.label_files import read_labels
-from sceneparse.loading import find_weights
-from sceneparse.paths import expanded
+from sceneparse.factory.loading import find_weights
+from sceneparse.labels.files import read_labels
+from sceneparse.system.paths import expanded
 from tests.cli.conftest import Cli
 
 CONFIGS = Path(__file__).parents[2] / "configs"

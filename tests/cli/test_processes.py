@@ -13,7 +13,7 @@ import pytest
 
 from sceneparse.checkpoint import read_weights
 from sceneparse.config.reading import read_config
-from sceneparse.runs.train import train
+from sceneparse.tasks.train import train
 from tests.cli.conftest import Cli
 from tests.cli.test_train import assert_same
 from tests.pair import LONGER, assert_close

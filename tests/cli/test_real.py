@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sceneparse.data.ade20k import ade20k
+from sceneparse.data.datasets.ade20k import ade20k
 from tests.cli.conftest import Cli
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "ade20k"

@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 
 from sceneparse.checkpoint import read_checkpoint, read_weights
-from sceneparse.runs.stopping import stop_signals
+from sceneparse.system.stop_signals import stop_signals
 from tests.cli.command import COMMAND, run_and_stop
 from tests.cli.conftest import Cli
 

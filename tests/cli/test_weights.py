@@ -12,9 +12,9 @@ from sceneparse.checkpoint import read_weights, write_weights
 from sceneparse.config import Ade20kFullData
 from sceneparse.config.reading import parse_config, read_config
 from sceneparse.errors import InputError
-from sceneparse.runs.evaluate import EvaluationTarget, evaluate_model
-from sceneparse.runs.train import train
-from sceneparse.runs.weights import write_alone
+from sceneparse.tasks.evaluate import EvaluationTarget, evaluate_model
+from sceneparse.tasks.train import train
+from sceneparse.tasks.weights import write_alone
 from tests.cli.command import run_command
 from tests.cli.conftest import Cli
 from tests.conftest import write_rectangles
@@ -130,7 +130,7 @@ def test_one_small_file_serves_whoever_names_no_model(
     # As an installation whose package holds this file.
     bundled = f"""
 from pathlib import Path
-from sceneparse import loading
+from sceneparse.factory import loading
 loading.BUNDLED = Path({str(file)!r})
 """
     image = rectangles_root / "images" / "validation" / "000.png"

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sceneparse.data.ade20k import ade20k
 from sceneparse.data.dataset import PairedFiles, pair_files
+from sceneparse.data.datasets.ade20k import ade20k
 from sceneparse.errors import InputError
-from sceneparse.label_files import distinct_colors
 from sceneparse.labels import Labels
+from sceneparse.labels.files import distinct_colors
 
 LABELS = Labels(("a", "b"), distinct_colors(2), (1, 2), (0,))
 

@@ -14,8 +14,8 @@ from sceneparse.augmentation.transform import Transform
 from sceneparse.data.dataset import Sample
 from sceneparse.data.loader import Batch, Loader, prefetched
 from sceneparse.errors import InputError
-from sceneparse.label_files import distinct_colors
 from sceneparse.labels import Labels
+from sceneparse.labels.files import distinct_colors
 
 VOID = 255
 AUGMENTATION = Augmentation(crop=0.5, flip=0.5, brightness=0.2)

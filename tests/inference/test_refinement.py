@@ -11,7 +11,7 @@ from sceneparse.inference.guided_filter import GuidedFilter
 from sceneparse.inference.predictor import Predictor
 from sceneparse.inference.refinement import Refinement, refined, working_size
 from sceneparse.inference.resize import CoveredLogits, Resize
-from sceneparse.metrics import confusion_matrix
+from sceneparse.metrics.scores import confusion_matrix
 from tests.conftest import rectangles
 from tests.inference.memory import printed
 from tests.inference.networks import CellNetwork, Function, backend_of, labels_of, picture

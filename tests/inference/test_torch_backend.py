@@ -7,14 +7,14 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from sceneparse import upsample
 from sceneparse.inference.backends.torch import TorchBackend
 from sceneparse.inference.predictor import Predictor
 from sceneparse.inference.resize import Resize
 from sceneparse.labels import Labels, ade20k_labels
-from sceneparse.metrics import confusion_matrix
+from sceneparse.metrics.scores import confusion_matrix
 from sceneparse.models.segmenter import Segmenter
 from sceneparse.models.unet import UNet
+from sceneparse.ops import upsampling as upsample
 from tests.inference.memory import printed
 
 
@@ -63,7 +63,7 @@ def test_deciding_stays_in_its_memory_budget() -> None:
     (taken,) = printed("""
         import numpy as np, torch
         from contextlib import nullcontext
-        from sceneparse import upsample
+        from sceneparse.ops import upsampling as upsample
         from sceneparse.inference.backends.torch import TorchBackend
         from sceneparse.labels import ade20k_labels
         # As on an accelerator, where only the budget keeps tiles small.

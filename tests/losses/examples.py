@@ -11,7 +11,7 @@ from sceneparse.losses.focal import Focal
 from sceneparse.losses.loss import SegmentationLoss, WeightedSum
 from sceneparse.losses.lovasz import LovaszSoftmax
 from sceneparse.losses.region import Region
-from sceneparse.upsample import upsample
+from sceneparse.ops.upsampling import upsample
 
 IGNORE = 255
 WEIGHTS = [0.1, 2.0, 0.0, 1.0, 3.0, 0.5]

@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile
 
-from sceneparse import upsample
 from sceneparse.losses.cross_entropy import CrossEntropy
+from sceneparse.ops import upsampling as upsample
 
 IGNORE = 255
 # (features h×w, covered cells, mask H×W): stride 1, stride 4, a picture that ends inside a cell.

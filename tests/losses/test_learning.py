@@ -5,11 +5,11 @@ import pytest
 import torch
 from tests.conftest import rectangles
 
-from sceneparse import build
+from sceneparse import factory
 from sceneparse.config.reading import parse_config
-from sceneparse.confusion import confusion_matrix
 from sceneparse.labels import Labels
-from sceneparse.metrics import Scores
+from sceneparse.metrics.scores import Scores
+from sceneparse.ops.confusion import confusion_matrix
 
 LABELS = Labels(("background", "red", "green", "blue"), ((0, 0, 0),) * 4, (0, 1, 2, 3))
 LOSSES = (
@@ -26,9 +26,9 @@ LOSSES = (
 def test_rectangles_are_learned_in_fifty_steps(loss: str) -> None:
     config = parse_config(f"model: {{width: 8}}\nloss: {loss}\noptimizer: {{lr: 0.01}}", "test")
     torch.manual_seed(0)
-    segmenter = build.segmenter(config.model, 4).train()
-    optimizer = build.optimizer(config.optimizer, segmenter)
-    minimised = build.loss(config.loss, LABELS)
+    segmenter = factory.segmenter(config.model, 4).train()
+    optimizer = factory.optimizer(config.optimizer, segmenter)
+    minimised = factory.loss(config.loss, LABELS)
     pairs = [rectangles(index, (32, 32)) for index in range(24)]
     images = torch.from_numpy(np.stack([image for image, _ in pairs])).permute(0, 3, 1, 2)
     masks = torch.from_numpy(np.stack([ids for _, ids in pairs]))

@@ -21,8 +21,8 @@ from tests.losses.examples import (
 from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile
 
-from sceneparse import upsample
 from sceneparse.losses.loss import WeightedSum
+from sceneparse.ops import upsampling as upsample
 
 PRECISIONS = (torch.bfloat16, torch.float16)
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from sceneparse import build
+from sceneparse import factory
 from sceneparse.config.reading import parse_config
 from sceneparse.errors import InputError
 from sceneparse.losses.cross_entropy import CrossEntropy
@@ -53,7 +53,7 @@ def test_any_size_gives_features_of_the_size_that_is_promised(name: str) -> None
 )
 def test_well_known_encoders_train_at_any_size(name: str) -> None:
     text = f"model: {{kind: encoder_unet, encoder: {name}, weights: none, output_stride: 2}}"
-    segmenter = build.segmenter(parse_config(text, "test").model, 5)
+    segmenter = factory.segmenter(parse_config(text, "test").model, 5)
     image = torch.randint(0, 256, (2, 3, 70, 95), dtype=torch.uint8)
     mask = torch.randint(0, 5, (2, 70, 95), dtype=torch.uint8)
     segmenter(image, mask, CrossEntropy(255)).total.backward()
@@ -67,7 +67,7 @@ def test_well_known_encoders_train_at_any_size(name: str) -> None:
 def test_normalisation_is_that_of_the_weights() -> None:
     for name, mean in (("test_resnet", (0.5, 0.5, 0.5)), ("resnet18", (0.485, 0.456, 0.406))):
         text = f"model: {{kind: encoder_unet, encoder: {name}, weights: none}}"
-        segmenter = build.segmenter(parse_config(text, "test").model, 5)
+        segmenter = factory.segmenter(parse_config(text, "test").model, 5)
         assert (segmenter.mean.flatten() / 255).tolist() == pytest.approx(mean)
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from sceneparse import build
+from sceneparse import factory
 from sceneparse.config.reading import read_config
 from sceneparse.models.encoder import Encoder
 from sceneparse.models.encoder_unet import EncoderUNet
@@ -29,8 +29,8 @@ def test_every_parameter_that_learns_is_in_exactly_one_group(
     path: Path, layer_decay: float
 ) -> None:
     config = read_config(path, [f"optimizer.layer_decay={layer_decay}"])
-    segmenter = build.segmenter(build.untrained(config.model), 150)
-    groups = build.optimizer(config.optimizer, segmenter).param_groups
+    segmenter = factory.segmenter(factory.untrained(config.model), 150)
+    groups = factory.optimizer(config.optimizer, segmenter).param_groups
     grouped = [id(parameter) for group in groups for parameter in group["params"]]
     learning = [id(parameter) for parameter in segmenter.parameters() if parameter.requires_grad]
     assert sorted(grouped) == sorted(learning)

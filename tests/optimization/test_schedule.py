@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from sceneparse import build
+from sceneparse import factory
 from sceneparse.config.reading import parse_config
 from sceneparse.optimization.schedule import Constant, Cosine, OneCycle, Plateau, Poly, WarmUp
 
@@ -78,7 +78,7 @@ def test_poly_and_cosine_do_as_torch_does() -> None:
 def test_rates_rise_linearly_and_the_rest_of_the_run_is_left_to_the_schedule(kind: str) -> None:
     text = f"schedule: {{kind: {kind}, warmup: %s}}"
     plain, risen = (
-        build.schedule(parse_config(text % warmup, "test").schedule, total)
+        factory.schedule(parse_config(text % warmup, "test").schedule, total)
         for warmup, total in ((0, 72), (0.1, 80))
     )
     assert [risen.factor(step) for step in range(8)] == pytest.approx([n / 9 for n in range(1, 9)])
@@ -99,5 +99,5 @@ def test_a_plateau_remembers_through_a_warm_up() -> None:
 @pytest.mark.parametrize("kind", ["poly", "cosine"])
 def test_rates_are_positive_however_short_a_run(kind: str, steps: int) -> None:
     config = parse_config(f"schedule: {{kind: {kind}, warmup: 0.5}}", "test").schedule
-    schedule = build.schedule(config, steps)
+    schedule = factory.schedule(config, steps)
     assert all(0 < schedule.factor(step) <= 1 for step in range(steps))

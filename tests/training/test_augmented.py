@@ -10,15 +10,15 @@ from PIL import Image
 from rich.console import Console
 from tests.conftest import COLORS, rectangles, write_rectangles
 
-from sceneparse import build
+from sceneparse import factory
 from sceneparse.augmentation.transform import Transform
 from sceneparse.config import RunConfig
 from sceneparse.config.reading import parse_config, read_config
 from sceneparse.data.loader import Batch, Loader
 from sceneparse.errors import InputError
-from sceneparse.runs.assembly import assemble
-from sceneparse.runs.cache import CacheOrder, cache_data
-from sceneparse.runs.train import train
+from sceneparse.tasks.assembly import assemble
+from sceneparse.tasks.cache import CacheOrder, cache_data
+from sceneparse.tasks.train import train
 from sceneparse.training.auto import resolve
 
 EVERYTHING = (
@@ -33,12 +33,12 @@ QUIET = Console(file=StringIO())
 
 def loader_of(config: RunConfig, rank: int = 0, processes: int = 1, threads: int = 2) -> Loader:
     """Make the loader of a run, a batch of 12 shared by so many processes."""
-    training = build.dataset(config.data, "training", to_learn=True)
-    census = build.census(config, training)
-    factors = build.sampling(config.sampling, census)
-    mixing = build.mixing(config.transform, training, factors, census)
+    training = factory.dataset(config.data, "training", to_learn=True)
+    census = factory.census(config, training)
+    factors = factory.sampling(config.sampling, census)
+    mixing = factory.mixing(config.transform, training, factors, census)
     device = torch.device("cpu")
-    transform = build.transform(config.transform, 3, device, training.labels, mixing)
+    transform = factory.transform(config.transform, 3, device, training.labels, mixing)
     return Loader(training, transform, 3, 12 // processes, threads, rank, processes, factors)
 
 
@@ -140,10 +140,10 @@ def test_a_run_makes_the_loader_that_its_config_says(uneven_root: Path, whole: l
         "test",
         EVERYTHING,
     )
-    training = build.dataset(config.data, "training")
-    segmenter = build.segmenter(config.model, training.labels.num_classes)
+    training = factory.dataset(config.data, "training")
+    segmenter = factory.segmenter(config.model, training.labels.num_classes)
     plan = resolve(config, segmenter, training)
-    census = build.census(config, training)
+    census = factory.census(config, training)
     job = assemble(
         config, plan, segmenter, training, lambda _: pytest.fail("none"), census=census
     ).job

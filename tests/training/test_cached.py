@@ -12,11 +12,11 @@ from tests.conftest import write_rectangles
 
 from sceneparse.checkpoint import read_weights
 from sceneparse.config.reading import read_config
-from sceneparse.data.packed_format import default_folder
+from sceneparse.data.cache.format import default_folder
 from sceneparse.errors import InputError
-from sceneparse.runs.cache import CacheOrder, cache_data
-from sceneparse.runs.evaluate import EvaluationTarget, evaluate_model
-from sceneparse.runs.train import TrainedRun, train
+from sceneparse.tasks.cache import CacheOrder, cache_data
+from sceneparse.tasks.evaluate import EvaluationTarget, evaluate_model
+from sceneparse.tasks.train import TrainedRun, train
 
 SHORT = ("training.epochs=1", "report.every=9", "report.pictures=1")
 

@@ -7,10 +7,10 @@ import pytest
 import torch
 from tests.training.test_loop import Watcher
 
-from sceneparse import build
+from sceneparse import factory
 from sceneparse.config.reading import parse_config
-from sceneparse.runs.assembly import Assembly, assemble
-from sceneparse.runs.evaluate import score
+from sceneparse.tasks.assembly import Assembly, assemble
+from sceneparse.tasks.evaluate import score
 from sceneparse.training.auto import resolve
 from sceneparse.training.loop import fit
 
@@ -50,9 +50,11 @@ STOPS = (3, 8, 11)
 def made(root: Path, settings: Mapping[str, object]) -> Assembly:
     text = RUN.format(root=root, **settings)
     config = parse_config(text, "test")
-    training, validation = (build.dataset(config.data, name) for name in ("training", "validation"))
+    training, validation = (
+        factory.dataset(config.data, name) for name in ("training", "validation")
+    )
     torch.manual_seed(config.seed)
-    segmenter = build.segmenter(config.model, training.labels.num_classes)
+    segmenter = factory.segmenter(config.model, training.labels.num_classes)
     plan = resolve(config, segmenter, training)
     return assemble(config, plan, segmenter, training, lambda kept: score(kept, validation, 1))
 

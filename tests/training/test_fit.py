@@ -15,9 +15,9 @@ from sceneparse.checkpoint import RunFolder, read_checkpoint, read_weights
 from sceneparse.config import RunConfig
 from sceneparse.config.reading import read_config
 from sceneparse.errors import InputError
-from sceneparse.loading import load
-from sceneparse.runs.evaluate import EvaluationTarget, evaluate_model
-from sceneparse.runs.train import TrainedRun, train
+from sceneparse.factory.loading import load
+from sceneparse.tasks.evaluate import EvaluationTarget, evaluate_model
+from sceneparse.tasks.train import TrainedRun, train
 
 QUIET = Console(file=StringIO())
 SPARSE = ("training.validate_every=50", "report.every=50")

@@ -12,12 +12,12 @@ from lightning_fabric import Fabric
 from lightning_fabric.plugins import MixedPrecision
 from torch import Tensor
 
-from sceneparse import build
+from sceneparse import factory
 from sceneparse.augmentation.transform import Transform
 from sceneparse.config import RunConfig
 from sceneparse.config.reading import parse_config
 from sceneparse.data.loader import Loader
-from sceneparse.runs.evaluate import score
+from sceneparse.tasks.evaluate import score
 from sceneparse.training.loop import EpochRecord, Job, fit, train_step
 from sceneparse.training.state import EpochSums, TrainState
 
@@ -65,30 +65,30 @@ schedule: {{kind: {schedule}}}
 inference: {{size: 32}}
 """
     config: RunConfig = parse_config(text, "test")
-    training = build.dataset(config.data, "training")
-    validation = build.dataset(config.data, "validation")
+    training = factory.dataset(config.data, "training")
+    validation = factory.dataset(config.data, "validation")
     labels = training.labels
     torch.manual_seed(0)
-    segmenter = build.segmenter(config.model, labels.num_classes)
-    transform = build.transform(config.transform, 0, torch.device("cpu"), labels)
+    segmenter = factory.segmenter(config.model, labels.num_classes)
+    transform = factory.transform(config.transform, 0, torch.device("cpu"), labels)
     loader = Loader(training, transform, 0, 4, 2)
     plugin = PLUGINS[precision]()
     fabric = Fabric(accelerator="cpu", devices=1, plugins=[plugin] if plugin else None)
     state = TrainState(
         segmenter=segmenter,
-        optimizer=build.optimizer(config.optimizer, segmenter),
-        schedule=build.schedule(config.schedule, 3 * loader.steps_per_epoch),
+        optimizer=factory.optimizer(config.optimizer, segmenter),
+        schedule=factory.schedule(config.schedule, 3 * loader.steps_per_epoch),
         precision=plugin,
         sums=EpochSums.zeros(labels.num_classes, fabric.device),
         data_key="rectangles",
     )
-    predictor = build.predictor(segmenter, labels, config.inference, "fp32", fabric.device)
+    predictor = factory.predictor(segmenter, labels, config.inference, "fp32", fabric.device)
     model, optimizer = fabric.setup(segmenter, state.optimizer)
     return state, Job(
         fabric=fabric,
         model=model,
         optimizer=optimizer,
-        loss=build.loss(config.loss, labels),
+        loss=factory.loss(config.loss, labels),
         loader=loader,
         ignore_index=labels.ignore_index,
         validate=lambda: score(predictor, validation, 1),

@@ -14,19 +14,19 @@ from rich.console import Console
 from tests.pair import CASES, LIMITS, NETWORKS, Case, assert_close, rows, steps_of
 from tests.training.test_fit import QUIET
 
-from sceneparse import build
+from sceneparse import factory
 from sceneparse.config.reading import parse_config, read_config
 from sceneparse.errors import InputError
 from sceneparse.models.normalization import SyncBatchNorm2d, normalization, synchronise_
-from sceneparse.processes import Place, find_place
-from sceneparse.runs.evaluate import EvaluationTarget, evaluate_model
-from sceneparse.runs.train import train
+from sceneparse.system.ranks import Place, find_place
+from sceneparse.tasks.evaluate import EvaluationTarget, evaluate_model
+from sceneparse.tasks.train import train
 from sceneparse.training.auto import resolve
 from sceneparse.training.group import device_of
 
 COUNTS = """
 import torch
-from sceneparse.processes import find_place
+from sceneparse.system.ranks import find_place
 from sceneparse.training.group import joined, summed
 place = find_place()
 with joined(place):
@@ -106,7 +106,7 @@ def test_synchronised_layers_keep_names_values_and_the_shared_ones_shared() -> N
 
 def test_pytorch_synchronises_on_cuda_under_the_same_names() -> None:
     config = parse_config(f"model: {NETWORKS['encoder']}", "test")
-    segmenter = build.segmenter(config.model, 4)
+    segmenter = factory.segmenter(config.model, 4)
     before = {name: tensor.data_ptr() for name, tensor in segmenter.state_dict().items()}
     synchronise_(segmenter, torch.device("cuda"))
     assert any(isinstance(layer, torch.nn.SyncBatchNorm) for layer in segmenter.modules())
@@ -177,8 +177,8 @@ def test_a_batch_is_shared_evenly_or_refused(rectangles_root: Path) -> None:
     text = f"data: {{kind: folder, root: {rectangles_root}}}\nmodel: {{width: 4}}\n"
     given = "device: cpu, precision: fp32, memory_format: contiguous"  # nothing to be measured
     config = parse_config(f"{text}training: {{{given}}}", "test")
-    data = build.dataset(config.data, "training")
-    segmenter = build.segmenter(config.model, data.labels.num_classes)
+    data = factory.dataset(config.data, "training")
+    segmenter = factory.segmenter(config.model, data.labels.num_classes)
     sizes = {
         processes: resolve(config, segmenter, data, Place(0, processes, 0, processes)).batch_size
         for processes in (1, 2, 3, 8, 24)

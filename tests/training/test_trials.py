@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from sceneparse import build
+from sceneparse import factory
 from sceneparse.config.reading import parse_config
-from sceneparse.device import allow_tf32, native_precision
 from sceneparse.labels import ade20k_labels
-from sceneparse.sums import exact_products
+from sceneparse.ops.precision import exact_products
+from sceneparse.system.device import allow_tf32, native_precision
 from sceneparse.training.auto import resolve
 from sceneparse.training.trials import Way, fastest, measured, possible_ways
 
@@ -38,11 +38,11 @@ def test_measuring_leaves_the_network_and_the_random_numbers_alone() -> None:
     labels = ade20k_labels()
     config = parse_config("model: {width: 4}", "test")
     torch.manual_seed(0)
-    segmenter = build.segmenter(config.model, 150).train()
+    segmenter = factory.segmenter(config.model, 150).train()
     before = {name: value.clone() for name, value in segmenter.state_dict().items()}
     random = torch.get_rng_state()
     ways = possible_ways("auto", "auto", CPU)
-    times = measured(ways, segmenter, build.loss(config.loss, labels), (32, 32), CPU)
+    times = measured(ways, segmenter, factory.loss(config.loss, labels), (32, 32), CPU)
     assert list(times) == ways
     assert all(time > 0 for time in times.values())
     torch.testing.assert_close(torch.get_rng_state(), random)
@@ -58,8 +58,8 @@ model: {{width: 4}}
 transform: {{size: 32}}
 """
     config = parse_config(text, "test")
-    dataset = build.dataset(config.data, "training")
-    segmenter = build.segmenter(config.model, dataset.labels.num_classes)
+    dataset = factory.dataset(config.data, "training")
+    segmenter = factory.segmenter(config.model, dataset.labels.num_classes)
     plan = resolve(config, segmenter, dataset)
     assert "ms per picture" in plan.reasons()
     stored = plan.stored_in(config)
@@ -79,8 +79,8 @@ def test_the_layout_changes_no_result(memory_format: str) -> None:
     for layout in ("channels_last", memory_format):
         config = parse_config("model: {width: 4}", "test")
         torch.manual_seed(0)
-        segmenter = build.segmenter(config.model, 5).eval()
-        laid_out = build.on_device(
+        segmenter = factory.segmenter(config.model, 5).eval()
+        laid_out = factory.on_device(
             segmenter, CPU, "contiguous" if layout == "contiguous" else "channels_last"
         )
         results.append(laid_out(image))

@@ -21,7 +21,7 @@ from sceneparse.cli import (
     weights,
 )
 from sceneparse.errors import InputError, ToldElsewhere
-from sceneparse.processes import find_place
+from sceneparse.system.ranks import find_place
 
 app = typer.Typer(
     name="sceneparse",

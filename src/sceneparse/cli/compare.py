@@ -19,7 +19,7 @@ def compare(
 
     The 95 % intervals come from 1000 draws of the pictures, the same for both.
     """
-    from sceneparse.comparison import compare_files
+    from sceneparse.metrics.comparison import compare_files
 
     comparison = compare_files(first, second)
     console.print(differences_table(comparison))

@@ -23,7 +23,7 @@ def synth(
     seed: Annotated[int, typer.Option(min=0, help="Which scenes.")] = 0,
 ) -> None:
     """Draw scenes in classes of ADE20K, with exact masks, and store them as a data set."""
-    from sceneparse.runs.synth import write_scenes
+    from sceneparse.tasks.synth import write_scenes
 
     held_out = validation or max(1, images // 5)
     write_scenes(out, {"training": images, "validation": held_out}, (height, width), seed, console)
@@ -38,7 +38,7 @@ def inspect(
     ],
 ) -> None:
     """Read every picture and mask, say what is wrong with them, and count classes and sizes."""
-    from sceneparse.runs.inspect import inspect_data
+    from sceneparse.tasks.inspect import inspect_data
 
     report = inspect_data(data, console)
     console.print(report.table())
@@ -75,8 +75,8 @@ def cache(
 
     A build that was stopped goes on where it was; later, only what changed is decoded again.
     """
-    from sceneparse.runs.cache import CacheOrder, cache_data, how_to_use
-    from sceneparse.runs.data_files import data_at
+    from sceneparse.tasks.cache import CacheOrder, cache_data, how_to_use
+    from sceneparse.tasks.data_files import data_at
 
     root, layout = data_at(data)
     order = CacheOrder(root, to, tuple(split or ()), short_side, check, layout)

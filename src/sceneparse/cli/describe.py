@@ -20,7 +20,7 @@ def model(
 ) -> None:
     """Show the network that a config builds: layers, parameters, multiply-adds, a diagram."""
     from sceneparse.config.reading import read_config
-    from sceneparse.runs.describe import describe
+    from sceneparse.tasks.describe import describe
 
     settings = read_config(config, overrides or [])
     description = describe(settings)

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
-from sceneparse.processes import find_place
+from sceneparse.system.ranks import find_place
 
 if TYPE_CHECKING:
-    from sceneparse.bootstrap import Interval
-    from sceneparse.comparison import Comparison, Mover
-    from sceneparse.runs.tune import Tuning
-    from sceneparse.scoring import ScoreReport
+    from sceneparse.metrics.bootstrap import Interval
+    from sceneparse.metrics.comparison import Comparison, Mover
+    from sceneparse.tasks.score import ScoreReport
+    from sceneparse.tasks.tune import Tuning
 
 # Markup is off: names and paths may hold brackets. Of the processes of a run the first one speaks.
 console = Console(highlight=False, markup=False, quiet=find_place().rank > 0)

@@ -4,7 +4,7 @@ from typing import Any
 
 import typer
 
-from sceneparse.paths import expanded
+from sceneparse.system.paths import expanded
 
 
 def path_argument(help: str, **settings: Any) -> Any:

@@ -31,8 +31,8 @@ def plan(
 
     Looks at the data, and measures this machine for about a minute.
     """
-    from sceneparse.runs.plan import PlanOrder
-    from sceneparse.runs.plan import plan as make_plan
+    from sceneparse.tasks.plan import PlanOrder
+    from sceneparse.tasks.plan import plan as make_plan
 
     target = out or Path(f"{data.resolve().name}.yaml")
     planned = make_plan(PlanOrder(data, hours, memory, weights, target), console)

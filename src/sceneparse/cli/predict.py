@@ -27,9 +27,9 @@ def predict(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")] = "auto",
 ) -> None:
     """Parse pictures: index map, coloured map, overlay with legend, and classes as JSON."""
-    from sceneparse.loading import load
-    from sceneparse.runs.memory import PREDICTION, advice_on_memory
-    from sceneparse.runs.predict import find_images, predict_files, results_of
+    from sceneparse.factory.loading import load
+    from sceneparse.tasks.memory import PREDICTION, advice_on_memory
+    from sceneparse.tasks.predict import find_images, predict_files, results_of
 
     files = find_images(images)
     results = results_of(files, out, overwrite=overwrite)

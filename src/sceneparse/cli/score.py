@@ -9,7 +9,7 @@ from sceneparse.cli.output import classes_table, console, scores_table
 from sceneparse.cli.paths import path_argument, path_option
 
 if TYPE_CHECKING:
-    from sceneparse.scoring import ScoreReport
+    from sceneparse.tasks.score import ScoreReport
 
 
 def evaluate(
@@ -30,7 +30,7 @@ def evaluate(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")] = "auto",
 ) -> None:
     """Score a model at the size of each annotation, from one confusion matrix over all pictures."""
-    from sceneparse.runs.evaluate import EvaluationTarget, evaluate_model
+    from sceneparse.tasks.evaluate import EvaluationTarget, evaluate_model
 
     target = EvaluationTarget(model, data, split, tuple(overrides or ()))
     report = evaluate_model(target, device, console)
@@ -46,8 +46,8 @@ def score(
     json: Annotated[Path | None, path_option("Write the scores here too.")] = None,
 ) -> None:
     """Score predictions in files, given in the annotations' own ids."""
-    from sceneparse.label_files import read_labels
-    from sceneparse.scoring import score_folders
+    from sceneparse.labels.files import read_labels
+    from sceneparse.tasks.score import score_folders
 
     report = score_folders(predictions, annotations, read_labels(labels))
     for warning in report.warnings:

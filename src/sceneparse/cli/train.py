@@ -10,7 +10,7 @@ import typer
 
 from sceneparse.cli.output import console, scores_table
 from sceneparse.cli.paths import path_argument, path_option
-from sceneparse.processes import find_place
+from sceneparse.system.ranks import find_place
 
 
 def train(
@@ -43,12 +43,12 @@ def train(
             # A mistake in the config is then told by one of them.
             stack.enter_context(joined(place))
         settings = read_config(config, overrides or [])
-        from sceneparse.runs.launching import processes_to_start, run_processes
+        from sceneparse.tasks.launching import processes_to_start, run_processes
 
         count = processes_to_start(settings.training)
         if count > 1:
             raise typer.Exit(run_processes(count, sys.argv[1:]))
-        from sceneparse.runs.train import train as train_run
+        from sceneparse.tasks.train import train as train_run
 
         folder = out or default_folder(config)
         run = train_run(settings, folder, console, resume=resume)
@@ -81,7 +81,7 @@ def demo(
     out: Annotated[Path, path_option("Where everything goes.")] = Path("demo"),
 ) -> None:
     """Generate scenes, train a U-Net on them, evaluate, predict and draw: about five minutes."""
-    from sceneparse.runs.demo import demo as run_demo
+    from sceneparse.tasks.demo import demo as run_demo
 
     report = run_demo(data, out, console)
     console.print(scores_table(report))

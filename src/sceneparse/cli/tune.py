@@ -28,8 +28,8 @@ def tune(
 
     Settings are chosen on one half of the pictures and reported on the other.
     """
-    from sceneparse.runs.evaluate import EvaluationTarget
-    from sceneparse.runs.tune import tune as tune_model
+    from sceneparse.tasks.evaluate import EvaluationTarget
+    from sceneparse.tasks.tune import tune as tune_model
 
     target = EvaluationTarget(model, data, split, tuple(overrides or ()))
     tuning = tune_model(target, pictures, device, console)

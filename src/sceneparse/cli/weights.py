@@ -27,7 +27,7 @@ def weights(
     ] = None,
 ) -> None:
     """Write what predictions need of a model, with its config and classes, to one file."""
-    from sceneparse.runs.weights import write_alone
+    from sceneparse.tasks.weights import write_alone
 
     most_bytes = None if most_mb is None else int(most_mb * 1e6)
     written = write_alone(

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from sceneparse.config.run import RunConfig
 from sceneparse.errors import InputError
-from sceneparse.yaml_text import parse_yaml
+from sceneparse.system.yaml_text import parse_yaml
 
 
 def read_config(path: Path, overrides: Sequence[str] = ()) -> RunConfig:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
-from sceneparse.paths import expanded
+from sceneparse.system.paths import expanded
 
 # Every path of a config, relative to where the command runs.
 UserPath = Annotated[Path, AfterValidator(expanded)]

@@ -11,14 +11,14 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from sceneparse.data.decode import (
+from sceneparse.data.io.decode import (
     IMAGE_SUFFIXES,
     MASK_SUFFIXES,
     REDUCTIONS,
     image_size,
     read_image,
 )
-from sceneparse.data.mask_codes import PLAIN, MaskCode
+from sceneparse.data.io.mask_codes import PLAIN, MaskCode
 from sceneparse.errors import InputError
 from sceneparse.labels import Labels, Mask
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sceneparse.labels import Mask
-from sceneparse.metrics import Matrix
+from sceneparse.metrics.scores import Matrix
 
 
 class LabelMap(NamedTuple):

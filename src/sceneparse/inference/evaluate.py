@@ -8,10 +8,10 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from sceneparse.bootstrap import PictureCounts, picture_counts
 from sceneparse.inference.predictor import Predictor
 from sceneparse.labels import Mask
-from sceneparse.metrics import Matrix, Scores
+from sceneparse.metrics.bootstrap import PictureCounts, picture_counts
+from sceneparse.metrics.scores import Matrix, Scores
 
 Item = TypeVar("Item")
 

@@ -15,7 +15,7 @@ from sceneparse.inference.backend import Backend, Counts, LabelMap
 from sceneparse.inference.grid import log, resampled, softmax
 from sceneparse.inference.resize import CoveredLogits
 from sceneparse.labels import Labels, Mask
-from sceneparse.metrics import confusion_matrix
+from sceneparse.metrics.scores import confusion_matrix
 
 # A class is refined if it reaches this probability in some cell; the others have no edge to move.
 LEAST_PROBABILITY = 0.05

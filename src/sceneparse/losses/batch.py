@@ -9,7 +9,7 @@ from torch import Tensor
 
 from sceneparse.losses.pixels import Place, softened
 from sceneparse.losses.survey import Survey
-from sceneparse.upsample import BITS_PER_NAT, Tile, tile_bytes, tiles
+from sceneparse.ops.upsampling import BITS_PER_NAT, Tile, tile_bytes, tiles
 
 
 class Band(NamedTuple):

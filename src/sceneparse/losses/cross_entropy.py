@@ -9,8 +9,8 @@ from torch import Tensor
 from sceneparse.losses.batch import Batch
 from sceneparse.losses.loss import SegmentationLoss
 from sceneparse.losses.pixels import PixelLoss, Pixels, Pull
-from sceneparse.sums import sum_dtype
-from sceneparse.upsample import BITS_PER_NAT
+from sceneparse.ops.precision import sum_dtype
+from sceneparse.ops.upsampling import BITS_PER_NAT
 
 
 class CrossEntropy(SegmentationLoss):

@@ -9,7 +9,7 @@ from sceneparse.losses.batch import Batch
 from sceneparse.losses.loss import SegmentationLoss
 from sceneparse.losses.pixels import PixelLoss, Pixels, Pull
 from sceneparse.losses.survey import of_truth
-from sceneparse.sums import sum_dtype
+from sceneparse.ops.precision import sum_dtype
 
 
 def focal(log_confidence: Tensor, gamma: float) -> Tensor:

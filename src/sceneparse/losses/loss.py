@@ -13,12 +13,12 @@ from functools import reduce
 import torch
 from torch import Tensor, nn
 
-from sceneparse.confusion import confusion_matrix
 from sceneparse.losses.batch import Batch
 from sceneparse.losses.pixels import PixelLoss
 from sceneparse.losses.strips import Problem, loss_in_strips
 from sceneparse.losses.sums import LossSum
-from sceneparse.upsample import upsample
+from sceneparse.ops.confusion import confusion_matrix
+from sceneparse.ops.upsampling import upsample
 
 
 class SegmentationLoss(nn.Module, ABC):

@@ -9,7 +9,7 @@ from sceneparse.losses.batch import Batch
 from sceneparse.losses.loss import SegmentationLoss
 from sceneparse.losses.pixels import PixelLoss, Pixels, Pull
 from sceneparse.losses.planes import add_plane_gradient, probability_plane
-from sceneparse.sums import sum_dtype
+from sceneparse.ops.precision import sum_dtype
 
 
 def jaccard_steps(is_true: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from sceneparse.upsample import BITS_PER_NAT
+from sceneparse.ops.upsampling import BITS_PER_NAT
 
 # Of a batch: a picture, rows, columns.
 Place = tuple[int, slice, slice]

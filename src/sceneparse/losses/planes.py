@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from sceneparse.losses.batch import Batch
-from sceneparse.upsample import BITS_PER_NAT, interpolation_matrix, upsample
+from sceneparse.ops.upsampling import BITS_PER_NAT, interpolation_matrix, upsample
 
 
 def probability_plane(batch: Batch, label: int) -> Tensor:

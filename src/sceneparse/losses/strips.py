@@ -16,12 +16,12 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from sceneparse.confusion import confusion_matrix
 from sceneparse.losses.batch import Band, Batch
 from sceneparse.losses.pixels import PixelLoss, gradient_of, softened
 from sceneparse.losses.sums import LossSum
-from sceneparse.sums import exact_products, sum_dtype
-from sceneparse.upsample import likeliest
+from sceneparse.ops.confusion import confusion_matrix
+from sceneparse.ops.precision import exact_products, sum_dtype
+from sceneparse.ops.upsampling import likeliest
 
 
 class TiledLoss(Protocol):

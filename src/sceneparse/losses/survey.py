@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from sceneparse.losses.pixels import Pixels
-from sceneparse.sums import sum_dtype
+from sceneparse.ops.precision import sum_dtype
 
 
 class Sums(NamedTuple):

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 
 import torch
 
-from sceneparse import build
+from sceneparse import factory
 from sceneparse.config import RunConfig
 from sceneparse.data.dataset import Dataset
-from sceneparse.device import best_device, memory_bytes
 from sceneparse.errors import InputError
 from sceneparse.labels import Labels
 from sceneparse.models.segmenter import Segmenter
-from sceneparse.processes import Place
+from sceneparse.system.device import best_device, memory_bytes
+from sceneparse.system.ranks import Place
 from sceneparse.training.compilation import missing_to_compile
 from sceneparse.training.trials import MemoryFormat, Way, fastest, measured, possible_ways
 
@@ -42,7 +42,7 @@ class Plan:
     """
 
     device: torch.device
-    precision: build.Precision
+    precision: factory.Precision
     memory_format: MemoryFormat
     compiled: bool
     batch_size: int
@@ -105,7 +105,7 @@ def resolve(
     ways = possible_ways(asked.precision, asked.memory_format, device)
     times: dict[Way, float] = {}
     if len(ways) > 1:
-        loss = build.loss(config.loss, training.labels)
+        loss = factory.loss(config.loss, training.labels)
         sides = config.transform.size, config.transform.mask_size
         times = measured(ways, segmenter, loss, sides, device)
     precision, memory_format = fastest(times) if times else ways[0]
@@ -149,7 +149,7 @@ def _is_compiling_wanted(config: RunConfig, device: torch.device, steps_per_epoc
     asked = config.training
     if asked.compile != "auto":
         return asked.compile == "on"
-    growth = build.growth(config.transform, asked.epochs)
+    growth = factory.growth(config.transform, asked.epochs)
     times_compiled = len(growth.sizes) if growth else 1
     steps = asked.epochs * max(1, steps_per_epoch)
     return device.type == "cuda" and steps >= times_compiled * _STEPS_WORTH_COMPILING
@@ -198,7 +198,7 @@ def _either(numbers: list[int]) -> str:
 
 
 def step_bytes(
-    config: RunConfig, segmenter: Segmenter, labels: Labels, precision: build.Precision
+    config: RunConfig, segmenter: Segmenter, labels: Labels, precision: factory.Precision
 ) -> int:
     """Measure what one picture of a training step keeps in memory, in bytes.
 
@@ -217,11 +217,11 @@ def step_bytes(
     size = config.transform.size
     image = torch.zeros(2, 3, size, size, dtype=torch.uint8)
     mask = torch.zeros(2, *2 * [config.transform.mask_size], dtype=torch.uint8)
-    loss = build.loss(config.loss, labels)
+    loss = factory.loss(config.loss, labels)
     state = {name: value.clone() for name, value in segmenter.state_dict().items()}
     with (
         torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor),
-        build.autocast(precision if precision != "fp16" else "bf16", torch.device("cpu")),
+        factory.autocast(precision if precision != "fp16" else "bf16", torch.device("cpu")),
     ):
         kept = segmenter(image, mask, loss)
     # The pass has moved the running statistics of the normalisation layers.

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.fx import GraphModule
 
-from sceneparse.processes import find_place
+from sceneparse.system.ranks import find_place
 
 
 def missing_to_compile(device: torch.device) -> str:

@@ -13,7 +13,7 @@ import psutil
 import torch
 
 from sceneparse import __version__
-from sceneparse.processor import processor
+from sceneparse.system.processor import processor
 
 PACKAGE = Path(__file__).resolve().parents[1]
 PACKAGES = ("torch", "torchvision", "timm", "lightning-fabric", "numpy", "pillow", "safetensors")

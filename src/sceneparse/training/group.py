@@ -20,7 +20,7 @@ from torch.distributed import PrefixStore, Store  # pyright: ignore[reportPrivat
 from torch.distributed.rendezvous import rendezvous
 
 from sceneparse.errors import InputError, ToldElsewhere
-from sceneparse.processes import Place, find_place
+from sceneparse.system.ranks import Place, find_place
 
 Value = TypeVar("Value")
 

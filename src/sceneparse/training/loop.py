@@ -16,7 +16,7 @@ from sceneparse.data.loader import Batch, Loader
 from sceneparse.errors import InputError
 from sceneparse.inference.evaluate import Evaluation
 from sceneparse.losses.sums import LossSum
-from sceneparse.metrics import Scores
+from sceneparse.metrics.scores import Scores
 from sceneparse.models.segmenter import Loss
 from sceneparse.training.group import anyone, share_buffers, summed
 from sceneparse.training.parts import in_parts

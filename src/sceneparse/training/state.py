@@ -9,9 +9,9 @@ from torch import Tensor
 
 from sceneparse.errors import InputError
 from sceneparse.models.segmenter import Segmenter
+from sceneparse.ops.precision import sum_dtype
 from sceneparse.optimization.average import WeightAverage
 from sceneparse.optimization.schedule import Schedule
-from sceneparse.sums import sum_dtype
 
 
 @dataclass

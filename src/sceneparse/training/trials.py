@@ -8,9 +8,9 @@ from typing import Literal, NamedTuple
 import torch
 from torch import nn
 
-from sceneparse import build
-from sceneparse.device import native_precision, release_memory, wait_for
+from sceneparse import factory
 from sceneparse.models.segmenter import Segmenter
+from sceneparse.system.device import native_precision, release_memory, wait_for
 
 MemoryFormat = Literal["channels_last", "contiguous"]
 
@@ -33,7 +33,7 @@ class Way(NamedTuple):
         memory_format: In which memory layout: pixels of all channels together, or planes.
     """
 
-    precision: build.Precision
+    precision: factory.Precision
     memory_format: MemoryFormat
 
     def __str__(self) -> str:
@@ -42,13 +42,13 @@ class Way(NamedTuple):
 
 
 def possible_ways(
-    precision: build.Precision | Literal["auto"],
+    precision: factory.Precision | Literal["auto"],
     memory_format: MemoryFormat | Literal["auto"],
     device: torch.device,
 ) -> list[Way]:
     """List what a config leaves open, the usual way first."""
     native = native_precision(device)
-    precisions: list[build.Precision] = [precision] if precision != "auto" else [native]
+    precisions: list[factory.Precision] = [precision] if precision != "auto" else [native]
     if precision == "auto" and native != "fp32":
         precisions.append("fp32")
     layouts: list[MemoryFormat] = ["channels_last", "contiguous"]
@@ -102,14 +102,14 @@ def _seconds(
     hopeless: float,
 ) -> float:
     """Measure one way; its first step alone where that is hopeless."""
-    trial = build.on_device(copy.deepcopy(segmenter), device, way.memory_format)
+    trial = factory.on_device(copy.deepcopy(segmenter), device, way.memory_format)
     size, mask_size = sides
     image = torch.randint(0, 256, (_PICTURES, 3, size, size), dtype=torch.uint8, device=device)
     mask = torch.zeros(_PICTURES, mask_size, mask_size, dtype=torch.uint8, device=device)
 
     def step() -> float:
         start = time.perf_counter()
-        with build.autocast(way.precision, device):
+        with factory.autocast(way.precision, device):
             total = trial(image, mask, loss).total
         total.backward()
         trial.zero_grad()

@@ -9,11 +9,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from sceneparse.confusion import confusion_matrix
 from sceneparse.inference.backend import Counts, LabelMap
 from sceneparse.labels import Labels, Mask
-from sceneparse.sums import exact_products, sum_dtype
-from sceneparse.upsample import BITS_PER_NAT, Tile, likeliest, tile_bytes, tiles
+from sceneparse.ops.confusion import confusion_matrix
+from sceneparse.ops.precision import exact_products, sum_dtype
+from sceneparse.ops.upsampling import BITS_PER_NAT, Tile, likeliest, tile_bytes, tiles
 
 # Makes the context in which a network runs, for mixed precision.
 Autocast = Callable[[], AbstractContextManager[Any]]

@@ -1,0 +1,1 @@
+"""Decoded pixels of a data set in one file that is mapped into memory."""

@@ -1,0 +1,99 @@
+"""Your own pictures: a folder with `images`, `masks` and `labels.yaml`. No code.
+
+```
+ROOT/labels.yaml            classes: [background, cat, dog]     # the id of each is its place
+                            ignored_ids: [255]
+ROOT/images/*.jpg           or images/training and images/validation
+ROOT/masks/*.png            the same names; one class id per pixel (grey or palette PNG)
+```
+
+`classes` may also be a mapping from id to name, or a list of `{id, name, color}`. Without folders
+`training` and `validation`, about a fixed share of the pictures is held out for validation: whether
+one is depends on its name alone, so that adding pictures does not move the others.
+"""
+
+import hashlib
+import os
+from pathlib import Path
+
+from sceneparse.data.dataset import PairedFiles, pair_files
+from sceneparse.errors import InputError
+from sceneparse.labels import Labels
+from sceneparse.labels.files import labels_from_text
+
+
+def folder(root: Path, split: str, validation_share: float = 0.2) -> PairedFiles:
+    """Open one split of a folder.
+
+    Args:
+        root: The folder.
+        split: `training` or `validation`, or any other that the folder has below `images`.
+        validation_share: Share of pictures held out where the folder has no splits, in 0..1; at
+            least one picture is held out, and one is not.
+
+    Raises:
+        InputError: If the layout is another, or pictures and masks do not pair.
+    """
+    labels = folder_labels(root)
+    images, masks = root / "images", root / "masks"
+    if (images / split).is_dir() or (masks / split).is_dir():
+        return pair_files(images / split, masks / split, labels, split)
+    return _held_out(whole_folder(root), root, split, validation_share)
+
+
+def whole_folder(root: Path) -> PairedFiles:
+    """Open all pictures of a folder without splits.
+
+    Raises:
+        InputError: If the layout is another, or pictures and masks do not pair.
+    """
+    return pair_files(root / "images", root / "masks", folder_labels(root))
+
+
+def is_folder(root: Path) -> bool:
+    """Return whether a data set is meant to be a folder of one's own, and not ADE20K's layout."""
+    if (root / "labels.yaml").is_file():
+        return True
+    return (root / "images").is_dir() and not (root / "annotations").is_dir()
+
+
+def folder_labels(root: Path) -> Labels:
+    """Read the class names of a folder.
+
+    Raises:
+        InputError: If there is no `labels.yaml`, or it does not name the classes.
+    """
+    path = root / "labels.yaml"
+    if not root.is_dir():
+        raise InputError(f"{root}: no such folder; set data.root")
+    if not path.is_file():
+        raise InputError(
+            f"{path}: no such file; write the class names there, such as "
+            "`classes: [background, cat, dog]`"
+        )
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not YAML in UTF-8 ({error})") from None
+    return labels_from_text(text, str(path))
+
+
+def _held_out(pairs: PairedFiles, root: Path, split: str, validation_share: float) -> PairedFiles:
+    if split not in ("training", "validation"):
+        raise InputError(f"{root / 'images' / split}: no such folder")
+    places = [_place(image.stem) for image in pairs.images]
+    order = sorted(range(len(pairs)), key=places.__getitem__)
+    count = sum(place < validation_share for place in places)
+    count = max(1, min(count, len(pairs) - 1))
+    chosen = sorted(order[:count] if split == "validation" else order[count:])
+    if not chosen:
+        raise InputError(
+            f"{root / 'images'}: one picture is too few to hold one out for validation; "
+            "add pictures"
+        )
+    return pairs.chosen(chosen)
+
+
+def _place(name: str) -> float:
+    """Return a number in 0..1 that depends on a name alone and is spread evenly."""
+    return int.from_bytes(hashlib.sha256(os.fsencode(name)).digest()[:6], "big") / 2**48

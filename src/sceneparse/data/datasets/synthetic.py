@@ -1,0 +1,98 @@
+"""Generated scenes as a data set: drawn when asked for, with exact masks, without any files."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from sceneparse.data.dataset import Sample
+from sceneparse.errors import InputError
+from sceneparse.labels import Labels, ade20k_labels
+from sceneparse.scenes import draw_scene
+
+# Far apart, so that no split of one seed shares a scene with another.
+_FIRST_INDEX = {"training": 0, "validation": 1_000_000_000}
+
+
+@dataclass(frozen=True)
+class SyntheticScenes:
+    """Scenes in classes of ADE20K.
+
+    Attributes:
+        images: Number of scenes.
+        height: Their height in pixels.
+        width: Their width in pixels.
+        seed: Which scenes: each is a function of seed and index.
+        first_index: Index of the first one.
+    """
+
+    images: int
+    height: int
+    width: int
+    seed: int
+    first_index: int = 0
+
+    @property
+    def labels(self) -> Labels:
+        """The classes of ADE20K."""
+        return ade20k_labels()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Name of each scene; other scenes have other names."""
+        first = self.first_index
+        return tuple(
+            f"scene_{self.seed}_{index}_{self.height}x{self.width}"
+            for index in range(first, first + self.images)
+        )
+
+    def __len__(self) -> int:
+        """Return the number of scenes."""
+        return self.images
+
+    def __getitem__(self, index: int) -> Sample:
+        """Draw one scene.
+
+        Raises:
+            IndexError: If there is none of this index.
+        """
+        if not 0 <= index < self.images:
+            raise IndexError(index)
+        image, raw = draw_scene(self.seed, self.first_index + index, self.height, self.width)
+        return Sample(image, self.labels.encode(raw), f"scene_{index:06d}")
+
+    def reduced(self, index: int, height: int, width: int) -> Sample:  # noqa: ARG002
+        """Draw one scene; it is as large as it is."""
+        return self[index]
+
+
+def synthetic(split: str, images: int, size: tuple[int, int], seed: int) -> SyntheticScenes:
+    """Make one split of generated scenes.
+
+    Args:
+        split: `training` or `validation`.
+        images: Number of scenes.
+        size: Height and width.
+        seed: Which scenes.
+
+    Raises:
+        InputError: If there is no such split.
+    """
+    if split not in _FIRST_INDEX:
+        raise InputError(f"split `{split}`: generated scenes have training and validation")
+    return SyntheticScenes(images, *size, seed, _FIRST_INDEX[split])
+
+
+def write_scene(scenes: SyntheticScenes, index: int, split: str, root: Path) -> None:
+    """Write one scene as files in the layout of `ADEChallengeData2016`.
+
+    The picture is stored as PNG, so that reading it gives the very pixels that were drawn.
+    """
+    sample = scenes[index]
+    for kind, pixels in (
+        ("images", sample.image),
+        ("annotations", scenes.labels.decode(sample.mask)),
+    ):
+        folder = root / kind / split
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(folder / f"{sample.name}.png")

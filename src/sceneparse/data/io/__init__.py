@@ -1,0 +1,1 @@
+"""From files to arrays: images, masks, and the codes of mask ids."""

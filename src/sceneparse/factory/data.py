@@ -1,0 +1,71 @@
+"""The pictures that a run learns from, and those that it is scored on."""
+
+from pathlib import Path
+
+from sceneparse.config import CacheChoice, DataConfig, FolderData, SyntheticData
+from sceneparse.data.cache.format import default_folder, renewing_command
+from sceneparse.data.cache.reader import Packed, open_packed
+from sceneparse.data.dataset import Dataset, PairedFiles
+from sceneparse.data.datasets.ade20k import ade20k
+from sceneparse.data.datasets.folder import folder
+from sceneparse.data.datasets.synthetic import synthetic
+from sceneparse.errors import InputError
+from sceneparse.factory.published import published_split
+
+
+def dataset(
+    config: DataConfig, split: str, root: Path | None = None, *, to_learn: bool = False
+) -> Dataset:
+    """Open one split of a data set.
+
+    Args:
+        config: Which data set.
+        split: `training` or `validation`, or another that the data set has.
+        root: Another folder than the one that the config names.
+        to_learn: Whether it is to be learned from: a cache that the config names must then be
+            there, and may hold reduced pictures, which would change a score.
+
+    Raises:
+        InputError: If the files are not as they should be.
+    """
+    match config:
+        case FolderData():
+            root = root or config.root
+            files = folder(root, split, config.validation_share)
+            return cached(files, config.cache, root, split, to_learn=to_learn)
+        case SyntheticData():
+            if root is not None:
+                return ade20k(root, split)
+            training = split == "training"
+            images = config.training_images if training else config.validation_images
+            return synthetic(split, images, (config.height, config.width), config.seed)
+        case _:
+            limits = {"training": config.training_limit, "validation": config.validation_limit}
+            limit = None if root else limits.get(split)
+            root = root or config.root
+            files = published_split(config, split, root).limited(limit)
+            return cached(files, config.cache, root, split, to_learn=to_learn)
+
+
+def cached(
+    files: PairedFiles, choice: CacheChoice, root: Path, split: str, *, to_learn: bool
+) -> PairedFiles | Packed:
+    """Return a data set that reads from its cache, or the files themselves where none fits.
+
+    Raises:
+        InputError: If a cache is to be learned from that is not there.
+    """
+    if choice == "off":
+        return files
+    named = choice if isinstance(choice, Path) else None
+    packed = open_packed(files, root, named or default_folder(root))
+    if named and to_learn and (packed is None or not packed.held):
+        raise InputError(
+            f"{named}: no cache of these {split} pictures; make it with "
+            f"`{renewing_command(root, named, None)}`, or set data.cache=auto"
+        )
+    if packed is None:
+        return files
+    # Reduced pictures are never used unasked, nor for a score: the truth's own size counts there.
+    fits = packed.short_side is None or (named is not None and to_learn)
+    return packed if fits else files

@@ -1,0 +1,147 @@
+"""From a model on disk to a predictor, or to a network that goes on learning."""
+
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+from typing import assert_never
+
+import torch
+
+from sceneparse import factory
+from sceneparse.checkpoint import WEIGHTS_FILE, Weights, read_weights
+from sceneparse.config import EncoderUNetModel, ModelConfig, UNetModel
+from sceneparse.config.reading import config_yaml, parse_config
+from sceneparse.errors import InputError
+from sceneparse.inference.predictor import Predictor
+from sceneparse.labels import Labels
+from sceneparse.models.segmenter import Segmenter
+from sceneparse.models.transfer import Transfer, transfer
+from sceneparse.system.device import best_device, native_precision
+from sceneparse.system.paths import expanded
+
+# The model that the package holds; its card is beside it.
+BUNDLED = resources.files("sceneparse") / "assets" / WEIGHTS_FILE
+
+
+def load(
+    model: str | Path = "bundled", device: str = "auto", overrides: Sequence[str] = ()
+) -> Predictor:
+    """Load a trained model.
+
+    Args:
+        model: A run folder, a weights file, or `bundled`, the model of the package.
+        device: `auto`, or a torch device such as `cpu` or `cuda:1`.
+        overrides: `inference.field=value`: pixels become a mask in another way.
+
+    Raises:
+        InputError: If there is no such model, it cannot be read, or an override is wrong.
+    """
+    return predictor_of(overridden(find_weights(model), overrides), best_device(device))
+
+
+def overridden(weights: Weights, overrides: Sequence[str]) -> Weights:
+    """Change how the pixels of a picture become a mask.
+
+    Raises:
+        InputError: If an override is wrong or changes something else.
+    """
+    wrong = [override for override in overrides if not override.startswith("inference.")]
+    if wrong:
+        raise InputError(
+            f"{wrong[0]}: a trained model takes overrides of `inference` alone, such as "
+            "inference.resize=window"
+        )
+    config = parse_config(config_yaml(weights.config), "the model's config", overrides)
+    return weights._replace(config=config)
+
+
+def find_weights(model: str | Path) -> Weights:
+    """Read the weights of a run folder, of a weights file or, named `bundled`, of the package.
+
+    Raises:
+        InputError: If there are none.
+    """
+    if model == "bundled":
+        return _bundled_weights()
+    path = expanded(model)
+    if path.is_dir():
+        path = path / WEIGHTS_FILE
+        if not path.is_file():
+            raise InputError(f"{path}: no such file; a run writes it after its first validation")
+    return read_weights(path)
+
+
+def _bundled_weights() -> Weights:
+    if not BUNDLED.is_file():
+        raise InputError(
+            "this installation has no bundled model; name a run folder or a weights file instead"
+        )
+    with resources.as_file(BUNDLED) as path:
+        return read_weights(path)
+
+
+def segmenter_to_train(config: ModelConfig, labels: Labels) -> tuple[Segmenter, Transfer | None]:
+    """Make a network with the weights that its training starts from.
+
+    Args:
+        config: Which network, and from what it starts.
+        labels: The classes that it is going to learn.
+
+    Returns:
+        The network, and what it took of another model, if it starts from one.
+
+    Raises:
+        InputError: If there are no such weights, or nothing of them fits.
+    """
+    if config.weights in ("imagenet", "none"):
+        return factory.segmenter(config, labels.num_classes), None
+    given = find_weights(config.weights)
+    segmenter = factory.segmenter(factory.untrained(config), labels.num_classes)
+    taken = transfer(segmenter, given.tensors, labels.class_names, given.labels.class_names)
+    if not taken.fits:
+        raise InputError(
+            f"model.weights: nothing in {config.weights} fits; found {_named(given.config.model)}, "
+            f"expected {_named(config)}; train the same kind of network, or set model.weights=none"
+        )
+    return segmenter, taken
+
+
+def _named(config: ModelConfig) -> str:
+    match config:
+        case UNetModel():
+            return f"{config.kind} of width {config.width}"
+        case EncoderUNetModel():
+            return f"{config.kind} over {config.encoder}"
+        case _:
+            assert_never(config)
+
+
+def deployed(weights: Weights) -> Weights:
+    """Leave out what only training needs; predictions stay the same."""
+    model = factory.deployed(weights.config.model)
+    return weights._replace(config=weights.config.model_copy(update={"model": model}))
+
+
+def predictor_of(weights: Weights, device: torch.device) -> Predictor:
+    """Build the network of stored weights and the way from pixels to mask around it.
+
+    Raises:
+        InputError: If the weights do not fit the network that their config describes.
+    """
+    weights = deployed(weights)
+    config = weights.config
+    segmenter = factory.segmenter(config.model, weights.labels.num_classes)
+    try:
+        segmenter.load_state_dict(weights.tensors)
+    except RuntimeError as error:
+        raise InputError(f"weights do not fit their config: {error}") from None
+    # In another layout the last digits of the scores would differ.
+    stored = config.training.memory_format
+    segmenter = factory.on_device(
+        segmenter, device, "channels_last" if stored == "auto" else stored
+    ).eval()
+    # What the training machine computed natively this one may not; fp32 serves everywhere.
+    precision = native_precision(device)
+    if config.training.precision == "fp32":
+        precision = "fp32"
+    return factory.predictor(segmenter, weights.labels, config.inference, precision, device)

@@ -1,0 +1,129 @@
+"""Labels as people write them: in `labels.yaml`, in `labels.json`, in the header of weights."""
+
+import colorsys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sceneparse.errors import InputError
+from sceneparse.labels import Color, Labels, ade20k_labels, table_labels, table_names
+from sceneparse.system.paths import expanded
+from sceneparse.system.yaml_text import parse_yaml
+
+
+def read_labels(name_or_path: str) -> Labels:
+    """Return the labels of a YAML or JSON file, or those of a published data set by its name.
+
+    Raises:
+        InputError: If there is no such file or it does not hold labels.
+    """
+    if name_or_path == "ade20k":
+        return ade20k_labels()
+    if name_or_path in table_names():
+        return table_labels(name_or_path)
+    path = expanded(name_or_path)
+    if not path.is_file():
+        raise InputError(
+            f"{path}: no such labels file; give labels.json, labels.yaml, or one of "
+            f"{', '.join(table_names())}"
+        )
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read ({error})") from None
+    return labels_from_text(text, str(path))
+
+
+def labels_from_text(text: str, source: str) -> Labels:
+    """Read labels from YAML or JSON text.
+
+    Args:
+        text: A document with `classes` and, if there are any, `ignored_ids`. `classes` is a list of
+            names, a list of `{id, name, color}`, or a mapping from id to name. A colour that is not
+            given is made up; ids that are not given count from 0.
+        source: Name of the file, for messages.
+
+    Raises:
+        InputError: If the text is another.
+    """
+    document = parse_yaml(text, source)
+    if not isinstance(document, Mapping) or not document.get("classes"):
+        raise InputError(f"{source}: expected a key `classes` with the names of the classes")
+    try:
+        _check_keys(document, ("classes", "ignored_ids"))
+        entries = _entries(document["classes"])
+        made_up = distinct_colors(len(entries))
+        return Labels(
+            class_names=tuple(_name(entry.get("name")) for entry in entries),
+            colors=tuple(
+                _color(entry.get("color", made_up[index])) for index, entry in enumerate(entries)
+            ),
+            raw_ids=tuple(
+                _whole(entry.get("id", index), "an id") for index, entry in enumerate(entries)
+            ),
+            ignored_ids=tuple(
+                _whole(raw, "an id") for raw in _list(document.get("ignored_ids"), "[0, 255]")
+            ),
+        )
+    except InputError as error:
+        raise InputError(f"{source}: {error}") from None
+
+
+def distinct_colors(count: int) -> tuple[Color, ...]:
+    """Make up colours that differ, walking the hue circle in golden-ratio steps."""
+    triples = (
+        colorsys.hsv_to_rgb(index * 0.618034 % 1.0, 0.65 if index % 2 else 0.85, 0.9)
+        for index in range(count)
+    )
+    return tuple((round(r * 255), round(g * 255), round(b * 255)) for r, g, b in triples)
+
+
+def _entries(classes: Any) -> list[Mapping[str, Any]]:
+    """Bring the forms that `classes` may have to `{id, name, color}`."""
+    if isinstance(classes, Mapping):
+        return [{"id": key, "name": name} for key, name in classes.items()]
+    listed = _list(classes, "[wall, floor]")
+    entries = [entry if isinstance(entry, Mapping) else {"name": entry} for entry in listed]
+    for entry in entries:
+        _check_keys(entry, ("id", "name", "color"))
+    return entries
+
+
+def _check_keys(document: Mapping[str, Any], known: tuple[str, ...]) -> None:
+    unknown = [str(key) for key in document if key not in known]
+    if unknown:
+        raise InputError(f"unknown key `{unknown[0]}`; known: {', '.join(known)}")
+
+
+def _list(values: Any, example: str) -> Sequence[Any]:
+    if values is None:
+        return ()
+    if not isinstance(values, (list, tuple)):
+        raise InputError(f"expected a list such as {example}, found {values!r:.60}")
+    return values
+
+
+def _name(name: Any) -> str:
+    if isinstance(name, bool):
+        raise InputError(f"a class is named {name}: YAML reads yes, no, on and off so; quote it")
+    if not isinstance(name, (str, int, float)) or name == "":
+        raise InputError(
+            f"expected the name of a class, found {name!r:.60}; give names, a mapping like "
+            "{1: wall}, or a list of entries like {id: 1, name: wall, color: [120, 120, 120]}"
+        )
+    return str(name)
+
+
+def _whole(value: Any, what: str) -> int:
+    """Return a whole number; the keys of JSON are text."""
+    if isinstance(value, str) and value.isdecimal():
+        return int(value)
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise InputError(f"expected {what} in whole numbers, found {value!r:.60}")
+    return value
+
+
+def _color(values: Any) -> Color:
+    if not isinstance(values, (list, tuple)) or len(values) != 3:
+        raise InputError(f"expected a colour such as [120, 120, 120], found {values!r:.60}")
+    red, green, blue = (_whole(value, "a colour of 0..255") for value in values)
+    return red, green, blue

@@ -1,0 +1,1 @@
+"""Scores from counts of pixels, their intervals, and comparisons of two models."""

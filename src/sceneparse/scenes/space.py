@@ -1,0 +1,139 @@
+"""Space in metres: planes, frames to stand on, the camera, and simple outlines.
+
+Right is x, up is y, forward is z; the ground is y = 0.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from sceneparse.scenes.canvas import Array
+
+Vector = tuple[float, float, float]
+UP: Array = np.array([0, 1, 0], np.float32)
+
+
+class Texels(NamedTuple):
+    """Places on a patch, one per pixel: metres along its two axes, and distance in metres."""
+
+    s: Array
+    t: Array
+    depth: Array
+
+
+Fill = Callable[[Texels], Array]
+"""Colours `(3, h, w)` of places on a patch."""
+
+
+@dataclass(frozen=True)
+class Patch:
+    """A plane in space: its corner and its two axes, in world metres."""
+
+    origin: Array
+    u: Array
+    v: Array
+
+    def points(self, outline: Array) -> Array:
+        """Return world points `(N, 3)` of patch coordinates `(N, 2)`."""
+        return self.origin + outline[:, :1] * self.u + outline[:, 1:] * self.v
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A place to stand: a point of the world and a turn about the vertical axis."""
+
+    origin: Array
+    right: Array
+    forward: Array
+
+    @classmethod
+    def at(cls, x: float, y: float, z: float, degrees: float = 0.0) -> "Frame":
+        """Return the frame at a point; `degrees` turn `forward` towards the right."""
+        return cls.on(np.array([x, y, z], np.float32), degrees)
+
+    @classmethod
+    def on(cls, point: Array, degrees: float) -> "Frame":
+        """Return the frame at a world point; `degrees` turn `forward` towards the right."""
+        sine, cosine = math.sin(math.radians(degrees)), math.cos(math.radians(degrees))
+        right = np.array([cosine, 0, -sine], np.float32)
+        return cls(point, right, np.array([sine, 0, cosine], np.float32))
+
+    @property
+    def axes(self) -> tuple[Array, Array, Array]:
+        """Right, up and forward as unit vectors."""
+        return self.right, UP, self.forward
+
+    def world(self, x: float, y: float, z: float) -> Array:
+        """Return the world point of local coordinates."""
+        return (
+            self.origin
+            + self.right * np.float32(x)
+            + UP * np.float32(y)
+            + self.forward * np.float32(z)
+        )
+
+    def local(self, point: Array) -> tuple[float, float, float]:
+        """Return the local coordinates of a world point."""
+        offset = point - self.origin
+        return float(offset @ self.right), float(offset[1]), float(offset @ self.forward)
+
+    def moved(self, x: float, y: float, z: float, degrees: float = 0.0) -> "Frame":
+        """Return a frame at local coordinates, turned further by `degrees`."""
+        own = math.degrees(math.atan2(self.forward[0], self.forward[2]))
+        return Frame.on(self.world(x, y, z), own + degrees)
+
+    def upright(self, x: float = 0.0, y: float = 0.0, z: float = 0.0) -> Patch:
+        """Return the plane of right and up through a local point."""
+        return Patch(self.world(x, y, z), self.right, UP)
+
+    def flat(self, x: float = 0.0, y: float = 0.0, z: float = 0.0) -> Patch:
+        """Return the plane of right and forward through a local point."""
+        return Patch(self.world(x, y, z), self.right, self.forward)
+
+    def sideways(self, x: float = 0.0, y: float = 0.0, z: float = 0.0) -> Patch:
+        """Return the plane of forward and up through a local point."""
+        return Patch(self.world(x, y, z), self.forward, UP)
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A level camera with a shift lens, so that upright things stay upright.
+
+    Attributes:
+        eye: Position in world metres.
+        degrees: Turn of the view to the right.
+        focal: Focal length as a share of the picture's mean side.
+        horizon: Height of the horizon as a share of the picture, from its top.
+    """
+
+    eye: Array
+    degrees: float = 0.0
+    focal: float = 0.9
+    horizon: float = 0.5
+
+
+def rectangle(x: float, y: float, width: float, height: float) -> Array:
+    """Return the corners `(4, 2)` of a rectangle."""
+    return np.array([[x, y], [x + width, y], [x + width, y + height], [x, y + height]], np.float32)
+
+
+def ellipse(x: float, y: float, width: float, height: float, power: float = 2.0) -> Array:
+    """Return a closed curve about a centre; a higher `power` is closer to a rectangle."""
+    angle = np.linspace(0, 2 * np.pi, 28, endpoint=False, dtype=np.float32)
+    cosine, sine = np.cos(angle), np.sin(angle)
+    bend = np.float32(2 / power)
+    return np.stack(
+        [
+            x + np.sign(cosine) * np.abs(cosine) ** bend * np.float32(width / 2),
+            y + np.sign(sine) * np.abs(sine) ** bend * np.float32(height / 2),
+        ],
+        axis=1,
+    ).astype(np.float32)
+
+
+def polygon(*corners: tuple[float, float]) -> Array:
+    """Return corners as an array `(N, 2)`."""
+    return np.array(corners, np.float32)

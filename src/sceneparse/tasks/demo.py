@@ -1,0 +1,76 @@
+"""The whole job on data that are drawn on the spot, or on the user's own ADE20K."""
+
+import time
+from importlib import resources
+from pathlib import Path
+
+from rich.console import Console
+
+from sceneparse.config import Ade20kData, RunConfig
+from sceneparse.config.reading import parse_config
+from sceneparse.data.dataset import PairedFiles
+from sceneparse.data.datasets.ade20k import ade20k
+from sceneparse.errors import InputError
+from sceneparse.factory.loading import load
+from sceneparse.tasks.evaluate import EvaluationTarget, evaluate_model
+from sceneparse.tasks.predict import predict_files, results_of
+from sceneparse.tasks.score import ScoreReport
+from sceneparse.tasks.synth import write_scenes
+from sceneparse.tasks.train import train
+
+SCENES = {"training": 480, "validation": 60}
+SCENE_SIZE = (192, 256)
+# Pictures of the user's own that the few minutes of a demo are enough for.
+PICTURES_TO_PARSE = 4
+
+
+def demo(data: Path | None, out: Path, console: Console) -> ScoreReport:
+    """Make or take data, train, evaluate, predict and draw.
+
+    Args:
+        data: A folder like `ADEChallengeData2016`; none for generated scenes.
+        out: New folder for everything.
+        console: Where it is told.
+
+    Raises:
+        InputError: If the folder holds something already, or the data are not as they should be.
+    """
+    start = time.perf_counter()
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise InputError(f"{out}: is not empty; remove it, or give another folder with --out")
+    root = data or out / "scenes"
+    if data is None:
+        console.print("1. scenes: drawing pictures with exact masks", style="bold")
+        write_scenes(root, SCENES, SCENE_SIZE, 0, console)
+    config = demo_config(root)
+    console.print(f"2. train: a U-Net on the pictures in {root}", style="bold")
+    run = train(config, out / "run", console)
+    if not run.finished:
+        console.print("interrupted")
+        raise SystemExit(run.exit_code)
+    console.print("3. evaluate: on pictures it has not seen", style="bold")
+    report = evaluate_model(EvaluationTarget(str(run.folder.path)), "auto", console)
+    report.write(out / "scores.json")
+    console.print("4. predict: parse pictures and draw what was found", style="bold")
+    files = list(_validation_files(root)[:PICTURES_TO_PARSE])
+    results = results_of(files, out / "predictions", overwrite=False)
+    for paths, _ in predict_files(load(run.folder.path), files, results):
+        console.print(f"   {paths.overlay}", soft_wrap=True)
+    console.print(f"done in {time.perf_counter() - start:.0f} s")
+    return report
+
+
+def demo_config(root: Path) -> RunConfig:
+    """Return the config that the demo trains, on data in a folder."""
+    text = (resources.files("sceneparse") / "assets" / "demo.yaml").read_text(encoding="utf-8")
+    data = Ade20kData(
+        root=root,
+        training_limit=SCENES["training"],
+        validation_limit=SCENES["validation"],
+    )
+    return parse_config(text, "demo.yaml").model_copy(update={"data": data})
+
+
+def _validation_files(root: Path) -> tuple[Path, ...]:
+    pairs: PairedFiles = ade20k(root, "validation")
+    return pairs.images

@@ -1,0 +1,82 @@
+"""The network that a config builds, in words and numbers."""
+
+from dataclasses import dataclass
+
+from rich.table import Table
+
+from sceneparse import factory
+from sceneparse.config import FolderData, RunConfig, SyntheticData
+from sceneparse.data.datasets.folder import folder_labels
+from sceneparse.factory.published import published_labels
+from sceneparse.labels import ade20k_labels
+from sceneparse.models.block import mermaid
+from sceneparse.models.summary import Layer, layers_of
+
+
+@dataclass(frozen=True)
+class Description:
+    """A network as built.
+
+    Attributes:
+        layers: In the order in which a picture meets them.
+        parameters: All that predictions take.
+        diagram: As a Mermaid flow chart.
+        size: Side of the picture that was counted with.
+        num_classes: Of the data set.
+    """
+
+    layers: list[Layer]
+    parameters: int
+    diagram: str
+    size: int
+    num_classes: int
+
+    def table(self) -> Table:
+        """Lay out the layers."""
+        adds = sum(layer.multiply_adds for layer in self.layers)
+        table = Table(
+            title=f"{self.parameters:,} parameters, {adds / 1e9:.2f} G multiply-adds for a "
+            f"picture of {self.size}×{self.size}, {self.num_classes} classes",
+            title_justify="left",
+        )
+        for column in ("layer", "kind"):
+            table.add_column(column)
+        for column in ("output", "parameters", "M multiply-adds"):
+            table.add_column(column, justify="right")
+        for layer in self.layers:
+            shape = "×".join(str(side) for side in layer.shape)
+            work = f"{layer.multiply_adds / 1e6:,.1f}" if layer.multiply_adds else ""
+            table.add_row(
+                layer.name.removeprefix("network."),
+                layer.kind,
+                shape,
+                f"{layer.parameters:,}",
+                work,
+            )
+        return table
+
+
+def describe(config: RunConfig) -> Description:
+    """Build the network of a config, without weights to start from, and measure it.
+
+    The number of classes is that of the data set, whose files are looked at where they tell it.
+    """
+    num_classes = _num_classes(config)
+    segmenter = factory.segmenter(factory.untrained(config.model), num_classes)
+    return Description(
+        layers=layers_of(segmenter, config.transform.size),
+        parameters=sum(parameter.numel() for parameter in segmenter.parameters()),
+        diagram=mermaid(segmenter.network.blocks()),
+        size=config.transform.size,
+        num_classes=num_classes,
+    )
+
+
+def _num_classes(config: RunConfig) -> int:
+    match config.data:
+        case FolderData(root=root):
+            return folder_labels(root).num_classes
+        case SyntheticData():
+            return ade20k_labels().num_classes
+        case published:
+            return published_labels(published).num_classes

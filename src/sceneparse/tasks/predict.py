@@ -1,0 +1,132 @@
+"""From picture files to result files."""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from sceneparse.data.io.decode import IMAGE_SUFFIXES, read_image
+from sceneparse.data.loader import prefetched
+from sceneparse.drawing import color_mask, overlay, with_legend
+from sceneparse.errors import InputError
+from sceneparse.inference.predictor import Prediction, Predictor
+
+# A JPEG has at most 65,500 pixels in a row or a column; the legend takes some of them.
+LONGEST_OVERLAY = 60_000
+
+
+class Results(NamedTuple):
+    """The files written for one picture.
+
+    Attributes:
+        mask: Index map, in the ids of the data set's annotations.
+        color: The same in the data set's colours.
+        overlay: The photo under its classes, with a legend.
+        summary: The classes found, as JSON.
+    """
+
+    mask: Path
+    color: Path
+    overlay: Path
+    summary: Path
+
+
+def find_images(paths: Sequence[Path]) -> list[Path]:
+    """List picture files: those named, and those in the folders named.
+
+    Raises:
+        InputError: If there are none.
+    """
+    files: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            inside = sorted(
+                file
+                for file in path.iterdir()
+                if file.suffix.lower() in IMAGE_SUFFIXES and not file.name.startswith(".")
+            )
+            if not inside:
+                raise InputError(
+                    f"{path}: no pictures in this folder ({', '.join(sorted(IMAGE_SUFFIXES))})"
+                )
+            files += inside
+        elif path.is_file():
+            files.append(path)
+        else:
+            raise InputError(f"{path}: no such file or folder")
+    return files
+
+
+def results_of(files: Sequence[Path], out: Path, *, overwrite: bool) -> list[Results]:
+    """Name the results of pictures, and see that writing them loses nothing.
+
+    Args:
+        files: Pictures.
+        out: Folder of the results.
+        overwrite: Whether results that are there already may be replaced.
+
+    Raises:
+        InputError: If a result would replace a picture, another result, or a file that is there.
+    """
+    results = [
+        Results(
+            mask=out / f"{file.stem}.png",
+            color=out / f"{file.stem}_color.png",
+            overlay=out / f"{file.stem}_overlay.jpg",
+            summary=out / f"{file.stem}.json",
+        )
+        for file in files
+    ]
+    pictures = {file.resolve() for file in files}
+    maker: dict[Path, Path] = {}
+    for file, paths in zip(files, results, strict=True):
+        for path in paths:
+            if path.resolve() in pictures:
+                raise InputError(f"{path}: is a picture to parse; give another folder with --out")
+            if path in maker:
+                raise InputError(
+                    f"{path}: would be a result of both {maker[path]} and {file}; "
+                    "parse them into different folders"
+                )
+            if path.exists() and not overwrite:
+                raise InputError(
+                    f"{path}: is there already; add --overwrite, or give another folder with --out"
+                )
+            maker[path] = file
+    return results
+
+
+def predict_files(
+    predictor: Predictor, files: Sequence[Path], results: Sequence[Results]
+) -> Iterator[tuple[Results, Prediction]]:
+    """Parse pictures one after the other, and write the results of each.
+
+    Raises:
+        InputError: If a picture cannot be read, or its results cannot be written.
+    """
+    images = prefetched(read_image, files, threads=1, ahead=2)
+    for file, image, paths in zip(files, images, results, strict=True):
+        prediction = predictor(image)
+        try:
+            _write(paths, file.name, image, prediction)
+        except OSError as error:
+            raise InputError(f"{file}: its results cannot be written ({error})") from None
+        yield paths, prediction
+
+
+def _write(paths: Results, name: str, image: NDArray[np.uint8], prediction: Prediction) -> None:
+    mask, labels = prediction.mask, prediction.labels
+    paths.mask.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(labels.decode(mask)).save(paths.mask)
+    Image.fromarray(color_mask(mask, labels)).save(paths.color)
+    every = -(-max(mask.shape) // LONGEST_OVERLAY)
+    shown, seen = image[::every, ::every], mask[::every, ::every]
+    picture = with_legend(overlay(shown, seen, labels), seen, labels)
+    Image.fromarray(picture).save(paths.overlay, quality=92)
+    height, width = mask.shape
+    document = {"image": name, "width": width, "height": height, "classes": prediction.classes()}
+    paths.summary.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")

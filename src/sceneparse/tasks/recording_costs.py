@@ -1,0 +1,94 @@
+"""How long it takes to write and draw what a run leaves, measured by doing so."""
+
+import io
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from rich.console import Console
+
+from sceneparse.checkpoint import RunFolder
+from sceneparse.config import RunConfig
+from sceneparse.data.dataset import Dataset
+from sceneparse.factory.loading import find_weights, predictor_of
+from sceneparse.inference.evaluate import Evaluation
+from sceneparse.planning.facts import Costs
+from sceneparse.reports.progress import progress_gif
+from sceneparse.system.stop_signals import StopRequests
+from sceneparse.tasks.evaluate import score_sums
+from sceneparse.tasks.recorder import Recorder, shown_samples
+from sceneparse.tasks.training_pace import Bench
+from sceneparse.training.loop import EpochRecord
+
+
+def recording_costs(config: RunConfig, bench: Bench, validation: Dataset) -> Costs:
+    """Let a recorder follow three epochs that nothing was learned in, in a folder of its own.
+
+    Args:
+        config: The run, resolved; every other epoch of it is drawn.
+        bench: Its objects.
+        validation: What it draws of.
+
+    Returns:
+        Seconds; those of the beginning are the recorder's alone.
+    """
+    few = range(min(len(validation), bench.predictor.batch_size))
+    evaluation = score_sums(bench.predictor, validation, few, bench.plan.threads).evaluation()
+    with TemporaryDirectory() as place:
+        folder = RunFolder(Path(place) / "run")
+        folder.create()
+        console = Console(file=io.StringIO())
+        recorder = Recorder(config, folder, bench.state, bench.predictor, console)
+        clock = _Laps()
+        recorder.start(shown_samples(validation, config.report), 1, 1, StopRequests())
+        begin_s = clock.lap()
+        for epoch in (1, 2, 3):
+            recorder.epoch_ended(_record(epoch, evaluation))
+            recorder.save()
+            clock.lap()
+        _, drawn_s, plain_s = clock.laps[-3:]
+        frames = [folder.predictions("initial"), folder.predictions("epoch_002")]
+        progress_gif(frames, folder.progress)
+        film_s = clock.lap()
+        recorder.finish(predictor_of(find_weights(folder.path), bench.plan.device))
+        end_s = clock.lap()
+    return Costs(
+        begin_s=begin_s,
+        epoch_s=plain_s,
+        drawing_s=max(0.0, drawn_s - plain_s - film_s),
+        frame_s=film_s / len(frames),
+        end_s=end_s,
+    )
+
+
+class _Laps:
+    """A clock that tells the seconds since it was last asked."""
+
+    def __init__(self) -> None:
+        self.laps: list[float] = []
+        self._last = time.perf_counter()
+
+    def lap(self) -> float:
+        """Return the seconds since the last lap."""
+        now = time.perf_counter()
+        self.laps.append(now - self._last)
+        self._last = now
+        return self.laps[-1]
+
+
+def _record(epoch: int, evaluation: Evaluation) -> EpochRecord:
+    return EpochRecord(
+        epoch=epoch,
+        step=epoch,
+        learning_rate=1.0,
+        train_loss=evaluation.loss,
+        train=evaluation.scores,
+        validation=evaluation,
+        is_best=epoch == 1,
+        timing={
+            "train_s": 1.0,
+            "validation_s": 1.0,
+            "pictures_per_s": 1.0,
+            "data_wait_share": 0.0,
+        },
+    )

@@ -1,0 +1,279 @@
+"""From a config to a finished run folder."""
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from rich.console import Console
+
+from sceneparse import factory
+from sceneparse.checkpoint import RunFolder, read_checkpoint
+from sceneparse.config import DataConfig, ModelConfig, RunConfig, SyntheticData
+from sceneparse.config.reading import config_differences, resumed_config
+from sceneparse.data.cache.reader import Packed
+from sceneparse.data.class_statistics import Census
+from sceneparse.data.dataset import Dataset, PairedFiles, Sample
+from sceneparse.data.header_index import checked_sizes
+from sceneparse.errors import InputError
+from sceneparse.factory.loading import find_weights, predictor_of, segmenter_to_train
+from sceneparse.inference.evaluate import Evaluation, EvaluationSums
+from sceneparse.inference.predictor import Predictor
+from sceneparse.labels import Labels
+from sceneparse.models.segmenter import Segmenter
+from sceneparse.system.ranks import Place, find_place
+from sceneparse.system.stop_signals import StopRequests
+from sceneparse.tasks.assembly import assemble
+from sceneparse.tasks.cache import cache_notes
+from sceneparse.tasks.evaluate import score_sums
+from sceneparse.tasks.memory import advice_on_memory
+from sceneparse.tasks.recorder import Bystander, Recorder, shown_samples
+from sceneparse.training.auto import Plan, resolve
+from sceneparse.training.environment import environment
+from sceneparse.training.group import from_first, joined, largest, summed
+from sceneparse.training.loop import Job, fit
+from sceneparse.training.state import TrainState
+
+
+@dataclass(frozen=True)
+class TrainedRun:
+    """What `train` leaves.
+
+    Attributes:
+        folder: Where the run is.
+        finished: Whether it reached its end; if not, it can be resumed.
+        best_epoch: Epoch whose weights were kept.
+        best_miou: Their validation mIoU.
+        resize: How pictures were sized for it.
+        stopped_by: The signal that stopped it, in whichever process; 0 if it is finished.
+    """
+
+    folder: RunFolder
+    finished: bool
+    best_epoch: int
+    best_miou: float
+    resize: str
+    stopped_by: int = 0
+
+    @property
+    def exit_code(self) -> int:
+        """What a shell says of a program that a signal has ended; 0 if the run is finished."""
+        return 0 if self.finished else 128 + self.stopped_by
+
+
+def train(config: RunConfig, path: Path, console: Console, *, resume: bool = False) -> TrainedRun:
+    """Train a network and leave everything about it in a folder.
+
+    Args:
+        config: The run; what is `auto` in it is decided here, and stored.
+        path: The run folder, which must not hold a run unless this one is resumed.
+        console: Where progress is shown.
+        resume: Go on from the folder's checkpoint instead of starting.
+
+    Where torchrun or SLURM started this process as one of several, all share each step; the first
+    of them writes the folder and shows progress.
+
+    Raises:
+        InputError: If data, config or folder are not as they should be.
+    """
+    place = find_place()
+    with joined(place):
+        return _train(config, RunFolder(path), console, place, resume=resume)
+
+
+def _train(
+    config: RunConfig, folder: RunFolder, console: Console, place: Place, *, resume: bool
+) -> TrainedRun:
+    _check_processes(config, place)
+    if resume:
+        config = _resumed_config(config, folder)
+    elif place.rank == 0:
+        folder.check_free()
+    training, validation = _opened(config, place, console)
+    data_key = _data_key(training, place)
+    torch.manual_seed(config.seed)
+    segmenter = _at_start(config.model, training.labels, console, resume=resume)
+    # One process looks at the masks for all.
+    census = from_first(lambda: _census(config, training, console))
+    config = factory.balanced(config, census)
+    # Measured where there is something to measure, so that all decide alike.
+    with advice_on_memory():
+        plan = from_first(lambda: resolve(config, segmenter, training, place))
+    config = plan.stored_in(config)
+
+    def validate(predictor: Predictor) -> Evaluation:
+        return _validated(predictor, validation, plan.threads, place)
+
+    with advice_on_memory():
+        state, job, predictor = assemble(
+            config, plan, segmenter, training, validate, place, data_key, census
+        )
+    shown = shown_samples(validation, config.report) if place.rank == 0 else []
+    # Not before: after a mistake that only then shows, the user starts again in the same folder.
+    if not resume and place.rank == 0:
+        folder.create()
+        folder.write_start(config, training.labels, environment(config.seed))
+    if resume:
+        state.load_state_dict(read_checkpoint(folder.checkpoint))
+    stop = StopRequests()
+    if place.rank == 0:
+        _announce(plan, job, state, len(validation), str(predictor), console)
+        recorder = Recorder(config, folder, state, predictor, console)
+        finished = _recorded(recorder, state, job, shown, stop)
+        if finished:
+            recorder.finish(predictor_of(find_weights(folder.path), job.fabric.device))
+            _tell_early_end(state, job, console)
+    else:
+        finished = _beside(state, job, stop)
+    return TrainedRun(
+        folder=folder,
+        finished=finished,
+        best_epoch=state.best_epoch,
+        best_miou=state.best_miou,
+        resize=str(predictor),
+        stopped_by=0 if finished else largest(stop.number),
+    )
+
+
+def _recorded(
+    recorder: Recorder, state: TrainState, job: Job, shown: list[Sample], stop: StopRequests
+) -> bool:
+    """Train in the process that writes the folder, and return whether the run is over."""
+    with stop, recorder:
+        recorder.start(shown, job.total_steps, job.loader.steps_per_epoch, stop)
+        with advice_on_memory():
+            return fit(state, job, recorder)
+
+
+def _beside(state: TrainState, job: Job, stop: StopRequests) -> bool:
+    """Train in another process, and return whether the run is over."""
+    # What all have counted is in the checkpoint; the first one goes on from there.
+    state.sums.confusion.zero_()
+    with stop, advice_on_memory():
+        return fit(state, job, Bystander(stop))
+
+
+def _at_start(config: ModelConfig, labels: Labels, console: Console, *, resume: bool) -> Segmenter:
+    """Make the network as it is before its first step, and say what it took of another model."""
+    # Of a resumed run everything is in the checkpoint: nothing else is read.
+    start = factory.untrained(config) if resume else config
+    segmenter, taken = segmenter_to_train(start, labels)
+    if taken:
+        console.print(f"weights of {start.weights}: {taken}", soft_wrap=True)
+    return segmenter
+
+
+def _census(config: RunConfig, training: Dataset, console: Console) -> Census | None:
+    if not factory.needs_census(config):
+        return None
+    with console.status("counting the pixels of each class"):
+        return factory.census(config, training)
+
+
+def _validated(predictor: Predictor, dataset: Dataset, threads: int, place: Place) -> Evaluation:
+    """Score on a data set of which each process takes its share."""
+    share = range(place.rank, len(dataset), place.processes)
+    own = score_sums(predictor, dataset, share, threads)
+    # Confusion is counted in whole numbers: the sum is that of one process, whatever the order.
+    summed(torch.from_numpy(own.confusion))
+    loss, pictures = summed(torch.tensor([own.loss, own.pictures], dtype=torch.float64)).tolist()
+    return EvaluationSums(own.confusion, loss, int(pictures)).evaluation()
+
+
+def _check_processes(config: RunConfig, place: Place) -> None:
+    asked = config.training.processes
+    if asked in ("auto", place.processes):
+        return
+    if place.was_started:
+        raise InputError(
+            f"training.processes: {asked}, but {place.processes} were started; leave it out, or "
+            "start as many"
+        )
+    raise InputError(
+        f"training.processes: {asked}, but this process is alone; start the run by `sceneparse "
+        f"train` or `torchrun --nproc-per-node {asked} -m sceneparse train`"
+    )
+
+
+def _opened(config: RunConfig, place: Place, console: Console) -> tuple[Dataset, Dataset]:
+    """Open both splits; one process looks at every file of them for all."""
+    training = factory.dataset(config.data, "training", to_learn=True)
+    validation = factory.dataset(config.data, "validation")
+    if place.rank == 0:
+        checked(training, config.data)
+        checked(validation, config.data)
+        for note in cache_notes({"training": training, "validation": validation}):
+            console.print(note, soft_wrap=True)
+    return training, validation
+
+
+def checked(dataset: Dataset, config: DataConfig) -> Dataset:
+    """Return the data set after looking at the header of every file in it that is new or changed.
+
+    Raises:
+        InputError: If a picture and its mask differ in size, or a mask is none.
+    """
+    files = dataset.files if isinstance(dataset, Packed) else dataset
+    if isinstance(files, PairedFiles) and not isinstance(config, SyntheticData):
+        checked_sizes(files, config.root)
+    return dataset
+
+
+def _resumed_config(config: RunConfig, folder: RunFolder) -> RunConfig:
+    stored = folder.read_config()
+    differences = config_differences(config, stored)
+    if differences:
+        raise InputError(
+            f"{folder.config}: the run was started with another config "
+            f"({'; '.join(differences)}); resume with the same one, or start a new run"
+        )
+    return resumed_config(config, stored)
+
+
+def _announce(
+    plan: Plan, job: Job, state: TrainState, pictures: int, scored: str, console: Console
+) -> None:
+    """Say what is going to happen, with everything that was `auto`."""
+    parameters = sum(parameter.numel() for parameter in state.segmenter.parameters())
+    parts = f" in {plan.accumulation} parts" if plan.accumulation > 1 else ""
+    console.print(
+        f"{parameters / 1e6:.2f} M parameters · {len(job.loader.dataset)} pictures to train on, "
+        f"{pictures} to validate · {job.epochs} epochs in batches of {plan.batch_size}{parts} · "
+        f"{plan} · scores of pictures {scored}"
+        + (f" · from step {state.step}" if state.step else ""),
+        soft_wrap=True,
+    )
+    if plan.times:
+        console.print(plan.reasons(), soft_wrap=True)
+    if plan.uncompiled:
+        console.print(f"training.compile: goes on uncompiled: {plan.uncompiled}", soft_wrap=True)
+    if job.is_over(state):
+        console.print("the run is finished: nothing is left to train")
+
+
+def _tell_early_end(state: TrainState, job: Job, console: Console) -> None:
+    if state.step < job.total_steps:
+        console.print(
+            f"ended early, after epoch {state.step // job.loader.steps_per_epoch} of {job.epochs}: "
+            f"no better mIoU than that of epoch {state.best_epoch} in {job.patience} validations",
+            soft_wrap=True,
+        )
+
+
+def _data_key(dataset: Dataset, place: Place) -> str:
+    """Return what tells a data set from others: a digest of its names, classes and reduction.
+
+    Raises:
+        InputError: If another process sees other data.
+    """
+    text = dataset.labels.to_json() + "\n".join(dataset.names)
+    if isinstance(dataset, Packed) and dataset.short_side:
+        text += f"\n--short-side {dataset.short_side}"
+    key = hashlib.sha256(os.fsencode(text)).hexdigest()
+    if from_first(lambda: key) != key:
+        raise InputError(
+            f"process {place.rank} of {place.processes}: sees other training pictures or classes "
+            "than the first process; give all machines the same data"
+        )
+    return key

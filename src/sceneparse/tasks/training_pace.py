@@ -1,0 +1,108 @@
+"""How fast a run trains, measured on a few of its steps."""
+
+from collections.abc import Iterator
+from typing import NamedTuple, cast
+
+import torch
+
+from sceneparse import factory
+from sceneparse.augmentation.transform import Transform
+from sceneparse.config import RunConfig
+from sceneparse.data.dataset import Dataset
+from sceneparse.data.loader import Batch
+from sceneparse.inference.evaluate import Evaluation
+from sceneparse.inference.predictor import Predictor
+from sceneparse.system.device import wait_for
+from sceneparse.tasks.assembly import assemble
+from sceneparse.training.auto import Plan, resolve
+from sceneparse.training.loop import Clock, Job, train_step
+from sceneparse.training.state import TrainState
+
+
+class Bench(NamedTuple):
+    """A run that is made to be measured.
+
+    Attributes:
+        state: As at its start.
+        job: What is done with it.
+        transform: That of its loader.
+        plan: What it does on this machine.
+        predictor: Around its network.
+    """
+
+    state: TrainState
+    job: Job
+    transform: Transform
+    plan: Plan
+    predictor: Predictor
+
+
+class TrainingPace(NamedTuple):
+    """How fast training goes.
+
+    Attributes:
+        pictures_per_s: What it learns from.
+        waiting: Share of the time that it waits for data, in 0..1.
+    """
+
+    pictures_per_s: float
+    waiting: float
+
+
+def run_to_measure(config: RunConfig, training: Dataset) -> Bench:
+    """Make the objects of a run; its speed does not depend on the weights that it starts from.
+
+    Where its pictures grow, they have their last size from the beginning.
+
+    Raises:
+        InputError: If the device or the encoder asked for is not there, or a mask in which classes
+            are counted cannot be read.
+    """
+    census = factory.census(config, training)
+    config = factory.balanced(config, census)
+    transform = config.transform.model_copy(update={"first_size": None})
+    config = config.model_copy(update={"transform": transform})
+    torch.manual_seed(config.seed)
+    untrained = factory.untrained(config.model)
+    segmenter = factory.segmenter(untrained, training.labels.num_classes)
+    plan = resolve(config, segmenter, training)
+    state, job, predictor = assemble(config, plan, segmenter, training, _never, census=census)
+    # The protocol of the loader hides which class it was given.
+    return Bench(state, job, cast("Transform", job.loader.transform), plan, predictor)
+
+
+def warm_up(bench: Bench, batch: Batch) -> None:
+    """Do the first steps, which reserve memory and, on a GPU, choose algorithms."""
+    for _ in range(1 if bench.plan.device.type == "cpu" else 5):
+        train_step(bench.state, bench.job, batch)
+
+
+def training_pace(
+    bench: Bench, batches: Iterator[Batch], pictures: int, seconds: float
+) -> TrainingPace:
+    """Train as the loop does, and measure it as the loop does, but from the first batch on.
+
+    Args:
+        bench: The run.
+        batches: What it learns from.
+        pictures: Stop when it has learned from so many.
+        seconds: Or after so many of them.
+
+    Raises:
+        InputError: If a file is broken.
+    """
+    batch = next(batches)
+    wait_for(bench.plan.device)
+    clock = Clock()
+    while clock.pictures < pictures and clock.seconds() < seconds:
+        train_step(bench.state, bench.job, batch)
+        clock.pictures += len(batch.names)
+        with clock.waiting():
+            batch = next(batches)
+    wait_for(bench.plan.device)
+    taken = clock.seconds()
+    return TrainingPace(clock.pictures / taken, clock.waited / taken)
+
+
+def _never(_: Predictor) -> Evaluation:
+    raise NotImplementedError

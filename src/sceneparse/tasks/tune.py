@@ -1,0 +1,239 @@
+"""Ways from pixels to mask tried on a trained model: what each gains, and what it costs.
+
+No retraining: the network runs once for each look at a picture, and every setting is a predictor
+around its answers, scored as `evaluate` scores. Nothing but counts is kept from one picture to the
+next. Settings are chosen on one half of the pictures and reported on the other, where what was only
+luck in choosing does not come again.
+"""
+
+import shlex
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from rich.console import Console
+from rich.progress import Progress
+
+from sceneparse import factory
+from sceneparse.checkpoint import Weights
+from sceneparse.data.dataset import Sample
+from sceneparse.data.loader import prefetched
+from sceneparse.errors import InputError
+from sceneparse.factory.loading import overridden, predictor_of
+from sceneparse.inference.remembering import Remembering
+from sceneparse.metrics.bootstrap import (
+    Differences,
+    Intervals,
+    PictureCounts,
+    differences,
+    intervals,
+    picture_counts,
+    scores,
+)
+from sceneparse.system.device import best_device
+from sceneparse.tasks.evaluate import EvaluationTarget, opened
+from sceneparse.tasks.memory import PREDICTION, advice_on_memory
+
+
+class Setting(NamedTuple):
+    """A way from pixels to mask.
+
+    Attributes:
+        method: What it is an example of.
+        overrides: `inference.field=value`.
+    """
+
+    method: str
+    overrides: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """Write the overrides, without what all of them have in common."""
+        return " ".join(text.removeprefix("inference.") for text in self.overrides) or "as it is"
+
+
+PLAIN = Setting("none")
+SETTINGS = (
+    PLAIN,
+    Setting("views", ("inference.flip=true",)),
+    Setting("views", ("inference.scales=[0.75, 1.0, 1.25]",)),
+    Setting("views", ("inference.scales=[0.75, 1.0, 1.25]", "inference.flip=true")),
+    *(
+        Setting(
+            "guided filter",
+            (f"inference.refine={{kind: guided_filter, radius: {radius}, epsilon: {epsilon}}}",),
+        )
+        for radius in (2, 4, 8)
+        for epsilon in (0.001, 0.01)
+    ),
+    *(
+        Setting(
+            "dense CRF",
+            (
+                f"inference.refine={{kind: dense_crf, similar_weight: {weight}, "
+                f"similar_color: {color}}}",
+            ),
+        )
+        for weight in (2.0, 5.0)
+        for color in (8.0, 20.0)
+    ),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """A setting on pictures.
+
+    Attributes:
+        setting: Which one.
+        counts: What each picture adds to the scores, int64 `(N, 3, C)`.
+        milliseconds: That a picture takes on average, from its pixels to its scores.
+    """
+
+    setting: Setting
+    counts: PictureCounts
+    milliseconds: float
+
+    @property
+    def chosen_on(self) -> PictureCounts:
+        """The counts of the half of the pictures on which settings are chosen."""
+        return self.counts[0::2]
+
+    @property
+    def reported_on(self) -> PictureCounts:
+        """The counts of the other half."""
+        return self.counts[1::2]
+
+    @property
+    def chosen_miou(self) -> float:
+        """The mIoU by which settings are chosen."""
+        return float(scores(self.chosen_on.sum(axis=0))[0])
+
+    def reported(self) -> Intervals:
+        """Return the scores on the other half."""
+        return intervals(self.reported_on)
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """What was tried on a model.
+
+    Attributes:
+        trials: Every setting, the plain one first.
+        best: The best of each method, and of the methods together; first the plain one.
+        given: Overrides that all settings have in common.
+    """
+
+    trials: tuple[Trial, ...]
+    best: tuple[Trial, ...]
+    given: tuple[str, ...] = ()
+
+    @property
+    def winner(self) -> Trial:
+        """The setting that is best on the half on which settings are chosen."""
+        return max(self.best, key=lambda trial: trial.chosen_miou)
+
+    def gain(self, trial: Trial) -> Differences:
+        """Return what a trial gains over the plain setting, on the other half of the pictures."""
+        return differences(self.best[0].reported_on, trial.reported_on)
+
+    def advice(self) -> str:
+        """Say what to use."""
+        winner = self.winner
+        if winner.setting == PLAIN:
+            return "nothing that was tried is better: leave it as it is"
+        gain = self.gain(winner).miou.gain
+        words = shlex.join([*self.given, *winner.setting.overrides])
+        if not gain.low > 0:
+            return (
+                "no gain that these pictures prove: leave it as it is, or try more pictures; "
+                f"the best was: {words}"
+            )
+        return f"better: {words}"
+
+
+def tune(target: EvaluationTarget, pictures: int, device: str, console: Console) -> Tuning:
+    """Try every setting on pictures spread over the data, then the best ones together.
+
+    Args:
+        target: Model, data, and overrides for all settings.
+        pictures: Most that are used; half of them to choose by.
+        device: Where the network runs.
+        console: Where progress is shown.
+
+    Raises:
+        InputError: If model or data cannot be read, or there are fewer than two pictures.
+    """
+    weights, dataset = opened(target)
+    number = min(pictures, len(dataset))
+    if number < 2:
+        raise InputError(
+            f"{target.model}: {number} picture to tune on; settings chosen on a picture cannot be "
+            "judged by it, so at least 2 are needed"
+        )
+    indices = [place * len(dataset) // number for place in range(number)]
+    network = Remembering(predictor_of(weights, best_device(device)).backend)
+    with Progress(console=console, transient=True) as progress, advice_on_memory(PREDICTION):
+        task = progress.add_task("tuning", total=None)
+
+        def run(settings: Sequence[Setting]) -> tuple[Trial, ...]:
+            samples = prefetched(dataset.__getitem__, indices, threads=1, ahead=2)
+            progress.reset(task, total=number)
+            return tried(
+                settings, network, weights, progress.track(samples, total=number, task_id=task)
+            )
+
+        trials = run(SETTINGS)
+        best = _best_of_each(trials)
+        together = _together([trial.setting for trial in best], trials)
+        both = run([together]) if together else ()
+    return Tuning((*trials, *both), (*best, *both), target.overrides)
+
+
+def tried(
+    settings: Sequence[Setting], network: Remembering, weights: Weights, samples: Iterable[Sample]
+) -> tuple[Trial, ...]:
+    """Score every setting on every picture."""
+    predictors = [
+        factory.predictor_around(
+            network, weights.labels, overridden(weights, setting.overrides).config.inference
+        )
+        for setting in settings
+    ]
+    counts: list[list[PictureCounts]] = [[] for _ in settings]
+    seconds = np.zeros(len(settings))
+    for sample in samples:
+        for place, predictor in enumerate(predictors):
+            start, saved = time.perf_counter(), network.saved_s
+            (scored,) = predictor.score([sample.image], [sample.mask])
+            seconds[place] += time.perf_counter() - start + network.saved_s - saved
+            counts[place].append(picture_counts(scored.confusion))
+        network.forget()
+    return tuple(
+        Trial(setting, np.stack(own), 1000 * float(total) / len(own))
+        for setting, own, total in zip(settings, counts, seconds, strict=True)
+    )
+
+
+def _best_of_each(trials: Sequence[Trial]) -> list[Trial]:
+    methods = dict.fromkeys(trial.setting.method for trial in trials)
+    return [
+        max(
+            (trial for trial in trials if trial.setting.method == method),
+            key=lambda trial: trial.chosen_miou,
+        )
+        for method in methods
+    ]
+
+
+def _together(best: Sequence[Setting], trials: Sequence[Trial]) -> Setting | None:
+    """Put the best views and the best refinement together, if each gains something alone."""
+    found = {trial.setting: trial.chosen_miou for trial in trials}
+    gaining = [setting for setting in best if found[setting] > found[PLAIN]]
+    views = [setting for setting in gaining if setting.method == "views"]
+    refinements = [setting for setting in gaining if setting.method != "views"]
+    if not (views and refinements):
+        return None
+    refinement = max(refinements, key=found.__getitem__)
+    return Setting("together", (*views[0].overrides, *refinement.overrides))

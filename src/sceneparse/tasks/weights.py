@@ -1,0 +1,71 @@
+"""From a run to one file that can be given away."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from sceneparse.checkpoint import write_weights
+from sceneparse.config import Ade20kFullData, RunConfig, SyntheticData
+from sceneparse.errors import InputError
+from sceneparse.factory.loading import deployed, find_weights, overridden
+
+
+class WrittenWeights(NamedTuple):
+    """A file as written.
+
+    Attributes:
+        size: In bytes.
+        tensors: Number of tensors in it.
+        left_out: Number of those of the run that only training needs.
+    """
+
+    size: int
+    tensors: int
+    left_out: int
+
+
+def write_alone(
+    model: str,
+    path: Path,
+    *,
+    half: bool,
+    most_bytes: int | None,
+    overwrite: bool,
+    overrides: Sequence[str] = (),
+) -> WrittenWeights:
+    """Write what predictions need of a model, with its config and labels, to one file.
+
+    Args:
+        model: A run folder or a weights file.
+        path: The file to write.
+        half: Store weights in fp16.
+        most_bytes: Of the file; none for any size.
+        overwrite: Whether a file that is there may be replaced.
+        overrides: Of its `inference`, such as `inference.flip=true`: how it predicts from then on.
+
+    Raises:
+        InputError: If there is no such model, an override is wrong, or the file is there already,
+            would be too large, or cannot be written.
+    """
+    if path.is_dir() or (path.exists() and not overwrite):
+        raise InputError(f"{path}: is there already; add --overwrite, or give another file")
+    whole = overridden(find_weights(model), overrides)
+    weights = deployed(whole)
+    weights = weights._replace(config=_elsewhere(weights.config))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{path.parent}: cannot be made ({error.strerror})") from None
+    size = write_weights(path, weights, half=half, most_bytes=most_bytes)
+    return WrittenWeights(size, len(weights.tensors), len(whole.tensors) - len(weights.tensors))
+
+
+def _elsewhere(config: RunConfig) -> RunConfig:
+    """Leave out where the data lay on this machine, but for the last names of the paths."""
+    data = config.data
+    if isinstance(data, SyntheticData):
+        return config
+    there: dict[str, object] = {"root": Path(data.root.name), "cache": "auto"}
+    if isinstance(data, Ade20kFullData) and data.labels:
+        there["labels"] = Path(data.labels.name)
+    return config.model_copy(update={"data": data.model_copy(update=there)})

@@ -1,0 +1,204 @@
+"""What is read from a cache of decoded pictures, and when it is not used."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+from tests.caching import (
+    COUNT,
+    assert_as_in_files,
+    held,
+    lines_of,
+    make,
+    opened,
+    packed,
+    same,
+    write_pictures,
+)
+from tests.conftest import rectangles
+
+from sceneparse import factory
+from sceneparse.config import Ade20kData, FolderData
+from sceneparse.data.cache.format import default_folder
+from sceneparse.data.cache.reader import Packed
+from sceneparse.data.dataset import PairedFiles
+from sceneparse.errors import InputError
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A folder of pictures without splits."""
+    write_pictures(tmp_path / "data")
+    return tmp_path / "data"
+
+
+def test_samples_are_views_of_the_file_that_cannot_be_written_to(root: Path) -> None:
+    make(root)
+    dataset = packed(root)
+    first, again = dataset[0], dataset[0]
+    for one, other in zip(first[:2], again[:2], strict=True):
+        assert np.shares_memory(one, other)
+        assert not one.flags.writeable
+        assert type(one) is np.ndarray
+
+
+def test_ids_of_16_bits_are_kept(root: Path) -> None:
+    names = ", ".join(f"c{number}" for number in range(300))
+    (root / "labels.yaml").write_text(f"classes: [{names}]\n")
+    ids = np.arange(21 * 35, dtype=np.uint16).reshape(21, 35) % 300
+    Image.fromarray(ids).save(root / "masks" / "0.png")
+    make(root)
+    assert_as_in_files(root)
+    assert held(root) == COUNT
+    split = "training" if "0" in packed(root).names else "validation"
+    mask = packed(root, split)[packed(root, split).names.index("0")].mask
+    assert mask.dtype == np.uint16
+    assert mask.max() == 299
+
+
+def test_pixels_of_another_decoder_are_not_used(root: Path) -> None:
+    make(root)
+    index = default_folder(root) / "all.jsonl"
+    first, *rest = index.read_text().splitlines()
+    header = json.loads(first)
+    header["recipe"]["decoder"] = "another"
+    index.write_text("\n".join([json.dumps(header), *rest]) + "\n")
+    assert held(root) == 0
+    make(root)
+    assert held(root) == COUNT
+
+
+def test_a_folder_that_is_named_must_hold_a_cache_to_learn_from(root: Path, tmp_path: Path) -> None:
+    named = tmp_path / "cache"
+    with pytest.raises(InputError) as caught:
+        opened(root, cache=named)
+    assert str(caught.value) == (
+        f"{named}: no cache of these training pictures; make it with `sceneparse data cache {root} "
+        f"--to {named}`, or set data.cache=auto"
+    )
+    # A model is scored wherever it is, without the cache that it was trained from.
+    assert isinstance(opened(root, "validation", cache=named, to_learn=False), PairedFiles)
+    make(root, to=named)
+    assert_as_in_files(root, cache=named)
+    assert isinstance(opened(root), PairedFiles)
+
+
+def test_auto_without_a_cache_and_off_read_files(root: Path) -> None:
+    assert isinstance(opened(root), PairedFiles)
+    make(root)
+    assert isinstance(opened(root), Packed)
+    assert isinstance(opened(root, cache="off"), PairedFiles)
+
+
+def longer(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return np.repeat(np.repeat(pixels, 3, axis=0), 3, axis=1)
+
+
+def test_reduced_pictures_are_learned_from_only_where_they_are_named(root: Path) -> None:
+    image, ids = rectangles(0)
+    Image.fromarray(longer(image)).save(root / "images" / "0.png")
+    Image.fromarray(longer(ids)).save(root / "masks" / "0.png")
+    make(root, short_side=24)
+    folder = default_folder(root, 24)
+    for split in ("training", "validation"):
+        assert isinstance(opened(root, split), PairedFiles)
+        assert isinstance(opened(root, split, cache=folder, to_learn=False), PairedFiles)
+    dataset = packed(root, cache=folder)
+    assert dataset.short_side == 24
+    assert dataset.held == len(dataset)
+    sizes = lines_of(folder)
+    assert sizes["0"][2:4] == [24, 32]
+    assert sizes["1"][2:4] == [22, 34]
+    assert sizes["5"][2:4] == [24, 28]
+
+
+def test_reduced_pictures_are_the_same_from_cache_and_files(root: Path) -> None:
+    make(root, short_side=16)
+    folder = default_folder(root, 16)
+    before = packed(root, cache=folder)
+    samples = [before[index] for index in range(len(before))]
+    assert all(min(sample.mask.shape) == 16 for sample in samples)
+    assert all(set(np.unique(sample.mask)) <= {0, 1, 2, 3} for sample in samples)
+    for path in root.rglob("*.png"):
+        if path.stem != before.names[0]:
+            path.write_bytes(path.read_bytes())
+    after = packed(root, cache=folder)
+    assert after.held == 1
+    assert all(same(after[index], samples[index]) for index in range(len(samples)))
+    assert after.renewal.endswith("--short-side 16")
+
+
+def test_splits_are_those_asked_for_or_those_that_are_there(rectangles_root: Path) -> None:
+    folder = default_folder(rectangles_root)
+    try:
+        assert make(rectangles_root, "validation").startswith("validation: 6 pictures")
+        config = FolderData(kind="folder", root=rectangles_root)
+        assert isinstance(factory.dataset(config, "training"), PairedFiles)
+        assert isinstance(factory.dataset(config, "validation"), Packed)
+        assert make(rectangles_root).startswith("training: 24 pictures")
+        assert isinstance(factory.dataset(config, "training"), Packed)
+        with pytest.raises(
+            InputError, match=r"images: no files that end in .*: training, validation"
+        ):
+            make(rectangles_root, "test")
+    finally:
+        shutil.rmtree(folder)
+
+
+@pytest.fixture
+def drawn(tmp_path: Path) -> Path:
+    """Generated scenes in the layout of ADE20K."""
+    from sceneparse.data.datasets.synthetic import synthetic, write_scene
+
+    for split, count in (("training", 6), ("validation", 1)):
+        scenes = synthetic(split, count, (32, 40), 0)
+        for index in range(count):
+            write_scene(scenes, index, split, tmp_path / "scenes")
+    return tmp_path / "scenes"
+
+
+def test_a_limit_takes_the_same_pictures_from_the_cache(drawn: Path) -> None:
+    make(drawn)
+    for cache in ("auto", "off"):
+        config = Ade20kData(root=drawn, training_limit=3, cache=cache)
+        dataset = factory.dataset(config, "training")
+        assert isinstance(dataset, Packed) == (cache == "auto")
+        assert list(dataset.names) == ["scene_000000", "scene_000002", "scene_000004"]
+
+
+@pytest.mark.real
+def test_real_pictures_are_the_same_from_the_cache(real_root: Path, tmp_path: Path) -> None:
+    for kind, ending in (("images", "jpg"), ("annotations", "png")):
+        (tmp_path / "ade" / kind / "training").mkdir(parents=True)
+        for path in sorted((real_root / kind / "training").glob(f"*.{ending}"))[:20]:
+            (tmp_path / "ade" / kind / "training" / path.name).symlink_to(path)
+    make(tmp_path / "ade")
+    config = Ade20kData(root=tmp_path / "ade")
+    cached = factory.dataset(config, "training")
+    files = factory.dataset(config.model_copy(update={"cache": "off"}), "training")
+    assert isinstance(cached, Packed)
+    assert isinstance(files, PairedFiles)
+    assert cached.held == len(files) == 20
+    assert all(same(cached[index], files[index]) for index in range(20))
+
+
+@pytest.mark.parametrize("needed", [4000, 300, 100])
+def test_reduced_samples_are_those_of_the_files(root: Path, needed: int) -> None:
+    for path in sorted((root / "images").iterdir())[:2]:
+        name = path.stem
+        with Image.open(path) as image:
+            large = image.convert("RGB").resize((900, 700))
+        path.unlink()
+        large.save(root / "images" / f"{name}.jpg")
+        Image.fromarray(np.zeros((700, 900), np.uint8)).save(root / "masks" / f"{name}.png")
+    make(root)
+    cached = packed(root)
+    for index in range(len(cached)):
+        expected = cached.files.reduced(index, needed, needed)
+        found = cached.reduced(index, needed, needed)
+        np.testing.assert_array_equal(found.image, expected.image)
+        np.testing.assert_array_equal(found.mask, expected.mask)

@@ -1,0 +1,330 @@
+"""Every published data set: pairs, ids, what is kept about it, and what it says when files lack."""
+
+import io
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from pydantic import TypeAdapter
+from rich.console import Console
+from tests.caching import make, same
+from tests.published import OBJECTS, WRITERS, Truth, striped, write_ids
+
+from sceneparse import factory
+from sceneparse.config import DataConfig
+from sceneparse.data.cache.reader import Packed
+from sceneparse.data.dataset import PairedFiles
+from sceneparse.data.datasets.recognise import open_published, published
+from sceneparse.data.header_index import checked_sizes
+from sceneparse.errors import InputError
+from sceneparse.system.user_cache import cache_folder
+from sceneparse.tasks.inspect import inspect_data
+
+NAMES = tuple(WRITERS)
+
+
+OPTIONS: dict[str, dict[str, Any]] = {
+    "voc2012": {"augmented": True},
+    "camvid11": {"kind": "camvid"},
+    "camvid32": {"kind": "camvid", "classes": 32},
+}
+
+
+def config(name: str, root: Path, **options: Any) -> DataConfig:
+    document = {"kind": name, "root": root, **OPTIONS.get(name, {}), **options}
+    return TypeAdapter[DataConfig](DataConfig).validate_python(document)
+
+
+def files(name: str, root: Path, split: str = "training", **options: Any) -> PairedFiles:
+    dataset = factory.dataset(config(name, root, cache="off", **options), split)
+    assert isinstance(dataset, PairedFiles)
+    return dataset
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def tree(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[str, Path, Truth]:
+    """Name, root and raw ids of a data set, which is not to be changed."""
+    root = tmp_path_factory.mktemp("published") / request.param
+    return request.param, root, WRITERS[request.param](root)
+
+
+def test_pictures_pair_with_masks_and_ids_are_mapped(tree: tuple[str, Path, Truth]) -> None:
+    name, root, truth = tree
+    for split, ids in truth.items():
+        dataset = files(name, root, split)
+        labels = dataset.labels
+        assert list(dataset.names) == sorted(ids)
+        for index, picture in enumerate(dataset.names):
+            sample = dataset[index]
+            assert sample.image.shape == (*ids[picture].shape, 3)
+            assert sample.mask.dtype == labels.dtype
+            for raw, train in zip(ids[picture].flat, sample.mask.flat, strict=True):
+                if int(raw) in labels.raw_ids:
+                    assert labels.raw_ids[train] == raw
+                else:
+                    assert train == labels.ignore_index
+                    assert int(raw) in labels.ignored_ids
+            seen = sample.mask != labels.ignore_index
+            assert np.array_equal(labels.decode(sample.mask)[seen], ids[picture][seen])
+
+
+@pytest.mark.parametrize(
+    ("name", "classes", "first", "last", "void"),
+    [
+        ("cityscapes", 19, (7, "road"), (33, "bicycle"), [*range(7), 9, 10]),
+        ("voc2012", 21, (0, "background"), (20, "tvmonitor"), [255]),
+        ("coco_stuff", 171, (0, "person"), (181, "wood"), [255]),
+        ("camvid11", 11, (0, "Sky"), (10, "Bicyclist"), [11]),
+        ("camvid32", 31, (0, "Animal"), (31, "Wall"), [30]),
+        ("pascal_context", 59, (1, "aeroplane"), (59, "wood"), [0]),
+        ("ade20k_full", len(OBJECTS), (7, "object 7, thing"), (3688, "object 3688, thing"), [0, 5]),
+    ],
+)
+def test_classes_are_those_of_the_benchmark(
+    name: str,
+    classes: int,
+    first: tuple[int, str],
+    last: tuple[int, str],
+    void: list[int],
+    tmp_path: Path,
+) -> None:
+    WRITERS[name](tmp_path)
+    labels = files(name, tmp_path).labels
+    assert labels.num_classes == classes
+    assert (labels.raw_ids[0], labels.class_names[0]) == first
+    assert (labels.raw_ids[-1], labels.class_names[-1]) == last
+    assert set(void) <= set(labels.ignored_ids)
+    assert labels.ignore_index == (255 if classes <= 255 else 65535)
+
+
+def test_a_root_is_recognised_by_what_is_in_it(tree: tuple[str, Path, Truth]) -> None:
+    name, root, _ = tree
+    layout = published(root)
+    assert layout is not None
+    splits = open_published(layout, root)
+    assert list(splits) == ["training", "validation"]
+    for split, dataset in splits.items():
+        assert dataset == files(name, root, split)
+
+
+def test_headers_are_looked_at_once(tree: tuple[str, Path, Truth]) -> None:
+    name, root, truth = tree
+    for split, ids in truth.items():
+        sizes = checked_sizes(files(name, root, split), root)
+        assert sizes.tolist() == [list(raw.shape) for raw in ids.values()]
+        assert (cache_folder(root) / f"{files(name, root, split).part}.headers.json").is_file()
+
+
+def test_the_cache_holds_what_the_files_do(tree: tuple[str, Path, Truth]) -> None:
+    name, root, _ = tree
+    make(root)
+    for split in ("training", "validation"):
+        packed = factory.dataset(config(name, root), split)
+        plain = files(name, root, split)
+        assert isinstance(packed, Packed)
+        assert packed.held == len(plain) == len(packed)
+        assert all(same(packed[index], plain[index]) for index in range(len(plain)))
+
+
+def test_inspect_counts_what_is_there(tree: tuple[str, Path, Truth]) -> None:
+    _, root, truth = tree
+    report = inspect_data(root, Console(file=io.StringIO()))
+    assert report.problems == []
+    assert [split.name for split in report.splits] == ["training", "validation"]
+    for split in report.splits:
+        raw = np.stack(list(truth[split.name].values()))
+        assert split.pixels.tolist() == [(raw == id).sum() for id in report.labels.raw_ids]
+        assert split.pictures.tolist() == [
+            sum((ids == id).any() for ids in raw) for id in report.labels.raw_ids
+        ]
+        assert split.void == np.isin(raw, report.labels.ignored_ids).sum()
+
+
+def test_one_split_is_enough_to_look_at(tmp_path: Path) -> None:
+    WRITERS["coco_stuff"](tmp_path)
+    shutil.rmtree(tmp_path / "images" / "train2017")
+    report = inspect_data(tmp_path, Console(file=io.StringIO()))
+    assert [split.name for split in report.splits] == ["validation"]
+
+
+def remove(path: Path) -> None:
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def removing(*parts: str) -> Callable[[Path], None]:
+    return lambda root: remove(root.joinpath(*parts))
+
+
+def one_of(pattern: str) -> Callable[[Path], None]:
+    return lambda root: remove(min(root.rglob(pattern)))
+
+
+def spoiled(pattern: str, value: int) -> Callable[[Path], None]:
+    """Put an id into a mask that its data set does not have."""
+    return lambda root: write_ids(min(root.rglob(pattern)), striped([1, value]))
+
+
+def greyed(pattern: str) -> Callable[[Path], None]:
+    """Change the colours of a mask a little."""
+
+    def change(root: Path) -> None:
+        path = min(root.rglob(pattern))
+        Image.fromarray(np.array(Image.open(path)) // 2 + 3).save(path)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("name", "damage", "message"),
+    [
+        (
+            "cityscapes",
+            removing("gtFine"),
+            r"gtFine/train: no such folder.*gtFine_trainvaltest\.zip",
+        ),
+        (
+            "cityscapes",
+            removing("leftImg8bit"),
+            r"leftImg8bit/train: no such.*leftImg8bit_trainval",
+        ),
+        (
+            "cityscapes",
+            one_of("*_labelIds.png"),
+            r"picture without a mask of the same name in .*gtF",
+        ),
+        ("cityscapes", one_of("*_leftImg8bit.png"), r"_labelIds\.png: mask without a picture"),
+        (
+            "cityscapes",
+            spoiled("*_labelIds.png", 255),
+            r"values 255 are neither a class \(7\.\.8, 11",
+        ),
+        (
+            "voc2012",
+            removing("SegmentationClass"),
+            "SegmentationClass: no such folder.*or set data",
+        ),
+        (
+            "voc2012",
+            removing("SegmentationClassAug"),
+            r"Aug: no such folder.*\.mat files of SBD are",
+        ),
+        ("voc2012", one_of("trainaug.txt"), r"trainaug\.txt: no such list.*data\.augmented=false"),
+        (
+            "voc2012",
+            one_of("*.jpg"),
+            r"trainaug\.txt: names 2007_000032, which is not in .*JPEGImag",
+        ),
+        ("voc2012", spoiled("SegmentationClass/*.png", 21), "values 21 are neither a class"),
+        (
+            "coco_stuff",
+            removing("annotations"),
+            r"annotations/train2017: no such folder.*stuffthing",
+        ),
+        (
+            "coco_stuff",
+            removing("images"),
+            r"images/train2017: no such folder; unpack train2017\.zip",
+        ),
+        ("coco_stuff", spoiled("*0.png", 11), "values 11 are neither a class"),
+        ("camvid11", removing("trainannot"), "trainannot: no such folder"),
+        (
+            "camvid32",
+            removing("train.txt"),
+            r"train\.txt: no such list.*write the names of its pict",
+        ),
+        (
+            "camvid32",
+            removing("LabeledApproved_full"),
+            "LabeledApproved_full: no such folder.*unpack",
+        ),
+        ("camvid32", one_of("train*_L.png"), "picture without a mask of the same name"),
+        (
+            "camvid32",
+            greyed("train_0_L.png"),
+            r"_L\.png: colours \(.*in \d+ pixels stand for no class",
+        ),
+        ("pascal_context", removing("SegmentationClassContext"), "trainval_merged.json"),
+        ("pascal_context", spoiled("SegmentationClassContext/*train*.png", 60), "values 60 are"),
+        (
+            "ade20k_full",
+            removing("images"),
+            r"images/ADE: no such folder; unpack ADE20K_2021_17_01",
+        ),
+        ("ade20k_full", one_of("*_seg.png"), r"\.jpg: picture without a mask of the same name"),
+        (
+            "ade20k_full",
+            spoiled("*_seg.png", 3),
+            r"_seg\.png: mode L; expected a mask of 8-bit RGB",
+        ),
+    ],
+)
+def test_what_is_missing_or_wrong_is_named_with_its_remedy(
+    name: str, damage: Callable[[Path], None], message: str, tmp_path: Path
+) -> None:
+    WRITERS[name](tmp_path)
+    damage(tmp_path)
+
+    def read_all() -> None:
+        dataset = files(name, tmp_path)
+        for index in range(len(dataset)):
+            _ = dataset[index]
+
+    with pytest.raises(InputError, match=message):
+        read_all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_root_that_is_not_there_is_named(name: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"nowhere.*: no such folder"):
+        files(name, tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("name", ["cityscapes", "coco_stuff", "camvid11"])
+def test_a_split_without_masks_is_refused(name: str, tmp_path: Path) -> None:
+    WRITERS[name](tmp_path)
+    with pytest.raises(InputError, match="split `unknown`: this data set has training, validation"):
+        files(name, tmp_path, "unknown")
+
+
+def test_voc_without_sbd_has_its_own_pictures_alone(tmp_path: Path) -> None:
+    truth = WRITERS["voc2012"](tmp_path)
+    plain = files("voc2012", tmp_path, augmented=False)
+    assert list(plain.names) == ["2007_000032", "2007_000039"]
+    make(tmp_path)
+    packed = factory.dataset(config("voc2012", tmp_path, augmented=False), "training")
+    assert isinstance(packed, Packed)
+    assert packed.held == 2 < len(truth["training"])
+
+
+def test_voc_never_learns_from_validation_pictures(tmp_path: Path) -> None:
+    WRITERS["voc2012"](tmp_path)
+    source = tmp_path / "ImageSets" / "Segmentation" / "trainaug.txt"
+    # As the lists of SBD do.
+    source.write_text(source.read_text() + "2007_000033\n")
+    shutil.copy(
+        tmp_path / "SegmentationClassAug" / "2008_000002.png",
+        tmp_path / "SegmentationClassAug" / "2007_000033.png",
+    )
+    with pytest.raises(InputError, match=r"1 of its pictures are in val\.txt too, .*2007_000033"):
+        files("voc2012", tmp_path)
+
+
+def test_context_may_make_a_class_of_its_background(tmp_path: Path) -> None:
+    truth = WRITERS["pascal_context"](tmp_path)
+    dataset = files("pascal_context", tmp_path, background=True)
+    assert dataset.labels.num_classes == 60
+    assert dataset.labels.class_names[0] == "background"
+    for name, mask in zip(dataset.names, (dataset[0].mask, dataset[1].mask), strict=True):
+        assert np.array_equal(mask, truth["training"][name])
+
+
+def test_limits_leave_pictures_out(tmp_path: Path) -> None:
+    WRITERS["cityscapes"](tmp_path)
+    assert len(files("cityscapes", tmp_path, training_limit=2)) == 2
+    assert len(files("cityscapes", tmp_path, "validation", training_limit=1)) == 2

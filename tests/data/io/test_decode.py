@@ -1,0 +1,385 @@
+"""Pictures and masks of every kind, and files that are neither."""
+
+import struct
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from sceneparse.data.io import decode
+from sceneparse.data.io.decode import (
+    MAX_PIXELS,
+    image_size,
+    mask_size,
+    read_image,
+    read_mask,
+    reduction,
+)
+from sceneparse.errors import InputError
+
+GREY = np.arange(24, dtype=np.uint8).reshape(4, 6) * 10
+# What has to be done to a stored picture to see it upright, by EXIF orientation.
+UPRIGHT: dict[int, Any] = {
+    1: lambda a: a,
+    2: np.fliplr,
+    3: lambda a: np.rot90(a, 2),
+    4: np.flipud,
+    5: lambda a: a.swapaxes(0, 1),
+    6: lambda a: np.rot90(a, -1),
+    7: lambda a: np.rot90(a, 2).swapaxes(0, 1),
+    8: np.rot90,
+}
+
+
+def saved(path: Path, image: "Image.Image | NDArray[Any]", **options: Any) -> Path:
+    (image if isinstance(image, Image.Image) else Image.fromarray(image)).save(path, **options)
+    return path
+
+
+def png_of_header(path: Path, width: int, height: int) -> Path:
+    """Write a PNG that promises pixels and has none."""
+    header = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    data = b"IDAT" + zlib.compress(b"")
+    chunks = map(png_chunk, (header, data, b"IEND"))
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunks))
+    return path
+
+
+def png_chunk(content: bytes) -> bytes:
+    length, check = struct.pack(">I", len(content) - 4), struct.pack(">I", zlib.crc32(content))
+    return length + content + check
+
+
+@pytest.mark.parametrize("ending", ["png", "bmp", "tif", "webp"])
+def test_image_is_rgb_as_stored(ending: str, tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 7, 3), np.uint8)
+    options = {"lossless": True} if ending == "webp" else {}
+    image = read_image(saved(tmp_path / f"a.{ending}", pixels, **options))
+    np.testing.assert_array_equal(image, pixels)
+    assert image.dtype == np.uint8
+    image[0, 0] = 0  # the array belongs to the caller
+
+
+def test_image_of_grey_has_three_equal_channels(tmp_path: Path) -> None:
+    image = read_image(saved(tmp_path / "a.png", GREY))
+    np.testing.assert_array_equal(image, np.stack([GREY] * 3, -1))
+
+
+def test_image_of_one_bit_is_black_and_white(tmp_path: Path) -> None:
+    image = read_image(saved(tmp_path / "a.png", Image.fromarray(GREY > 100)))
+    np.testing.assert_array_equal(image[..., 0], np.where(GREY > 100, 255, 0))
+
+
+@pytest.mark.parametrize("ending", ["png", "tif"])
+def test_image_of_16_bits_keeps_its_brightness(ending: str, tmp_path: Path) -> None:
+    deep = GREY.astype(np.uint16) * 257
+    image = read_image(saved(tmp_path / f"a.{ending}", deep))
+    np.testing.assert_array_equal(image, np.stack([GREY] * 3, -1))
+
+
+def test_transparency_is_laid_over_white(tmp_path: Path) -> None:
+    pixels = np.zeros((1, 3, 4), np.uint8)
+    pixels[0, :, 0] = 200
+    pixels[0, :, 3] = [255, 0, 51]
+    image = read_image(saved(tmp_path / "a.png", pixels))
+    assert image[0].tolist() == [[200, 0, 0], [255, 255, 255], [244, 204, 204]]
+
+
+def test_transparency_of_grey_and_of_palettes_is_laid_over_white(tmp_path: Path) -> None:
+    grey = Image.merge("LA", [Image.new("L", (1, 1), 9), Image.new("L", (1, 1), 0)])
+    assert read_image(saved(tmp_path / "grey.png", grey)).tolist() == [[[255, 255, 255]]]
+    palette = Image.new("P", (2, 1))
+    palette.putpalette([9, 8, 7, 6, 5, 4])
+    palette.putpixel((1, 0), 1)
+    path = saved(tmp_path / "palette.png", palette, transparency=0)
+    assert read_image(path).tolist() == [[[255, 255, 255], [6, 5, 4]]]
+
+
+def test_palette_image_shows_its_colours(tmp_path: Path) -> None:
+    palette = Image.frombytes("P", (3, 1), bytes([0, 1, 2]))
+    palette.putpalette([1, 2, 3, 40, 50, 60, 7, 8, 9])
+    image = read_image(saved(tmp_path / "a.png", palette))
+    assert image.tolist() == [[[1, 2, 3], [40, 50, 60], [7, 8, 9]]]
+
+
+def test_cmyk_image_becomes_rgb(tmp_path: Path) -> None:
+    path = saved(tmp_path / "a.jpg", Image.new("CMYK", (8, 8), (0, 255, 255, 0)), quality=100)
+    image = read_image(path)
+    assert image.shape == (8, 8, 3)
+    assert np.abs(image.astype(int) - [255, 0, 0]).max() < 30
+
+
+@pytest.mark.parametrize("mode", ["I", "F"])
+def test_image_of_32_bits_is_refused_and_not_black(mode: str, tmp_path: Path) -> None:
+    path = saved(tmp_path / "a.tif", Image.new(mode, (4, 4), 1))
+    for read in (read_image, image_size):
+        with pytest.raises(InputError, match=r"a\.tif: grey of 32 bits .* convert it"):
+            read(path)
+
+
+@pytest.mark.parametrize("orientation", [*UPRIGHT, 9])
+@pytest.mark.parametrize("ending", ["png", "tif", "webp", "jpg"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_image_is_upright_and_the_header_knows_its_size(
+    orientation: int, ending: str, channels: int, tmp_path: Path
+) -> None:
+    stored = np.zeros((32, 48, 3), np.uint8)
+    stored[:16, :16] = 120
+    stored[:16, 16:32] = 240
+    stored = stored if channels == 3 else stored[..., 0]
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    options = {"lossless": True} if ending == "webp" else {}
+    path = saved(tmp_path / f"a.{ending}", stored, exif=exif, **options)
+    upright = UPRIGHT.get(orientation, UPRIGHT[1])(stored)
+    image = read_image(path)
+    assert image.shape[:2] == upright.shape[:2] == image_size(path)
+    difference = image.astype(int) - upright.reshape(*image.shape[:2], -1)
+    assert np.abs(difference).max() <= (8 if ending == "jpg" else 0)
+
+
+@pytest.mark.parametrize("compression", ["raw", "tiff_lzw"])
+def test_turned_tiff_mask_is_upright_whole_and_of_the_size_in_its_header(
+    compression: str, tmp_path: Path
+) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    path = saved(tmp_path / "a.tif", GREY, exif=exif, compression=compression)
+    mask = read_mask(path)
+    np.testing.assert_array_equal(mask, UPRIGHT[6](GREY))
+    assert mask.shape == mask_size(path)
+
+
+@pytest.mark.filterwarnings("ignore:Truncated File Read")  # Pillow's, before the error
+@pytest.mark.parametrize("ending", ["png", "jpg", "bmp", "tif", "webp"])
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 0.9])
+def test_truncated_image_is_named(ending: str, share: float, tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (60, 60, 3), np.uint8)
+    path = saved(tmp_path / f"a.{ending}", pixels)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(share * len(content))])
+    with pytest.raises(InputError, match=rf"a\.{ending}: (broken or truncated|not a picture)"):
+        read_image(path)
+
+
+def test_truncated_mask_is_named(tmp_path: Path) -> None:
+    path = saved(tmp_path / "a.png", np.random.default_rng(0).integers(0, 9, (60, 60), np.uint8))
+    path.write_bytes(path.read_bytes()[:700])
+    with pytest.raises(InputError, match=r"a\.png: broken or truncated"):
+        read_mask(path)
+
+
+@pytest.mark.parametrize("read", [read_image, read_mask, image_size, mask_size])
+def test_what_is_no_picture_is_named(read: Any, tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_text("<svg></svg>")
+    with pytest.raises(InputError, match=r"a\.png: not a picture"):
+        read(tmp_path / "a.png")
+    with pytest.raises(InputError, match=r"none\.png: no such file"):
+        read(tmp_path / "none.png")
+    with pytest.raises(InputError, match="directory"):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize("read", [read_image, read_mask, image_size, mask_size])
+@pytest.mark.parametrize("times", [1, 2, 1000])
+def test_too_many_pixels_are_refused_before_memory_is_taken(
+    read: Any, times: int, tmp_path: Path
+) -> None:
+    path = png_of_header(tmp_path / "a.png", 2**15 * times, MAX_PIXELS // 2**15 + 1)
+    with pytest.raises(InputError, match=r"a\.png: .*at most 89 million pixels .* scale it down"):
+        read(path)
+
+
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+def test_too_many_pixels_are_refused_where_warnings_are_only_printed(tmp_path: Path) -> None:
+    path = png_of_header(tmp_path / "a.png", 2**15, MAX_PIXELS // 2**15 + 1)
+    with pytest.raises(InputError, match=r"a\.png: 32768×2731 pixels; at most 89 million"):
+        mask_size(path)
+
+
+def test_the_crafted_png_is_refused_for_its_size_alone(tmp_path: Path) -> None:
+    assert mask_size(png_of_header(tmp_path / "a.png", 7, 5)) == (5, 7)
+
+
+def test_mask_of_grey_holds_its_values(tmp_path: Path) -> None:
+    mask = read_mask(saved(tmp_path / "a.png", GREY))
+    np.testing.assert_array_equal(mask, GREY)
+    assert mask.dtype == np.uint8
+
+
+def test_mask_of_a_palette_holds_places_and_not_colours(tmp_path: Path) -> None:
+    palette = Image.frombytes("P", (6, 4), (GREY % 5).tobytes())
+    palette.putpalette([value for index in range(5) for value in (255 - index, 0, index)])
+    path = saved(tmp_path / "a.png", palette, transparency=0)
+    np.testing.assert_array_equal(read_mask(path), GREY % 5)
+
+
+@pytest.mark.parametrize("ending", ["png", "tif"])
+def test_mask_of_16_bits_holds_its_values(ending: str, tmp_path: Path) -> None:
+    ids = np.array([[0, 255, 256, 65534, 65535]], np.uint16)
+    mask = read_mask(saved(tmp_path / f"a.{ending}", ids))
+    np.testing.assert_array_equal(mask, ids)
+    assert mask.dtype == np.uint16
+
+
+def test_mask_of_big_endian_16_bits_holds_its_values(tmp_path: Path) -> None:
+    ids = np.array([[0, 255, 256, 65534]], np.uint16)
+    deep = Image.frombytes("I;16B", (4, 1), ids.astype(">u2").tobytes())
+    np.testing.assert_array_equal(read_mask(saved(tmp_path / "a.tif", deep)), ids)
+
+
+def test_mask_of_one_bit_holds_0_and_1(tmp_path: Path) -> None:
+    mask = read_mask(saved(tmp_path / "a.png", Image.fromarray(GREY > 100)))
+    np.testing.assert_array_equal(mask, (GREY > 100).astype(np.uint8))
+
+
+@pytest.mark.parametrize(("highest", "dtype"), [(9, np.uint8), (300, np.uint16)])
+def test_mask_of_32_bits_is_read_while_its_values_fit(
+    highest: int, dtype: type[Any], tmp_path: Path
+) -> None:
+    ids = np.array([[0, highest]], np.int32)
+    mask = read_mask(saved(tmp_path / "a.tif", ids))
+    assert mask.tolist() == ids.tolist()
+    assert mask.dtype == dtype
+
+
+@pytest.mark.parametrize("value", [-1, 65536])
+def test_mask_of_values_beyond_16_bits_is_refused(value: int, tmp_path: Path) -> None:
+    path = saved(tmp_path / "a.tif", np.array([[0, value]], np.int32))
+    with pytest.raises(InputError, match=rf"a\.tif: values .*{value}.* outside 0\.\.65535"):
+        read_mask(path)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA", "F"])
+def test_mask_of_colours_is_refused_by_header_and_by_pixels(mode: str, tmp_path: Path) -> None:
+    path = saved(tmp_path / "a.tif", Image.new(mode, (4, 4)))
+    for read in (read_mask, mask_size):
+        with pytest.raises(InputError, match=rf"a\.tif: .*mode {mode}.*one class id per pixel"):
+            read(path)
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.png"])
+def test_mask_of_jpeg_is_refused_whatever_its_name(name: str, tmp_path: Path) -> None:
+    path = saved(tmp_path / name, GREY, format="JPEG")
+    for read in (read_mask, mask_size):
+        with pytest.raises(InputError, match=r"a JPEG mask; .* store masks as PNG"):
+            read(path)
+
+
+def test_mask_size_is_height_and_width(tmp_path: Path) -> None:
+    assert mask_size(saved(tmp_path / "a.png", GREY)) == (4, 6)
+
+
+@pytest.mark.parametrize("bits", [2, 4])
+def test_mask_of_few_bits_keeps_its_ids(bits: int, tmp_path: Path) -> None:
+    ids = np.arange(16, dtype=np.uint8).reshape(2, 8) % (1 << bits)
+    per_byte = 8 // bits
+    packed = sum(ids[:, part::per_byte] << (8 - bits * (part + 1)) for part in range(per_byte))
+    rows = b"".join(b"\0" + bytes(row) for row in np.asarray(packed, np.uint8))
+    chunks = (
+        b"IHDR" + struct.pack(">IIBBBBB", 8, 2, bits, 0, 0, 0, 0),
+        b"IDAT" + zlib.compress(rows),
+        b"IEND",
+    )
+    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(map(png_chunk, chunks)))
+    np.testing.assert_array_equal(read_mask(tmp_path / "a.png"), ids)
+
+
+def test_image_with_a_damaged_exif_tag_is_read(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    exif[0x011A] = 72.0
+    path = saved(tmp_path / "a.jpg", np.zeros((8, 12, 3), np.uint8), exif=exif, quality=95)
+    # Orientation keeps its value, but claims to be text instead of a short number.
+    content = path.read_bytes().replace(b"\x01\x12\x00\x03", b"\x01\x12\x00\x02")
+    path.write_bytes(content)
+    assert read_image(path).shape in {(8, 12, 3), (12, 8, 3)}
+    assert image_size(path) == read_image(path).shape[:2]
+
+
+def smooth(height: int, width: int) -> NDArray[np.uint8]:
+    rows, columns = np.indices((height, width)) / [[[height]], [[width]]]
+    return (255 * np.stack([rows, columns, (rows + columns) / 2], -1)).astype(np.uint8)
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+def test_a_jpeg_is_decoded_at_the_scale_that_is_needed(orientation: int, tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = tmp_path / "big.jpg"
+    Image.fromarray(smooth(800, 1203)).save(path, quality=95, exif=exif)
+    whole = read_image(path)
+    height, width = whole.shape[:2]
+    for needed, divisor in ((700, 1), (321, 1), (320, 2), (161, 2), (160, 4), (20, 8)):
+        image = read_image(path, (needed, needed))
+        assert image.shape[:2] == (-(-height // divisor), -(-width // divisor))
+        blocks = np.array(Image.fromarray(whole).resize(image.shape[1::-1], Image.Resampling.BOX))
+        assert np.abs(image.astype(int) - blocks).mean() < 2
+
+
+def test_what_is_no_jpeg_is_decoded_whole(tmp_path: Path) -> None:
+    Image.fromarray(smooth(400, 500)).save(tmp_path / "whole.png")
+    assert read_image(tmp_path / "whole.png", (10, 10)).shape == (400, 500, 3)
+
+
+@pytest.mark.parametrize(
+    ("size", "smallest", "expected"),
+    [((9, 9), (400, 400), 1), ((4000, 300), (200, 200), 1), ((4000, 300), (200, 20), 8)],
+)
+def test_the_reduction_leaves_enough_of_both_sides(
+    size: tuple[int, int], smallest: tuple[int, int], expected: int
+) -> None:
+    assert reduction(size, smallest) == expected
+
+
+@pytest.mark.real
+def test_opencv_and_pillow_decode_real_files_alike(
+    real_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = sorted((real_root / "images" / "validation").iterdir())[:30]
+    masks = sorted((real_root / "annotations" / "validation").iterdir())[:30]
+
+    def everything() -> list[NDArray[np.generic]]:
+        return [
+            *(read_image(path, needed) for path in images for needed in (None, (100, 100))),
+            *(read_mask(path) for path in masks),
+        ]
+
+    with_opencv = everything()
+    monkeypatch.setattr(decode, "_opencv", lambda: None)
+    for one, other in zip(with_opencv, everything(), strict=True):
+        np.testing.assert_array_equal(one, other)
+        assert one.dtype == other.dtype
+
+
+def test_threads_that_decode_first_at_the_same_time_do_not_disturb_each_other(
+    tmp_path: Path,
+) -> None:
+    pytest.importorskip("cv2")
+    mask = tmp_path / "mask.png"
+    Image.new("L", (4, 3), 7).save(mask)
+    # One thread comes while another is somewhere within the import of OpenCV.
+    script = f"""
+import sys, threading, time
+from pathlib import Path
+from sceneparse.data.io.decode import read_mask
+sys.setswitchinterval(1e-5)
+read = []
+def decode(place):
+    time.sleep(place / 500)
+    read.append(read_mask(Path({str(mask)!r})).tolist())
+threads = [threading.Thread(target=decode, args=(place,)) for place in range(90)]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+print(len(read), read.count([[7] * 4] * 3))
+"""
+    told = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, check=False, text=True
+    )
+    assert (told.stdout, told.stderr) == ("90 90\n", "")

@@ -1,0 +1,103 @@
+"""Class weights from the data: as counted by hand, stored by the run, and never counted again."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from tests.training.test_fit import QUIET, run
+
+from sceneparse import factory
+from sceneparse.config import CrossEntropyLoss, PixelLossSection, RunConfig, SumLoss
+from sceneparse.config.reading import config_differences, parse_config, read_config
+from sceneparse.data import class_statistics as census
+from sceneparse.errors import InputError
+from sceneparse.tasks.evaluate import EvaluationTarget, evaluate_model
+
+RULE = "loss.class_weights={kind: median_frequency, power: 0.5, least: 0.6, most: 1.2}"
+SHORT = ("training.epochs=1", "report.every=9", "report.pictures=1")
+
+
+def by_hand(root: Path) -> list[float]:
+    """Count the rectangles' four classes by hand, and weigh them as RULE does."""
+    masks = [np.array(Image.open(path)) for path in (root / "masks" / "training").glob("*.png")]
+    frequencies: list[float] = []
+    for label in range(4):
+        with_it = [mask for mask in masks if (mask == label).any()]
+        pixels = sum(int((mask == label).sum()) for mask in with_it)
+        frequencies.append(pixels / sum(mask.size for mask in with_it))
+    middle = float(np.median(frequencies))
+    return [min(max((middle / each) ** 0.5, 0.6), 1.2) for each in frequencies]
+
+
+def values_of(config: RunConfig) -> tuple[float, ...] | str:
+    assert isinstance(config.loss, CrossEntropyLoss)
+    weights = config.loss.class_weights
+    assert weights is not None
+    return weights if isinstance(weights, tuple) else weights.values
+
+
+def test_a_run_stores_its_class_weights_and_never_counts_again(
+    rectangles_config: Path,
+    rectangles_root: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    config = read_config(rectangles_config, [*SHORT, RULE])
+    trained = run(config, tmp_path / "run")
+    stored = read_config(tmp_path / "run" / "config.yaml")
+    assert values_of(stored) == pytest.approx(by_hand(rectangles_root))
+    # Whoever counts from here on fails.
+    monkeypatch.setattr(census, "counted", None)
+    monkeypatch.setenv("SCENEPARSE_CACHE", str(tmp_path / "empty"))
+    assert run(config, tmp_path / "run", resume=True).finished
+    report = evaluate_model(EvaluationTarget(str(tmp_path / "run")), "cpu", QUIET)
+    assert report.scores.miou == trained.best_miou
+    other = read_config(rectangles_config, [*SHORT, RULE.replace("0.5", "0.4")])
+    with pytest.raises(InputError, match=r"loss\.class_weights\.power: 0\.4 instead of 0\.5"):
+        run(other, tmp_path / "run", resume=True)
+
+
+def test_every_rule_in_a_sum_becomes_numbers_and_the_rest_stays(rectangles_root: Path) -> None:
+    text = f"""
+data: {{kind: folder, root: {rectangles_root}}}
+loss:
+  kind: sum
+  terms:
+    - {{kind: focal, class_weights: {{kind: median_share}}}}
+    - {{kind: cross_entropy, class_weights: {{kind: median_frequency}}}}
+    - {{kind: focal, class_weights: [1, 2, 3, 4], weight: 0.5}}
+    - {{kind: dice}}
+"""
+    config = parse_config(text, "test")
+    training = factory.dataset(config.data, "training")
+    resolved = factory.balanced(config, factory.census(config, training))
+    assert isinstance(config.loss, SumLoss)
+    assert isinstance(resolved.loss, SumLoss)
+    assert resolved.loss.terms[2:] == config.loss.terms[2:]
+    for term in resolved.loss.terms[:2]:
+        assert isinstance(term, PixelLossSection)
+        values = getattr(term.class_weights, "values", ())
+        assert len(values) == 4
+        assert all(np.isfinite(values))
+    assert config_differences(config, resolved) == []
+    assert "loss.terms.3.kind: dice instead of lovasz" in config_differences(
+        config, parse_config(text.replace("{kind: dice}", "{kind: lovasz}"), "test")
+    )
+    assert factory.census(resolved, training) is None
+    assert factory.balanced(resolved, None) == resolved
+    assert factory.loss(resolved.loss, training.labels)
+    with pytest.raises(InputError, match=r"loss\.terms\.0\.class_weights\.values: auto"):
+        factory.loss(config.loss, training.labels)
+
+
+def test_generated_scenes_can_be_weighed() -> None:
+    text = """
+data: {kind: synthetic, training_images: 3, height: 32, width: 32}
+loss: {class_weights: {kind: median_frequency, power: 0.35, least: 0.35, most: 3.0}}
+"""
+    config = parse_config(text, "test")
+    training = factory.dataset(config.data, "training")
+    values = values_of(factory.balanced(config, factory.census(config, training)))
+    assert len(values) == 150
+    assert all(isinstance(value, float) and 0.35 <= value <= 3 for value in values)

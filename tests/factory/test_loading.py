@@ -1,0 +1,158 @@
+"""The model of the package, and what predictions need of a run."""
+
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tests.conftest import rectangles
+
+import sceneparse
+from sceneparse import factory
+from sceneparse.checkpoint import WEIGHTS_FILE, Weights, read_weights, write_weights
+from sceneparse.config import EncoderUNetModel, RunConfig
+from sceneparse.config.reading import parse_config
+from sceneparse.errors import InputError
+from sceneparse.factory import loading
+from sceneparse.factory.loading import find_weights, load, segmenter_to_train
+from sceneparse.labels import Labels
+
+LABELS = Labels(("background", "red", "green", "blue"), ((0, 0, 0),) * 4, (0, 1, 2, 3))
+EVERYTHING = """
+model:
+  kind: encoder_unet
+  encoder: test_resnet
+  weights: runs/gone
+  decoder_channels: [16, 8]
+  block: separable
+  dropout: 0.2
+  drop_path: 0.2
+  freeze_stages: 2
+  freeze_norm: true
+transform: {size: 32}
+inference: {size: 32}
+training: {precision: fp32}
+"""
+
+
+def trained(text: str) -> Weights:
+    """Make weights as a run of this config would leave them."""
+    config = parse_config(text, "test")
+    torch.manual_seed(0)
+    segmenter = factory.segmenter(factory.untrained(config.model), 4)
+    return Weights(segmenter.state_dict(), config, LABELS)
+
+
+@pytest.fixture
+def bundled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Weights:
+    """Put a model where that of the package is looked for."""
+    weights = trained(EVERYTHING)
+    write_weights(tmp_path / WEIGHTS_FILE, loading.deployed(weights), half=True)
+    monkeypatch.setattr(loading, "BUNDLED", tmp_path / WEIGHTS_FILE)
+    return weights
+
+
+def test_the_bundled_model_is_the_default(bundled: Weights, tmp_path: Path) -> None:
+    image, _ = rectangles(0)
+    predictions = [
+        predictor(image)
+        for predictor in (
+            sceneparse.load(device="cpu"),
+            load("bundled", "cpu"),
+            load(tmp_path / WEIGHTS_FILE, "cpu"),
+        )
+    ]
+    for prediction in predictions:
+        np.testing.assert_array_equal(prediction.confidence, predictions[0].confidence)
+    assert predictions[0].labels == LABELS
+    # Rounded to fp16 and widened again.
+    own = bundled.tensors["network.encoder.body.conv1.0.weight"]
+    read = find_weights("bundled").tensors["network.encoder.body.conv1.0.weight"]
+    assert read.dtype == torch.float32
+    assert torch.equal(read, own.half().float())
+    assert not torch.equal(read, own)
+
+
+def test_an_installation_without_a_model_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loading, "BUNDLED", tmp_path / WEIGHTS_FILE)
+    with pytest.raises(
+        InputError, match="this installation has no bundled model; name a run folder"
+    ):
+        load()
+    # A folder of that name is found by another spelling.
+    with pytest.raises(InputError, match="no such weights file"):
+        load("./bundled")
+
+
+def test_the_model_of_the_package_is_small_and_has_a_card() -> None:
+    assets = resources.files("sceneparse") / "assets"
+    assert len((assets / WEIGHTS_FILE).read_bytes()) <= 12_000_000
+    assert "licence" in (assets / "MODEL_CARD.md").read_text(encoding="utf-8").lower()
+    weights = find_weights("bundled")
+    assert weights.tensors.keys() == loading.deployed(weights).tensors.keys()
+
+
+def test_deployed_weights_predict_the_same_without_what_training_needs() -> None:
+    whole = trained(EVERYTHING)
+    bare = loading.deployed(whole)
+    model = bare.config.model
+    assert isinstance(model, EncoderUNetModel)
+    assert model.weights == "none"
+    assert (model.drop_path, model.dropout, model.freeze_stages) == (0, 0, 0)
+    assert model.block == "separable"
+    image, _ = rectangles(0)
+    one, other = (
+        loading.predictor_of(weights, torch.device("cpu"))(image) for weights in (whole, bare)
+    )
+    np.testing.assert_array_equal(one.confidence, other.confidence)
+
+
+@pytest.mark.parametrize("model", ["{width: 4, weights: W}", "{kind: encoder_unet, weights: W}"])
+def test_an_untrained_network_is_built_without_reading_anything(
+    model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loading, "BUNDLED", tmp_path / WEIGHTS_FILE)
+    for weights in ("nowhere", "bundled"):
+        config = parse_config(f"model: {model.replace('W', weights)}", "test").model
+        assert factory.segmenter(factory.untrained(config), 4)
+        with pytest.raises(InputError, match=r"no such weights file|no bundled model"):
+            segmenter_to_train(config, LABELS)
+        with pytest.raises(ValueError, match="not read here"):
+            factory.segmenter(config, 4)
+
+
+def test_training_starts_from_the_bundled_model(bundled: Weights) -> None:
+    config = parse_config(EVERYTHING, "test", ["model.weights=bundled"])
+    segmenter, taken = segmenter_to_train(config.model, LABELS)
+    assert taken is not None
+    assert not taken.new
+    own = segmenter.state_dict()["network.encoder.body.conv1.0.weight"]
+    expected = bundled.tensors["network.encoder.body.conv1.0.weight"].half().float()
+    assert torch.equal(own, expected)
+
+
+def test_weights_of_another_network_are_refused_with_both_named(tmp_path: Path) -> None:
+    path = tmp_path / "old.safetensors"
+    write_weights(path, trained("model: {width: 6}"))
+    config = parse_config(f"model: {{width: 4, weights: {path}}}", "test")
+    with pytest.raises(InputError, match="fits; found unet of width 6, expected unet of width 4"):
+        segmenter_to_train(config.model, LABELS)
+    config = parse_config(EVERYTHING, "test", [f"model.weights={path}"])
+    with pytest.raises(InputError, match="expected encoder_unet over test_resnet"):
+        segmenter_to_train(config.model, LABELS)
+
+
+def test_imagenet_weights_of_a_plain_unet_do_not_exist() -> None:
+    with pytest.raises(InputError, match=r"model\.weights: .*nobody has ImageNet weights"):
+        parse_config("model: {kind: unet, weights: imagenet}", "test")
+
+
+def test_a_stored_config_with_a_path_comes_back(tmp_path: Path) -> None:
+    weights = trained(EVERYTHING)
+    write_weights(tmp_path / "w.safetensors", weights)
+    assert read_weights(tmp_path / "w.safetensors").config == weights.config
+    assert isinstance(weights.config, RunConfig)
+    assert weights.config.model.weights == Path("runs/gone")

@@ -1,0 +1,73 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sceneparse.errors import InputError
+from sceneparse.reports.curves import COLORS, training_history
+
+HEADER = (
+    "epoch,step,learning_rate,train_loss,train_miou,train_pixel_accuracy,validation_loss,"
+    "validation_miou,validation_pixel_accuracy,validation_mean_accuracy,validation_fwiou"
+)
+VALIDATION_COLOR = tuple(bytes.fromhex(COLORS["validation"][1:]))
+
+
+def drawn(folder: Path, rows: list[str]) -> np.ndarray:
+    """Draw the rows of a metrics file and return the picture."""
+    (folder / "metrics.csv").write_text("\n".join([HEADER, *rows]) + "\n", encoding="utf-8")
+    training_history(folder / "metrics.csv", folder / "new" / "history.png")
+    with Image.open(folder / "new" / "history.png") as image:
+        return np.asarray(image.convert("RGB"))
+
+
+def row(epoch: int, validation: str = "1.5,0.2,0.6,0.3,0.4", rate: str = "0.001") -> str:
+    return f"{epoch},{100 * epoch},{rate},{3 / (epoch + 1)},0.1,0.5,{validation}"
+
+
+def colored(picture: np.ndarray) -> int:
+    """Count the pixels in the colour of the validation curves."""
+    return int((picture == VALIDATION_COLOR).all(axis=-1).sum())
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 300])
+def test_training_history_draws_any_number_of_epochs(tmp_path: Path, epochs: int):
+    picture = drawn(tmp_path, [row(epoch) for epoch in range(1, epochs + 1)])
+    assert picture.shape == (1000, 1400, 3)
+    assert colored(picture) > 100
+
+
+def test_training_history_accepts_empty_validation_cells(tmp_path: Path):
+    some = drawn(tmp_path, [row(1, ",,,,"), row(2), row(3, ",,,,"), row(4)])
+    none = drawn(tmp_path, [row(1, ",,,,"), row(2, ",,,,")])
+    assert colored(some) > 2 * colored(none)
+
+
+def test_training_history_leaves_out_what_is_not_finite(tmp_path: Path):
+    picture = drawn(tmp_path, [row(1), row(2, "nan,nan,nan,nan,nan", "nan"), row(3, "inf,,1,,")])
+    assert colored(picture) > 100
+
+
+def test_training_history_marks_the_best_epoch_where_it_is(tmp_path: Path):
+    low, high = "1.5,0.2,0.6,0.3,0.4", "1.5,0.4,0.6,0.3,0.4"
+    early = drawn(tmp_path, [row(1, high), row(2, low), row(3, low), row(4, low)])
+    late = drawn(tmp_path, [row(1, low), row(2, low), row(3, low), row(4, high)])
+    loss_early, loss_late = (picture[100:400, 60:680] for picture in (early, late))
+
+    def marked_at(panel: np.ndarray) -> int:
+        near = (np.abs(panel.astype(int) - VALIDATION_COLOR) < 60).all(axis=-1)
+        return int(near.sum(axis=0).argmax())
+
+    assert marked_at(loss_early) < 310 < marked_at(loss_late)
+
+
+def test_training_history_draws_zero_and_wide_learning_rates(tmp_path: Path):
+    rates = ["0", "1e-6", "1e-3", "1e-5"]
+    assert drawn(tmp_path, [row(epoch, rate=rate) for epoch, rate in enumerate(rates)]).size
+    assert drawn(tmp_path, [row(1, rate="0")]).size
+
+
+def test_training_history_refuses_a_file_without_epochs(tmp_path: Path):
+    with pytest.raises(InputError, match=r"metrics\.csv: no epochs"):
+        drawn(tmp_path, [])

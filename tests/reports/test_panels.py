@@ -1,0 +1,93 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sceneparse.labels import Labels, ade20k_labels
+from sceneparse.reports.panels import PanelRow, prediction_panels
+
+LABELS = ade20k_labels()
+SIZES = [(60, 80), (90, 60), (8, 8), (50, 200), (500, 300)]
+
+
+def panel_rows(seed: int, classes: int = 150) -> list[PanelRow]:
+    """Make pictures that do not depend on the seed, with predictions that do."""
+    scene, model = np.random.default_rng(0), np.random.default_rng(seed)
+    rows: list[PanelRow] = []
+    for height, width in SIZES:
+        image = scene.integers(0, 256, (height, width, 3), dtype=np.uint8)
+        truth = np.full((height, width), 2, dtype=np.uint8)
+        truth[: height // 2] = 4
+        truth[:2, :2] = LABELS.ignore_index
+        prediction = model.integers(0, classes, (height, width), dtype=np.uint8)
+        rows.append(PanelRow(f"picture {height}", image, truth, prediction))
+    return rows
+
+
+def read(path: Path) -> np.ndarray:
+    with Image.open(path) as image:
+        return np.asarray(image)
+
+
+def share(picture: np.ndarray, color: tuple[int, int, int]) -> float:
+    return float((picture == color).all(axis=-1).mean())
+
+
+def test_prediction_panels_have_one_size_whatever_the_prediction(tmp_path: Path):
+    sizes = set()
+    for epoch, classes in enumerate([1, 3, 20, 150]):
+        path = tmp_path / f"{epoch}.png"
+        prediction_panels(path, panel_rows(epoch, classes), LABELS, f"epoch {epoch} · " * epoch)
+        sizes.add(read(path).shape)
+    assert len(sizes) == 1
+    assert 1200 <= sizes.pop()[1] <= 1500
+
+
+def test_prediction_panels_show_truth_and_prediction_in_their_columns(tmp_path: Path):
+    truth = np.full((30, 40), 2, dtype=np.uint8)
+    image = np.full((30, 40, 3), 10, dtype=np.uint8)
+    row = PanelRow("one", image, truth, np.full_like(truth, 4))
+    prediction_panels(tmp_path / "new" / "panel.png", [row], LABELS, "epoch 1")
+    left, middle, right = np.array_split(read(tmp_path / "new" / "panel.png")[:350], 3, axis=1)
+    assert share(middle, LABELS.colors[2]) > 0.5
+    assert share(right, LABELS.colors[4]) > 0.5
+    assert share(left, LABELS.colors[2]) == share(left, LABELS.colors[4]) == 0
+
+
+def test_prediction_panels_legend_names_the_classes_of_both_and_void(tmp_path: Path):
+    truth = np.full((30, 40), 2, dtype=np.uint8)
+    with_void = truth.copy()
+    with_void[:5] = LABELS.ignore_index
+    image = np.full((30, 40, 3), 10, dtype=np.uint8)
+    for mask, void in ((truth, False), (with_void, True)):
+        row = PanelRow("one", image, mask, np.full_like(mask, 4))
+        prediction_panels(tmp_path / "panel.png", [row], LABELS, "epoch 1")
+        legend = read(tmp_path / "panel.png")[-150:]
+        assert share(legend, LABELS.colors[2]) > 0
+        assert share(legend, LABELS.colors[4]) > 0
+        assert share(legend, LABELS.colors[7]) == 0
+        assert (share(legend, (0, 0, 0)) > 0) == void
+
+
+def test_prediction_panels_survive_long_names_and_titles(tmp_path: Path):
+    labels = Labels(("street " * 40, "sky"), ((200, 0, 0), (0, 0, 200)), (0, 1))
+    masks = np.array([[0, 1], [1, 1]], dtype=np.uint8)
+    row = PanelRow("folder/" * 40, np.zeros((2, 2, 3), dtype=np.uint8), masks, masks)
+    prediction_panels(tmp_path / "panel.png", [row], labels, "a long title " * 40)
+    picture = read(tmp_path / "panel.png")
+    assert (picture[:, -20:] == 255).all()
+    assert share(picture[-150:], labels.colors[0]) > 0
+    assert share(picture[-150:], labels.colors[1]) > 0
+
+
+def test_prediction_panels_of_nothing_but_void_are_drawn(tmp_path: Path):
+    void = np.full((20, 20), LABELS.ignore_index, dtype=np.uint8)
+    row = PanelRow("void", np.zeros((20, 20, 3), dtype=np.uint8), void, np.zeros_like(void))
+    prediction_panels(tmp_path / "panel.png", [row], LABELS, "")
+    assert read(tmp_path / "panel.png").size
+
+
+def test_prediction_panels_refuse_no_rows(tmp_path: Path):
+    with pytest.raises(ValueError, match="no pictures"):
+        prediction_panels(tmp_path / "panel.png", [], LABELS, "epoch 1")

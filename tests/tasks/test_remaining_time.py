@@ -1,0 +1,109 @@
+"""The time that a run still takes is that of its whole epochs, not of its last steps."""
+
+import io
+import re
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from sceneparse.config.reading import read_config
+from sceneparse.tasks import recorder
+from sceneparse.tasks.remaining_time import MIN_STEPS, RemainingTime, Timetable, time_left
+from sceneparse.tasks.train import train
+
+STEP_S, VALIDATION_S, DRAWING_S = 2.0, 50.0, 30.0
+
+
+def estimates(timetable: Timetable, first_step: int, last_step: int) -> dict[int, float | None]:
+    """Go through a run whose parts always take the same time, and estimate after each step."""
+    now = 1000.0
+    epoch = (first_step - 1) // timetable.steps_per_epoch
+    remaining = RemainingTime(timetable, epoch)
+    found: dict[int, float | None] = {}
+    for step in range(first_step, last_step + 1):
+        # The first step of a process takes far longer, as when a network is compiled.
+        now += STEP_S if step > first_step else 500.0
+        remaining.step_ended(step, now)
+        if step % timetable.steps_per_epoch == 0:
+            epoch = step // timetable.steps_per_epoch
+            validation_s = VALIDATION_S if is_validated(timetable, epoch) else None
+            drawing_s = DRAWING_S if epoch % timetable.draw_every == 0 else None
+            now += (validation_s or 0) + (drawing_s or 0)
+            remaining.epoch_ended(epoch, validation_s, drawing_s)
+        found[step] = remaining.seconds(step, now)
+    return found
+
+
+def is_validated(timetable: Timetable, epoch: int) -> bool:
+    return epoch % timetable.validate_every == 0 or epoch == timetable.epochs
+
+
+def truly_left(timetable: Timetable, step: int) -> float:
+    done, epochs = step // timetable.steps_per_epoch, range(1, timetable.epochs + 1)
+    validations = sum(is_validated(timetable, epoch) for epoch in epochs if epoch > done)
+    drawings = sum(epoch % timetable.draw_every == 0 for epoch in epochs if epoch > done) + 1
+    steps = timetable.epochs * timetable.steps_per_epoch - step
+    return steps * STEP_S + validations * VALIDATION_S + drawings * DRAWING_S
+
+
+@pytest.mark.parametrize(("validate_every", "draw_every"), [(1, 1), (1, 5), (3, 2), (4, 7)])
+@pytest.mark.parametrize("first_step", [1, 46, 54])
+def test_the_estimate_is_right_once_each_part_was_seen(
+    validate_every: int, draw_every: int, first_step: int
+) -> None:
+    timetable = Timetable(20, 10, validate_every, draw_every)
+    found = estimates(timetable, first_step, 200)
+    for step in range(first_step, first_step + MIN_STEPS):
+        assert found[step] is None
+    done = (first_step - 1) // 10
+    seen = 10 * max((done // every + 1) * every for every in (validate_every, draw_every))
+    for step in range(max(seen, first_step + MIN_STEPS), 201):
+        assert found[step] == pytest.approx(truly_left(timetable, step), rel=1e-9), step
+
+
+def test_before_the_first_epoch_is_over_the_steps_count() -> None:
+    found = estimates(Timetable(10, 100, 1, 1), 1, 99)
+    assert found[50] == pytest.approx(950 * STEP_S, rel=1e-9)
+
+
+def test_a_validation_is_left_until_it_is_over() -> None:
+    remaining = RemainingTime(Timetable(2, 10, 1, 5))
+    for step in range(1, 11):
+        remaining.step_ended(step, float(step))
+    remaining.epoch_ended(1, 7.0)
+    for step in range(11, 21):
+        remaining.step_ended(step, step + 7.0)
+    assert remaining.seconds(20, 27.0) == pytest.approx(7.0)
+    remaining.epoch_ended(2, 7.0)
+    assert remaining.seconds(20, 34.0) == 0.0
+
+
+def test_it_is_said_in_words_of_its_size() -> None:
+    said = {
+        None: "",
+        0.0: "less than a minute left",
+        59.9: "less than a minute left",
+        60.0: "1 min left",
+        600.0: "10 min left",
+        7200.0: "120 min left",
+        9000.0: "2.5 h left",
+    }
+    assert {seconds: time_left(seconds) for seconds in said} == said
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_log_and_bar_of_a_run_say_it(
+    terminal: bool, rectangles_config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorder, "LOG_EVERY_S", 0)
+    console = Console(file=io.StringIO(), force_terminal=terminal, width=150)
+    few = ["training.epochs=1", "training.batch_size=2", "report.pictures=1"]
+    config = read_config(rectangles_config, few)
+    train(config, tmp_path / "run", console)
+    assert isinstance(console.file, io.StringIO)
+    told = console.file.getvalue()
+    assert re.search(r"\d min left|less than a minute left", told)
+    if not terminal:
+        first, tenth = re.findall(r"^step (?:1|10)/12 .*$", told, re.MULTILINE)
+        assert ("left" in first, "left" in tenth) == (False, True)

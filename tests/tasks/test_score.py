@@ -1,0 +1,139 @@
+"""Scores of folders of index PNGs."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from sceneparse.data.io.decode import read_mask
+from sceneparse.errors import InputError
+from sceneparse.labels import ade20k_labels
+from sceneparse.tasks.score import score_folders
+
+
+def slow_ade20k(
+    truths: list[NDArray[np.uint8]], predictions: list[NDArray[np.uint8]]
+) -> dict[str, float]:
+    """Score raw ids 1..150, class by class from sets of pixels."""
+    ious: list[float] = []
+    accuracies: list[float] = []
+    weighted = right = valid = 0.0
+    for raw in range(1, 151):
+        hit = union = pixels = 0
+        for truth, prediction in zip(truths, predictions, strict=True):
+            labelled = truth != 0
+            here, said = truth == raw, (prediction == raw) & labelled
+            hit += int(np.count_nonzero(here & said))
+            union += int(np.count_nonzero(here | said))
+            pixels += int(np.count_nonzero(here))
+        right, valid = right + hit, valid + pixels
+        if union:
+            ious.append(hit / union)
+            weighted += pixels * hit / union
+        if pixels:
+            accuracies.append(hit / pixels)
+    return {
+        "miou": sum(ious) / len(ious),
+        "pixel_accuracy": right / valid,
+        "mean_accuracy": sum(accuracies) / len(accuracies),
+        "fwiou": weighted / valid,
+        "classes_absent": 150 - len(ious),
+    }
+
+
+def write(folder: Path, pictures: dict[str, NDArray[np.uint8]]) -> Path:
+    folder.mkdir(parents=True)
+    for name, pixels in pictures.items():
+        Image.fromarray(pixels).save(folder / f"{name}.png")
+    return folder
+
+
+@pytest.mark.real
+def test_score_agrees_with_a_slow_reference_on_official_pictures(
+    official_root: Path, tmp_path: Path
+) -> None:
+    annotations = official_root / "annotations" / "validation"
+    truths = {path.stem: read_mask(path) for path in sorted(annotations.glob("*.png"))}
+    shifted = {name: np.roll(truth, 8, axis=1) for name, truth in truths.items()}
+    report = score_folders(write(tmp_path / "shifted", shifted), annotations, ade20k_labels())
+    names = sorted(truths)
+    expected = slow_ade20k([truths[n] for n in names], [shifted[n] for n in names])
+    assert report.pictures == 3
+    summary = report.scores.summary()
+    assert summary.keys() == expected.keys()
+    for name, value in expected.items():
+        assert summary[name] == pytest.approx(value, abs=1e-9), name
+
+
+def test_score_of_the_truth_is_one(tmp_path: Path) -> None:
+    truth = np.random.default_rng(0).integers(0, 151, (40, 50)).astype(np.uint8)
+    folder = write(tmp_path / "truth", {"a": truth})
+    report = score_folders(folder, folder, ade20k_labels())
+    assert report.scores.miou == 1.0
+    assert report.warnings == ()
+
+
+def test_score_brings_another_size_to_the_truth_by_nearest_neighbour(tmp_path: Path) -> None:
+    truth = np.repeat(np.repeat(np.array([[1, 2], [3, 4]], np.uint8), 10, 0), 10, 1)
+    annotations = write(tmp_path / "truth", {"a": truth})
+    predictions = write(tmp_path / "small", {"a": truth[::5, ::5]})
+    report = score_folders(predictions, annotations, ade20k_labels())
+    assert report.scores.miou == 1.0
+    assert "nearest neighbour: a.png" in report.warnings[0]
+
+
+def test_score_counts_predictions_of_no_class_as_wrong(tmp_path: Path) -> None:
+    truth = np.full((4, 4), 5, np.uint8)
+    prediction = truth.copy()
+    prediction[0] = 0
+    prediction[1] = 200
+    report = score_folders(
+        write(tmp_path / "p", {"a": prediction}),
+        write(tmp_path / "t", {"a": truth}),
+        ade20k_labels(),
+    )
+    assert report.scores.pixel_accuracy == 0.5
+
+
+def test_score_names_the_annotation_with_unknown_ids(tmp_path: Path) -> None:
+    folder = write(tmp_path / "t", {"a": np.full((4, 4), 200, np.uint8)})
+    with pytest.raises(InputError, match=r"a\.png: values 200 are neither"):
+        score_folders(folder, folder, ade20k_labels())
+
+
+def test_score_reports_a_missing_prediction(tmp_path: Path) -> None:
+    truth = np.ones((4, 4), np.uint8)
+    annotations = write(tmp_path / "t", {"a": truth, "b": truth})
+    predictions = write(tmp_path / "p", {"a": truth})
+    with pytest.raises(InputError, match=r"b\.png: annotation without a prediction"):
+        score_folders(predictions, annotations, ade20k_labels())
+
+
+def test_score_takes_the_folder_that_predict_wrote(tmp_path: Path) -> None:
+    truth = np.ones((4, 4), np.uint8)
+    annotations = write(tmp_path / "t", {"a": truth})
+    color = np.zeros((4, 4, 3), np.uint8)
+    predictions = write(tmp_path / "p", {"a": truth, "a_color": color})
+    assert score_folders(predictions, annotations, ade20k_labels()).scores.miou == 1.0
+
+
+def test_report_writes_the_promised_keys(tmp_path: Path) -> None:
+    folder = write(tmp_path / "t", {"a": np.ones((4, 4), np.uint8)})
+    report = score_folders(folder, folder, ade20k_labels())
+    report.write(tmp_path / "scores.json")
+    document = json.loads((tmp_path / "scores.json").read_text())
+    keys = ("miou", "pixel_accuracy", "mean_accuracy", "fwiou", "classes_absent", "per_class")
+    assert all(key in document for key in keys)
+    assert document["classes_absent"] == 149
+    assert isinstance(document["classes_absent"], int)
+    assert document["per_class"][0] == {
+        "id": 1,
+        "name": "wall",
+        "iou": 1.0,
+        "accuracy": 1.0,
+        "share": 1.0,
+    }
+    assert document["per_class"][1]["iou"] is None

@@ -1,0 +1,98 @@
+"""Settings are tried as `evaluate` would score them, and the network runs once for each view."""
+
+from io import StringIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from rich.console import Console
+
+from sceneparse.config.reading import read_config
+from sceneparse.factory.loading import load
+from sceneparse.inference.remembering import Remembering
+from sceneparse.tasks.evaluate import EvaluationTarget, evaluate_model, opened
+from sceneparse.tasks.train import train
+from sceneparse.tasks.tune import PLAIN, SETTINGS, Setting, Trial, Tuning, tried, tune
+
+QUIET = Console(file=StringIO())
+
+
+@pytest.fixture(scope="module")
+def model(rectangles_config: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A model that has learned a bit."""
+    config = read_config(rectangles_config, ["training.epochs=2", "report.every=9"])
+    return str(train(config, tmp_path_factory.mktemp("model") / "run", QUIET).folder.path)
+
+
+class Counting:
+    """A backend that counts how often its network runs."""
+
+    def __init__(self, model: str) -> None:
+        backend = load(model, "cpu").backend
+        self.num_classes = backend.num_classes
+        self.input_stride, self.output_stride = backend.input_stride, backend.output_stride
+        self.label_map, self.score = backend.label_map, backend.score
+        self.backend, self.runs = backend, 0
+
+    def logits(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        self.runs += 1
+        return self.backend.logits(images)
+
+
+def test_every_setting_scores_as_evaluate_does_and_the_network_runs_once_a_view(
+    model: str,
+) -> None:
+    size = "inference.size=64"  # at which all three scales differ by a stride
+    weights, dataset = opened(EvaluationTarget(model, overrides=(size,)))
+    counting = Counting(model)
+    samples = [dataset[place] for place in range(len(dataset))]
+    trials = tried(SETTINGS, Remembering(counting), weights, samples)
+    # Three scales, each also mirrored.
+    assert counting.runs == 6 * len(samples)
+    for trial in (trials[0], trials[3], trials[4], trials[-1]):
+        target = EvaluationTarget(model, overrides=(size, *trial.setting.overrides))
+        report = evaluate_model(target, "cpu", QUIET)
+        np.testing.assert_array_equal(trial.counts, report.per_picture)
+    assert all(trial.milliseconds > 0 for trial in trials)
+
+
+def test_settings_of_all_methods_are_tried() -> None:
+    assert len(set(SETTINGS)) == len(SETTINGS)
+    methods = {setting.method for setting in SETTINGS}
+    assert methods == {"none", "views", "guided filter", "dense CRF"}
+
+
+def test_halves_share_no_picture(model: str) -> None:
+    tuning = tune(EvaluationTarget(model), 5, "cpu", QUIET)
+    plain = tuning.trials[0]
+    assert plain.setting == PLAIN
+    assert len(plain.chosen_on) == 3
+    assert len(plain.reported_on) == 2
+    names = [trial.setting.method for trial in tuning.best]
+    assert names[:4] == ["none", "views", "guided filter", "dense CRF"]
+    for method in names[:4]:
+        trials = [trial for trial in tuning.trials if trial.setting.method == method]
+        best = next(trial for trial in tuning.best if trial.setting.method == method)
+        assert best.chosen_miou == max(trial.chosen_miou for trial in trials)
+    # Views and a refinement go together where both gain.
+    gains = [trial.chosen_miou > plain.chosen_miou for trial in tuning.best[1:4]]
+    assert names[4:] == ["together"] * (gains[0] and any(gains[1:]))
+
+
+def trial_of(setting: Setting, right: int) -> Trial:
+    """A trial on 20 pictures of one pixel of each of ten kinds, of which so many are right."""
+    counts = np.zeros((20, 3, 2), np.int64)
+    counts[:, 0] = right
+    counts[:, 1:] = 10
+    return Trial(setting, counts, 1.0)
+
+
+def test_advice_is_only_what_the_other_half_proves() -> None:
+    plain, better = trial_of(PLAIN, 5), trial_of(SETTINGS[1], 7)
+    proven = Tuning((plain, better), (plain, better), ("inference.size=64",)).advice()
+    assert proven == "better: inference.size=64 inference.flip=true"
+    lucky = trial_of(SETTINGS[1], 7)
+    lucky.counts[1::2, 0] = 5
+    assert "no gain that these pictures prove" in Tuning((plain, lucky), (plain, lucky)).advice()
+    assert "leave it as it is" in Tuning((plain,), (plain,)).advice()
