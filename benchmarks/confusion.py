@@ -1,4 +1,4 @@
-"""The confusion matrix of one picture: ours, and torchmetrics'.
+"""The confusion matrix of one image: ours, and torchmetrics'.
 
 Both get train ids as their users have them: ours bytes, the peer int64 tensors. Ours is what
 `evaluate` calls; the one of the training loss, on tensors, is reported too, and so is the peer

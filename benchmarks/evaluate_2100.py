@@ -26,7 +26,7 @@ QUICK = {"height": 210, "width": 170, "classes": 7}
 
 
 def ours(height: int, width: int, classes: int, device: str | None = None) -> Callable[[], Matrix]:
-    """Prepare what `evaluate` does with the logits of a picture; it also sums up the loss."""
+    """Prepare what `evaluate` does with the logits of an image; it also sums up the loss."""
     labels = material.labels(classes)
     where = torch.device(device or "cpu")
     backend = TorchBackend(nn.Identity(), labels, (4, 4), where, nullcontext)

@@ -19,16 +19,16 @@ from sceneparse.losses.cross_entropy import CrossEntropy
 
 NAME = "fused_loss"
 CHANNELS, STRIDE = 48, 4  # the decoder of configs/ade20k/lite0.yaml
-FULL = {"pictures": 4, "height": 512, "width": 512, "classes": 150}
-FULL_GPU = {**FULL, "pictures": 8}
-QUICK = {"pictures": 1, "height": 64, "width": 64, "classes": 7}
+FULL = {"images": 4, "height": 512, "width": 512, "classes": 150}
+FULL_GPU = {**FULL, "images": 8}
+QUICK = {"images": 1, "height": 64, "width": 64, "classes": 7}
 
 
 def ours(
-    pictures: int, height: int, width: int, classes: int, device: str | None = None
+    images: int, height: int, width: int, classes: int, device: str | None = None
 ) -> Callable[[], list[Tensor]]:
     """Prepare the loss in strips."""
-    features, head, target = _inputs(pictures, height, width, classes, device)
+    features, head, target = _inputs(images, height, width, classes, device)
     loss = CrossEntropy(ignore_index=255)
     covered = (height / STRIDE, width / STRIDE)
     valid = (target != 255).sum()
@@ -42,10 +42,10 @@ def ours(
 
 
 def theirs(
-    pictures: int, height: int, width: int, classes: int, device: str | None = None
+    images: int, height: int, width: int, classes: int, device: str | None = None
 ) -> Callable[[], list[Tensor]]:
     """Prepare `F.interpolate` and `F.cross_entropy`."""
-    features, head, target = _inputs(pictures, height, width, classes, device)
+    features, head, target = _inputs(images, height, width, classes, device)
     target = target.long()
 
     def step() -> list[Tensor]:
@@ -58,12 +58,12 @@ def theirs(
 
 
 def _inputs(
-    pictures: int, height: int, width: int, classes: int, device: str | None
+    images: int, height: int, width: int, classes: int, device: str | None
 ) -> tuple[Tensor, nn.Conv2d, Tensor]:
     torch.manual_seed(0)
-    shape = (pictures, CHANNELS, height // STRIDE, width // STRIDE)
+    shape = (images, CHANNELS, height // STRIDE, width // STRIDE)
     features = torch.randn(shape)
-    target = torch.from_numpy(material.mask((pictures, height, width), classes))
+    target = torch.from_numpy(material.mask((images, height, width), classes))
     head = nn.Conv2d(CHANNELS, classes, 1)
     if device is not None:
         features = features.to(device, torch.bfloat16, memory_format=torch.channels_last)
@@ -88,7 +88,7 @@ def main() -> None:
     repeats = Repeats(3, 1, 5) if options.device is None else Repeats(3, 3, 10)
     runs = alternate(NAME, sides, repeats, quick=quick, device=options.device)
     claim = {"benchmark": NAME, "peer": "F.interpolate + F.cross_entropy"}
-    logits = size["pictures"] * size["height"] * size["width"] * size["classes"]
+    logits = size["images"] * size["height"] * size["width"] * size["classes"]
     time = Claim(
         **claim,
         metric="speed, from features at stride 4",

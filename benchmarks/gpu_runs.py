@@ -156,7 +156,7 @@ training:
     precision: {precision}, memory_format: channels_last, compile: "off",
     device: {here.device.type}}}
 inference: {{resize: squash, size: {side}}}
-report: {{pictures: 1, every: 50}}
+report: {{images: 1, every: 50}}
 """
     return parse_config(text, "gpu_checks")
 

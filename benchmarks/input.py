@@ -2,7 +2,7 @@
 
 The same operations and ranges on both sides: random resized crop, flip, brightness, contrast,
 saturation, hue, normalisation; the mask goes through the same geometry. The peer is torchvision's
-transforms v2, its pictures read in each of the usual ways; the fastest of them counts. Ours reads
+transforms v2, its images read in each of the usual ways; the fastest of them counts. Ours reads
 ahead with as many threads as training does.
 """
 
@@ -70,7 +70,7 @@ def theirs(root: str, reader: str, *, jitter: bool) -> Callable[[], tuple[Tensor
 
 
 def difference(root: str) -> Callable[[], float]:
-    """Prepare the mean difference of pictures made with equal parameters, in 1/255."""
+    """Prepare the mean difference of images made with equal parameters, in 1/255."""
     return lambda: float(np.mean([_difference(path) for path, _ in _pairs(Path(root))[:BATCH]]))
 
 
@@ -89,8 +89,8 @@ def _difference(path: Path) -> float:
         saturation=random.uniform(1 - JITTER["saturation"], 1 + JITTER["saturation"]),
         hue=random.uniform(-JITTER["hue"], JITTER["hue"]),
     )
-    mine = input_ours.picture(pixels, chosen, SIZE)
-    other = input_theirs.picture(pixels, chosen, SIZE)
+    mine = input_ours.image(pixels, chosen, SIZE)
+    other = input_theirs.image(pixels, chosen, SIZE)
     return float(np.abs(mine.astype(np.float32) - other).mean())
 
 
@@ -99,7 +99,7 @@ def _ranges(*, jitter: bool) -> dict[str, float]:
 
 
 def _pairs(root: Path) -> list[tuple[Path, Path]]:
-    """List pictures and masks: at most 256, evenly spread, so that they stay in memory as files."""
+    """List images and masks: at most 256, evenly spread, so that they stay in memory as files."""
     images = sorted((root / "images" / "training").glob("*.jpg"))
     images = images[:: max(1, len(images) // 256)][:256]
     masks = root / "annotations" / "training"
@@ -121,7 +121,7 @@ def main() -> None:
         "--data",
         type=Path,
         default=ROOT.parent / "shared" / "ade20k",
-        help="folder of ADE20K; where it is absent, generated pictures are read and nothing held",
+        help="folder of ADE20K; where it is absent, generated images are read and nothing held",
     )
     chosen = options.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -132,8 +132,8 @@ def _rows(data: Path, folder: Path, *, quick: bool) -> list[Row]:
     real = data.is_dir() and not quick
     root, large = (data if real else folder / "usual"), folder / "large"
     if not real:
-        material.write_pictures(root, 16, 96 if quick else 384, 128 if quick else 512)
-    material.write_pictures(large, 16, 150 if quick else 1500, 200 if quick else 2000)
+        material.write_images(root, 16, 96 if quick else 384, 128 if quick else 512)
+    material.write_images(large, 16, 150 if quick else 1500, 200 if quick else 2000)
     sides = {
         "files": Side("ours", _asked(root, source="files"), BATCHES),
         "cache": Side("ours", _asked(root, source="cache"), BATCHES),
@@ -146,7 +146,7 @@ def _rows(data: Path, folder: Path, *, quick: bool) -> list[Row]:
     best = min((name for name in READERS if name in runs), key=lambda name: runs[name].median_s)
     peer = f"torchvision v2, {best}"
     megapixels = BATCH * _megapixels(root)
-    note = "" if real else "generated pictures"
+    note = "" if real else "generated images"
     files = Claim(
         benchmark=NAME,
         peer=peer,
@@ -190,7 +190,7 @@ def _reported(peer: str, metric: str) -> Claim:
 
 
 def _reported_rows(root: Path, reader: str, what: str, *, jitter: bool, quick: bool) -> list[Row]:
-    """Compare files and cache with the peer's fastest reader, on other pictures or operations."""
+    """Compare files and cache with the peer's fastest reader, on other images or operations."""
     sides = {
         source: Side("ours", _asked(root, jitter=jitter, source=source), BATCHES)
         for source in ("files", "cache")
@@ -211,14 +211,14 @@ def _reported_rows(root: Path, reader: str, what: str, *, jitter: bool, quick: b
 
 
 def _difference_row(root: Path, *, real: bool, quick: bool) -> Row:
-    """Hold the mean difference to the peer's picture against its limit."""
+    """Hold the mean difference to the peer's image against its limit."""
     side = Side("difference", {"root": str(root)}, needs="torchvision")
     runs: dict[str, Runs] = alternate(NAME, {"difference": side}, Repeats(1, 0, 1), quick=quick)
     mean = float(runs["difference"].values[0])
     claim = Claim(
         benchmark=NAME,
         peer="torchvision v2, equal parameters",
-        metric="mean difference of pictures",
+        metric="mean difference of images",
         at_least=1 if real else None,
         note="theirs is the limit",
     )
@@ -226,11 +226,11 @@ def _difference_row(root: Path, *, real: bool, quick: bool) -> Row:
 
 
 def _megapixels(root: Path) -> float:
-    """Return the mean size of the pictures."""
+    """Return the mean size of the images."""
     sizes: list[int] = []
     for path, _ in _pairs(root):
-        with Image.open(path) as picture:
-            sizes.append(picture.width * picture.height)
+        with Image.open(path) as image:
+            sizes.append(image.width * image.height)
     return float(np.mean(sizes)) / 1e6
 
 

@@ -32,7 +32,7 @@ MOST = 256
 
 @dataclass(frozen=True)
 class Parameters:
-    """What is done to one picture, in this order.
+    """What is done to one image, in this order.
 
     Attributes:
         box: Left, top, right, bottom in whole pixels, which is cut out and scaled.
@@ -61,7 +61,7 @@ def batches(
         source: `files` or `cache`.
         ranges: What is random, by the names of the config.
         size: Side of the square.
-        batch_size: Pictures in each.
+        batch_size: Images in each.
     """
     # As training does.
     keep_freed_memory()
@@ -85,8 +85,8 @@ def normalise(batch: Batch) -> Tensor:
 _SEGMENTER = Segmenter(UNet(2, width=2))
 
 
-def picture(pixels: np.ndarray, chosen: Parameters, size: int) -> np.ndarray:
-    """Make one picture `(size, size, 3)`."""
+def image(pixels: np.ndarray, chosen: Parameters, size: int) -> np.ndarray:
+    """Make one image `(size, size, 3)`."""
     height, width = pixels.shape[:2]
     left, top, right, bottom = chosen.box
     crop = Crop(top / height, left / width, (bottom - top) / height, (right - left) / width)

@@ -22,7 +22,7 @@ READERS = {
 def transform(
     ranges: Mapping[str, float], size: int, mean: Sequence[float], std: Sequence[float]
 ) -> Callable[..., Any]:
-    """Make the operations of training on a picture and a `tv_tensors.Mask`."""
+    """Make the operations of training on an image and a `tv_tensors.Mask`."""
     from torchvision import tv_tensors
     from torchvision.transforms import v2
 
@@ -42,8 +42,8 @@ def transform(
     )
 
 
-def picture(pixels: np.ndarray, chosen: Parameters, size: int) -> np.ndarray:
-    """Make one picture `(size, size, 3)` in 0..255 with given parameters."""
+def image(pixels: np.ndarray, chosen: Parameters, size: int) -> np.ndarray:
+    """Make one image `(size, size, 3)` in 0..255 with given parameters."""
     from torchvision.transforms.v2 import functional as TF
 
     left, top, right, bottom = chosen.box
@@ -62,23 +62,23 @@ def picture(pixels: np.ndarray, chosen: Parameters, size: int) -> np.ndarray:
 def _read_pil(image: Path, mask: Path) -> tuple[Any, Any]:
     from torchvision import tv_tensors
 
-    with Image.open(image) as picture, Image.open(mask) as ids:
-        return picture.convert("RGB"), tv_tensors.Mask(np.array(ids))
+    with Image.open(image) as decoded, Image.open(mask) as ids:
+        return decoded.convert("RGB"), tv_tensors.Mask(np.array(ids))
 
 
 def _read_pil_to_tensor(image: Path, mask: Path) -> tuple[Any, Any]:
     from torchvision.transforms.v2 import functional as TF
 
-    picture, ids = _read_pil(image, mask)
-    return TF.to_image(picture), ids
+    decoded, ids = _read_pil(image, mask)
+    return TF.to_image(decoded), ids
 
 
 def _read_decode_image(image: Path, mask: Path) -> tuple[Any, Any]:
     from torchvision import tv_tensors
     from torchvision.io import ImageReadMode, decode_image
 
-    picture = tv_tensors.Image(decode_image(str(image), ImageReadMode.RGB))
-    return picture, tv_tensors.Mask(decode_image(str(mask), ImageReadMode.UNCHANGED)[0])
+    decoded = tv_tensors.Image(decode_image(str(image), ImageReadMode.RGB))
+    return decoded, tv_tensors.Mask(decode_image(str(mask), ImageReadMode.UNCHANGED)[0])
 
 
 def _read_opencv(image: Path, mask: Path) -> tuple[Any, Any]:
@@ -86,8 +86,8 @@ def _read_opencv(image: Path, mask: Path) -> tuple[Any, Any]:
     from torchvision import tv_tensors
 
     pixels = cv2.cvtColor(cv2.imread(str(image)), cv2.COLOR_BGR2RGB)
-    picture = tv_tensors.Image(torch.from_numpy(pixels).permute(2, 0, 1))
-    return picture, tv_tensors.Mask(cv2.imread(str(mask), cv2.IMREAD_UNCHANGED))
+    decoded = tv_tensors.Image(torch.from_numpy(pixels).permute(2, 0, 1))
+    return decoded, tv_tensors.Mask(cv2.imread(str(mask), cv2.IMREAD_UNCHANGED))
 
 
 READ = {

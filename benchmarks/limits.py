@@ -57,18 +57,18 @@ def count(times: int) -> Callable[[], object]:
     return lambda: [np.bincount(pairs, minlength=150 * 151) for _ in range(times)][-1]
 
 
-def jpeg(side: int, pictures: int) -> Callable[[], object]:
+def jpeg(side: int, images: int) -> Callable[[], object]:
     """Prepare decoding by Pillow, with a thread per core."""
     file = io.BytesIO()
-    material.picture(side, side).save(file, "JPEG", quality=90)
+    material.image(side, side).save(file, "JPEG", quality=90)
     pool = ThreadPoolExecutor(os.cpu_count())
 
     def decode(data: bytes) -> tuple[int, int]:
-        with Image.open(io.BytesIO(data)) as picture:
-            picture.load()
-            return picture.size
+        with Image.open(io.BytesIO(data)) as image:
+            image.load()
+            return image.size
 
-    return lambda: list(pool.map(decode, [file.getvalue()] * pictures))
+    return lambda: list(pool.map(decode, [file.getvalue()] * images))
 
 
 def main() -> None:
@@ -78,7 +78,7 @@ def main() -> None:
     times = 1 if quick else 100
     size = 128 if quick else 2048
     megabytes = 1 if quick else 256
-    side, pictures = (128, 2) if quick else (2048, 8)
+    side, images = (128, 2) if quick else (2048, 8)
     rows_in_cache = CACHED // (150 * 256)
     sides = {
         "gemm_fp32 GFLOP/s": Side("gemm", {"size": size, "dtype": "float32"}, 2 * size**3 / 1e9),
@@ -87,9 +87,7 @@ def main() -> None:
         "exp G/s": Side("exp", {"times": times}, times * CACHED / 1e9),
         "max G/s": Side("maximum", {"times": times}, times * rows_in_cache * 150 * 256 / 1e9),
         "count G/s": Side("count", {"times": times}, times * 512 * 512 / 1e9),
-        "jpeg megapixels/s": Side(
-            "jpeg", {"side": side, "pictures": pictures}, pictures * side**2 / 1e6
-        ),
+        "jpeg megapixels/s": Side("jpeg", {"side": side, "images": images}, images * side**2 / 1e6),
     }
     runs = alternate(NAME, sides, Repeats(rounds=1, warmup=2, timed=9), quick=quick)
     rows = []

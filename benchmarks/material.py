@@ -32,12 +32,12 @@ def mask(shape: tuple[int, ...], classes: int, seed: int = 0) -> NDArray[np.uint
     return np.ascontiguousarray(wide[..., : shape[-2], : shape[-1]])
 
 
-def batch(pictures: int, height: int, width: int, classes: int, seed: int = 0) -> Batch:
+def batch(images: int, height: int, width: int, classes: int, seed: int = 0) -> Batch:
     """Draw a batch of noise with masks."""
-    image = np.random.default_rng(seed).integers(0, 256, (pictures, height, width, 3), np.uint8)
-    names = tuple(str(index) for index in range(pictures))
-    unchanged = np.tile(np.array(Colors(), np.float32), (pictures, 1))
-    return Batch(image, mask((pictures, height, width), classes, seed), unchanged, names)
+    image = np.random.default_rng(seed).integers(0, 256, (images, height, width, 3), np.uint8)
+    names = tuple(str(index) for index in range(images))
+    unchanged = np.tile(np.array(Colors(), np.float32), (images, 1))
+    return Batch(image, mask((images, height, width), classes, seed), unchanged, names)
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Nothing:
         raise NotImplementedError
 
 
-def picture(height: int, width: int, seed: int = 0) -> Image.Image:
+def image(height: int, width: int, seed: int = 0) -> Image.Image:
     """Draw smooth colours under fine noise, which compress about as photographs do."""
     random = np.random.default_rng(seed)
     coarse = random.integers(0, 256, (max(2, height // 32), max(2, width // 32), 3), np.uint8)
@@ -69,13 +69,13 @@ def picture(height: int, width: int, seed: int = 0) -> Image.Image:
     return Image.fromarray((np.asarray(smooth) + noise).clip(0, 255).astype(np.uint8))
 
 
-def write_pictures(root: Path, count: int, height: int, width: int) -> None:
+def write_images(root: Path, count: int, height: int, width: int) -> None:
     """Write JPEGs and masks in the layout of ADE20K."""
     images, annotations = (root / kind / "training" for kind in ("images", "annotations"))
     images.mkdir(parents=True)
     annotations.mkdir(parents=True)
     for index in range(count):
-        picture(height, width, index).save(images / f"{index:04d}.jpg", quality=90)
+        image(height, width, index).save(images / f"{index:04d}.jpg", quality=90)
         # Raw ids are 1..150, and 0 is void: one more than the train ids, but for 255, which wraps.
         raw = mask((height, width), 150, index) + np.uint8(1)
         Image.fromarray(raw).save(annotations / f"{index:04d}.png")

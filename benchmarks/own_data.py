@@ -1,8 +1,8 @@
-"""Own pictures: what `plan` makes of them untouched, from the model of the package or ImageNet.
+"""Own images: what `plan` makes of them untouched, from the model of the package or ImageNet.
 
-The pictures lie in a folder of the user's kind. They are generated scenes, another domain than
+The images lie in a folder of the user's kind. They are generated scenes, another domain than
 photos: once their classes have the names that ADE20K gives them, once others. And they are photos
-with the classes of ADE20K: its validation pictures, which the model of the package has not learned.
+with the classes of ADE20K: its validation images, which the model of the package has not learned.
 Both starts are given the same times; each plan is made right before it is trained.
 """
 
@@ -33,7 +33,7 @@ NAMES = ("shared", "other", "photos")
 STARTS = ("bundled", "imagenet")
 # Of photos to train on there are so many for each to validate on.
 PHOTOS_EACH = 3
-# Pictures to train on and to validate on, width, height; minutes of a run.
+# Images to train on and to validate on, width, height; minutes of a run.
 SCENES, MINUTES = (400, 100, 320, 240), (3.0, 6.0)
 QUICK_SCENES, QUICK_MINUTES = (16, 4, 64, 48), (1.0,)
 
@@ -47,7 +47,7 @@ class Trial:
         start: What it starts from.
         seed: Of the run.
         minutes: That it may take.
-        scenes: What it learns: pictures to train on and to validate on, width, height.
+        scenes: What it learns: images to train on and to validate on, width, height.
     """
 
     names: str
@@ -135,7 +135,7 @@ def planned(trial: Trial, root: Path, work: Path) -> tuple[Path, Mapping[str, An
 
 
 def folder_of_scenes(root: Path, names: str, scenes: tuple[int, ...]) -> None:
-    """Draw scenes, once, and put them as people have their own pictures.
+    """Draw scenes, once, and put them as people have their own images.
 
     Args:
         root: Where.
@@ -153,7 +153,7 @@ def folder_of_scenes(root: Path, names: str, scenes: tuple[int, ...]) -> None:
 
 
 def folder_of_photos(root: Path, ade20k_root: Path) -> tuple[int, ...]:
-    """Link the validation pictures of ADE20K, anew, as people have their own pictures.
+    """Link the validation images of ADE20K, anew, as people have their own images.
 
     Args:
         root: Where.
@@ -163,7 +163,7 @@ def folder_of_photos(root: Path, ade20k_root: Path) -> tuple[int, ...]:
         How many to train on and to validate on, and their median width and height.
 
     Raises:
-        InputError: If the pictures are not as they should be.
+        InputError: If the images are not as they should be.
     """
     files = ade20k(ade20k_root, "validation")
     shutil.rmtree(root, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Time and memory for 1× to 16× the pictures, pixels and classes; nothing may outgrow its input.
+"""Time and memory for 1× to 16× the images, pixels and classes; nothing may outgrow its input.
 
 The exponent is fitted over 4×, 8× and 16×, where what does not grow hides least of what does: 1 is
 linear. A plot and a JSON are written.
@@ -25,7 +25,7 @@ NAME = "scaling"
 PLOT = ROOT / "docs" / "images" / "scaling.png"
 FACTORS = (1, 2, 4, 8, 16)
 LARGEST_EXPONENT = 1.15  # noise, and caches that overflow, are no other complexity
-AXES = ("pictures", "pixels", "classes")
+AXES = ("images", "pixels", "classes")
 # Less than this is noise of the allocator.
 LEAST_BYTES = 2**20
 
@@ -34,7 +34,7 @@ LEAST_BYTES = 2**20
 class Size:
     """What a step is done on."""
 
-    pictures: int
+    images: int
     height: int
     width: int
     classes: int
@@ -47,33 +47,33 @@ class Size:
         return replace(self, width=self.width * wider, height=self.height * factor // wider)
 
 
-def training_step(pictures: int, height: int, width: int, classes: int) -> Callable[[], Any]:
+def training_step(images: int, height: int, width: int, classes: int) -> Callable[[], Any]:
     """Prepare a step of the Lite0 U-Net."""
     ready = trainer("lite0", [*STRIDE_4, "model.weights=none"], classes=classes)
-    batch = material.batch(pictures, height, width, classes)
+    batch = material.batch(images, height, width, classes)
     return lambda: float(ready.step(batch))
 
 
-def loss(pictures: int, height: int, width: int, classes: int) -> Callable[[], Any]:
+def loss(images: int, height: int, width: int, classes: int) -> Callable[[], Any]:
     """Prepare loss and gradient from stride 4."""
-    return fused_loss.ours(pictures, height, width, classes)
+    return fused_loss.ours(images, height, width, classes)
 
 
-def label_map(pictures: int, height: int, width: int, classes: int) -> Callable[[], Any]:
-    """Prepare label map and confusion matrix of each picture."""
+def label_map(images: int, height: int, width: int, classes: int) -> Callable[[], Any]:
+    """Prepare label map and confusion matrix of each image."""
     step = evaluate_2100.ours(height, width, classes)
 
-    def all_pictures() -> None:
-        for _ in range(pictures):
+    def all_images() -> None:
+        for _ in range(images):
             step()
 
-    return all_pictures
+    return all_images
 
 
-def confusion(pictures: int, height: int, width: int, classes: int) -> Callable[[], Any]:
-    """Prepare the confusion matrix of a stack of pictures."""
-    truth = material.mask((pictures, height, width), classes)
-    prediction = material.mask((pictures, height, width), classes, seed=1)
+def confusion(images: int, height: int, width: int, classes: int) -> Callable[[], Any]:
+    """Prepare the confusion matrix of a stack of images."""
+    truth = material.mask((images, height, width), classes)
+    prediction = material.mask((images, height, width), classes, seed=1)
     return lambda: confusion_matrix(truth, prediction, classes, 255)
 
 

@@ -1,6 +1,6 @@
 """How good a network is after some minutes: ours, and smp's U-Net in a plain PyTorch loop.
 
-All have the same encoder with the same ImageNet weights, the same pictures and as many threads that
+All have the same encoder with the same ImageNet weights, the same images and as many threads that
 read them. Time is wall clock since the process was started, without the last scoring: the peers
 stop after the step in which it is over; ours is a config with a fixed number of epochs, and where
 it takes longer than it may, the table says so.
@@ -43,8 +43,8 @@ class Race:
     Attributes:
         bench: Config and folders.
         minutes: How long each may take.
-        size: Side of the peer's pictures in pixels.
-        batch_size: Pictures of the peer's steps.
+        size: Side of the peer's images in pixels.
+        batch_size: Images of the peer's steps.
     """
 
     bench: Bench
@@ -77,7 +77,7 @@ class Race:
         """Return the recipe of a peer."""
         ours = self.bench.asked((), 0)
         threads = ours.training.threads
-        # The peer's loss wants a mask as large as its logits, and has no pictures that grow.
+        # The peer's loss wants a mask as large as its logits, and has no images that grow.
         left_out = {"size", "first_size", "growth", "mask_stride"}
         changes = ours.transform.model_dump(mode="json", exclude=left_out)
         return {
@@ -139,7 +139,7 @@ def ours(race: Race, _: str, seed: int) -> tuple[Path, Mapping[str, Any]]:
     wall_s = round(time.time() - began, 1)
     stored = bench.folder(name, seed).read_config().training
     steps = _last_step(bench.folder(name, seed).metrics)
-    figures = {"steps": steps, "pictures_seen": steps * int(stored.batch_size), "wall_s": wall_s}
+    figures = {"steps": steps, "images_seen": steps * int(stored.batch_size), "wall_s": wall_s}
     return bench.evaluate(name, seed, name, ()), figures
 
 

@@ -1,8 +1,8 @@
 """A training step of the classic U-Net: ours, and the same network as PyTorch has it by default.
 
 The peer: fp32, channels first, logits at the size of the mask, `F.cross_entropy`, `Adam`. It gets
-its pictures normalised, ours as bytes. That ours learns the same is checked by the mean loss over
-50 steps, from the same weights, on the same generated scenes in the same order; on small pictures,
+its images normalised, ours as bytes. That ours learns the same is checked by the mean loss over
+50 steps, from the same weights, on the same generated scenes in the same order; on small images,
 because 300 steps at full size would take longer than all the rest (`--loss-size 256` does that).
 
 On a GPU 8 images of 256×256, and one seed; the peer's batch is there already, normalised, while
@@ -31,35 +31,35 @@ GPU_PEER = "the same network, AMP in bf16, channels last"
 CLASSES, SCENES, SEEDS = 150, 64, 3
 
 
-def ours(pictures: int, side: int, width: int, device: str | None = None) -> Callable[[], float]:
+def ours(images: int, side: int, width: int, device: str | None = None) -> Callable[[], float]:
     """Prepare a step on one batch, again and again."""
     step = _our_step(width, 0, device)
-    batch = material.batch(pictures, side, side, CLASSES)
+    batch = material.batch(images, side, side, CLASSES)
     return lambda: step(batch)
 
 
-def theirs(pictures: int, side: int, width: int, device: str | None = None) -> Callable[[], float]:
+def theirs(images: int, side: int, width: int, device: str | None = None) -> Callable[[], float]:
     """Prepare the peer's step on the same batch."""
     step = _their_step(width, 0, device)
-    pair = on_device(normalised(material.batch(pictures, side, side, CLASSES)), device)
+    pair = on_device(normalised(material.batch(images, side, side, CLASSES)), device)
     return lambda: step(*pair)
 
 
 def our_loss(
-    pictures: int, side: int, width: int, steps: int, seed: int, device: str | None = None
+    images: int, side: int, width: int, steps: int, seed: int, device: str | None = None
 ) -> Callable[[], float]:
     """Prepare to train for some steps and return the mean loss."""
     step = _our_step(width, seed, device)
-    batches = _scenes(pictures, side, steps, seed)
+    batches = _scenes(images, side, steps, seed)
     return lambda: sum(step(batch) for batch in batches) / steps
 
 
 def their_loss(
-    pictures: int, side: int, width: int, steps: int, seed: int, device: str | None = None
+    images: int, side: int, width: int, steps: int, seed: int, device: str | None = None
 ) -> Callable[[], float]:
     """Prepare the same for the peer."""
     step = _their_step(width, seed, device)
-    batches = _scenes(pictures, side, steps, seed)
+    batches = _scenes(images, side, steps, seed)
     return lambda: sum(step(*on_device(normalised(b), device)) for b in batches) / steps
 
 
@@ -74,20 +74,20 @@ def _their_step(width: int, seed: int, device: str | None) -> Callable[[Tensor, 
     return peer_step(UNet(CLASSES, width), device)
 
 
-def _scenes(pictures: int, side: int, steps: int, seed: int) -> Iterator[Batch]:
+def _scenes(images: int, side: int, steps: int, seed: int) -> Iterator[Batch]:
     dataset = synthetic("training", SCENES, (side, side), seed)
     transform = Transform(side, Augmentation(), seed, dataset.labels.ignore_index)
-    return Loader(dataset, transform, seed, pictures, threads=1).batches(0, steps)
+    return Loader(dataset, transform, seed, images, threads=1).batches(0, steps)
 
 
 def main() -> None:
     """Measure and report."""
     options = parser(__doc__)
-    options.add_argument("--loss-size", type=int, default=64, help="side of the pictures there")
+    options.add_argument("--loss-size", type=int, default=64, help="side of the images there")
     chosen = options.parse_args()
     quick: bool = chosen.quick
     full = _FULL if chosen.device is None else _FULL_GPU
-    size = {"pictures": 2, "side": 32, "width": 4} if quick else full
+    size = {"images": 2, "side": 32, "width": 4} if quick else full
     sides = {"ours": Side("ours", size, count_flops=True), "theirs": Side("theirs", size)}
     repeats = Repeats(3, 1, 2) if chosen.device is None else Repeats(3, 3, 10)
     runs = alternate(NAME, sides, repeats, quick=quick, device=chosen.device)
@@ -109,8 +109,8 @@ def main() -> None:
     report(NAME, rows, chosen)
 
 
-_FULL = {"pictures": 4, "side": 256, "width": 64}
-_FULL_GPU = {"pictures": 8, "side": 256, "width": 64}
+_FULL = {"images": 4, "side": 256, "width": 64}
+_FULL_GPU = {"images": 8, "side": 256, "width": 64}
 
 
 def _loss_row(side: int, device: str | None, *, quick: bool) -> Row:
@@ -119,7 +119,7 @@ def _loss_row(side: int, device: str | None, *, quick: bool) -> Row:
     seeds = SEEDS if device is None and not quick else 1
     pairs: list[tuple[float, float]] = []
     for seed in range(seeds):
-        size = {"pictures": 4, "side": side, "width": width, "steps": steps, "seed": seed}
+        size = {"images": 4, "side": side, "width": width, "steps": steps, "seed": seed}
         sides = {"ours": Side("our_loss", size), "theirs": Side("their_loss", size)}
         once = Repeats(rounds=1, warmup=0, timed=1)
         runs = alternate(NAME, sides, once, quick=quick, device=device)

@@ -21,22 +21,22 @@ NAME = "train_lite0"
 CLASSES = 150
 
 
-def ours(pictures: int, side: int, device: str | None = None) -> Callable[[], float]:
+def ours(images: int, side: int, device: str | None = None) -> Callable[[], float]:
     """Prepare a step of the config."""
-    overrides = [*STRIDE_4, f"transform.size={side}", f"training.batch_size={pictures}"]
+    overrides = [*STRIDE_4, f"transform.size={side}", f"training.batch_size={images}"]
     ready = trainer("lite0", overrides, device=device)
-    batch = material.batch(pictures, side, side, CLASSES)
+    batch = material.batch(images, side, side, CLASSES)
     return lambda: float(ready.step(batch))
 
 
-def theirs(pictures: int, side: int, device: str | None = None) -> Callable[[], float]:
+def theirs(images: int, side: int, device: str | None = None) -> Callable[[], float]:
     """Prepare a step of `smp.Unet` with its defaults, Adam and cross-entropy."""
     import segmentation_models_pytorch as smp
 
     torch.manual_seed(0)
     network = smp.Unet("tu-tf_efficientnet_lite0", encoder_weights=None, classes=CLASSES)
     step = peer_step(network, device)
-    pair = on_device(normalised(material.batch(pictures, side, side, CLASSES)), device)
+    pair = on_device(normalised(material.batch(images, side, side, CLASSES)), device)
     return lambda: step(*pair)
 
 
@@ -45,7 +45,7 @@ def main() -> None:
     options = parser(__doc__).parse_args()
     quick: bool = options.quick
     side = 64 if quick else 256 if options.device is None else 512
-    size = {"pictures": 2 if quick else 16, "side": side}
+    size = {"images": 2 if quick else 16, "side": side}
     sides = {
         "ours": Side("ours", size),
         "theirs": Side("theirs", size, needs="segmentation_models_pytorch"),

@@ -24,7 +24,7 @@ from sceneparse.training.group import joined
 from sceneparse.training.loop import Job, train_step
 from sceneparse.training.state import TrainState
 
-# What the segmenters take off a picture in 0..255, and divide it by.
+# What the segmenters take off an image in 0..255, and divide it by.
 MEAN = 255 * torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
 STD = 255 * torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
 
@@ -128,6 +128,6 @@ def on_device(pair: tuple[Tensor, Tensor], device: str | None) -> tuple[Tensor, 
 
 
 def normalised(batch: Batch) -> tuple[Tensor, Tensor]:
-    """Return a batch as peers take it: pictures `(B, 3, H, W)` fp32, masks `(B, H, W)` int64."""
+    """Return a batch as peers take it: images `(B, 3, H, W)` fp32, masks `(B, H, W)` int64."""
     image = (torch.from_numpy(batch.image).permute(0, 3, 1, 2) - MEAN) / STD
     return image.contiguous(), torch.from_numpy(batch.mask).long()

@@ -1,4 +1,4 @@
-"""Two processes that train together against one: pictures per second, one thread each.
+"""Two processes that train together against one: images per second, one thread each.
 
 `configs/ade20k/lite0.yaml` at stride 4, batch 8 per process, over gloo (DistributedDataParallel):
 what a second core, or a second computer, is worth.
@@ -18,19 +18,19 @@ CLASSES = 150
 
 
 def step(
-    pictures: int, side: int, processes: int, *, synchronised: bool = False
+    images: int, side: int, processes: int, *, synchronised: bool = False
 ) -> Callable[[], float]:
     """Prepare a step of one process, or of one of two."""
     torch.set_num_threads(1)
     overrides = [
         *STRIDE_4,
         f"transform.size={side}",
-        f"training.batch_size={pictures}",
+        f"training.batch_size={images}",
         f"training.sync_batch_norm={synchronised}",
     ]
     ready = trainer("lite0", overrides, processes=processes)
     rank = ready.job.fabric.global_rank
-    batch = material.batch(pictures, side, side, CLASSES, seed=rank)
+    batch = material.batch(images, side, side, CLASSES, seed=rank)
     return lambda: float(ready.step(batch))
 
 
@@ -38,12 +38,12 @@ def main() -> None:
     """Measure and report."""
     options = parser(__doc__).parse_args()
     quick: bool = options.quick
-    size = {"pictures": 2, "side": 64} if quick else {"pictures": 8, "side": 224}
+    size = {"images": 2, "side": 64} if quick else {"images": 8, "side": 224}
     sides = {
         name: Side(
             "step",
             {**size, "processes": processes, "synchronised": name == "synchronised"},
-            units=size["pictures"] * processes,
+            units=size["images"] * processes,
             processes=processes,
             environment={"OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"},
         )
@@ -53,15 +53,15 @@ def main() -> None:
     claim = Claim(
         benchmark=NAME,
         peer="one process",
-        metric="pictures per second",
+        metric="images per second",
         at_least=1.7,
         ideal=2.0,
-        note="seconds are per picture; one thread per process; each normalises its own pictures",
+        note="seconds are per image; one thread per process; each normalises its own images",
     )
     together = Claim(
         benchmark=NAME,
         peer="one process",
-        metric="pictures per second, batch normalisation over both processes",
+        metric="images per second, batch normalisation over both processes",
         ideal=2.0,
         note="two exchanges per layer, at which the faster process waits",
     )

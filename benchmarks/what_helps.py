@@ -1,4 +1,4 @@
-"""What helps: one change at a time to a small recipe, scored on training pictures held out.
+"""What helps: one change at a time to a small recipe, scored on training images held out.
 
 Each run is kept as one JSON file and not made again; one that was interrupted is gone on with.
 Without names all changes of `accuracy/questions.py` are run, in their order. `results_table.py`
@@ -80,7 +80,7 @@ def answer(bench: Bench, change: Change, seed: int, results: Path) -> float:
 
 def run_all(options: argparse.Namespace) -> bool:
     """Run what is planned and not there yet, and return whether all of it succeeded."""
-    view = options.work / "pictures"
+    view = options.work / "images"
     held_out_view(options.data, view, QUICK_HELD_OUT if options.quick else HELD_OUT)
     bench = Bench(CONFIG, view, options.work, QUICK if options.quick else ())
     names = options.names or (QUICK_CHANGES if options.quick else ())

@@ -31,7 +31,7 @@ from sceneparse.augmentation.mixing import Mixing, Rarity
 from sceneparse.augmentation.transform import Transform
 from sceneparse.data.dataset import Sample
 from sceneparse.data.datasets.synthetic import SyntheticScenes
-from sceneparse.drawing import INK, Picture, font, overlay
+from sceneparse.drawing import INK, RgbImage, font, overlay
 from sceneparse.labels import ade20k_labels
 
 TARGET = Path(__file__).parent / "images" / "augmentation.png"
@@ -130,7 +130,7 @@ def page() -> Image.Image:
     width = 2 * MARGIN + COLUMNS * (SIZE + GAP) - GAP
     canvas = Image.new("RGB", (width, head + rows * band + MARGIN // 2), "white")
     draw = ImageDraw.Draw(canvas)
-    title = "What transform changes in a training picture and its mask"
+    title = "What transform changes in a training image and its mask"
     draw.text((MARGIN, MARGIN), title, fill=INK, font=font(TITLE), anchor="lt")
     for place, cell in enumerate(shown):
         left = MARGIN + place % COLUMNS * (SIZE + GAP)
@@ -139,9 +139,9 @@ def page() -> Image.Image:
         draw.text((left, top + NAME + 5), cell.note, fill=GREY, font=font(NOTE), anchor="lt")
         sample = changes(scene, cell.change, partner)
         top += NAME + NOTE + 14
-        for picture, lower in ((sample.image, 0), (laid_over(sample), SIZE + 4)):
+        for image, lower in ((sample.image, 0), (laid_over(sample), SIZE + 4)):
             # The lowest two bits cannot be seen, and are a third of the file.
-            canvas.paste(ImageOps.posterize(Image.fromarray(picture), 6), (left, top + lower))
+            canvas.paste(ImageOps.posterize(Image.fromarray(image), 6), (left, top + lower))
     return canvas
 
 
@@ -150,11 +150,11 @@ def fitting(text: str) -> int:
     return next(size for size in range(NAME, 8, -1) if font(size).getlength(text) <= SIZE)
 
 
-def laid_over(sample: Sample) -> Picture:
-    """Lay the mask over the picture, void dark."""
-    picture = overlay(sample.image, sample.mask, LABELS, 0.6)
-    picture[sample.mask == LABELS.ignore_index] = VOID
-    return picture
+def laid_over(sample: Sample) -> RgbImage:
+    """Lay the mask over the image, void dark."""
+    image = overlay(sample.image, sample.mask, LABELS, 0.6)
+    image[sample.mask == LABELS.ignore_index] = VOID
+    return image
 
 
 def times() -> str:

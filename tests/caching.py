@@ -1,4 +1,4 @@
-"""Folders of small pictures, their caches, and what must hold of them."""
+"""Folders of small images, their caches, and what must hold of them."""
 
 import io
 import json
@@ -72,8 +72,8 @@ def lines_of(folder: Path) -> dict[str, list[Any]]:
     return {line[0]: line for line in map(json.loads, lines)}
 
 
-def write_pictures(root: Path) -> None:
-    """Write a folder of pictures without splits, each of its own size."""
+def write_images(root: Path) -> None:
+    """Write a folder of images without splits, each of its own size."""
     for kind in ("images", "masks"):
         (root / kind).mkdir(parents=True)
     (root / "labels.yaml").write_text("classes: [background, red, green, blue]\n")

@@ -65,7 +65,7 @@ def caches(tmp_path_factory: pytest.TempPathFactory) -> Generator[Path]:
 
 @pytest.fixture(scope="session")
 def rectangles_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A `folder` data set of 24 training and 6 validation pictures of coloured rectangles."""
+    """A `folder` data set of 24 training and 6 validation images of coloured rectangles."""
     root = tmp_path_factory.mktemp("rectangles")
     write_rectangles(root, {"training": 24, "validation": 6})
     return root
@@ -77,7 +77,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tests.pair import run_pair
 
     folder = tmp_path_factory.mktemp("pair")
-    # Two processes share 5 pictures unevenly.
+    # Two processes share 5 images unevenly.
     write_rectangles(folder / "data", {"training": 24, "validation": 5})
     (folder / "run.yaml").write_text(
         f"""
@@ -87,7 +87,7 @@ transform: {{size: 32, flip: 0.5}}
 optimizer: {{kind: adam, lr: 0.003}}
 training: {{batch_size: 4, precision: fp32, device: cpu, threads: 1}}
 inference: {{size: 32}}
-report: {{pictures: 1}}
+report: {{images: 1}}
 """
     )
     run_pair(folder)
@@ -96,7 +96,7 @@ report: {{pictures: 1}}
 
 @pytest.fixture
 def real_root() -> Path:
-    """ADE20K pictures beside the project; where they are absent the test is skipped."""
+    """ADE20K images beside the project; where they are absent the test is skipped."""
     root = SHARED / "ade20k"
     if not root.is_dir():
         pytest.skip("../shared/ade20k is absent")
@@ -127,7 +127,7 @@ training:
   {{epochs: 4, batch_size: 4, threads: 2,
     precision: fp32, memory_format: channels_last, device: cpu}}
 inference: {{resize: squash, size: 32}}
-report: {{pictures: 1, every: 2}}
+report: {{images: 1, every: 2}}
 """
     )
     return path

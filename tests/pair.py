@@ -160,7 +160,7 @@ schedule: {{kind: constant}}
 
 
 def mostly_void(batch: Batch, place: Place, job: Job) -> Batch:
-    """Make the pictures of the first of two processes void but for a row, of one wholly."""
+    """Make the images of the first of two processes void but for a row, of one wholly."""
     mask = batch.mask.copy()
     if place.rank == 0:
         mask[:4, 1:] = job.ignore_index

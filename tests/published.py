@@ -12,7 +12,7 @@ from PIL import Image
 from sceneparse.labels import table_labels
 
 SIZE = (24, 40)
-# Raw ids of each picture, by split and by its name.
+# Raw ids of each image, by split and by its name.
 Ids = NDArray[Any]
 Truth = dict[str, dict[str, Ids]]
 
@@ -71,7 +71,7 @@ def write_voc2012(root: Path) -> Truth:
         elif name in more:
             write_ids(root / "SegmentationClassAug" / f"{name}.png", ids)
             truth["training"][name] = ids
-    # Where both annotate a picture, VOC's own mask counts.
+    # Where both annotate an image, VOC's own mask counts.
     write_ids(root / "SegmentationClassAug" / "2007_000032.png", striped([9]))
     lists["trainaug"] = [*more, *lists["train"]]
     folder = root / "ImageSets" / "Segmentation"
@@ -149,11 +149,11 @@ def write_pascal_context(root: Path) -> Truth:
 OBJECTS = (*range(7, 3100, 10), 3688)
 
 
-def write_ade20k_full(root: Path, objects: Sequence[int] = OBJECTS, pictures: int = 20) -> Truth:
-    """Write pictures that all show all objects, and one of them some that are rare."""
+def write_ade20k_full(root: Path, objects: Sequence[int] = OBJECTS, images: int = 20) -> Truth:
+    """Write images that all show all objects, and one of them some that are rare."""
     truth: Truth = {"training": {}, "validation": {}}
     rare = [5, 3001]
-    for split, count in (("training", pictures), ("validation", 2)):
+    for split, count in (("training", images), ("validation", 2)):
         for number in range(count):
             kind = split[:5].removesuffix("ida")
             name = f"ADE_{kind}_{number:08d}"
@@ -165,9 +165,9 @@ def write_ade20k_full(root: Path, objects: Sequence[int] = OBJECTS, pictures: in
             colors = np.stack([ids // 256 * 10, ids % 256, instances], axis=-1).astype(np.uint8)
             Image.fromarray(colors).save(scene / f"{name}_seg.png")
             Image.fromarray(colors).save(scene / f"{name}_parts_1.png")
-            # Folders of instances, and a picture in one that must not be taken for another.
+            # Folders of instances, and an image in one that must not be taken for another.
             write_ids(scene / name / f"instance_000_{name}.png", striped([0, 255]))
-            write_image(scene / name / "not_a_picture.jpg")
+            write_image(scene / name / "not_a_image.jpg")
             entries = [_object(id) for id in there if id]
             entries += [_object(4000, part_level=1), {**_object(1), "name_ndx": []}]
             document = {"annotation": {"filename": f"{name}.jpg", "object": entries}}

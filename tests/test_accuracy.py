@@ -42,7 +42,7 @@ def test_every_change_is_a_config_of_its_own(bench: Any, tmp_path: Path) -> None
             assert config.model_copy(update={"inference": base.inference}) == base
 
 
-def test_held_out_pictures_depend_on_their_names_alone(
+def test_held_out_images_depend_on_their_names_alone(
     bench: Any, scenes: Path, tmp_path: Path
 ) -> None:
     view = tmp_path / "view"
@@ -59,7 +59,7 @@ def test_held_out_pictures_depend_on_their_names_alone(
     assert names["images", "training"] == whole - names["images", "validation"]
     again = tmp_path / "again"
     bench("accuracy.held_out").held_out_view(view, again, 1)
-    # The next one in the same order, although there are fewer pictures.
+    # The next one in the same order, although there are fewer images.
     bench("accuracy.held_out").held_out_view(scenes, view, 5)
     (more,) = (path.stem for path in (again / "images" / "validation").iterdir())
     found = {path.stem for path in (view / "images" / "validation").iterdir() if path.is_file()}
@@ -85,7 +85,7 @@ def test_what_helps_is_kept_once_and_a_crash_is_told(
     assert helps.run_all(options)
     paths = [tmp_path / "results" / f"{name}-0.json" for name in ("base", "flip")]
     compared = compare_files(*paths)
-    assert compared.pictures == 4
+    assert compared.images == 4
     text = paths[0].read_text(encoding="utf-8")
     assert str(tmp_path) not in text
     run = json.loads(text)["run"]
@@ -169,7 +169,7 @@ sys.exit(ended(lambda: bench.train("run", (), 0) is None))
 
 def test_an_epoch_that_was_interrupted_counts_whole(bench: Any, tmp_path: Path) -> None:
     folder = bench("accuracy.runs").RunFolder(tmp_path)
-    folder.timing.write_text("train_s,pictures_per_s\n10,8\n2,10\n20,4\n")
+    folder.timing.write_text("train_s,images_per_s\n10,8\n2,10\n20,4\n")
     assert bench("accuracy.runs").training_seconds(folder) == pytest.approx(10 + 8 + 20)
 
 
@@ -184,5 +184,5 @@ def test_a_peer_learns_and_is_scored_until_the_time_is_over(
     record.keep(tmp_path, *clock.theirs(race, "smp_adamw", 0))
     kept = json.loads(record.path(tmp_path).read_text(encoding="utf-8"))
     assert kept["run"]["wall_s"] >= 0.6
-    assert kept["run"]["pictures_seen"] == 4 * kept["run"]["steps"] > 0
-    assert len(kept["per_picture"]) == 4
+    assert kept["run"]["images_seen"] == 4 * kept["run"]["steps"] > 0
+    assert len(kept["per_image"]) == 4

@@ -24,8 +24,8 @@ def keep(
     benchmark: str = "what_helps",
     **of_trial: str,
 ) -> None:
-    """Keep made-up scores of two classes, of which every picture has 100 pixels."""
-    pictures = [
+    """Keep made-up scores of two classes, of which every image has 100 pixels."""
+    images = [
         {
             "name": str(number),
             "ids": [1, 2],
@@ -40,9 +40,9 @@ def keep(
         "miou": float((right.sum() / union[0] + 90 * len(right) / union[1]) / 2),
         "pixel_accuracy": float((right + 90).mean() / 200),
         **dict.fromkeys(("mean_accuracy", "fwiou", "classes_absent", "loss"), 0),
-        "pictures": len(right),
+        "images": len(right),
         "resize": "",
-        "per_picture": pictures,
+        "per_image": images,
         "per_class": [{"id": place, "name": str(place)} for place in (1, 2)],
     }
     scores = results / "scores.made"
@@ -50,7 +50,7 @@ def keep(
     asked = {"minutes": 20, "scenes": [2, 1, 64, 48], **of_trial}
     record = bench("accuracy.records").Record(benchmark, name, seed, asked, "")
     figures = {"training_s": 10 + seed, "evaluation_s": 1, "size": 96}
-    record.keep(results, scores, {**figures, "pictures_seen": 16, "wall_s": wall_s})
+    record.keep(results, scores, {**figures, "images_seen": 16, "wall_s": wall_s})
 
 
 def rows_of_changes(text: str) -> list[list[str]]:
@@ -74,7 +74,7 @@ def test_changes_are_sorted_by_worth_and_words_fit_the_seeds(bench: Any, tmp_pat
     assert means == [
         "helps with one seed; more than another seed changes",
         "helps, with every seed",
-        "no difference that these pictures show",
+        "no difference that these images show",
         "hurts with one seed; more than another seed changes",
     ]
     assert "3 seeds: mIoU" in text
@@ -112,7 +112,7 @@ def test_a_race_that_ours_left_too_late_is_said_not_to_hold(bench: Any, tmp_path
     assert "(seed 2): this comparison does not hold" in bench("results_table").tables(tmp_path)
 
 
-def test_own_pictures_are_told_with_the_time_they_took(bench: Any, tmp_path: Path) -> None:
+def test_own_images_are_told_with_the_time_they_took(bench: Any, tmp_path: Path) -> None:
     for seed in range(2):
         for start, right, wall_s in (("bundled", 80 + seed, 1080), ("imagenet", 40, 1260)):
             of_trial = {"benchmark": "own_data", "names": "other", "weights": start}

@@ -29,8 +29,8 @@ def noise(height: int, width: int) -> np.ndarray:
     return np.random.default_rng(1).integers(0, 256, (height, width, 3), dtype=np.uint8)
 
 
-def holds(picture: np.ndarray, color: tuple[int, int, int]) -> bool:
-    return bool((picture == color).all(axis=-1).any())
+def holds(image: np.ndarray, color: tuple[int, int, int]) -> bool:
+    return bool((image == color).all(axis=-1).any())
 
 
 def test_color_mask_equals_slow_look_up():
@@ -65,7 +65,7 @@ def test_overlay_blends_by_opacity_away_from_borders():
 
 
 @pytest.mark.parametrize(("side", "thickness"), [(64, 0), (200, 1), (1400, 2)])
-def test_overlay_draws_thin_borders_that_grow_with_the_picture(side: int, thickness: int):
+def test_overlay_draws_thin_borders_that_grow_with_the_image(side: int, thickness: int):
     mask = np.zeros((side, side), dtype=np.uint8)
     mask[:, side // 2 :] = 1
     drawn = overlay(np.zeros((side, side, 3), dtype=np.uint8), mask, LABELS)
@@ -75,10 +75,10 @@ def test_overlay_draws_thin_borders_that_grow_with_the_picture(side: int, thickn
 @pytest.mark.parametrize(
     ("height", "width"), [(1, 1), (8, 8), (24, 32), (383, 512), (40, 3000), (3000, 2000)]
 )
-def test_with_legend_keeps_the_picture_and_shows_every_color(height: int, width: int):
-    picture, mask = noise(height, width), blocks(height, width)
-    drawn = with_legend(picture, mask, LABELS)
-    np.testing.assert_array_equal(drawn[:height, :width], picture)
+def test_with_legend_keeps_the_image_and_shows_every_color(height: int, width: int):
+    image, mask = noise(height, width), blocks(height, width)
+    drawn = with_legend(image, mask, LABELS)
+    np.testing.assert_array_equal(drawn[:height, :width], image)
     beneath = drawn[height:]
     present = set(np.unique(mask).tolist()) - {LABELS.ignore_index}
     for index in (1, 2, 3, 4, 5, 7):  # not the grey ones, as text has grey pixels too
@@ -86,7 +86,7 @@ def test_with_legend_keeps_the_picture_and_shows_every_color(height: int, width:
 
 
 @pytest.mark.parametrize(("height", "width"), [(300, 200), (512, 384), (200, 1000), (2000, 3000)])
-def test_with_legend_keeps_the_width_of_pictures_that_are_not_tiny(height: int, width: int):
+def test_with_legend_keeps_the_width_of_images_that_are_not_tiny(height: int, width: int):
     mask = blocks(height, width, classes=150)
     assert with_legend(noise(height, width), mask, LABELS).shape[1] == width
 
@@ -100,9 +100,9 @@ def test_entries_by_share_put_the_largest_first_and_count_the_rest():
     assert entries_by_share(mask, LABELS, 2) == [*entries[:2], (None, "+ 2 more")]
 
 
-def test_with_legend_of_nothing_but_void_is_the_picture():
-    picture, mask = noise(20, 30), np.full((20, 30), LABELS.ignore_index, dtype=np.uint8)
-    np.testing.assert_array_equal(with_legend(picture, mask, LABELS), picture)
+def test_with_legend_of_nothing_but_void_is_the_image():
+    image, mask = noise(20, 30), np.full((20, 30), LABELS.ignore_index, dtype=np.uint8)
+    np.testing.assert_array_equal(with_legend(image, mask, LABELS), image)
 
 
 @pytest.mark.parametrize("width", [1, 60, 133, 400, 1000])

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sceneparse.errors import InputError
-from sceneparse.metrics.bootstrap import Difference, PictureCounts, differences, scores
-from sceneparse.metrics.comparison import ScoredPictures, read_scored
+from sceneparse.metrics.bootstrap import Difference, ImageCounts, differences, scores
+from sceneparse.metrics.comparison import ScoredImages, read_scored
 
 # So many seeds are taken to tell of seeds.
 ENOUGH_SEEDS = 3
@@ -29,7 +29,7 @@ class Gain:
     Attributes:
         seeds: Those that both were run with.
         after: Its mean scores over them.
-        miou: Its gain in mIoU, with an interval over pictures.
+        miou: Its gain in mIoU, with an interval over images.
         pixel_accuracy: The same in pixel accuracy.
         of_each: Gain in mIoU of each seed.
     """
@@ -49,7 +49,7 @@ class Gain:
         """
         low, high = self.miou.gain.low, self.miou.gain.high
         if low <= 0 <= high:
-            return "no difference that these pictures show"
+            return "no difference that these images show"
         word = "helps" if low > 0 else "hurts"
         if len(self.seeds) < ENOUGH_SEEDS:
             beyond = abs(self.miou.gain.value) > spread
@@ -65,10 +65,10 @@ def gain(base: dict[int, Path], change: dict[int, Path]) -> Gain | None:
     """Compare two recipes on the seeds that both have; none if there is no such seed.
 
     The mean over seeds is that over all classes of all seeds: the classes of each seed are put
-    beside each other, and a draw of the pictures is the same for all.
+    beside each other, and a draw of the images is the same for all.
 
     Raises:
-        InputError: If they were scored on different pictures.
+        InputError: If they were scored on different images.
     """
     seeds = tuple(sorted(base.keys() & change.keys()))
     if not seeds:
@@ -92,18 +92,18 @@ def mean_score(found: Sequence[Score]) -> Score:
     return Score(*(float(value) for value in np.mean(found, axis=0)))
 
 
-def _score(counts: PictureCounts) -> Score:
+def _score(counts: ImageCounts) -> Score:
     miou, accuracy = scores(counts.sum(axis=0))
     return Score(float(miou), float(accuracy))
 
 
-def _check_same(files: Sequence[ScoredPictures]) -> None:
+def _check_same(files: Sequence[ScoredImages]) -> None:
     first, *others = files
     for file in others:
         same: Any = file.names == first.names and file.ids == first.ids
         if not same or (file.counts[:, 2] != first.counts[:, 2]).any():
             raise InputError(
-                f"{file.path}: scores of other pictures than {first.path.name}; run it again on "
+                f"{file.path}: scores of other images than {first.path.name}; run it again on "
                 "the same ones"
             )
 

@@ -50,14 +50,14 @@ def _introduction(base: Sequence[Kept], spread: float) -> list[str]:
     return [
         "## What helps",
         "",
-        "One change at a time to `configs/ade20k/ablation.yaml`, scored on training pictures held "
+        "One change at a time to `configs/ade20k/ablation.yaml`, scored on training images held "
         "out, never on validation:",
-        f"{base[0].document['pictures']} of them, chosen by a digest of their names. The base, "
+        f"{base[0].document['images']} of them, chosen by a digest of their names. The base, "
         f"{seeds}: mIoU {miou}, pixel accuracy {accuracy}.",
         apart,
         "",
         "Each change comes with the base of the same seeds, the largest gain first. Intervals hold "
-        "95 % of 1,000 draws of the pictures, the same",
+        "95 % of 1,000 draws of the images, the same",
         "for both; they tell nothing about other seeds. Time is that of the base on such a machine "
         "times so much: to train, or to score.",
         "",

@@ -13,7 +13,7 @@ class Kept(NamedTuple):
 
     Attributes:
         path: Its file.
-        document: What is in it, but for single pictures.
+        document: What is in it, but for single images.
     """
 
     path: Path
@@ -41,7 +41,7 @@ def read_results(folder: Path) -> Results:
     kept: dict[str, dict[int, Kept]] = {}
     for path in sorted(folder.glob("*.json")):
         found = json.loads(path.read_text(encoding="utf-8"))
-        found.pop("per_picture", None)
+        found.pop("per_image", None)
         run = found["run"]
         kept.setdefault(run["name"], {})[run["seed"]] = Kept(path, found)
     return kept

@@ -1,4 +1,4 @@
-"""The section of `docs/results.md` on own pictures."""
+"""The section of `docs/results.md` on own images."""
 
 from collections.abc import Mapping, Sequence
 
@@ -16,7 +16,7 @@ STARTS = {"bundled": "the model of the package", "imagenet": "ImageNet"}
 Trials = Mapping[tuple[float, str], Mapping[str, Sequence[Kept]]]
 HEAD = (
     "minutes",
-    "pictures",
+    "images",
     "start",
     "seeds",
     "mIoU",
@@ -45,7 +45,7 @@ def own_section(results: Results) -> list[str]:
     ]
     all_kept = [kept for by_start in trials.values() for side in by_start.values() for kept in side]
     return [
-        "## Own pictures",
+        "## Own images",
         "",
         *_folders(trials),
         "",
@@ -92,7 +92,7 @@ def _folders(trials: Trials) -> list[str]:
         lines += [
             f"A folder of {training} photos to train on and {validation} to validate on, "
             f"{width}×{height} pixels in the median: validation",
-            "pictures of ADE20K, none of which the model of the package has learned.",
+            "images of ADE20K, none of which the model of the package has learned.",
         ]
     return lines
 

@@ -1,6 +1,6 @@
 """`smp.Unet` in a plain PyTorch loop, until the time is over; a process of its own.
 
-Called with a JSON object. Pictures come through our loader, with as many threads: what both sides
+Called with a JSON object. Images come through our loader, with as many threads: what both sides
 see differs only where the recipes do. It is scored as ours is: at the size of each annotation, from
 one confusion matrix.
 """
@@ -32,7 +32,7 @@ CPU = torch.device("cpu")
 
 
 class Peer(nn.Module):
-    """`smp.Unet` as it comes, with ImageNet weights in the encoder, behind pictures in bytes."""
+    """`smp.Unet` as it comes, with ImageNet weights in the encoder, behind images in bytes."""
 
     def __init__(self, classes: int) -> None:
         import segmentation_models_pytorch as smp
@@ -45,7 +45,7 @@ class Peer(nn.Module):
         encoder.load_state_dict({name: weights[name] for name in names})
 
     def forward(self, image: Tensor) -> Tensor:
-        """Compute logits `(B, C, H, W)` of pictures `(B, 3, H, W)` in 0..255."""
+        """Compute logits `(B, C, H, W)` of images `(B, 3, H, W)` in 0..255."""
         # What the weights were made with: mean and deviation of 0.5.
         return self.network(image / 127.5 - 1)
 
@@ -63,7 +63,7 @@ def main() -> None:
     steps = _train(peer, optimizer, batches, training.labels.ignore_index, request["until"])
     figures = {
         "steps": steps,
-        "pictures_seen": steps * request["batch_size"],
+        "images_seen": steps * request["batch_size"],
         "wall_s": round(time.time() - request["began"], 1),
     }
     _report(peer, validation, request).write(Path(request["scores"]))
@@ -107,10 +107,10 @@ def _report(peer: nn.Module, validation: Dataset, request: dict[str, Any]) -> Sc
     return ScoreReport(
         scores=found.scores,
         labels=validation.labels,
-        pictures=found.pictures,
+        images=found.images,
         source={},
         names=tuple(validation.names),
-        per_picture=found.per_picture,
+        per_image=found.per_image,
         loss=found.loss,
         resize=str(predictor),
     )

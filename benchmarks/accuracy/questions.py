@@ -1,7 +1,7 @@
-"""What is asked of a small U-Net that learns from few pictures for a short time.
+"""What is asked of a small U-Net that learns from few images for a short time.
 
 Each change is laid over `configs/ade20k/ablation.yaml`, all else as it is. The order is the order
-in which they are run: first what is expected to matter most where pictures are few. Little is
+in which they are run: first what is expected to matter most where images are few. Little is
 expected of what is left out: label smoothing, clipping, stronger colours.
 """
 
@@ -88,16 +88,16 @@ QUESTIONS = (
         ),
     ),
     Question(
-        "Which changes of pictures are worth learning from?",
+        "Which changes of images are worth learning from?",
         (
             Change(
                 "whole",
-                "whole pictures, mirrored only",
+                "whole images, mirrored only",
                 ("transform={size: 128, mask_stride: 2, flip: 0.5}",),
             ),
             Change(
                 "scale",
-                "squares out of pictures at half to twice the size",
+                "squares out of images at half to twice the size",
                 (
                     "transform.crop=1",
                     "transform.aspect=1",
@@ -107,7 +107,7 @@ QUESTIONS = (
             ),
             Change(
                 "zoom",
-                "squares out of pictures at 1.25 to 2.5 times the size, also scored larger",
+                "squares out of images at 1.25 to 2.5 times the size, also scored larger",
                 (
                     "transform.crop=1",
                     "transform.scale=[1.25, 2.5]",
@@ -181,7 +181,7 @@ QUESTIONS = (
         (Change("whole_mask", "from all pixels", ("transform.mask_stride=1",)),),
     ),
     Question(
-        "Is it worth looking at a picture several times?",
+        "Is it worth looking at an image several times?",
         (
             Change("flip", "mirrored too", ("inference.flip=true",), trains=False),
             Change(
@@ -193,7 +193,7 @@ QUESTIONS = (
         ),
     ),
     Question(
-        "How should a picture be sized for the network?",
+        "How should an image be sized for the network?",
         (
             Change("size_128", "squashed to the size of training", ("inference.size=128",), False),
             Change("size_192", "squashed to more", ("inference.size=192",), False),

@@ -1,4 +1,4 @@
-"""What is kept of a run: one JSON file with what it was, its scores, and counts of each picture.
+"""What is kept of a run: one JSON file with what it was, its scores, and counts of each image.
 
 `sceneparse compare` reads two of them. No path of the machine is in it.
 """
@@ -15,7 +15,7 @@ from machine import commit, machine
 from sceneparse.checkpoint import write_text
 from sceneparse.config import RunConfig
 
-_SCORES = ("miou", "pixel_accuracy", "mean_accuracy", "fwiou", "classes_absent", "loss", "pictures")
+_SCORES = ("miou", "pixel_accuracy", "mean_accuracy", "fwiou", "classes_absent", "loss", "images")
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Record:
             "resize": found["resize"],
             "per_class": [{key: row[key] for key in ("id", "name")} for row in found["per_class"]],
         }
-        _write(self.path(results), content, found["per_picture"])
+        _write(self.path(results), content, found["per_image"])
         return content
 
     def keep_failure(self, results: Path, failure: str) -> None:
@@ -82,7 +82,7 @@ class Record:
 
 
 def known(config: RunConfig) -> dict[str, Any]:
-    """Return a config as plain data, without where its pictures lie."""
+    """Return a config as plain data, without where its images lie."""
     document = config.model_dump(mode="json")
     document["data"] = {
         key: value for key, value in document["data"].items() if key not in ("root", "cache")
@@ -102,13 +102,13 @@ def _filled(asked: dict[str, Any]) -> dict[str, Any]:
         return asked
 
 
-def _write(path: Path, content: Mapping[str, Any], pictures: list[Any] | None = None) -> None:
-    """Write a key a line, and a picture a line."""
+def _write(path: Path, content: Mapping[str, Any], images: list[Any] | None = None) -> None:
+    """Write a key a line, and an image a line."""
     path.parent.mkdir(parents=True, exist_ok=True)
     lines = [f"{json.dumps(key)}: {_compact(value)}" for key, value in content.items()]
-    if pictures is not None:
-        inner = ",\n".join(_compact(picture) for picture in pictures)
-        lines.append(f'"per_picture": [\n{inner}\n]')
+    if images is not None:
+        inner = ",\n".join(_compact(image) for image in images)
+        lines.append(f'"per_image": [\n{inner}\n]')
     write_text(path, "{\n" + ",\n".join(lines) + "\n}\n")
 
 

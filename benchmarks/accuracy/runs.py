@@ -27,7 +27,7 @@ class Bench:
 
     Attributes:
         config: What all of them start from.
-        data: Folder of the pictures, in the layout of ADE20K.
+        data: Folder of the images, in the layout of ADE20K.
         work: Folder of run folders and logs.
         always: Overrides of every run, laid over its own.
     """
@@ -48,7 +48,7 @@ class Bench:
         return RunFolder(self.work / f"{name}-{seed}")
 
     def overrides(self, own: Sequence[str], seed: int) -> list[str]:
-        """List all that is laid over the config, but for where the pictures lie."""
+        """List all that is laid over the config, but for where the images lie."""
         return [*own, *self.always, f"seed={seed}"]
 
     def asked(self, own: Sequence[str], seed: int) -> RunConfig:
@@ -148,9 +148,9 @@ def training_seconds(folder: RunFolder) -> float:
     """
     with folder.timing.open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    paces = [float(row["pictures_per_s"]) for row in rows]
-    pictures = max(float(row["train_s"]) * pace for row, pace in zip(rows, paces, strict=True))
-    return sum(pictures / pace for pace in paces)
+    paces = [float(row["images_per_s"]) for row in rows]
+    images = max(float(row["train_s"]) * pace for row, pace in zip(rows, paces, strict=True))
+    return sum(images / pace for pace in paces)
 
 
 class Stopwatch:

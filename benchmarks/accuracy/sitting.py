@@ -20,7 +20,7 @@ QUICK = (
     "training.batch_size=4",
     "training.precision=fp32",
 )
-QUICK_PICTURES = ("--images", "12", "--validation", "4", "--width", "64", "--height", "48")
+QUICK_IMAGES = ("--images", "12", "--validation", "4", "--width", "64", "--height", "48")
 
 
 def parser(description: str | None, work: str) -> argparse.ArgumentParser:
@@ -60,7 +60,7 @@ def prepared(options: argparse.Namespace) -> argparse.Namespace:
     handlers = [logging.StreamHandler(sys.stdout), logging.FileHandler(options.work / "log")]
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", handlers=handlers)
     if options.quick and not options.data.exists():
-        command = ["-m", "sceneparse", "data", "synth", str(options.data), *QUICK_PICTURES]
+        command = ["-m", "sceneparse", "data", "synth", str(options.data), *QUICK_IMAGES]
         subprocess.run([sys.executable, *command], check=True, stdout=subprocess.DEVNULL)
     return options
 

@@ -13,7 +13,7 @@ SIDES = {
 }
 HEAD = (
     *("", "seeds", "mIoU", "pixel accuracy", "ours over it: mIoU", "accuracy"),
-    *("pictures learned from", "longest time"),
+    *("images learned from", "longest time"),
 )
 
 
@@ -34,7 +34,7 @@ def time_section(results: Results) -> list[str]:
         "",
         "Mean over seeds, in brackets the smallest and the largest. All sides have one encoder, "
         "EfficientNet-Lite0 with ImageNet weights,",
-        "and the same pictures, order, loader and protocol. Time is wall clock of the whole "
+        "and the same images, order, loader and protocol. Time is wall clock of the whole "
         "process without the last scoring.",
         "",
         *markdown(HEAD, cells),
@@ -53,9 +53,9 @@ def _ratios(ours: Sequence[Kept], kept: Sequence[Kept]) -> list[str]:
 
 
 def _cost(kept: Sequence[Kept]) -> list[str]:
-    pictures = sum(one.run["pictures_seen"] for one in kept) / len(kept)
+    images = sum(one.run["images_seen"] for one in kept) / len(kept)
     minutes, seconds = divmod(round(max(one.run["wall_s"] for one in kept)), 60)
-    return [f"{pictures:,.0f}", f"{minutes}:{seconds:02d} min"]
+    return [f"{images:,.0f}", f"{minutes}:{seconds:02d} min"]
 
 
 def _late(ours: Sequence[Kept], minutes: float) -> list[str]:

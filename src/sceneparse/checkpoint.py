@@ -97,7 +97,7 @@ class RunFolder:
         return self.path / "model_progress.gif"
 
     def predictions(self, when: str) -> Path:
-        """Return the picture of predictions at a time: `initial`, `epoch_005`, `final`."""
+        """Return the image of predictions at a time: `initial`, `epoch_005`, `final`."""
         return self.path / f"predictions_{when}.png"
 
     def create(self) -> None:

@@ -1,4 +1,4 @@
-"""Masks as pictures: class colours, overlay, and a legend of what is in sight."""
+"""Masks as images: class colours, overlay, and a legend of what is in sight."""
 
 import unicodedata
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from sceneparse.labels import Color, Labels, Mask
 
-Picture = NDArray[np.uint8]
+RgbImage = NDArray[np.uint8]
 Entry = tuple[Color | None, str]
 
 INK = (38, 38, 38)
@@ -21,7 +21,7 @@ SMALLEST_FONT = 11
 SMALLEST_BORDERED = 128
 
 
-def color_mask(mask: Mask, labels: Labels) -> Picture:
+def color_mask(mask: Mask, labels: Labels) -> RgbImage:
     """Paint each class in its colour, and `ignore_index` black.
 
     Args:
@@ -29,14 +29,14 @@ def color_mask(mask: Mask, labels: Labels) -> Picture:
         labels: The classes of the mask.
 
     Returns:
-        Picture `(H, W, 3)`.
+        Image `(H, W, 3)`.
     """
     table = np.zeros((labels.ignore_index + 1, 3), dtype=np.uint8)
     table[: labels.num_classes] = labels.palette
     return table[mask]
 
 
-def overlay(image: Picture, mask: Mask, labels: Labels, opacity: float = 0.5) -> Picture:
+def overlay(image: RgbImage, mask: Mask, labels: Labels, opacity: float = 0.5) -> RgbImage:
     """Lay the class colours over a photo, with thin white borders between classes.
 
     Args:
@@ -46,43 +46,43 @@ def overlay(image: Picture, mask: Mask, labels: Labels, opacity: float = 0.5) ->
         opacity: How much the colours cover the photo, in 0..1.
 
     Returns:
-        Picture `(H, W, 3)`.
+        Image `(H, W, 3)`.
     """
     colors = Image.fromarray(color_mask(mask, labels))
-    picture = np.array(Image.blend(Image.fromarray(image), colors, opacity))
-    picture[_borders(mask, _border_width(mask))] = BORDER
+    blended = np.array(Image.blend(Image.fromarray(image), colors, opacity))
+    blended[_borders(mask, _border_width(mask))] = BORDER
     void = mask == labels.ignore_index
-    picture[void] = image[void]
-    return picture
+    blended[void] = image[void]
+    return blended
 
 
-def with_legend(picture: Picture, mask: Mask, labels: Labels, max_entries: int = 12) -> Picture:
-    """Put a legend of the classes in a mask, with their shares of the pixels, beneath a picture.
+def with_legend(image: RgbImage, mask: Mask, labels: Labels, max_entries: int = 12) -> RgbImage:
+    """Put a legend of the classes in a mask, with their shares of the pixels, beneath an image.
 
-    The picture keeps its pixels and its place at the top left. Where it is narrower than one
+    The image keeps its pixels and its place at the top left. Where it is narrower than one
     readable legend entry, white is added to its right.
 
     Args:
-        picture: What is shown above, `(H, W, 3)`.
+        image: What is shown above, `(H, W, 3)`.
         mask: Train ids `(H, W)`.
         labels: The classes of the mask.
         max_entries: The largest classes to name; of the others only the number is told.
 
     Returns:
-        Picture `(H + legend, W or wider, 3)`.
+        Image `(H + legend, W or wider, 3)`.
     """
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     font_size = max(SMALLEST_FONT, round(_scale(mask) / 34))
     beneath = legend(entries_by_share(mask, labels, max_entries), width, font_size)
     canvas = np.full((height + beneath.shape[0], beneath.shape[1], 3), 255, dtype=np.uint8)
-    canvas[:height, :width] = picture
+    canvas[:height, :width] = image
     canvas[height:] = beneath
     return canvas
 
 
 def legend(
     entries: Sequence[Entry], width: int, font_size: int = 14, columns: int | None = None
-) -> Picture:
+) -> RgbImage:
     """Draw swatches with texts in rows, on white.
 
     No text is ever cut off: where an entry does not fit, the font shrinks, though not below what
@@ -95,7 +95,7 @@ def legend(
         columns: Entries per row; as many as fit, if not given.
 
     Returns:
-        Picture `(h, width or wider, 3)`, of height 0 if there are no entries.
+        Image `(h, width or wider, 3)`, of height 0 if there are no entries.
     """
     if not entries:
         return np.full((0, width, 3), 255, dtype=np.uint8)

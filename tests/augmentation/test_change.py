@@ -116,7 +116,7 @@ def test_each_colour_changes_as_often_as_asked() -> None:
 
 
 @pytest.mark.parametrize("size", [(40, 60), (60, 40), (50, 50), (7, 200)])
-def test_a_scaled_cut_is_square_and_holds_the_picture_or_lies_in_it(size: tuple[int, int]) -> None:
+def test_a_scaled_cut_is_square_and_holds_the_image_or_lies_in_it(size: tuple[int, int]) -> None:
     for change in many(Augmentation(scale=(0.3, 3.0)), 200):
         (crop,) = change.cut.crops(size)
         height, width = crop.height * size[0], crop.width * size[1]
@@ -134,12 +134,12 @@ def test_a_scaled_cut_needs_the_shorter_side_that_its_scale_asks_for() -> None:
         (crop,) = change.cut.crops((300, 500))
         needed = change.cut.needed(64)
         assert needed[0] == needed[1]
-        # The part of a picture of that shorter side is as large as the square.
+        # The part of an image of that shorter side is as large as the square.
         assert crop.height * needed[0] == pytest.approx(64, rel=0.02)
 
 
 @pytest.mark.parametrize("scale", [0.0001, 1000.0])
-def test_no_scale_needs_a_picture_without_pixels(scale: float) -> None:
+def test_no_scale_needs_a_image_without_pixels(scale: float) -> None:
     transform = Transform(32, Augmentation(scale=(scale, scale)), 0, 255)
     image = np.full((30, 40, 3), 9, np.uint8)
     sample = Sample(image, np.zeros((30, 40), np.uint8), "dark")

@@ -1,4 +1,4 @@
-"""Colour changes against torchvision's, one picture at a time and by the batch."""
+"""Colour changes against torchvision's, one image at a time and by the batch."""
 
 from pathlib import Path
 
@@ -26,8 +26,8 @@ CHANGES = [
 ]
 
 
-def smooth_picture() -> NDArray[np.uint8]:
-    """Make a picture that holds every hue, dark and light, pale and strong."""
+def smooth_image() -> NDArray[np.uint8]:
+    """Make an image that holds every hue, dark and light, pale and strong."""
     rows, columns = np.indices((64, 96)) / [[[64]], [[96]]]
     angle = 2 * np.pi * columns
     waves = np.stack([np.cos(angle), np.cos(angle - 2.1), np.cos(angle + 2.1)], -1)
@@ -49,13 +49,13 @@ def difference(first: NDArray[np.generic], second: NDArray[np.generic]) -> float
 
 
 @pytest.mark.parametrize("colors", CHANGES)
-def test_colours_of_a_picture_are_those_of_torchvision(colors: Colors) -> None:
-    image = smooth_picture()
+def test_colours_of_a_image_are_those_of_torchvision(colors: Colors) -> None:
+    image = smooth_image()
     assert difference(changed_colors(image, colors), by_torchvision(image, colors)) < 1.0
 
 
 def test_colours_of_a_batch_are_those_of_torchvision() -> None:
-    image = smooth_picture()
+    image = smooth_image()
     images = np.stack([np.roll(image, 7 * place, axis=1) for place in range(len(CHANGES))])
     batch = torch.from_numpy(images).permute(0, 3, 1, 2)
     changed = changed_colors_of_batch(batch, torch.tensor(CHANGES))
@@ -65,7 +65,7 @@ def test_colours_of_a_batch_are_those_of_torchvision() -> None:
 
 
 def test_no_change_changes_nothing() -> None:
-    image = smooth_picture()
+    image = smooth_image()
     np.testing.assert_array_equal(changed_colors(image, Colors()), image)
     batch = torch.from_numpy(image).permute(2, 0, 1)[None]
     changed = changed_colors_of_batch(batch, torch.tensor([Colors()]))
@@ -82,7 +82,7 @@ def test_grey_has_no_hue_to_turn() -> None:
 
 
 @pytest.mark.real
-def test_real_pictures_change_as_by_torchvision(real_root: Path) -> None:
+def test_real_images_change_as_by_torchvision(real_root: Path) -> None:
     random = np.random.default_rng(0)
     for path in sorted((real_root / "images" / "validation").iterdir())[:20]:
         image = read_image(path)

@@ -1,4 +1,4 @@
-"""Every cut keeps picture and mask aligned, and leaves void where there is no picture."""
+"""Every cut keeps image and mask aligned, and leaves void where there is no image."""
 
 from dataclasses import replace
 
@@ -25,7 +25,7 @@ GEOMETRIES = {
 
 
 def painted(size: tuple[int, int], dtype: type[np.uint8] | type[np.uint16] = np.uint8) -> Sample:
-    """Make a picture of large blocks of colour, each the colour of its id."""
+    """Make an image of large blocks of colour, each the colour of its id."""
     rows, columns = np.indices(size)
     ids = (rows * 3 // size[0] + 2 * (columns * 4 // size[1])) % 4
     return Sample(PAINT[ids], ids.astype(dtype), "painted")
@@ -55,7 +55,7 @@ def wrong(out: Sample) -> NDArray[np.bool_]:
 @pytest.mark.parametrize("reduced", [1, 2])
 @pytest.mark.parametrize("size", [(60, 80), (400, 300), (1000, 1400)])
 @pytest.mark.parametrize("name", list(GEOMETRIES))
-def test_picture_and_mask_stay_aligned(name: str, size: tuple[int, int], reduced: int) -> None:
+def test_image_and_mask_stay_aligned(name: str, size: tuple[int, int], reduced: int) -> None:
     sample = painted(size)
     if reduced > 1:
         sample = sample._replace(image=sample.image[::reduced, ::reduced])
@@ -65,7 +65,7 @@ def test_picture_and_mask_stay_aligned(name: str, size: tuple[int, int], reduced
         assert out.image.shape == (64, 64, 3)
         assert (out.image.dtype, out.mask.dtype) == (np.uint8, np.uint8)
         assert away_from_edges(out.mask).mean() > 0.3
-        # Pixels that were left away for this test move a picture by half of their steps.
+        # Pixels that were left away for this test move an image by half of their steps.
         assert wrong(out).mean() <= (0.003 if reduced > 1 else 0), index
 
 
@@ -93,8 +93,8 @@ def test_the_mask_holds_no_id_that_was_not_there_but_void(
 
 
 @pytest.mark.parametrize("flip", [False, True])
-def test_beyond_a_picture_there_is_fill_and_void(flip: bool) -> None:
-    """A picture of 20×40 in a square that is 60 of its pixels wide, at a known place."""
+def test_beyond_a_image_there_is_fill_and_void(flip: bool) -> None:
+    """An image of 20×40 in a square that is 60 of its pixels wide, at a known place."""
     sample = Sample(np.full((20, 40, 3), 250, np.uint8), np.ones((20, 40), np.uint8), "white")
     cut = Cut(3.0, 3.0, True, ((0.25, 0.75),))
     out = cut_out(sample, cut, Square(60, 1.0, VOID), flip=flip)
@@ -153,7 +153,7 @@ def test_sides_of_any_length_are_turned() -> None:
     assert inside.mean() > 0.9
 
 
-def test_a_turned_picture_that_is_made_much_smaller_has_no_false_patterns() -> None:
+def test_a_turned_image_that_is_made_much_smaller_has_no_false_patterns() -> None:
     """Stripes that are finer than the pixels that come out are grey, as by averaging."""
     stripes = np.zeros((512, 512, 3), np.uint8)
     stripes[:, ::2] = 250
@@ -164,7 +164,7 @@ def test_a_turned_picture_that_is_made_much_smaller_has_no_false_patterns() -> N
 
 
 def test_the_class_bound_holds_where_any_place_allows_it() -> None:
-    """On a picture whose left two thirds are one class."""
+    """On an image whose left two thirds are one class."""
     ids = (np.indices((90, 120))[1] >= 80).astype(np.uint8)
     sample = Sample(PAINT[ids], ids, "two")
     bounded = Transform(32, Augmentation(scale=(1.0, 2.0), class_share=0.75), 1, VOID)

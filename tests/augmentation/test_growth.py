@@ -1,4 +1,4 @@
-"""How training pictures grow over the epochs."""
+"""How training images grow over the epochs."""
 
 from dataclasses import replace
 from itertools import pairwise
@@ -60,7 +60,7 @@ training: {{epochs: 4}}
         assert (batch.image == expected.image).all()
 
 
-def test_pictures_do_not_shrink() -> None:
+def test_images_do_not_shrink() -> None:
     with pytest.raises(InputError, match="first_size 128 is larger than size 64"):
         parse_config("transform: {size: 64, first_size: 128}", "test")
     with pytest.raises(InputError, match="size 66 is no multiple of mask_stride 4"):

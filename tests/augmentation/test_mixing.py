@@ -19,7 +19,7 @@ PIXELS = np.array([[90, 10, 0, 0, 0], [60, 40, 0, 0, 0], [80, 0, 3, 0, 0], [99, 
 
 
 def sample(first: int, classes: int = 4) -> Sample:
-    """Make a sample whose mask holds ids from one on, and whose picture tells id and sample."""
+    """Make a sample whose mask holds ids from one on, and whose image tells id and sample."""
     ids = (np.indices((32, 32))[1] * classes // 32 + first).astype(np.uint8)
     ids[:4] = VOID
     image = np.stack([ids, np.full_like(ids, first), ids], -1)

@@ -23,7 +23,7 @@ PAINT = np.array([[20, 20, 20], [230, 40, 40], [40, 230, 40], [40, 40, 230]], np
 
 
 def painted(size: tuple[int, int], dtype: type[Mask] | type[np.uint8] = np.uint8) -> Sample:
-    """Make a picture of large blocks of colour, each the colour of its id."""
+    """Make an image of large blocks of colour, each the colour of its id."""
     rows, columns = np.indices(size)
     ids = (rows * 3 // size[0] + 2 * (columns * 4 // size[1])) % 4
     return Sample(PAINT[ids], ids.astype(dtype), "painted")
@@ -195,7 +195,7 @@ def test_colours_change_and_the_mask_does_not(kind: str) -> None:
 
 
 @pytest.mark.parametrize("scale", [2, 4])
-def test_a_picture_decoded_smaller_stays_aligned_with_its_mask(scale: int) -> None:
+def test_a_image_decoded_smaller_stays_aligned_with_its_mask(scale: int) -> None:
     sample = painted((400, 320))
     reduced = sample._replace(image=sample.image[scale // 2 :: scale, scale // 2 :: scale])
     for index in range(8):
@@ -206,7 +206,7 @@ def test_a_picture_decoded_smaller_stays_aligned_with_its_mask(scale: int) -> No
         assert not (wrong & inside).any()
 
 
-def test_the_smallest_picture_still_fills_the_square() -> None:
+def test_the_smallest_image_still_fills_the_square() -> None:
     transform = Transform(64, ALL, 0, VOID)
     for index in range(50):
         change = transform.change(0, index)

@@ -110,7 +110,7 @@ def test_a_build_that_is_killed_goes_on_where_it_was(
     assert 3 <= len(done) < COUNT
     again = cli("data", "cache", root)
     assert again.returncode == 0, again.stderr
-    assert f"training: {COUNT} pictures, " in again.stdout
+    assert f"training: {COUNT} images, " in again.stdout
     assert " there already, " in again.stdout
     assert str(default_folder(root)) in again.stdout
     assert set(done[:-1]) <= set(entries(root))
@@ -133,7 +133,7 @@ def test_two_builds_at_once_leave_one_whole_cache(root: Path) -> None:
 def test_where_and_how_to_use_it_is_told(cli: Cli, few: Path, tmp_path: Path) -> None:
     done = cli("data", "cache", few, "--to", "fast", "--short-side", "50", "--split", "training")
     assert done.returncode == 0, done.stderr
-    assert f"training: {FEW} pictures, 0.5 MB to be written\n" in done.stdout
+    assert f"training: {FEW} images, 0.5 MB to be written\n" in done.stdout
     assert done.stdout.endswith("fast: runs with data.cache=fast read from here\n")
     size = (tmp_path / "fast" / "training.pixels").stat().st_size
     assert size == FEW * 50 * 50 * 4 + 48 * (FEW - 1)

@@ -43,14 +43,14 @@ def test_the_better_of_two_is_found(scored: Path, cli: Cli) -> None:
     assert "lose most" not in done.stdout
     compared = json.loads((scored / "compared.json").read_text())
     far, near = (json.loads((scored / f"{name}.json").read_text()) for name in ("far", "near"))
-    assert compared["pictures"] == 8
+    assert compared["images"] == 8
     assert compared["miou"]["difference"] == pytest.approx(near["miou"] - far["miou"])
     low, high = compared["miou"]["interval_95"]
     assert 0 < low < compared["miou"]["difference"] < high
     assert far["interval_95"]["miou"][0] < far["miou"] < far["interval_95"]["miou"][1]
 
 
-def test_a_score_file_holds_what_each_picture_adds(scored: Path) -> None:
+def test_a_score_file_holds_what_each_image_adds(scored: Path) -> None:
     far, near = (read_scored(scored / f"{name}.json") for name in ("far", "near"))
     document = json.loads((scored / "far.json").read_text())
     assert far.names == [f"{index:03d}" for index in range(8)]
@@ -61,9 +61,9 @@ def test_a_score_file_holds_what_each_picture_adds(scored: Path) -> None:
     assert compared.differences == differences(far.counts, near.counts)
 
 
-def test_pictures_are_paired_by_name(scored: Path) -> None:
+def test_images_are_paired_by_name(scored: Path) -> None:
     document = json.loads((scored / "near.json").read_text())
-    document["per_picture"].reverse()
+    document["per_image"].reverse()
     (scored / "turned.json").write_text(json.dumps(document))
     plain = compare_files(scored / "far.json", scored / "near.json")
     turned = compare_files(scored / "far.json", scored / "turned.json")
@@ -72,17 +72,17 @@ def test_pictures_are_paired_by_name(scored: Path) -> None:
 
 def test_what_cannot_be_compared_is_refused(scored: Path, fails: Callable[..., str]) -> None:
     document = json.loads((scored / "near.json").read_text())
-    dropped = document["per_picture"].pop(3)
+    dropped = document["per_image"].pop(3)
     (scored / "fewer.json").write_text(json.dumps(document))
     assert "such as 003" in fails("compare", "far.json", "fewer.json")
     dropped["true"][0] += 1
-    document["per_picture"].append(dropped)
+    document["per_image"].append(dropped)
     (scored / "other.json").write_text(json.dumps(document))
     assert "other annotations" in fails("compare", "far.json", "other.json")
     document["per_class"][0]["name"] = "sky"
     (scored / "classes.json").write_text(json.dumps(document))
     assert "other classes" in fails("compare", "far.json", "classes.json")
-    del document["per_picture"]
+    del document["per_image"]
     (scored / "old.json").write_text(json.dumps(document))
-    assert "no scores of single pictures" in fails("compare", "far.json", "old.json")
+    assert "no scores of single images" in fails("compare", "far.json", "old.json")
     assert "no such file" in fails("compare", "far.json", "nothing.json")

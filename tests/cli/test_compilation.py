@@ -10,7 +10,7 @@ import pytest
 from tests.cli.command import COMMAND
 from tests.cli.conftest import Cli
 
-FEW = ("training.epochs=1", "report.pictures=1")
+FEW = ("training.epochs=1", "report.images=1")
 SAYS = "training.compile: goes on uncompiled: "
 # Tells its version as a compiler does, and compiles nothing.
 BROKEN = """#!/bin/sh

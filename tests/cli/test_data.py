@@ -25,8 +25,8 @@ def test_synth_writes_what_inspect_counts(cli: Cli, tmp_path: Path) -> None:
 
     seen = cli("data", "inspect", "new/scenes")
     assert seen.returncode == 0, seen.stderr
-    assert "training: 7 pictures, 40×32 to 40×32" in seen.stdout
-    assert "validation: 3 pictures, 40×32 to 40×32" in seen.stdout
+    assert "training: 7 images, 40×32 to 40×32" in seen.stdout
+    assert "validation: 3 images, 40×32 to 40×32" in seen.stdout
     assert "no problems found" in seen.stdout
     masks = [
         read_mask(file) for file in (tmp_path / "new" / "scenes" / "annotations").rglob("*.png")
@@ -45,18 +45,18 @@ def test_synth_holds_out_a_fifth_and_repeats_itself(cli: Cli, tmp_path: Path) ->
         for file in files
     ]
     assert all(same)
-    pictures = [file for file in files if file.parts[0] == "images"]
+    images = [file for file in files if file.parts[0] == "images"]
     assert not any(
         (tmp_path / "a" / file).read_bytes() == (tmp_path / "c" / file).read_bytes()
-        for file in pictures
+        for file in images
     )
 
 
 def test_inspect_names_each_broken_file_and_exits_with_2(cli: Cli, tmp_path: Path) -> None:
     assert cli("data", "synth", "s", "--images", "4", "--validation", "1", *SMALL).returncode == 0
-    pictures, masks = tmp_path / "s" / "images", tmp_path / "s" / "annotations"
-    content = (pictures / "training" / "scene_000000.png").read_bytes()
-    (pictures / "training" / "scene_000000.png").write_bytes(content[:300])
+    images, masks = tmp_path / "s" / "images", tmp_path / "s" / "annotations"
+    content = (images / "training" / "scene_000000.png").read_bytes()
+    (images / "training" / "scene_000000.png").write_bytes(content[:300])
     Image.new("L", (9, 9)).save(masks / "training" / "scene_000001.png")
     Image.new("L", (40, 32), 151).save(masks / "training" / "scene_000002.png")
     Image.new("RGB", (40, 32)).save(masks / "validation" / "scene_000000.png")
@@ -81,7 +81,7 @@ def test_inspect_names_each_broken_file_and_exits_with_2(cli: Cli, tmp_path: Pat
         strict=True,
     ):
         assert problem.startswith(f"problem: {start}: {says}")
-    assert "training: 1 pictures" in done.stdout
+    assert "training: 1 images" in done.stdout
     assert "4 problems" in done.stdout
 
 

@@ -38,7 +38,7 @@ def test_model_has_the_classes_of_its_data_set(cli: Cli) -> None:
 def test_config_prints_defaults_and_overrides(cli: Cli) -> None:
     done = cli("config", CONFIGS / "unet.yaml", "optimizer.lr=3e-4")
     assert yaml.safe_load(done.stdout)["optimizer"]["lr"] == 3e-4
-    assert yaml.safe_load(done.stdout)["report"]["pictures"] == 6
+    assert yaml.safe_load(done.stdout)["report"]["images"] == 6
 
 
 def test_config_prints_its_schema(cli: Cli) -> None:

@@ -45,7 +45,7 @@ def test_the_config_is_trained_as_it_is(
 def test_the_steps_follow_the_pace_that_was_measured(planned: tuple[Path, str]) -> None:
     path, _ = planned
     config, text = read_config(path), path.read_text()
-    found = re.search(r"Measured: (\d+) ms per step of (\d+) pictures, (\d+) steps", text)
+    found = re.search(r"Measured: (\d+) ms per step of (\d+) images, (\d+) steps", text)
     assert found
     step_ms, batch_size, steps = map(int, found.groups())
     assert config.training.batch_size == batch_size == 4
@@ -65,7 +65,7 @@ def test_the_file_says_why(planned: tuple[Path, str]) -> None:
     assert config.model.weights == "imagenet"
     assert config.transform.size == 64
     assert f"epochs: {config.training.epochs}  # " in text
-    assert "24 pictures to train on, 6 to validate on, 4 classes" in text
+    assert "24 images to train on, 6 to validate on, 4 classes" in text
     assert "sceneparse train plan.yaml" in printed
     assert commented_yaml(config, {}, "").count("\n") < text.count("\n")
 

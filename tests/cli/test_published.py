@@ -18,7 +18,7 @@ training:
   {{epochs: 1, batch_size: {batch}, threads: 2,
     precision: fp32, memory_format: channels_last, device: cpu}}
 inference: {{size: 32}}
-report: {{pictures: 2}}
+report: {{images: 2}}
 """
 
 
@@ -32,7 +32,7 @@ def test_cityscapes_is_looked_at_cached_learned_and_predicted(cli: Cli, tmp_path
     write_cityscapes(tmp_path / "data")
     (tmp_path / "run.yaml").write_text(RUN.format(kind="cityscapes", batch=3))
     assert "19 of 19 classes occur" in done(cli, "data", "inspect", "data")
-    assert "training: 3 pictures" in done(cli, "data", "cache", "data")
+    assert "training: 3 images" in done(cli, "data", "cache", "data")
     done(cli, "train", "run.yaml", "--out", "run")
     done(cli, "predict", "data/leftImg8bit/val/munster", "--model", "run", "--out", "parsed")
     mask = np.array(Image.open(tmp_path / "parsed" / "munster_000001_000019_leftImg8bit.png"))
@@ -46,8 +46,8 @@ def test_ids_of_two_bytes_go_all_the_way(cli: Cli, tmp_path: Path) -> None:
     done(cli, "train", "run.yaml", "--out", "run")
     done(cli, "evaluate", "run", "--json", "evaluated.json")
     scenes = tmp_path / "data" / "images" / "ADE" / "validation" / "urban"
-    pictures = sorted(map(str, scenes.glob("*/*.jpg")))
-    done(cli, "predict", *pictures, "--model", "run", "--out", "parsed")
+    images = sorted(map(str, scenes.glob("*/*.jpg")))
+    done(cli, "predict", *images, "--model", "run", "--out", "parsed")
     (tmp_path / "plain").mkdir()
     for name, ids in truth["validation"].items():
         mask = Image.open(tmp_path / "parsed" / f"{name}.png")

@@ -1,4 +1,4 @@
-"""The main job on real pictures."""
+"""The main job on real images."""
 
 import json
 from pathlib import Path
@@ -14,19 +14,19 @@ CONFIGS = Path(__file__).parents[2] / "configs" / "ade20k"
 
 
 @pytest.mark.real
-def test_real_pictures_are_learned_scored_and_parsed(
+def test_real_images_are_learned_scored_and_parsed(
     real_root: Path, official_root: Path, cli: Cli, tmp_path: Path
 ) -> None:
     done = cli(
         "train", CONFIGS / "unet_narrow.yaml", f"data.root={real_root}", "data.training_limit=32",
         "data.validation_limit=2", "training.epochs=2", "training.batch_size=4",
-        "model.width=8", "report.pictures=1", "--out", "run",
+        "model.width=8", "report.images=1", "--out", "run",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     done = cli("evaluate", "run", "--data", official_root, "--json", "scores.json")
     assert done.returncode == 0, done.stderr
     scores = json.loads((tmp_path / "scores.json").read_text())
-    assert scores["pictures"] == 3
+    assert scores["images"] == 3
     assert 0 < scores["pixel_accuracy"] < 1
     photos = official_root / "images" / "validation"
     assert cli("predict", photos, "--model", "run", "--out", "out").returncode == 0

@@ -182,7 +182,7 @@ def test_mistakes_end_in_one_message(
     (tmp_path / "bad.safetensors").write_bytes(b"\x00" * 100)
     assert "broken" in fails("evaluate", "bad.safetensors")
     assert "no run to resume" in fails("train", rectangles_config, "--resume", "--out", "empty")
-    assert "no pictures in this folder" in fails(
+    assert "no images in this folder" in fails(
         "predict", "empty", "--model", "bad.safetensors", "--out", "out"
     )
     annotations = rectangles_root / "masks" / "validation"
@@ -192,7 +192,7 @@ def test_mistakes_end_in_one_message(
     assert "no such folder" in fails("score", "nowhere", annotations)
 
 
-def test_a_mistake_in_a_picture_that_is_drawn_leaves_no_folder(
+def test_a_mistake_in_a_image_that_is_drawn_leaves_no_folder(
     rectangles_config: Path, rectangles_root: Path, fails: Callable[..., str], tmp_path: Path
 ) -> None:
     root = shutil.copytree(rectangles_root, tmp_path / "data")
@@ -217,7 +217,7 @@ def test_a_trained_model_is_used_with_care(
     assert "unknown; use auto, cpu" in fails("evaluate", "run", "--device", "gpu")
 
 
-def test_a_run_with_every_change_of_pictures_is_trained_and_a_mistake_told(
+def test_a_run_with_every_change_of_images_is_trained_and_a_mistake_told(
     rectangles_config: Path, cli: Cli, fails: Callable[..., str], tmp_path: Path
 ) -> None:
     everything = (

@@ -19,10 +19,10 @@ def test_tuning_prints_gain_and_cost_and_what_to_use(
 ) -> None:
     assert cli("train", rectangles_config, "training.epochs=2", "--out", "run").returncode == 0
     write_rectangles(tmp_path / "small", {"training": 1, "validation": 4}, (24, 32))
-    done = cli("tune", "run", "inference.size=48", "--pictures", "4", "--data", "small")
+    done = cli("tune", "run", "inference.size=48", "--images", "4", "--data", "small")
     assert done.returncode == 0, done.stderr
-    assert "tried on 2 pictures" in done.stdout
-    assert "the other 2 pictures" in done.stdout
+    assert "tried on 2 images" in done.stdout
+    assert "the other 2 images" in done.stdout
     for words in ("flip=true", "guided_filter", "dense_crf", "ms a"):
         assert words in done.stdout
     assert "better" in done.stdout or "leave it as it is" in done.stdout

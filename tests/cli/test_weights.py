@@ -42,7 +42,7 @@ transform: {{size: 32}}
 optimizer: {{kind: adam, lr: 0.01}}
 training: {{epochs: 2, batch_size: 4, threads: 1, precision: fp32, device: cpu}}
 inference: {{size: 32}}
-report: {{pictures: 1}}
+report: {{images: 1}}
 """
     (folder / "config.yaml").write_text(text)
     train(parse_config(text, "test"), folder / "run", QUIET)
@@ -50,7 +50,7 @@ report: {{pictures: 1}}
 
 
 def test_a_run_starts_from_another_and_learns_on(finished: Path, cli: Cli, tmp_path: Path) -> None:
-    # The same pictures under classes in another order, and one that is not there.
+    # The same images under classes in another order, and one that is not there.
     write_rectangles(tmp_path / "data", {"training": 24, "validation": 6})
     (tmp_path / "data" / "labels.yaml").write_text(
         "classes: {2: green, 0: background, 1: red, 7: violet, 3: blue}\n"
@@ -71,7 +71,7 @@ def test_a_run_starts_from_another_and_learns_on(finished: Path, cli: Cli, tmp_p
     # Nobody needs the first run any more: not who scores the second, nor who resumes it.
     shutil.rmtree(tmp_path / "first")
     next_run = tmp_path / "next"
-    assert evaluate_model(EvaluationTarget(str(next_run)), "cpu", QUIET).pictures == 6
+    assert evaluate_model(EvaluationTarget(str(next_run)), "cpu", QUIET).images == 6
     config = read_config(finished / "config.yaml", again)
     assert train(config, next_run, QUIET, resume=True).finished
     with pytest.raises(InputError, match="first: no such weights file"):

@@ -104,12 +104,12 @@ def test_overrides_take_whole_sections_lists_and_paths_with_an_equals_sign() -> 
         "run.yaml",
         [
             "model={kind: encoder_unet, decoder_channels: [8, 4]}",
-            "data.root=/pictures/a=b c",
+            "data.root=/images/a=b c",
             "training.clip_norm=null",
         ],
     )
     assert config.model == EncoderUNetModel(kind="encoder_unet", decoder_channels=(8, 4))
-    assert config.data == Ade20kData(root=Path("/pictures/a=b c"))
+    assert config.data == Ade20kData(root=Path("/images/a=b c"))
     assert config.training.clip_norm is None
 
 

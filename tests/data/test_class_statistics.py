@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
-from tests.caching import make, opened, packed, write_pictures
+from tests.caching import make, opened, packed, write_images
 from tests.conftest import write_rectangles
 
 from sceneparse.data.class_statistics import class_pixels
@@ -23,7 +23,7 @@ from sceneparse.system.user_cache import cache_folder
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """Six pictures of 12×16 pixels."""
+    """Six images of 12×16 pixels."""
     write_rectangles(tmp_path / "data", {"training": 6}, (12, 16))
     return tmp_path / "data"
 
@@ -57,7 +57,7 @@ def test_counts_are_those_of_the_masks_and_the_second_time_no_file_is_opened(roo
         spoil(path)
     np.testing.assert_array_equal(class_pixels(files_of(root), root), expected)
     census_of(root).unlink()
-    with pytest.raises(InputError, match=r"000\.png: not a picture"):
+    with pytest.raises(InputError, match=r"000\.png: not an image"):
         class_pixels(files_of(root), root)
 
 
@@ -131,10 +131,8 @@ def test_a_cache_folder_that_cannot_be_written_to_is_done_without(
 
 
 @pytest.mark.parametrize("short_side", [None, 8])
-def test_decoded_pictures_are_counted_as_their_files(
-    short_side: int | None, tmp_path: Path
-) -> None:
-    write_pictures(tmp_path / "data")
+def test_decoded_images_are_counted_as_their_files(short_side: int | None, tmp_path: Path) -> None:
+    write_images(tmp_path / "data")
     root = tmp_path / "data"
     expected = by_hand(opened(root, cache="off"))
     to = tmp_path / "fast"

@@ -1,4 +1,4 @@
-"""Pictures and masks that belong together, and the ways in which they do not."""
+"""Images and masks that belong together, and the ways in which they do not."""
 
 from pathlib import Path
 
@@ -27,7 +27,7 @@ def write_mask(path: Path, size: tuple[int, int] = (4, 6), value: int = 1) -> No
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """Three pairs, each picture and mask of its own value."""
+    """Three pairs, each image and mask of its own value."""
     for index, name in enumerate(("c", "a", "b")):
         write_image(tmp_path / "images" / f"{name}.png", value=100 + index)
         write_mask(tmp_path / "masks" / f"{name}.png", value=index)
@@ -59,7 +59,7 @@ def test_pairs_may_have_any_endings(root: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["._a.png", ".DS_Store", ".hidden.png", "Thumbs.db", "notes.txt"])
-def test_hidden_and_other_files_are_no_pictures(name: str, root: Path) -> None:
+def test_hidden_and_other_files_are_no_images(name: str, root: Path) -> None:
     for kind in ("images", "masks"):
         (root / kind / name).write_bytes(b"none of ours")
     assert [path.stem for path in paired(root).images] == ["a", "b", "c"]
@@ -70,7 +70,7 @@ def test_missing_folder_is_named_with_the_folders_that_are_there(root: Path) -> 
     assert message_of(root) == "ROOT/masks: no such folder; the folders in ROOT: images, labels"
 
 
-def test_folder_without_pictures_is_named_with_what_is_looked_for(root: Path) -> None:
+def test_folder_without_images_is_named_with_what_is_looked_for(root: Path) -> None:
     for path in (root / "images").iterdir():
         path.unlink()
     (root / "images" / "train").mkdir()
@@ -79,19 +79,19 @@ def test_folder_without_pictures_is_named_with_what_is_looked_for(root: Path) ->
     assert message.endswith("; the folders in ROOT/images: train")
 
 
-def test_picture_without_a_mask_is_named(root: Path) -> None:
+def test_image_without_a_mask_is_named(root: Path) -> None:
     (root / "masks" / "b.png").unlink()
     assert message_of(root) == (
-        "ROOT/images/b.png: picture without a mask of the same name in ROOT/masks; "
+        "ROOT/images/b.png: image without a mask of the same name in ROOT/masks; "
         "add it or remove this one"
     )
 
 
-def test_masks_without_a_picture_are_counted(root: Path) -> None:
+def test_masks_without_a_image_are_counted(root: Path) -> None:
     (root / "images" / "b.png").unlink()
     (root / "images" / "c.png").unlink()
     assert message_of(root).startswith(
-        "ROOT/masks/b.png: mask without a picture of the same name in ROOT/images (and 1 more)"
+        "ROOT/masks/b.png: mask without an image of the same name in ROOT/images (and 1 more)"
     )
 
 
@@ -118,7 +118,7 @@ def test_headers_show_a_mask_of_colours(root: Path) -> None:
         paired(root).check_headers(1)
 
 
-def test_headers_fit_where_the_picture_is_turned_by_exif(root: Path) -> None:
+def test_headers_fit_where_the_image_is_turned_by_exif(root: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.new("RGB", (6, 4)).save(root / "images" / "b.png", exif=exif)
@@ -159,7 +159,7 @@ def test_ade20k_says_what_it_expects_where(root: Path) -> None:
 
 @pytest.mark.real
 @pytest.mark.parametrize(("split", "count"), [("training", 1600), ("validation", 200)])
-def test_real_pictures_pair_and_fit(split: str, count: int, real_root: Path) -> None:
+def test_real_images_pair_and_fit(split: str, count: int, real_root: Path) -> None:
     pairs = ade20k(real_root, split)
     assert len(pairs) == count
     for index in range(0, count, 40):

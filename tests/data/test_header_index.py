@@ -19,7 +19,7 @@ from sceneparse.system.user_cache import cache_folder
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """Eight pictures of 10×12 pixels."""
+    """Eight images of 10×12 pixels."""
     write_rectangles(tmp_path / "data", {"training": 8}, (10, 12))
     return tmp_path / "data"
 
@@ -45,7 +45,7 @@ def test_the_second_time_no_file_is_opened(root: Path) -> None:
         spoil(path)
     assert checked_sizes(opened(root), root).tolist() == [[10, 12]] * 8
     index_of(root).unlink()
-    with pytest.raises(InputError, match=r"000\.png: not a picture"):
+    with pytest.raises(InputError, match=r"000\.png: not an image"):
         checked_sizes(opened(root), root)
 
 
@@ -62,12 +62,12 @@ def test_files_that_are_new_or_changed_are_looked_at(kind: str, root: Path) -> N
 
 def test_what_was_found_good_before_a_mistake_is_kept(root: Path) -> None:
     (root / "images" / "training" / "006.png").write_bytes(b"broken")
-    with pytest.raises(InputError, match=r"006\.png: not a picture"):
+    with pytest.raises(InputError, match=r"006\.png: not an image"):
         checked_sizes(opened(root), root)
     assert len(json.loads(index_of(root).read_text())["files"]) == 6
     (root / "masks" / "training" / "007.png").unlink()
     (root / "images" / "training" / "007.png").unlink()
-    with pytest.raises(InputError, match=r"006\.png: not a picture"):
+    with pytest.raises(InputError, match=r"006\.png: not an image"):
         checked_sizes(opened(root), root)
 
 
@@ -132,7 +132,7 @@ def test_each_data_root_has_a_folder_of_its_own_with_a_readable_name(
     assert cache_folder(here).parent.name == "sceneparse"
 
 
-def test_sizes_are_those_of_upright_pictures(root: Path) -> None:
+def test_sizes_are_those_of_upright_images(root: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.new("RGB", (10, 12)).save(root / "images" / "training" / "001.png", exif=exif)

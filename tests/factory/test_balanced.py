@@ -15,7 +15,7 @@ from sceneparse.errors import InputError
 from sceneparse.tasks.evaluate import EvaluationTarget, evaluate_model
 
 RULE = "loss.class_weights={kind: median_frequency, power: 0.5, least: 0.6, most: 1.2}"
-SHORT = ("training.epochs=1", "report.every=9", "report.pictures=1")
+SHORT = ("training.epochs=1", "report.every=9", "report.images=1")
 
 
 def by_hand(root: Path) -> list[float]:

@@ -40,7 +40,7 @@ class CellNetwork(nn.Module):
 
 
 class Function(nn.Module):
-    """A function of pictures `(B, 3, H, W)` as a network."""
+    """A function of images `(B, 3, H, W)` as a network."""
 
     def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
         super().__init__()
@@ -56,5 +56,5 @@ def backend_of(network: nn.Module, classes: int, stride: int) -> TorchBackend:
     return TorchBackend(network, labels_of(classes), (stride, stride), cpu, nullcontext)
 
 
-def picture(height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:
+def random_image(height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:
     return np.random.default_rng(seed).integers(0, 256, (height, width, 3)).astype(np.uint8)

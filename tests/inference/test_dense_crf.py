@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from sceneparse.inference.dense_crf import DenseCrf
-from tests.inference.networks import picture
+from tests.inference.networks import random_image
 
 
 def slow_mean_field(
@@ -43,7 +43,7 @@ def slow_mean_field(
 def test_mean_field_agrees_with_a_slow_reference(
     radius: int, iterations: int, color: float
 ) -> None:
-    image = picture(9, 12)
+    image = random_image(9, 12)
     image[:, :6] = image[:, :6] // 16 + 100  # one half nearly of one colour
     probabilities = np.random.default_rng(1).dirichlet(np.ones(4), (9, 12)).transpose(2, 0, 1)
     crf = DenseCrf(iterations=iterations, radius=radius, similar_color=color, near_weight=2)
@@ -55,14 +55,14 @@ def test_mean_field_agrees_with_a_slow_reference(
 def test_no_iteration_changes_what_all_pixels_agree_on() -> None:
     probabilities = np.zeros((3, 8, 8), np.float32)
     probabilities[1] = 1
-    answer = DenseCrf()(probabilities, picture(8, 8))
+    answer = DenseCrf()(probabilities, random_image(8, 8))
     np.testing.assert_allclose(answer, probabilities, atol=1e-6)
 
 
 def test_it_works_at_the_size_that_the_network_saw_and_never_above_the_photo() -> None:
     probabilities = np.full((2, 8, 10), 0.5, np.float32)
-    assert DenseCrf(stride=4)(probabilities, picture(500, 700)).shape == (2, 32, 40)
-    assert DenseCrf(stride=4)(probabilities, picture(20, 700)).shape == (2, 20, 40)
+    assert DenseCrf(stride=4)(probabilities, random_image(500, 700)).shape == (2, 32, 40)
+    assert DenseCrf(stride=4)(probabilities, random_image(20, 700)).shape == (2, 20, 40)
 
 
 def test_a_wrong_pixel_joins_those_of_its_colour() -> None:

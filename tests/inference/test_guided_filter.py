@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from sceneparse.inference.guided_filter import GuidedFilter, box_mean
-from tests.inference.networks import picture
+from tests.inference.networks import random_image
 
 
 def slow_box_mean(values: NDArray[np.float64], radius: int) -> NDArray[np.float64]:
@@ -45,7 +45,7 @@ def test_box_means_agree_with_a_slow_reference(radius: int) -> None:
 @pytest.mark.parametrize("radius", [1, 2, 4])
 @pytest.mark.parametrize("epsilon", [1e-4, 1e-2])
 def test_the_filter_agrees_with_a_slow_reference(radius: int, epsilon: float) -> None:
-    image = picture(14, 11)
+    image = random_image(14, 11)
     probabilities = np.random.default_rng(1).dirichlet(np.ones(3), (14, 11)).transpose(2, 0, 1)
     expected = np.stack(
         [
@@ -61,7 +61,7 @@ def test_the_filter_agrees_with_a_slow_reference(radius: int, epsilon: float) ->
 @pytest.mark.parametrize("size", [(20, 30), (64, 48), (7, 5)])
 def test_constants_are_preserved_at_any_size(size: tuple[int, int]) -> None:
     probabilities = np.array([0.2, 0.7, 0.1], np.float32)[:, None, None].repeat(10, 1).repeat(12, 2)
-    answer = GuidedFilter()(probabilities, picture(*size))
+    answer = GuidedFilter()(probabilities, random_image(*size))
     assert answer.shape == (3, *size)
     np.testing.assert_allclose(
         answer, np.broadcast_to(probabilities[:, :1, :1], answer.shape), atol=1e-5

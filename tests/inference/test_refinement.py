@@ -14,7 +14,7 @@ from sceneparse.inference.resize import CoveredLogits, Resize
 from sceneparse.metrics.scores import confusion_matrix
 from tests.conftest import rectangles
 from tests.inference.memory import printed
-from tests.inference.networks import CellNetwork, Function, backend_of, labels_of, picture
+from tests.inference.networks import CellNetwork, Function, backend_of, labels_of, random_image
 
 REFINEMENTS = (GuidedFilter(3, 1e-3), DenseCrf(stride=8))
 REFINEMENT_NAMES = ("guided_filter", "dense_crf")
@@ -81,23 +81,23 @@ def test_a_refined_answer_is_scored_as_the_distribution_that_it_is(
 @pytest.mark.parametrize("refinement", REFINEMENTS, ids=REFINEMENT_NAMES)
 @pytest.mark.parametrize("size", [(1, 1), (1, 30), (5, 2), (50, 33)])
 @pytest.mark.parametrize("kind", ["squash", "window"])
-def test_pictures_of_any_size_are_refined(
+def test_images_of_any_size_are_refined(
     refinement: Refinement, size: tuple[int, int], kind: str
 ) -> None:
     resize = Resize("window" if kind == "window" else "squash", 28)  # not a multiple of 8
     backend = backend_of(CellNetwork(4, 8), 4, 8)
     predictor = Predictor(backend, labels_of(4), resize, refinement=refinement)
-    prediction = predictor(picture(*size))
+    prediction = predictor(random_image(*size))
     assert prediction.mask.shape == size
     assert np.isfinite(prediction.confidence).all()
     assert prediction.confidence.max() <= 1 + 1e-5
 
 
 @pytest.mark.parametrize("refinement", REFINEMENTS, ids=REFINEMENT_NAMES)
-def test_a_picture_of_one_class_stays_so(refinement: Refinement) -> None:
+def test_a_image_of_one_class_stays_so(refinement: Refinement) -> None:
     logits = np.full((7, 8, 8), -20, np.float32)
     logits[3] = 5
-    result = refined(CoveredLogits(logits, (8.0, 8.0)), picture(40, 40), refinement)
+    result = refined(CoveredLogits(logits, (8.0, 8.0)), random_image(40, 40), refinement)
     assert result.classes.tolist() == [3]
     np.testing.assert_allclose(softmax(result.logits), 1)
     assert result.share(7) == pytest.approx(1, abs=1e-5)
@@ -106,7 +106,7 @@ def test_a_picture_of_one_class_stays_so(refinement: Refinement) -> None:
 def test_the_most_likely_class_is_kept_however_unlikely() -> None:
     logits = np.zeros((100, 4, 4), np.float32)
     logits[42] += 0.01
-    result = refined(CoveredLogits(logits, (4.0, 4.0)), picture(16, 16), GuidedFilter())
+    result = refined(CoveredLogits(logits, (4.0, 4.0)), random_image(16, 16), GuidedFilter())
     assert result.classes.tolist() == [42]
     assert result.left_out == pytest.approx(0.01, rel=0.01)
 

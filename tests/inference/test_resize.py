@@ -1,4 +1,4 @@
-"""How pictures are sized for the network."""
+"""How images are sized for the network."""
 
 import numpy as np
 import pytest
@@ -39,13 +39,13 @@ class MeanBackend:
         raise AssertionError("not used here")
 
 
-def picture(height: int, width: int) -> NDArray[np.uint8]:
+def random_image(height: int, width: int) -> NDArray[np.uint8]:
     return np.random.default_rng(0).integers(0, 256, (height, width, 3)).astype(np.uint8)
 
 
 def test_squash_shows_the_network_a_square() -> None:
     backend = MeanBackend()
-    logits, covered = logits_of_each([picture(50, 90)], backend, Resize("squash", 64))[0]
+    logits, covered = logits_of_each([random_image(50, 90)], backend, Resize("squash", 64))[0]
     assert backend.seen == [(64, 64)]
     assert logits.shape == (3, 16, 16)
     assert covered == (16, 16)
@@ -63,7 +63,7 @@ def test_keep_ratio_keeps_it_to_the_stride(height: int, width: int) -> None:
 @pytest.mark.parametrize("overlap", [0.0, 0.25, 0.6])
 def test_windows_put_together_are_the_whole(height: int, width: int, overlap: float) -> None:
     backend = MeanBackend()
-    image = picture(height, width)
+    image = random_image(height, width)
     resize = Resize("window", 64, overlap)
     logits, covered = logits_of_each([image], backend, resize)[0]
     size = resize.network_size(height, width, backend.input_stride)
@@ -80,8 +80,8 @@ def test_each_kind_says_what_it_does() -> None:
 
 
 @pytest.mark.parametrize("kind", ["squash", "keep_ratio", "window"])
-def test_pictures_of_mixed_sizes_get_the_answers_they_get_alone(kind: ResizeKind) -> None:
-    images = [picture(*size) for size in ((50, 90), (64, 64), (100, 180), (90, 50), (70, 70))]
+def test_images_of_mixed_sizes_get_the_answers_they_get_alone(kind: ResizeKind) -> None:
+    images = [random_image(*size) for size in ((50, 90), (64, 64), (100, 180), (90, 50), (70, 70))]
     resize = Resize(kind, 64)
     together = logits_of_each(images, MeanBackend(), resize)
     for image, (logits, covered) in zip(images, together, strict=True):
@@ -90,8 +90,8 @@ def test_pictures_of_mixed_sizes_get_the_answers_they_get_alone(kind: ResizeKind
         assert covered == alone.covered
 
 
-def test_pictures_seen_at_the_same_size_go_through_the_network_together() -> None:
-    images = [picture(*size) for size in ((50, 90), (64, 64), (100, 180), (90, 50), (70, 70))]
+def test_images_seen_at_the_same_size_go_through_the_network_together() -> None:
+    images = [random_image(*size) for size in ((50, 90), (64, 64), (100, 180), (90, 50), (70, 70))]
     squash, keep = MeanBackend(), MeanBackend()
     logits_of_each(images, squash, Resize("squash", 64))
     logits_of_each(images, keep, Resize("keep_ratio", 64))
@@ -99,10 +99,10 @@ def test_pictures_seen_at_the_same_size_go_through_the_network_together() -> Non
     assert sorted(keep.batches) == [1, 2, 2]
 
 
-def test_a_picture_that_would_fill_the_memory_is_refused_but_in_windows() -> None:
+def test_a_image_that_would_fill_the_memory_is_refused_but_in_windows() -> None:
     backend = MeanBackend()
     with pytest.raises(InputError, match="more than 16 Mi pixels at once"):
-        logits_of_each([picture(1, 600)], backend, Resize("keep_ratio", 256))
+        logits_of_each([random_image(1, 600)], backend, Resize("keep_ratio", 256))
     assert backend.seen == []
-    logits_of_each([picture(1, 600)], backend, Resize("window", 256))
+    logits_of_each([random_image(1, 600)], backend, Resize("window", 256))
     assert set(backend.seen) == {(256, 256)}

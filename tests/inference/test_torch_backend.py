@@ -84,7 +84,7 @@ def test_deciding_stays_in_its_memory_budget() -> None:
     assert float(taken) < 32 + 6
 
 
-def test_predictor_answers_at_the_size_of_the_picture() -> None:
+def test_predictor_answers_at_the_size_of_the_image() -> None:
     labels = ade20k_labels()
     predictor = Predictor(backend_of(labels), labels, Resize("squash", 32))
     for height, width in ((20, 50), (97, 33)):

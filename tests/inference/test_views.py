@@ -1,4 +1,4 @@
-"""The mean over scales and mirrored pictures, against a slow reference."""
+"""The mean over scales and mirrored images, against a slow reference."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from sceneparse.inference.grid import resampled, softmax
 from sceneparse.inference.predictor import Predictor
 from sceneparse.inference.resize import Resize, ResizeKind, logits_of_each
 from sceneparse.inference.views import View, logits_over_views, views_of
-from tests.inference.networks import CellNetwork, Function, backend_of, labels_of, picture
+from tests.inference.networks import CellNetwork, Function, backend_of, labels_of, random_image
 
 KINDS = ("squash", "keep_ratio", "window")
 
@@ -28,11 +28,11 @@ def test_resampling_is_bilinear_interpolation(
     np.testing.assert_allclose(ours, theirs.numpy(), atol=1e-5)
 
 
-def test_a_mirrored_grid_counts_from_the_other_end_of_the_picture() -> None:
+def test_a_mirrored_grid_counts_from_the_other_end_of_the_image() -> None:
     # Three cells and a half: the value of a cell is the place of its middle.
     place = np.arange(4, dtype=np.float32) + 0.5
     back = resampled((3.5 - place)[None, None], (1, 3.5), (1, 4), (1, 3.5), mirrored=True)
-    # The last cell of the old grid lies half beyond the picture, as that of the new one does.
+    # The last cell of the old grid lies half beyond the image, as that of the new one does.
     np.testing.assert_allclose(back[0, 0, :3], place[:3], atol=1e-6)
 
 
@@ -60,7 +60,7 @@ def test_views_are_averaged_as_probabilities(
     kind: ResizeKind, scales: tuple[float, ...], flip: bool
 ) -> None:
     backend = backend_of(CellNetwork(5, 8), 5, 8)
-    image, resize, views = picture(64, 96), Resize(kind, 64), views_of(scales, flip=flip)
+    image, resize, views = random_image(64, 96), Resize(kind, 64), views_of(scales, flip=flip)
     (answer,) = logits_over_views([image], backend, resize, views)
     expected = slow_mean(image, backend, resize, views)
     np.testing.assert_allclose(np.exp(answer.logits), expected, atol=1e-5)
@@ -73,11 +73,11 @@ def test_mirroring_changes_nothing_for_a_network_without_left_and_right(
     kind: ResizeKind, size: tuple[int, int]
 ) -> None:
     backend = backend_of(CellNetwork(5, 8), 5, 8)
-    image, resize = picture(*size), Resize(kind, 64)
+    image, resize = random_image(*size), Resize(kind, 64)
     plain = logits_of_each([image], backend, resize)[0]
     (both,) = logits_over_views([image], backend, resize, views_of([1.0], flip=True))
     assert both.covered == plain.covered
-    # Where windows are, those of a mirrored picture begin elsewhere.
+    # Where windows are, those of a mirrored image begin elsewhere.
     np.testing.assert_allclose(softmax(both.logits), softmax(plain.logits), atol=1e-4)
 
 
@@ -93,7 +93,7 @@ def test_scales_change_nothing_for_a_network_that_answers_the_same_everywhere(
 
     backend = backend_of(Function(network), 3, 8)
     views = views_of([0.5, 0.75, 1.0, 1.3], flip=True)
-    (mean,) = logits_over_views([picture(70, 100)], backend, Resize(kind, 64), views)
+    (mean,) = logits_over_views([random_image(70, 100)], backend, Resize(kind, 64), views)
     expected = softmax(answer[:, None, None])
     np.testing.assert_allclose(
         np.exp(mean.logits), np.broadcast_to(expected, mean.logits.shape), rtol=1e-5
@@ -102,7 +102,7 @@ def test_scales_change_nothing_for_a_network_that_answers_the_same_everywhere(
 
 def test_one_plain_view_is_the_network_itself() -> None:
     backend = backend_of(CellNetwork(5, 8), 5, 8)
-    image, resize = picture(50, 70), Resize("keep_ratio", 64)
+    image, resize = random_image(50, 70), Resize("keep_ratio", 64)
     (answer,) = logits_over_views([image], backend, resize, views_of([1.0], flip=False))
     np.testing.assert_array_equal(answer.logits, logits_of_each([image], backend, resize)[0].logits)
 
@@ -110,7 +110,7 @@ def test_one_plain_view_is_the_network_itself() -> None:
 def test_the_loss_of_a_mean_is_minus_its_logarithm() -> None:
     labels = labels_of(5)
     backend = backend_of(CellNetwork(5, 8), 5, 8)
-    image = picture(64, 64)
+    image = random_image(64, 64)
     truth = np.random.default_rng(1).integers(0, 5, (8, 8)).astype(np.uint8)
     views = views_of([0.5, 1.0], flip=True)
     (counts,) = Predictor(backend, labels, Resize("squash", 64), 1, views).score([image], [truth])
@@ -121,11 +121,11 @@ def test_the_loss_of_a_mean_is_minus_its_logarithm() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("size", [(1, 1), (1, 30), (5, 2)])
-def test_the_smallest_pictures_have_views_too(kind: ResizeKind, size: tuple[int, int]) -> None:
+def test_the_smallest_images_have_views_too(kind: ResizeKind, size: tuple[int, int]) -> None:
     backend = backend_of(CellNetwork(4, 8), 4, 8)
     views = views_of([0.5, 1.0], flip=True)
     predictor = Predictor(backend, labels_of(4), Resize(kind, 32), 1, views)
-    assert predictor(picture(*size)).mask.shape == size
+    assert predictor(random_image(*size)).mask.shape == size
 
 
 def test_the_views_are_said_with_the_scores() -> None:

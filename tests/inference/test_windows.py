@@ -6,7 +6,7 @@ import torch
 
 from sceneparse.inference.resize import Resize, logits_of_each
 from sceneparse.inference.windows import blended, spans
-from tests.inference.networks import CellNetwork, Function, backend_of, picture
+from tests.inference.networks import CellNetwork, Function, backend_of, random_image
 
 
 @pytest.mark.parametrize("length", [8, 56, 64, 72, 200, 1000])
@@ -42,7 +42,7 @@ def test_a_window_counts_most_in_its_middle() -> None:
 
 
 def test_a_field_that_is_linear_in_place_stays_so() -> None:
-    # The picture itself is the field: red grows along the rows, green along the columns.
+    # The image itself is the field: red grows along the rows, green along the columns.
     image = np.zeros((120, 200, 3), np.uint8)
     image[..., 0] = np.arange(120)[:, None]
     image[..., 1] = np.arange(200)
@@ -57,15 +57,15 @@ def test_windows_of_a_network_that_looks_at_single_cells_are_the_whole(
     size: tuple[int, int],
 ) -> None:
     backend = backend_of(CellNetwork(5, 8), 5, 8)
-    image = picture(*size)
+    image = random_image(*size)
     whole = backend.logits(image[None])[0]
     np.testing.assert_allclose(blended(image, backend, 64, 0.3), whole, atol=1e-4)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 40), (33, 7)])
-def test_pictures_of_any_size_are_seen_through_windows(size: tuple[int, int]) -> None:
+def test_images_of_any_size_are_seen_through_windows(size: tuple[int, int]) -> None:
     backend = backend_of(CellNetwork(4, 8), 4, 8)
-    answer = logits_of_each([picture(*size)], backend, Resize("window", 32))[0]
+    answer = logits_of_each([random_image(*size)], backend, Resize("window", 32))[0]
     assert min(answer.logits.shape[1:]) == 4
     assert np.isfinite(answer.logits).all()
 
@@ -77,6 +77,6 @@ def test_no_edge_of_a_window_shows() -> None:
         cells[..., 0] = cells[..., -1] = 1
         return cells
 
-    row = blended(picture(64, 256), backend_of(Function(answer), 1, 4), 64, 0.5)[0, 0]
+    row = blended(random_image(64, 256), backend_of(Function(answer), 1, 4), 64, 0.5)[0, 0]
     assert row[1:-1].max() < 0.02
     assert row[0] == row[-1] == 1

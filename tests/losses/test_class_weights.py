@@ -5,11 +5,11 @@ import pytest
 
 from sceneparse.losses.class_weights import median_frequency, median_share, softened
 
-# Four pictures of four classes, the last one in none of them: 600, 300, 100 and 0 pixels.
+# Four images of four classes, the last one in none of them: 600, 300, 100 and 0 pixels.
 CENSUS = np.array([[200, 100, 100, 0], [200, 50, 0, 0], [100, 50, 0, 0], [100, 100, 0, 0]])
 
 
-def test_median_frequency_is_relative_to_the_pictures_of_a_class() -> None:
+def test_median_frequency_is_relative_to_the_images_of_a_class() -> None:
     # Frequencies 0.6, 0.3 and 0.25, of which 0.3 is the median.
     weights = median_frequency(CENSUS)
     assert weights.tolist() == pytest.approx([0.5, 1.0, 1.2, 1.0])

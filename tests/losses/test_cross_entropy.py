@@ -13,7 +13,7 @@ from sceneparse.losses.cross_entropy import CrossEntropy
 from sceneparse.ops import upsampling as upsample
 
 IGNORE = 255
-# (features h×w, covered cells, mask H×W): stride 1, stride 4, a picture that ends inside a cell.
+# (features h×w, covered cells, mask H×W): stride 1, stride 4, an image that ends inside a cell.
 SHAPES = {
     "stride 1": ((11, 7), (11.0, 7.0), (11, 7)),
     "stride 4": ((5, 9), (5.0, 9.0), (20, 36)),

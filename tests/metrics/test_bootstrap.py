@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from sceneparse.metrics.bootstrap import Interval, differences, intervals, picture_counts, scores
+from sceneparse.metrics.bootstrap import Interval, differences, image_counts, intervals, scores
 from sceneparse.metrics.scores import Scores, confusion_matrix
 
 Confusions = list[NDArray[np.int64]]
 
 
-def confusions(seed: int, pictures: int, wrong: float = 0.4) -> Confusions:
-    """Confusion matrices of small pictures of up to 3 of 6 classes, the last of which is rare."""
+def confusions(seed: int, images: int, wrong: float = 0.4) -> Confusions:
+    """Confusion matrices of small images of up to 3 of 6 classes, the last of which is rare."""
     random = np.random.default_rng(seed)
     made: Confusions = []
-    for _ in range(pictures):
+    for _ in range(images):
         present = random.choice(6, 3, p=[0.3, 0.3, 0.2, 0.1, 0.08, 0.02])
         truth = random.choice(present, (6, 6)).astype(np.uint8)
         truth[random.random(truth.shape) < 0.1] = 255
@@ -26,7 +26,7 @@ def confusions(seed: int, pictures: int, wrong: float = 0.4) -> Confusions:
 
 
 def counts_of(made: Confusions) -> NDArray[np.int64]:
-    return np.stack([picture_counts(matrix) for matrix in made])
+    return np.stack([image_counts(matrix) for matrix in made])
 
 
 def slow_draws(made: Confusions, resamples: int, seed: int) -> NDArray[np.float64]:
@@ -94,7 +94,7 @@ def test_the_same_seed_gives_the_same_interval() -> None:
 
 
 def test_an_interval_covers_the_truth_about_as_often_as_it_says() -> None:
-    # All pictures there are: 4000. Each sample of 60 of them should cover their accuracy.
+    # All images there are: 4000. Each sample of 60 of them should cover their accuracy.
     everything = counts_of(confusions(0, 4000))
     truth = float(scores(everything.sum(axis=0))[1])
     random = np.random.default_rng(0)
@@ -106,7 +106,7 @@ def test_an_interval_covers_the_truth_about_as_often_as_it_says() -> None:
 
 
 def test_pairing_sees_what_two_intervals_do_not() -> None:
-    # The second is right in one pixel more of every picture; pictures differ much more than that.
+    # The second is right in one pixel more of every image; images differ much more than that.
     first = counts_of(confusions(0, 40))
     second = first.copy()
     second[:, 0, 0] += first[:, 1, 0] > first[:, 0, 0]
@@ -116,7 +116,7 @@ def test_pairing_sees_what_two_intervals_do_not() -> None:
     assert differences(first, second).pixel_accuracy.gain.low > 0
 
 
-def test_pictures_of_nothing_but_void_score_nan() -> None:
+def test_images_of_nothing_but_void_score_nan() -> None:
     nothing = intervals(np.zeros((3, 3, 4), np.int64))
     assert all(math.isnan(value) for value in (*nothing.miou, *nothing.pixel_accuracy))
 

@@ -88,7 +88,7 @@ def test_blocks_are_left_out_in_training_alone(name: str) -> None:
             parameter.uniform_(0.5, 1.5)
     image = torch.randn(1, 3, 64, 64).expand(8, -1, -1, -1)
     deepest = encoder(image)[-1]
-    assert any(not torch.allclose(picture, deepest[0], rtol=1e-3) for picture in deepest)
+    assert any(not torch.allclose(one, deepest[0], rtol=1e-3) for one in deepest)
     deepest = encoder.eval()(image)[-1]
     torch.testing.assert_close(deepest, deepest[:1].expand_as(deepest))
 

@@ -35,7 +35,7 @@ def test_segmenter_takes_any_size(segmenter: Segmenter, height: int, width: int)
 
 
 @torch.no_grad()
-def test_padding_does_not_move_the_picture(segmenter: Segmenter) -> None:
+def test_padding_does_not_move_the_image(segmenter: Segmenter) -> None:
     image = torch.randint(0, 256, (1, 3, 64, 64), dtype=torch.uint8)
     # The top left corner is far from what is cut off, but for the reach of the bottleneck.
     whole, part = segmenter(image), segmenter(image[:, :, :63, :63])

@@ -40,7 +40,7 @@ def speed(factor: float = 1.0) -> Speed:
     """A line over the pixels: 0.005 s and 1.5e-6 s a pixel, and a third of it to validate."""
 
     def measured(size: int) -> Measured:
-        picture_s = factor * (0.005 + 1.5e-6 * size**2)
-        return Measured(picture_s, picture_s / 3, 1000.0 * size**2)
+        image_s = factor * (0.005 + 1.5e-6 * size**2)
+        return Measured(image_s, image_s / 3, 1000.0 * size**2)
 
     return Speed(96, measured(96), 224, measured(224))

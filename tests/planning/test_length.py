@@ -34,7 +34,7 @@ def test_what_a_run_takes_is_the_sum_of_all_that_it_does() -> None:
     line, total = speed(), COSTS.begin_s + COSTS.end_s
     frames = 1
     for epoch in range(1, 10):
-        share = line.at(growth.size_at(epoch - 1)).picture_s / line.at(224).picture_s
+        share = line.at(growth.size_at(epoch - 1)).image_s / line.at(224).image_s
         total += PARTS.steps_per_epoch * PARTS.step_s * share + COSTS.epoch_s
         if epoch % 4 == 0 or epoch == 9:
             total += PARTS.validation_s

@@ -38,7 +38,7 @@ def planned(
 
 
 SCRATCH = Start(UNetModel(width=16), "nothing is installed")
-SEGMENTS = Start(START.model, "knows what a picture is", learned_size=224)
+SEGMENTS = Start(START.model, "knows what an image is", learned_size=224)
 FIXED = Start(START.model.model_copy(update={"freeze_stages": 5, "freeze_norm": True}), "known")
 FINER = {"output_stride": 4, "decoder_channels": (64, 32, 16), "head_levels": 2}
 FURTHER = Start(FIXED.model.model_copy(update=FINER), "known", learned_size=128, is_finer=True)
@@ -51,9 +51,9 @@ PLANS = {
     "from a network that segments": planned(start=SEGMENTS),
     "from such a one, short": planned(start=SEGMENTS, seconds=600),
     "imbalanced": planned(data(imbalance=200.0)),
-    "long pictures": planned(data(width=2000)),
+    "long images": planned(data(width=2000)),
     "left and right": planned(data(class_names=("left eye", "right eye"))),
-    "few pictures": planned(data(training=30, validation=5)),
+    "few images": planned(data(training=30, validation=5)),
     "little memory": planned(computes=machine(memory_bytes=2e8, asked_bytes=1.5e9)),
 }
 
@@ -136,12 +136,12 @@ def test_classes_are_weighted_where_they_differ_much() -> None:
     assert getattr(PLANS["usual"].config.loss, "class_weights", "") is None
 
 
-def test_pictures_are_changed_by_what_they_are() -> None:
+def test_images_are_changed_by_what_they_are() -> None:
     assert PLANS["left and right"].config.transform.flip == 0
     assert PLANS["usual"].config.transform.flip == 0.5
-    assert PLANS["few pictures"].config.transform.rotation > 0
+    assert PLANS["few images"].config.transform.rotation > 0
     assert PLANS["usual"].config.transform.rotation == 0
-    wide = PLANS["long pictures"].config
+    wide = PLANS["long images"].config
     assert wide.inference.resize == "keep_ratio"
     assert wide.transform.scale is not None
 
@@ -152,18 +152,18 @@ def test_memory_is_spared_by_parts_of_a_batch() -> None:
     parts, size = little.training.accumulation, little.transform.size
     assert isinstance(parts, int)
     assert parts > 1
-    assert -(-16 // parts) * speed().at(size).picture_bytes <= 2e8
+    assert -(-16 // parts) * speed().at(size).image_bytes <= 2e8
     assert little.inference.memory_budget_mb < usual.inference.memory_budget_mb
 
 
 @pytest.mark.parametrize(
-    ("pictures", "epochs", "batch"),
+    ("images", "epochs", "batch"),
     [(20_000, 4, 16), (800, 20, 16), (200, 18, 8), (40, 500, 8), (24, 500, 4), (3, 500, 2)],
 )
 def test_the_batch_is_smaller_where_steps_would_be_few(
-    pictures: int, epochs: int, batch: int
+    images: int, epochs: int, batch: int
 ) -> None:
-    assert chosen_batch(pictures, epochs) == batch
+    assert chosen_batch(images, epochs) == batch
 
 
 def test_an_average_forgets_within_a_tenth_of_the_steps() -> None:
@@ -172,7 +172,7 @@ def test_an_average_forgets_within_a_tenth_of_the_steps() -> None:
     assert ema_of(10**6) == pytest.approx(0.998)
 
 
-def test_predictions_are_no_larger_than_pictures() -> None:
+def test_predictions_are_no_larger_than_images() -> None:
     assert inference_size(224, 1000) == 256
     assert inference_size(224, 230) == 256
     assert inference_size(224, 224) == 224

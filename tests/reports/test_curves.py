@@ -15,7 +15,7 @@ VALIDATION_COLOR = tuple(bytes.fromhex(COLORS["validation"][1:]))
 
 
 def drawn(folder: Path, rows: list[str]) -> np.ndarray:
-    """Draw the rows of a metrics file and return the picture."""
+    """Draw the rows of a metrics file and return the image."""
     (folder / "metrics.csv").write_text("\n".join([HEADER, *rows]) + "\n", encoding="utf-8")
     training_history(folder / "metrics.csv", folder / "new" / "history.png")
     with Image.open(folder / "new" / "history.png") as image:
@@ -26,16 +26,16 @@ def row(epoch: int, validation: str = "1.5,0.2,0.6,0.3,0.4", rate: str = "0.001"
     return f"{epoch},{100 * epoch},{rate},{3 / (epoch + 1)},0.1,0.5,{validation}"
 
 
-def colored(picture: np.ndarray) -> int:
+def colored(image: np.ndarray) -> int:
     """Count the pixels in the colour of the validation curves."""
-    return int((picture == VALIDATION_COLOR).all(axis=-1).sum())
+    return int((image == VALIDATION_COLOR).all(axis=-1).sum())
 
 
 @pytest.mark.parametrize("epochs", [1, 2, 300])
 def test_training_history_draws_any_number_of_epochs(tmp_path: Path, epochs: int):
-    picture = drawn(tmp_path, [row(epoch) for epoch in range(1, epochs + 1)])
-    assert picture.shape == (1000, 1400, 3)
-    assert colored(picture) > 100
+    image = drawn(tmp_path, [row(epoch) for epoch in range(1, epochs + 1)])
+    assert image.shape == (1000, 1400, 3)
+    assert colored(image) > 100
 
 
 def test_training_history_accepts_empty_validation_cells(tmp_path: Path):
@@ -45,15 +45,15 @@ def test_training_history_accepts_empty_validation_cells(tmp_path: Path):
 
 
 def test_training_history_leaves_out_what_is_not_finite(tmp_path: Path):
-    picture = drawn(tmp_path, [row(1), row(2, "nan,nan,nan,nan,nan", "nan"), row(3, "inf,,1,,")])
-    assert colored(picture) > 100
+    image = drawn(tmp_path, [row(1), row(2, "nan,nan,nan,nan,nan", "nan"), row(3, "inf,,1,,")])
+    assert colored(image) > 100
 
 
 def test_training_history_marks_the_best_epoch_where_it_is(tmp_path: Path):
     low, high = "1.5,0.2,0.6,0.3,0.4", "1.5,0.4,0.6,0.3,0.4"
     early = drawn(tmp_path, [row(1, high), row(2, low), row(3, low), row(4, low)])
     late = drawn(tmp_path, [row(1, low), row(2, low), row(3, low), row(4, high)])
-    loss_early, loss_late = (picture[100:400, 60:680] for picture in (early, late))
+    loss_early, loss_late = (image[100:400, 60:680] for image in (early, late))
 
     def marked_at(panel: np.ndarray) -> int:
         near = (np.abs(panel.astype(int) - VALIDATION_COLOR) < 60).all(axis=-1)

@@ -12,7 +12,7 @@ SIZES = [(60, 80), (90, 60), (8, 8), (50, 200), (500, 300)]
 
 
 def panel_rows(seed: int, classes: int = 150) -> list[PanelRow]:
-    """Make pictures that do not depend on the seed, with predictions that do."""
+    """Make images that do not depend on the seed, with predictions that do."""
     scene, model = np.random.default_rng(0), np.random.default_rng(seed)
     rows: list[PanelRow] = []
     for height, width in SIZES:
@@ -21,7 +21,7 @@ def panel_rows(seed: int, classes: int = 150) -> list[PanelRow]:
         truth[: height // 2] = 4
         truth[:2, :2] = LABELS.ignore_index
         prediction = model.integers(0, classes, (height, width), dtype=np.uint8)
-        rows.append(PanelRow(f"picture {height}", image, truth, prediction))
+        rows.append(PanelRow(f"image {height}", image, truth, prediction))
     return rows
 
 
@@ -30,8 +30,8 @@ def read(path: Path) -> np.ndarray:
         return np.asarray(image)
 
 
-def share(picture: np.ndarray, color: tuple[int, int, int]) -> float:
-    return float((picture == color).all(axis=-1).mean())
+def share(image: np.ndarray, color: tuple[int, int, int]) -> float:
+    return float((image == color).all(axis=-1).mean())
 
 
 def test_prediction_panels_have_one_size_whatever_the_prediction(tmp_path: Path):
@@ -75,10 +75,10 @@ def test_prediction_panels_survive_long_names_and_titles(tmp_path: Path):
     masks = np.array([[0, 1], [1, 1]], dtype=np.uint8)
     row = PanelRow("folder/" * 40, np.zeros((2, 2, 3), dtype=np.uint8), masks, masks)
     prediction_panels(tmp_path / "panel.png", [row], labels, "a long title " * 40)
-    picture = read(tmp_path / "panel.png")
-    assert (picture[:, -20:] == 255).all()
-    assert share(picture[-150:], labels.colors[0]) > 0
-    assert share(picture[-150:], labels.colors[1]) > 0
+    image = read(tmp_path / "panel.png")
+    assert (image[:, -20:] == 255).all()
+    assert share(image[-150:], labels.colors[0]) > 0
+    assert share(image[-150:], labels.colors[1]) > 0
 
 
 def test_prediction_panels_of_nothing_but_void_are_drawn(tmp_path: Path):
@@ -89,5 +89,5 @@ def test_prediction_panels_of_nothing_but_void_are_drawn(tmp_path: Path):
 
 
 def test_prediction_panels_refuse_no_rows(tmp_path: Path):
-    with pytest.raises(ValueError, match="no pictures"):
+    with pytest.raises(ValueError, match="no images"):
         prediction_panels(tmp_path / "panel.png", [], LABELS, "epoch 1")

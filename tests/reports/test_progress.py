@@ -25,12 +25,12 @@ def frames(tmp_path: Path) -> list[Path]:
 
 
 def read(path: Path) -> list[np.ndarray]:
-    pictures: list[np.ndarray] = []
+    images: list[np.ndarray] = []
     with Image.open(path) as film:
         for number in range(getattr(film, "n_frames", 1)):
             film.seek(number)
-            pictures.append(np.asarray(film.convert("RGB")))
-    return pictures
+            images.append(np.asarray(film.convert("RGB")))
+    return images
 
 
 def test_progress_gif_holds_every_frame_and_loops(frames: list[Path], tmp_path: Path):
@@ -47,9 +47,9 @@ def test_progress_gif_holds_every_frame_and_loops(frames: list[Path], tmp_path: 
 
 def test_progress_gif_keeps_class_colors_flat(frames: list[Path], tmp_path: Path):
     progress_gif(frames, tmp_path / "film.gif", width=400)
-    for epoch, picture in enumerate(read(tmp_path / "film.gif")):
+    for epoch, frame in enumerate(read(tmp_path / "film.gif")):
         expected = CLASSES[(np.arange(240) // 10 + epoch) % 24].astype(int)
-        error = np.abs(picture[:, 160:].astype(int) - expected)
+        error = np.abs(frame[:, 160:].astype(int) - expected)
         assert error.max() == 0
 
 
@@ -57,7 +57,7 @@ def test_progress_gif_stays_near_the_colors_of_photos_and_stills_them(
     frames: list[Path], tmp_path: Path
 ):
     progress_gif(frames, tmp_path / "film.gif", width=400)
-    first, *others = (picture[:, :160] for picture in read(tmp_path / "film.gif"))
+    first, *others = (frame[:, :160] for frame in read(tmp_path / "film.gif"))
     with Image.open(frames[0]) as image:
         photo = np.asarray(image)[:, :160]
     assert np.abs(first.astype(int) - photo).mean() < 25

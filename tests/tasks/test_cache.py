@@ -1,4 +1,4 @@
-"""How a cache of decoded pictures is made, and goes on, whatever happens to it."""
+"""How a cache of decoded images is made, and goes on, whatever happens to it."""
 
 import resource
 import shutil
@@ -16,7 +16,7 @@ from tests.caching import (
     opened,
     packed,
     same,
-    write_pictures,
+    write_images,
 )
 
 from sceneparse.data.cache.format import default_folder
@@ -28,8 +28,8 @@ from sceneparse.tasks.cache import cache_notes
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """A folder of pictures without splits."""
-    write_pictures(tmp_path / "data")
+    """A folder of images without splits."""
+    write_images(tmp_path / "data")
     return tmp_path / "data"
 
 
@@ -43,10 +43,10 @@ def damage(folder: Path, name: str, at: int = 50) -> None:
 
 
 def test_the_cache_holds_the_very_pixels_of_both_held_out_splits(root: Path) -> None:
-    assert "all: 10 pictures, " in make(root)
+    assert "all: 10 images, " in make(root)
     assert held(root) == COUNT
     assert_as_in_files(root)
-    assert make(root).strip() == "all: 10 pictures, all there"
+    assert make(root).strip() == "all: 10 images, all there"
 
 
 def test_the_size_that_is_told_is_the_size_that_is_written(root: Path) -> None:
@@ -56,7 +56,7 @@ def test_the_size_that_is_told_is_the_size_that_is_written(root: Path) -> None:
     (root / "masks" / "0.png").unlink()
     for kind, mode in (("images", "RGB"), ("masks", "L")):
         Image.new(mode, (1000, 700)).save(root / kind / "0.png")
-    assert "10 pictures, 9 there already, 2.8 MB to be written" in make(root)
+    assert "10 images, 9 there already, 2.8 MB to be written" in make(root)
     before = 21 * 35 * 4
     pixels = (default_folder(root) / "all.pixels").stat().st_size
     assert 2_800_000 < pixels - before < 2_800_000 + COUNT * (30 * 30 * 4 + 64)
@@ -72,7 +72,7 @@ def test_a_build_that_stops_goes_on_where_it_was(root: Path) -> None:
     assert list(done) == [str(number) for number in range(6)]
     assert held(root) == 6
     (root / "images" / "6.png").write_bytes(content)
-    assert "10 pictures, 6 there already" in make(root)
+    assert "10 images, 6 there already" in make(root)
     after = lines_of(folder)
     assert {name: after[name] for name in done} == done
     assert held(root) == COUNT
@@ -86,7 +86,7 @@ def test_a_build_that_died_while_writing_goes_on(root: Path) -> None:
     index = (folder / "all.jsonl").read_bytes().splitlines(keepends=True)
     (folder / "all.jsonl").write_bytes(b"".join(index[:5]) + index[5][:20])
     assert held(root) == 4
-    assert "10 pictures, 4 there already" in make(root)
+    assert "10 images, 4 there already" in make(root)
     assert held(root) == COUNT
     assert_as_in_files(root)
     # And what a lost end of the pixels leaves.
@@ -95,7 +95,7 @@ def test_a_build_that_died_while_writing_goes_on(root: Path) -> None:
         file.truncate(size - 100)
     assert held(root) == COUNT - 1
     assert_as_in_files(root)
-    assert "10 pictures, 9 there already" in make(root)
+    assert "10 images, 9 there already" in make(root)
     assert_as_in_files(root)
 
 
@@ -140,7 +140,7 @@ def test_only_what_changed_is_decoded_again(root: Path) -> None:
     notes = list(cache_notes({"training": opened(root), "validation": opened(root, "validation")}))
     assert notes
     assert all(note.endswith(f"renew it: sceneparse data cache {root}") for note in notes)
-    assert "10 pictures, 8 there already" in make(root)
+    assert "10 images, 8 there already" in make(root)
     after = lines_of(default_folder(root))
     assert {name for name in after if after[name] != before.get(name)} == {"3", "11"}
     assert "8" not in after
@@ -184,7 +184,7 @@ def test_other_ids_need_other_masks_and_other_names_do_not(root: Path) -> None:
     (root / "labels.yaml").write_text("classes: {1: rose, 2: leaf, 3: sea}\nignored_ids: [0]\n")
     assert held(root) == 0
     assert_as_in_files(root)
-    assert "10 pictures, 0.0 MB to be written" in make(root)
+    assert "10 images, 0.0 MB to be written" in make(root)
     assert held(root) == COUNT
     assert_as_in_files(root)
 

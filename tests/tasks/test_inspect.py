@@ -19,7 +19,7 @@ IDS = {
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """Pictures in the layout of ADE20K, with three classes by hand."""
+    """Images in the layout of ADE20K, with three classes by hand."""
     for split, masks in IDS.items():
         for kind in ("images", "annotations"):
             (tmp_path / kind / split).mkdir(parents=True)
@@ -50,7 +50,7 @@ def test_classes_sizes_and_void_are_counted(root: Path) -> None:
     training, validation = inspected(root).splits
     assert (training.name, validation.name) == ("training", "validation")
     assert training.pixels[:4].tolist() == [3, 8, 0, 0]
-    assert training.pictures[:4].tolist() == [1, 2, 0, 0]
+    assert training.images[:4].tolist() == [1, 2, 0, 0]
     assert (training.void, training.sizes.tolist()) == (1, [[2, 3], [2, 3]])
     assert validation.pixels[:4].tolist() == [3, 0, 3, 0]
     assert (validation.void, validation.sizes.tolist()) == (2, [[2, 4]])
@@ -60,8 +60,8 @@ def test_classes_sizes_and_void_are_counted(root: Path) -> None:
 def test_summary_tells_sizes_as_width_by_height_and_what_training_lacks(root: Path) -> None:
     lines = inspected(root).summary().splitlines()
     assert lines == [
-        "training: 2 pictures, 3×2 to 3×2, median 3×2 pixels, 8.3% unlabelled",
-        "validation: 1 pictures, 4×2 to 4×2, median 4×2 pixels, 25.0% unlabelled",
+        "training: 2 images, 3×2 to 3×2, median 3×2 pixels, 8.3% unlabelled",
+        "validation: 1 images, 4×2 to 4×2, median 4×2 pixels, 25.0% unlabelled",
         "3 of 150 classes occur",
         "in validation but never in training: sky",
         "no problems found",
@@ -84,12 +84,12 @@ def test_every_problem_is_told_and_the_rest_is_counted(root: Path) -> None:
     Image.new("RGB", (7, 7)).save(root / "images" / "validation" / "0.png")
     report = inspected(root)
     assert len(report.problems) == 2
-    assert report.problems[0].startswith(f"{root / 'images' / 'training' / '0.png'}: not a picture")
+    assert report.problems[0].startswith(f"{root / 'images' / 'training' / '0.png'}: not an image")
     assert report.problems[1].startswith(
         f"{root / 'annotations' / 'validation' / '0.png'}: 4×2 pixels, but 0.png has 7×7"
     )
     assert report.splits[0].pixels[:2].tolist() == [0, 6]
-    assert "validation: no readable pictures" in report.summary()
+    assert "validation: no readable images" in report.summary()
     assert "2 problems" in report.summary()
 
 
@@ -151,7 +151,7 @@ def test_what_is_no_data_set_says_what_is_missing(
 
 
 @pytest.mark.real
-def test_real_pictures_have_no_problems_and_all_classes(official_root: Path) -> None:
+def test_real_images_have_no_problems_and_all_classes(official_root: Path) -> None:
     report = inspected(official_root)
     assert report.problems == []
     assert sum(len(split.sizes) for split in report.splits) == 3

@@ -23,7 +23,7 @@ inference: {{size: 32}}
     measured = pace(parse_config(text, "test"), seconds=0.2)
     assert min(measured) > 0
     assert measured.steps_per_epoch == 6
-    assert measured.validation_pictures == 6
+    assert measured.validation_images == 6
     assert not list(tmp_path.iterdir())
 
 

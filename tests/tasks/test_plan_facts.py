@@ -26,7 +26,7 @@ CLASSES = ade20k_labels().class_names
         (data(class_names=CLASSES, config=Ade20kData()), "imagenet"),
         (data(class_names=("background", "liver")), "imagenet"),
     ],
-    ids=["its classes", "its own pictures", "other classes"],
+    ids=["its classes", "its own images", "other classes"],
 )
 def test_a_plan_starts_from_the_model_of_the_package_where_that_is_honest(
     facts: DataFacts, weights: str
@@ -44,7 +44,7 @@ def test_a_plan_starts_from_what_was_asked_for(weights: StartFrom) -> None:
 
 
 @pytest.mark.parametrize("weights", ["bundled", "imagenet"])
-def test_an_encoder_learns_only_where_there_are_pictures_enough(weights: StartFrom) -> None:
+def test_an_encoder_learns_only_where_there_are_images_enough(weights: StartFrom) -> None:
     few = best_start(data(training=FEW_FOR_ENCODER), "cpu", weights)
     many = best_start(data(training=FEW_FOR_ENCODER + 1), "cpu", weights)
     assert (few.is_fixed, many.is_fixed) == (True, False)
@@ -80,7 +80,7 @@ def test_a_level_is_added_and_what_is_known_of_classes_stays() -> None:
     torch.testing.assert_close(segmenter.eval()(image), before, rtol=1e-3, atol=1e-3)
 
 
-def test_pictures_that_the_model_may_have_seen_are_warned_of() -> None:
+def test_images_that_the_model_may_have_seen_are_warned_of() -> None:
     facts = data(class_names=CLASSES)
     assert "too good" not in best_start(facts, "cpu", "bundled").reason
     seen = data(class_names=CLASSES, config=Ade20kData())

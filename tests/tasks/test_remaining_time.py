@@ -98,7 +98,7 @@ def test_log_and_bar_of_a_run_say_it(
 ) -> None:
     monkeypatch.setattr(recorder, "LOG_EVERY_S", 0)
     console = Console(file=io.StringIO(), force_terminal=terminal, width=150)
-    few = ["training.epochs=1", "training.batch_size=2", "report.pictures=1"]
+    few = ["training.epochs=1", "training.batch_size=2", "report.images=1"]
     config = read_config(rectangles_config, few)
     train(config, tmp_path / "run", console)
     assert isinstance(console.file, io.StringIO)

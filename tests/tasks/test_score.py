@@ -44,15 +44,15 @@ def slow_ade20k(
     }
 
 
-def write(folder: Path, pictures: dict[str, NDArray[np.uint8]]) -> Path:
+def write(folder: Path, images: dict[str, NDArray[np.uint8]]) -> Path:
     folder.mkdir(parents=True)
-    for name, pixels in pictures.items():
+    for name, pixels in images.items():
         Image.fromarray(pixels).save(folder / f"{name}.png")
     return folder
 
 
 @pytest.mark.real
-def test_score_agrees_with_a_slow_reference_on_official_pictures(
+def test_score_agrees_with_a_slow_reference_on_official_images(
     official_root: Path, tmp_path: Path
 ) -> None:
     annotations = official_root / "annotations" / "validation"
@@ -61,7 +61,7 @@ def test_score_agrees_with_a_slow_reference_on_official_pictures(
     report = score_folders(write(tmp_path / "shifted", shifted), annotations, ade20k_labels())
     names = sorted(truths)
     expected = slow_ade20k([truths[n] for n in names], [shifted[n] for n in names])
-    assert report.pictures == 3
+    assert report.images == 3
     summary = report.scores.summary()
     assert summary.keys() == expected.keys()
     for name, value in expected.items():

@@ -53,7 +53,7 @@ def test_every_setting_scores_as_evaluate_does_and_the_network_runs_once_a_view(
     for trial in (trials[0], trials[3], trials[4], trials[-1]):
         target = EvaluationTarget(model, overrides=(size, *trial.setting.overrides))
         report = evaluate_model(target, "cpu", QUIET)
-        np.testing.assert_array_equal(trial.counts, report.per_picture)
+        np.testing.assert_array_equal(trial.counts, report.per_image)
     assert all(trial.milliseconds > 0 for trial in trials)
 
 
@@ -63,7 +63,7 @@ def test_settings_of_all_methods_are_tried() -> None:
     assert methods == {"none", "views", "guided filter", "dense CRF"}
 
 
-def test_halves_share_no_picture(model: str) -> None:
+def test_halves_share_no_image(model: str) -> None:
     tuning = tune(EvaluationTarget(model), 5, "cpu", QUIET)
     plain = tuning.trials[0]
     assert plain.setting == PLAIN
@@ -81,7 +81,7 @@ def test_halves_share_no_picture(model: str) -> None:
 
 
 def trial_of(setting: Setting, right: int) -> Trial:
-    """A trial on 20 pictures of one pixel of each of ten kinds, of which so many are right."""
+    """A trial on 20 images of one pixel of each of ten kinds, of which so many are right."""
     counts = np.zeros((20, 3, 2), np.int64)
     counts[:, 0] = right
     counts[:, 1:] = 10
@@ -94,5 +94,5 @@ def test_advice_is_only_what_the_other_half_proves() -> None:
     assert proven == "better: inference.size=64 inference.flip=true"
     lucky = trial_of(SETTINGS[1], 7)
     lucky.counts[1::2, 0] = 5
-    assert "no gain that these pictures prove" in Tuning((plain, lucky), (plain, lucky)).advice()
+    assert "no gain that these images prove" in Tuning((plain, lucky), (plain, lucky)).advice()
     assert "leave it as it is" in Tuning((plain,), (plain,)).advice()

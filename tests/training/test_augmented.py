@@ -1,4 +1,4 @@
-"""Runs with every change of pictures on: the same data for all, still learned, no field ignored."""
+"""Runs with every change of images on: the same data for all, still learned, no field ignored."""
 
 from io import StringIO
 from pathlib import Path
@@ -65,7 +65,7 @@ def assert_same(first: list[Batch], second: list[Batch]) -> None:
 
 @pytest.fixture(scope="module")
 def uneven_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Coloured rectangles of which every fourth picture alone has blue ones."""
+    """Coloured rectangles of which every fourth image alone has blue ones."""
     root = tmp_path_factory.mktemp("uneven")
     write_rectangles(root, {"training": 24, "validation": 2})
     for index in range(24):
@@ -170,6 +170,6 @@ def test_rare_classes_that_there_are_none_of_are_told(
     config = read_config(
         rectangles_config, ["transform.copy_paste=0.5", "transform.rare_below=0.01"]
     )
-    with pytest.raises(InputError, match=r"no class of the training pictures holds less than 1"):
+    with pytest.raises(InputError, match=r"no class of the training images holds less than 1"):
         train(config, tmp_path / "run", QUIET)
     assert not (tmp_path / "run").exists()

@@ -15,7 +15,7 @@ from sceneparse.training.group import fabric_of
 from sceneparse.training.parts import has_unused_parameters
 
 
-def test_a_wider_network_needs_more_memory_per_picture() -> None:
+def test_a_wider_network_needs_more_memory_per_image() -> None:
     labels = ade20k_labels()
     needed: list[int] = []
     for width in (4, 8):
@@ -41,7 +41,7 @@ def test_a_batch_is_computed_in_as_many_parts_as_the_memory_asks_for(
 
 @pytest.mark.parametrize("share", range(1, 20))
 @pytest.mark.parametrize("processes", [1, 2])
-def test_parts_have_two_pictures_of_all_processes(share: int, processes: int) -> None:
+def test_parts_have_two_images_of_all_processes(share: int, processes: int) -> None:
     parts = fitting_parts(share, 10, 1, processes)
     sizes = [len(part) for part in torch.arange(share).tensor_split(parts)]
     assert sum(sizes) == share

@@ -18,12 +18,12 @@ from sceneparse.tasks.cache import CacheOrder, cache_data
 from sceneparse.tasks.evaluate import EvaluationTarget, evaluate_model
 from sceneparse.tasks.train import TrainedRun, train
 
-SHORT = ("training.epochs=1", "report.every=9", "report.pictures=1")
+SHORT = ("training.epochs=1", "report.every=9", "report.images=1")
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """Eight pictures to learn from and two to validate on."""
+    """Eight images to learn from and two to validate on."""
     write_rectangles(tmp_path / "data", {"training": 8, "validation": 2})
     return tmp_path / "data"
 
@@ -69,7 +69,7 @@ def test_what_changed_since_is_told_in_one_line_and_read_from_files(
     fast = f"data.cache={tmp_path / 'fast'}"
     cached, said = run(rectangles_config, tmp_path / "cached", at, fast)
     assert said.splitlines()[0] == (
-        f"{tmp_path / 'fast'}: holds 6 of 8 training pictures as they are now; the others are read "
+        f"{tmp_path / 'fast'}: holds 6 of 8 training images as they are now; the others are read "
         f"from their files; renew it: sceneparse data cache {root} --to {tmp_path / 'fast'}"
     )
     # A model is scored also where the cache is gone.

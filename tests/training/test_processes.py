@@ -185,7 +185,7 @@ def test_a_batch_is_shared_evenly_or_refused(rectangles_root: Path) -> None:
     }
     assert sizes == {1: 16, 2: 16, 3: 12, 8: 16, 24: 24}
     ten = parse_config(f"{text}training: {{batch_size: 10, {given}}}", "test")
-    message = "10 pictures .* by 4 processes; start 1, 2, 5 or 10 .* batch of 8 or 12"
+    message = "10 images .* by 4 processes; start 1, 2, 5 or 10 .* batch of 8 or 12"
     with pytest.raises(InputError, match=message):
         resolve(ten, segmenter, data, Place(1, 4, 1, 4))
 

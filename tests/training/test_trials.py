@@ -61,7 +61,7 @@ transform: {{size: 32}}
     dataset = factory.dataset(config.data, "training")
     segmenter = factory.segmenter(config.model, dataset.labels.num_classes)
     plan = resolve(config, segmenter, dataset)
-    assert "ms per picture" in plan.reasons()
+    assert "ms per image" in plan.reasons()
     stored = plan.stored_in(config)
     assert stored.training.memory_format == plan.memory_format
     assert stored.training.precision == plan.precision

@@ -1,1 +1,1 @@
-"""What training changes in a picture at random, and how."""
+"""What training changes in an image at random, and how."""

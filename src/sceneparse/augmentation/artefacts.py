@@ -1,4 +1,4 @@
-"""What a worse camera would have done to a picture: blur, noise, JPEG."""
+"""What a worse camera would have done to an image: blur, noise, JPEG."""
 
 from statistics import NormalDist
 
@@ -14,7 +14,7 @@ _NORMAL = np.array([NormalDist().inv_cdf((byte + 0.5) / 256) for byte in range(2
 
 
 def made_worse(image: NDArray[np.uint8], artefacts: Artefacts) -> NDArray[np.uint8]:
-    """Blur a picture `(H, W, 3)` RGB, add noise to it, and compress it."""
+    """Blur an image `(H, W, 3)` RGB, add noise to it, and compress it."""
     if artefacts.blur:
         image = _bytes(cv2.GaussianBlur(image, (0, 0), artefacts.blur))
     if artefacts.noise:
@@ -33,7 +33,7 @@ def _noisy(image: NDArray[np.uint8], sigma: float, seed: int) -> NDArray[np.uint
 
 
 def _compressed(image: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
-    """Store a picture as JPEG, and read it again."""
+    """Store an image as JPEG, and read it again."""
     blue_first = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
     _, content = cv2.imencode(".jpg", blue_first, [cv2.IMWRITE_JPEG_QUALITY, quality])
     return _bytes(cv2.imdecode(content, cv2.IMREAD_COLOR_RGB))

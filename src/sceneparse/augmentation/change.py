@@ -2,7 +2,7 @@
 
 What is random is a function of (seed, epoch, sample index) alone, never of worker, rank or history:
 any number of processes sees the same data, and a run resumes from its step. Nothing here depends on
-the picture, so that its file may be decoded at no more than the scale that is needed.
+the image, so that its file may be decoded at no more than the scale that is needed.
 
 Every number is drawn in every sample, whether it is needed or not: what one field does stays the
 same when another one is switched on.
@@ -20,13 +20,13 @@ _TRIES = 10
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Ranges of what training changes in a picture.
+    """Ranges of what training changes in an image.
 
     Attributes:
-        crop: Smallest share of the sides that is cut out, in 0..1; 1 keeps the whole picture.
-        aspect: Largest factor by which the cut's ratio of sides differs from the picture's.
-        scale: Range of the picture's shorter side, in sides of the square: instead of a share of
-            the picture, a square is cut out of the picture scaled to that; none for `crop`.
+        crop: Smallest share of the sides that is cut out, in 0..1; 1 keeps the whole image.
+        aspect: Largest factor by which the cut's ratio of sides differs from the image's.
+        scale: Range of the image's shorter side, in sides of the square: instead of a share of
+            the image, a square is cut out of the image scaled to that; none for `crop`.
         class_share: Largest share of a cut that one class may take, in 0..1, if any of the places
             that are tried allows it.
         rotation: Largest angle in degrees.
@@ -66,9 +66,9 @@ class Augmentation:
 
 
 class Crop(NamedTuple):
-    """What is cut out, in shares of the picture's height and width.
+    """What is cut out, in shares of the image's height and width.
 
-    A cut that is larger than the picture reaches beyond it on both sides.
+    A cut that is larger than the image reaches beyond it on both sides.
 
     Attributes:
         top: Where it begins.
@@ -84,11 +84,11 @@ class Crop(NamedTuple):
 
 
 class Cut(NamedTuple):
-    """What is cut out of a picture whose size is not known yet.
+    """What is cut out of an image whose size is not known yet.
 
     Attributes:
-        height: In shares of the picture's height, or of its shorter side.
-        width: In shares of the picture's width, or of its shorter side.
+        height: In shares of the image's height, or of its shorter side.
+        width: In shares of the image's width, or of its shorter side.
         of_shorter_side: Whether both are shares of the shorter side.
         places: Where it may lie: top and left in 0..1 of the room that it has.
         angle: By which it is turned about its middle, in degrees; what is seen turns against the
@@ -102,17 +102,17 @@ class Cut(NamedTuple):
     angle: float = 0.0
 
     def crops(self, size: tuple[int, int]) -> list[Crop]:
-        """Lay the cut over a picture of a height and width, at each of its places."""
+        """Lay the cut over an image of a height and width, at each of its places."""
         height, width = self.height, self.width
         if self.of_shorter_side:
             height, width = height * min(size) / size[0], width * min(size) / size[1]
-        # A cut that is larger than the picture has negative room: the picture moves in it.
+        # A cut that is larger than the image has negative room: the image moves in it.
         return [
             Crop((1 - height) * top, (1 - width) * left, height, width) for top, left in self.places
         ]
 
     def needed(self, size: int) -> tuple[int, int]:
-        """Return the height and width of a picture of which the cut fills a square of a side."""
+        """Return the height and width of an image of which the cut fills a square of a side."""
         height, width = max(1, round(size / self.height)), max(1, round(size / self.width))
         longer = max(height, width)
         return (longer, longer) if self.of_shorter_side else (height, width)

@@ -1,4 +1,4 @@
-"""Changes of colours: one picture on the CPU, or a batch on the device that trains.
+"""Changes of colours: one image on the CPU, or a batch on the device that trains.
 
 Both do the same as brightness, contrast, saturation and hue of torchvision, in this order, each
 clipped to 0..255. Grey is that of ITU-R BT.601.
@@ -16,7 +16,7 @@ GREY = (0.299, 0.587, 0.114)
 
 
 def changed_colors(image: NDArray[np.uint8], colors: Colors) -> NDArray[np.uint8]:
-    """Change the colours of a picture `(H, W, 3)` RGB."""
+    """Change the colours of an image `(H, W, 3)` RGB."""
     if colors.brightness != 1:
         image = _mixed(image, np.eye(3) * colors.brightness)
     if colors.contrast != 1:
@@ -51,7 +51,7 @@ def changed_colors_of_batch(image: Tensor, colors: Tensor) -> Tensor:
 
     Args:
         image: RGB `(B, 3, H, W)` uint8.
-        colors: One `Colors` per picture, `(B, 4)` float32.
+        colors: One `Colors` per image, `(B, 4)` float32.
 
     Returns:
         `(B, 3, H, W)` float32 in 0..255.

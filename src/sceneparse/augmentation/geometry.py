@@ -1,7 +1,7 @@
 """From a sample to the square that is cut out of it, wherever that lies, however it is turned.
 
-One resampling in each of three ways: a cut within the picture (`resampling.py`, the fastest), one
-that reaches beyond it, and one that is turned. What lies beyond is filled in the picture and void
+One resampling in each of three ways: a cut within the image (`resampling.py`, the fastest), one
+that reaches beyond it, and one that is turned. What lies beyond is filled in the image and void
 in the mask.
 """
 
@@ -39,7 +39,7 @@ class Square(NamedTuple):
 def cut_out(sample: Sample, cut: Cut, square: Square, *, flip: bool) -> Sample:
     """Cut a part out of a sample and scale it to a square.
 
-    The picture may have been decoded at a smaller scale than the mask.
+    The image may have been decoded at a smaller scale than the mask.
     """
     crops = cut.crops((sample.mask.shape[0], sample.mask.shape[1]))
     crop = crops[0] if len(crops) == 1 else fitting(sample, crops, cut.angle, square)
@@ -81,10 +81,10 @@ def largest_share(mask: Mask, ignore_index: int) -> float:
 
 
 class _Axis(NamedTuple):
-    """Which pixels of a picture are shown where in the square, along one axis.
+    """Which pixels of an image are shown where in the square, along one axis.
 
     Attributes:
-        first: First pixel of the picture.
+        first: First pixel of the image.
         last: Last one, exclusive.
         begin: Pixel of the square where they begin.
         end: Where they end, exclusive.
@@ -106,7 +106,7 @@ def _axis(start: float, length: float, pixels: int, size: int) -> _Axis:
 
 
 def _image(image: NDArray[np.uint8], crop: Crop, size: int) -> NDArray[np.uint8]:
-    """Scale what a crop shows of a picture to its place in the filled square."""
+    """Scale what a crop shows of an image to its place in the filled square."""
     rows = _axis(crop.top, crop.height, image.shape[0], size)
     columns = _axis(crop.left, crop.width, image.shape[1], size)
     part = image[rows.first : rows.last, columns.first : columns.last].copy()

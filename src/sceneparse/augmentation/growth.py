@@ -1,4 +1,4 @@
-"""Pictures that grow while a run goes on: the first epochs take a fraction of the time."""
+"""Images that grow while a run goes on: the first epochs take a fraction of the time."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ STEP = 32
 
 @dataclass(frozen=True)
 class Growth:
-    """How the side of training pictures grows over the epochs (Howard, 2018, fast.ai DAWNBench).
+    """How the side of training images grows over the epochs (Howard, 2018, fast.ai DAWNBench).
 
     Attributes:
         first_size: Side in the first epoch.

@@ -91,7 +91,7 @@ class Mixing:
     def mixed(self, sample: Sample, other: Sample, mix: Mix) -> Sample:
         """Lay a part of another sample over one of the same size; it keeps its name."""
         part = self._part(other.mask, mix).view(np.uint8)
-        # A third of the time of `np.where`, for a picture.
+        # A third of the time of `np.where`, for an image.
         image = cv2.copyTo(other.image, part, sample.image.copy())
         mask = np.where(part, other.mask, sample.mask)
         return Sample(np.asarray(image, np.uint8), mask, sample.name)

@@ -13,10 +13,10 @@ from sceneparse.labels import Mask
 def resample(
     image: NDArray[np.uint8], mask: Mask, crop: Crop, size: int, *, flip: bool
 ) -> tuple[NDArray[np.uint8], Mask]:
-    """Cut a part out of a picture and its mask and scale it to a square.
+    """Cut a part out of an image and its mask and scale it to a square.
 
-    The picture is resampled bilinearly with antialiasing, the mask by nearest neighbour. The cut
-    begins and ends at whole pixels of the picture; that of the mask follows it exactly.
+    The image is resampled bilinearly with antialiasing, the mask by nearest neighbour. The cut
+    begins and ends at whole pixels of the image; that of the mask follows it exactly.
 
     Args:
         image: RGB `(H, W, 3)`; may have been decoded at a smaller scale than the mask.

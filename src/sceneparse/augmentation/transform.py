@@ -43,7 +43,7 @@ class Transform:
     growth: Growth | None = None
 
     def at(self, epoch: int) -> "Transform":
-        """Return the transform of an epoch, whose pictures may be smaller."""
+        """Return the transform of an epoch, whose images may be smaller."""
         return replace(self, size=self.growth.size_at(epoch)) if self.growth else self
 
     def change(self, epoch: int, index: int) -> Change:
@@ -59,7 +59,7 @@ class Transform:
         return change
 
     def smallest(self, change: Change) -> tuple[int, int]:
-        """Return the height and width below which a decoded picture would lose detail."""
+        """Return the height and width below which a decoded image would lose detail."""
         return change.cut.needed(self.size)
 
     def partner(self, change: Change) -> tuple[int, tuple[int, int]] | None:

@@ -1,4 +1,4 @@
-"""Cut a turned part out of a picture or a mask by one affine warp."""
+"""Cut a turned part out of an image or a mask by one affine warp."""
 
 from math import cos, radians, sin
 from typing import Any, NamedTuple
@@ -18,7 +18,7 @@ class Turn(NamedTuple):
     """What is cut out and how it is turned.
 
     Attributes:
-        crop: What is cut out before it is turned about its middle; may reach beyond the picture.
+        crop: What is cut out before it is turned about its middle; may reach beyond the image.
         angle: In degrees; what is seen turns against the clock.
         size: Side of the square that it is scaled to.
         flip: Whether it is mirrored left and right afterwards.
@@ -33,9 +33,9 @@ class Turn(NamedTuple):
 def turned_image(
     image: NDArray[np.uint8], turn: Turn, fill: tuple[int, int, int]
 ) -> NDArray[np.uint8]:
-    """Cut a turned part out of a picture `(H, W, 3)`, resampled bilinearly.
+    """Cut a turned part out of an image `(H, W, 3)`, resampled bilinearly.
 
-    Where the picture is more than twice as large as needed, pixels are averaged before by a whole
+    Where the image is more than twice as large as needed, pixels are averaged before by a whole
     number, as decoding a JPEG at a smaller scale does: a warp passes over pixels.
     """
     part, matrix = _needed_part(image, _to_source(turn, image.shape[:2]), turn.size)
@@ -77,7 +77,7 @@ def _warped(
 
 
 def _to_source(turn: Turn, source: tuple[int, ...]) -> NDArray[np.float64]:
-    """Return the map from (x, y) in the square to (x, y) in the picture `(H, W, ...)`, `(2, 3)`."""
+    """Return the map from (x, y) in the square to (x, y) in the image `(H, W, ...)`, `(2, 3)`."""
     (height, width), crop = source[:2], turn.crop
     angle = radians(turn.angle)
     rotation = np.array([[cos(angle), -sin(angle)], [sin(angle), cos(angle)]])
@@ -88,7 +88,7 @@ def _to_source(turn: Turn, source: tuple[int, ...]) -> NDArray[np.float64]:
 
 
 def _steps(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return how many pixels of the picture one of the square is wide and high."""
+    """Return how many pixels of the image one of the square is wide and high."""
     return np.sqrt((matrix[:, :2] ** 2).sum(axis=0))
 
 

@@ -25,7 +25,7 @@ from sceneparse.system.ranks import find_place
 
 app = typer.Typer(
     name="sceneparse",
-    help="U-Net-first semantic segmentation for ADE20K and for your own pictures.",
+    help="U-Net-first semantic segmentation for ADE20K and for your own images.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -45,7 +45,7 @@ def _options(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show it.")
     ] = False,
 ) -> None:
-    """U-Net-first semantic segmentation for ADE20K and for your own pictures."""
+    """U-Net-first semantic segmentation for ADE20K and for your own images."""
 
 
 app.command()(train.demo)

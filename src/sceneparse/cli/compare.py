@@ -11,13 +11,13 @@ from sceneparse.cli.paths import path_argument, path_option
 
 def compare(
     first: Annotated[Path, path_argument("Scores, by `evaluate --json` or `score --json`.")],
-    second: Annotated[Path, path_argument("Others, of the same pictures.")],
+    second: Annotated[Path, path_argument("Others, of the same images.")],
     classes: Annotated[int, typer.Option(min=0, help="Most classes shown that move.")] = 5,
     json: Annotated[Path | None, path_option("Write the comparison here too.")] = None,
 ) -> None:
     """Say how much the second of two score files is better, and how sure that is.
 
-    The 95 % intervals come from 1000 draws of the pictures, the same for both.
+    The 95 % intervals come from 1000 draws of the images, the same for both.
     """
     from sceneparse.metrics.comparison import compare_files
 

@@ -37,7 +37,7 @@ def inspect(
         path_argument("A published data set, a folder of yours, or a config."),
     ],
 ) -> None:
-    """Read every picture and mask, say what is wrong with them, and count classes and sizes."""
+    """Read every image and mask, say what is wrong with them, and count classes and sizes."""
     from sceneparse.tasks.inspect import inspect_data
 
     report = inspect_data(data, console)
@@ -64,14 +64,14 @@ def cache(
     short_side: Annotated[
         int | None,
         typer.Option(
-            min=1, help="Reduce larger pictures to so many pixels, to learn from; not exact."
+            min=1, help="Reduce larger images to so many pixels, to learn from; not exact."
         ),
     ] = None,
     check: Annotated[
         bool, typer.Option("--check", help="Read what is there too, and renew what is damaged.")
     ] = False,
 ) -> None:
-    """Decode every picture and mask once, so that runs read pixels instead of files.
+    """Decode every image and mask once, so that runs read pixels instead of files.
 
     A build that was stopped goes on where it was; later, only what changed is decoded again.
     """

@@ -20,7 +20,7 @@ console = Console(highlight=False, markup=False, quiet=find_place().rank > 0)
 
 def scores_table(report: "ScoreReport") -> Table:
     """Lay out the scores over all classes."""
-    title = f"{report.pictures} pictures; between which values 95 % of draws of them lie"
+    title = f"{report.images} images; between which values 95 % of draws of them lie"
     table = Table(title=title, title_justify="left", show_header=False)
     table.add_column(style="bold")
     table.add_column(justify="right")
@@ -34,13 +34,13 @@ def scores_table(report: "ScoreReport") -> Table:
     if report.loss is not None:
         table.add_row("loss", f"{report.loss:.4f}")
     if report.resize:
-        table.add_row("pictures sized for the network", report.resize)
+        table.add_row("images sized for the network", report.resize)
     return table
 
 
 def differences_table(comparison: "Comparison") -> Table:
     """Lay out how the second of two ways differs from the first."""
-    title = f"second less first, {comparison.pictures} pictures"
+    title = f"second less first, {comparison.images} images"
     table = Table(title=title, title_justify="left")
     table.add_column("")
     for column in ("difference", "95 % of draws", "draws on which the second is better"):
@@ -63,12 +63,12 @@ def movers_table(title: str, movers: Sequence["Mover"]) -> Table:
 
 
 def trials_table(tuning: "Tuning") -> Table:
-    """Lay out every setting, on the pictures by which settings are chosen."""
-    pictures = len(tuning.best[0].chosen_on)
-    table = Table(title=f"tried on {pictures} pictures, to choose by", title_justify="left")
+    """Lay out every setting, on the images by which settings are chosen."""
+    images = len(tuning.best[0].chosen_on)
+    table = Table(title=f"tried on {images} images, to choose by", title_justify="left")
     for column in ("method", "setting"):
         table.add_column(column, overflow="fold")
-    for column in ("mIoU", "ms a picture"):
+    for column in ("mIoU", "ms an image"):
         table.add_column(column, justify="right")
     for trial in tuning.trials:
         chosen = "bold" if trial in tuning.best else None
@@ -78,12 +78,12 @@ def trials_table(tuning: "Tuning") -> Table:
 
 
 def best_table(tuning: "Tuning") -> Table:
-    """Lay out the best of each method, on the other pictures."""
-    pictures = len(tuning.best[0].reported_on)
-    title = f"the best of each on the other {pictures} pictures, with 95 % of draws of them"
+    """Lay out the best of each method, on the other images."""
+    images = len(tuning.best[0].reported_on)
+    title = f"the best of each on the other {images} images, with 95 % of draws of them"
     table = Table(title=title, title_justify="left")
     table.add_column("method")
-    for column in ("mIoU", "pixel accuracy", "gain in mIoU", "gain in accuracy", "ms a picture"):
+    for column in ("mIoU", "pixel accuracy", "gain in mIoU", "gain in accuracy", "ms an image"):
         table.add_column(column, justify="right")
     for trial in tuning.best:
         miou, accuracy = (f"{score.value:.4f}" for score in trial.reported())

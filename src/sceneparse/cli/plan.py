@@ -27,7 +27,7 @@ def plan(
         Path | None, path_option("New config.", show_default="the folder's name.yaml")
     ] = None,
 ) -> None:
-    """Write a config that fits your pictures, your machine and your time, and say why.
+    """Write a config that fits your images, your machine and your time, and say why.
 
     Looks at the data, and measures this machine for about a minute.
     """

@@ -10,7 +10,7 @@ from sceneparse.cli.paths import path_argument, path_option
 
 
 def predict(
-    images: Annotated[list[Path], path_argument("Pictures, or folders of them.")],
+    images: Annotated[list[Path], path_argument("Images, or folders of them.")],
     out: Annotated[Path, path_option("Where results go.")],
     model: Annotated[
         str, typer.Option(help="A run folder, a weights file, or the model of the package.")
@@ -26,7 +26,7 @@ def predict(
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")] = "auto",
 ) -> None:
-    """Parse pictures: index map, coloured map, overlay with legend, and classes as JSON."""
+    """Parse images: index map, coloured map, overlay with legend, and classes as JSON."""
     from sceneparse.factory.loading import load
     from sceneparse.tasks.memory import PREDICTION, advice_on_memory
     from sceneparse.tasks.predict import find_images, predict_files, results_of

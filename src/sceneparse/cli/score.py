@@ -19,7 +19,7 @@ def evaluate(
     overrides: Annotated[
         list[str] | None,
         typer.Argument(
-            help="inference.field=value: size pictures in another way.", show_default=False
+            help="inference.field=value: size images in another way.", show_default=False
         ),
     ] = None,
     data: Annotated[
@@ -29,7 +29,7 @@ def evaluate(
     json: Annotated[Path | None, path_option("Write the scores here too.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")] = "auto",
 ) -> None:
-    """Score a model at the size of each annotation, from one confusion matrix over all pictures."""
+    """Score a model at the size of each annotation, from one confusion matrix over all images."""
     from sceneparse.tasks.evaluate import EvaluationTarget, evaluate_model
 
     target = EvaluationTarget(model, data, split, tuple(overrides or ()))

@@ -29,7 +29,7 @@ def train(
         bool, typer.Option("--resume", help="Go on from the folder's checkpoint.")
     ] = False,
 ) -> None:
-    """Train a network and leave weights, scores, curves and pictures in a run folder.
+    """Train a network and leave weights, scores, curves and images in a run folder.
 
     Under `torchrun -m sceneparse train` or `srun` all processes share the work.
     """

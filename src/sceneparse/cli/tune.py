@@ -19,22 +19,22 @@ def tune(
         Path | None, path_option("Data root.", show_default="the one it was trained on")
     ] = None,
     split: Annotated[str, typer.Option(help="Which part of the data.")] = "validation",
-    pictures: Annotated[
+    images: Annotated[
         int, typer.Option(min=2, help="Most that are used; half of them to choose by.")
     ] = 100,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")] = "auto",
 ) -> None:
     """Try averaging over views and refining edges on a trained model: gain and cost of each.
 
-    Settings are chosen on one half of the pictures and reported on the other.
+    Settings are chosen on one half of the images and reported on the other.
     """
     from sceneparse.tasks.evaluate import EvaluationTarget
     from sceneparse.tasks.tune import tune as tune_model
 
     target = EvaluationTarget(model, data, split, tuple(overrides or ()))
-    tuning = tune_model(target, pictures, device, console)
+    tuning = tune_model(target, images, device, console)
     console.print(trials_table(tuning))
     console.print(best_table(tuning))
     if split == "training":
-        console.print("warning: the model was trained on these pictures", style="yellow")
+        console.print("warning: the model was trained on these images", style="yellow")
     console.print(tuning.advice(), soft_wrap=True)

@@ -1,4 +1,4 @@
-"""Which pictures a run learns from."""
+"""Which images a run learns from."""
 
 from typing import Annotated, Literal
 
@@ -9,13 +9,13 @@ from sceneparse.config.section import Section, UserPath
 
 
 class FolderData(Section):
-    """Your own pictures: `images`, `masks` and `labels.yaml`."""
+    """Your own images: `images`, `masks` and `labels.yaml`."""
 
     kind: Literal["folder"]
     root: UserPath
     """Folder that holds them."""
     validation_share: float = Field(default=0.2, gt=0, lt=1)
-    """Share of pictures held out where the folder has no `training` and `validation` of its own."""
+    """Share of images held out where the folder has no `training` and `validation` of its own."""
     cache: CacheChoice = "auto"
     """`auto`: pixels that `sceneparse data cache` decoded, if they fit; `off`; or their folder."""
 

@@ -58,7 +58,7 @@ class EncoderUNetModel(Section):
     dropout: float = Field(default=0.0, ge=0, lt=1)
     """Probability that a channel is hidden from the head in training."""
     drop_path: float = Field(default=0.0, ge=0, lt=1)
-    """Probability that the encoder's deepest residual block is left out for a picture in training,
+    """Probability that the encoder's deepest residual block is left out for an image in training,
     less for shallower ones (Huang et al., 2016)."""
     freeze_stages: int = Field(default=0, ge=0, le=32)
     """Encoder stages, shallowest first, that stay as they are; they cost no backward pass."""

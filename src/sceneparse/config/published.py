@@ -20,7 +20,7 @@ class PublishedData(Section):
     """What all of them have."""
 
     training_limit: PositiveInt | None = None
-    """Use at most so many training pictures, spread evenly; for a quick try."""
+    """Use at most so many training images, spread evenly; for a quick try."""
     validation_limit: PositiveInt | None = None
     """The same for validation."""
     cache: CacheChoice = "auto"
@@ -50,7 +50,7 @@ class Voc2012Data(PublishedData):
     root: UserPath = Path("data/VOCdevkit/VOC2012")
     """Folder that holds `JPEGImages`, `SegmentationClass` and `ImageSets`."""
     augmented: bool = False
-    """Train on the pictures of `trainaug.txt`, with masks of SBD in `SegmentationClassAug`."""
+    """Train on the images of `trainaug.txt`, with masks of SBD in `SegmentationClassAug`."""
 
 
 class CocoStuffData(PublishedData):
@@ -72,7 +72,7 @@ class CamVidData(PublishedData):
 
 
 class PascalContextData(PublishedData):
-    """Pascal-Context: 59 classes in pictures of VOC 2010."""
+    """Pascal-Context: 59 classes in images of VOC 2010."""
 
     kind: Literal["pascal_context"]
     root: UserPath = Path("data/VOCdevkit/VOC2010")
@@ -88,7 +88,7 @@ class Ade20kFullData(PublishedData):
     root: UserPath = Path("data/ADE20K_2021_17_01")
     """Folder that holds `images/ADE`."""
     min_images: PositiveInt = 20
-    """Training pictures in which an object must occur to be a class; others are ignored."""
+    """Training images in which an object must occur to be a class; others are ignored."""
     labels: UserPath | None = None
     """A labels.json or labels.yaml whose classes are used instead, in the ids of the data set."""
 

@@ -8,7 +8,7 @@ from sceneparse.config.section import Section
 
 
 class NoRefinement(Section):
-    """The answer is only brought to the size of the picture."""
+    """The answer is only brought to the size of the image."""
 
     kind: Literal["none"] = "none"
 

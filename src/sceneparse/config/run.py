@@ -29,9 +29,9 @@ class TrainingConfig(Section):
     """How long a run is, and on what."""
 
     epochs: PositiveInt = 30
-    """Times that the training pictures are gone through."""
+    """Times that the training images are gone through."""
     batch_size: PositiveInt | Literal["auto"] = "auto"
-    """Pictures per step of all processes together; `auto`: 16, or fewer for a tiny data set."""
+    """Images per step of all processes together; `auto`: 16, or fewer for a tiny data set."""
     accumulation: PositiveInt | Literal["auto"] = "auto"
     """Parts in which each process computes its share of a batch, one after another: less memory,
     and the same step, but for batch normalisation, which sees each part by itself; `auto`: as many
@@ -46,11 +46,11 @@ class TrainingConfig(Section):
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """`auto`: the fastest that is there."""
     threads: PositiveInt | Literal["auto"] = "auto"
-    """Threads of each process that read pictures ahead."""
+    """Threads of each process that read images ahead."""
     processes: PositiveInt | Literal["auto"] = "auto"
     """That share each step; `auto`: those that were started, else one for each CUDA device."""
     sync_batch_norm: bool = True
-    """Normalise over the pictures of all processes, as one would; `false`: each by itself."""
+    """Normalise over the images of all processes, as one would; `false`: each by itself."""
     clip_norm: PositiveFloat | None = None
     """Largest norm of the gradient; longer ones are shortened."""
     ema: float | None = Field(default=None, gt=0, lt=1)
@@ -63,7 +63,7 @@ class TrainingConfig(Section):
 
 
 class InferenceConfig(Section):
-    """How pictures are sized for the network, in validation and ever after."""
+    """How images are sized for the network, in validation and ever after."""
 
     resize: Literal["squash", "keep_ratio", "window"] = "squash"
     """`squash` to a square; `keep_ratio`; `window`: ratio kept, overlapping squares."""
@@ -74,23 +74,23 @@ class InferenceConfig(Section):
     scales: tuple[Annotated[float, Field(ge=0.1, le=4)], ...] = Field(
         default=(1.0,), min_length=1, max_length=8
     )
-    """Factors on `size` at which the network sees each picture; its answers are averaged."""
+    """Factors on `size` at which the network sees each image; its answers are averaged."""
     flip: bool = False
-    """See each picture mirrored too, at every scale."""
+    """See each image mirrored too, at every scale."""
     refine: RefinementConfig = NoRefinement()
     """What follows the edges of the photo afterwards."""
     batch_size: PositiveInt = 4
-    """Pictures that go through the network together when a data set is scored; their sizes may
+    """Images that go through the network together when a data set is scored; their sizes may
     differ, those that the network sees at the same size are put together."""
     memory_budget_mb: int = Field(default=256, ge=16)
-    """Most memory in MiB that bringing the logits of a picture to its size takes."""
+    """Most memory in MiB that bringing the logits of an image to its size takes."""
 
 
 class ReportConfig(Section):
     """What a run draws."""
 
-    pictures: int = Field(default=6, ge=1, le=24)
-    """Validation pictures that are drawn, the same each time."""
+    images: int = Field(default=6, ge=1, le=24)
+    """Validation images that are drawn, the same each time."""
     every: PositiveInt = 5
     """Epochs from one drawing to the next."""
     tensorboard: bool = False

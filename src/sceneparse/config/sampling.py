@@ -1,4 +1,4 @@
-"""How often each training picture is seen."""
+"""How often each training image is seen."""
 
 from typing import Annotated, Literal
 
@@ -8,20 +8,20 @@ from sceneparse.config.section import Section
 
 
 class UniformSampling(Section):
-    """Each picture once in an epoch."""
+    """Each image once in an epoch."""
 
     kind: Literal["uniform"] = "uniform"
 
 
 class ClassBalancedSampling(Section):
-    """Pictures of rare classes more often (Gupta et al., 2019); an epoch is as long as before.
+    """Images of rare classes more often (Gupta et al., 2019); an epoch is as long as before.
 
     The training masks are counted once for it, and the counts kept in your cache folder.
     """
 
     kind: Literal["class_balanced"]
     threshold: float = Field(default=0.02, gt=0, le=1)
-    """Share of pictures below which a class is rare: where f hold it, they are drawn
+    """Share of images below which a class is rare: where f hold it, they are drawn
     sqrt(threshold / f) times as often as others."""
 
 

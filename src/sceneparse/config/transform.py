@@ -1,4 +1,4 @@
-"""What training changes in a picture."""
+"""What training changes in an image."""
 
 from typing import Literal, Self
 
@@ -8,7 +8,7 @@ from sceneparse.config.section import Section
 
 
 class TransformConfig(Section):
-    """How training pictures are sized, and what is changed in them at random."""
+    """How training images are sized, and what is changed in them at random."""
 
     size: int = Field(default=256, ge=32, le=4096)
     """Side in pixels of the square that the network sees."""
@@ -21,18 +21,18 @@ class TransformConfig(Section):
     """Of the square's mask, one pixel of so many in each direction is learned from: the loss, which
     is a third of a step or more where there are many classes, takes a quarter at 2."""
     crop: float = Field(default=1.0, gt=0, le=1)
-    """Smallest share of the sides that is cut out; 1 keeps the whole picture."""
+    """Smallest share of the sides that is cut out; 1 keeps the whole image."""
     aspect: float = Field(default=1.0, ge=1, le=4)
-    """Largest factor by which the cut's ratio of sides differs from the picture's."""
+    """Largest factor by which the cut's ratio of sides differs from the image's."""
     scale: tuple[PositiveFloat, PositiveFloat] | None = None
-    """Range of random scale, as `[0.5, 2]`: the picture's shorter side becomes `short_side` times
-    a factor in it, and a square of `size` is cut out, void where it reaches beyond the picture."""
+    """Range of random scale, as `[0.5, 2]`: the image's shorter side becomes `short_side` times
+    a factor in it, and a square of `size` is cut out, void where it reaches beyond the image."""
     short_side: int | None = Field(default=None, ge=32, le=4096)
-    """Pixels of the picture's shorter side at scale 1; `size` if not given."""
+    """Pixels of the image's shorter side at scale 1; `size` if not given."""
     class_share: float = Field(default=1.0, gt=0, le=1)
     """Largest share of a cut that one class may take, if one of ten places allows it."""
     rotation: float = Field(default=0.0, ge=0, le=180)
-    """Largest angle in degrees; void where the cut then reaches beyond the picture."""
+    """Largest angle in degrees; void where the cut then reaches beyond the image."""
     flip: float = Field(default=0.0, ge=0, le=1)
     """Probability of mirroring left and right."""
     brightness: float = Field(default=0.0, ge=0, lt=1)
@@ -60,11 +60,11 @@ class TransformConfig(Section):
     jpeg_quality: int = Field(default=30, ge=1, le=95)
     """Lowest quality of that JPEG; the highest is 95."""
     cutmix: float = Field(default=0.0, ge=0, le=1)
-    """Probability of laying a rectangle of another picture over one."""
+    """Probability of laying a rectangle of another image over one."""
     classmix: float = Field(default=0.0, ge=0, le=1)
-    """Probability of laying what belongs to half of the classes of another picture over one."""
+    """Probability of laying what belongs to half of the classes of another image over one."""
     copy_paste: float = Field(default=0.0, ge=0, le=1)
-    """Probability of laying what belongs to rare classes in another picture over one."""
+    """Probability of laying what belongs to rare classes in another image over one."""
     rare_below: float = Field(default=0.001, gt=0, lt=1)
     """Share of all labelled training pixels below which a class is rare, for `copy_paste`."""
 
@@ -92,7 +92,7 @@ class TransformConfig(Section):
             raise ValueError("class_share chooses among cuts; it needs crop < 1 or scale")
         if self.cutmix + self.classmix + self.copy_paste > 1:
             raise ValueError(
-                "cutmix, classmix and copy_paste add up to more than 1; a picture takes one of them"
+                "cutmix, classmix and copy_paste add up to more than 1; an image takes one of them"
             )
         return self
 
@@ -103,7 +103,7 @@ class TransformConfig(Section):
 
     @property
     def largest_side(self) -> float:
-        """Pixels of the shorter side of pictures of which the smallest cut loses no detail."""
+        """Pixels of the shorter side of images of which the smallest cut loses no detail."""
         if self.scale is None:
             return self.size * self.aspect**0.5 / self.crop
         return (self.short_side or self.size) * self.aspect**0.5 * self.scale[1]

@@ -1,1 +1,1 @@
-"""From files, or from nothing, to pictures and masks of train ids."""
+"""From files, or from nothing, to images and masks of train ids."""

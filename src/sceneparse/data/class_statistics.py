@@ -2,7 +2,7 @@
 
 What was counted in the mask of a file holds while its size in bytes and its time of change stay as
 they are, and is kept in the user's cache folder as the headers are (`index.py`): a short cut and
-nothing else. Masks are counted in their files, at their own size, whether or not decoded pictures
+nothing else. Masks are counted in their files, at their own size, whether or not decoded images
 are at hand, so that the counts do not depend on that.
 """
 

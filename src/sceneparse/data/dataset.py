@@ -1,4 +1,4 @@
-"""What every data set is: pictures with masks, by index."""
+"""What every data set is: images with masks, by index."""
 
 import hashlib
 import json
@@ -27,7 +27,7 @@ WHOLE = "all"
 
 
 class Sample(NamedTuple):
-    """A picture with its mask.
+    """An image with its mask.
 
     Attributes:
         image: RGB `(H, W, 3)` in 0..255.
@@ -62,11 +62,11 @@ class Dataset(Protocol):
         ...
 
     def reduced(self, index: int, height: int, width: int) -> Sample:
-        """Return one sample whose picture may be smaller than its mask, yet not below a size.
+        """Return one sample whose image may be smaller than its mask, yet not below a size.
 
         Args:
             index: Which sample.
-            height: The picture has at least so many rows, or as many as there are.
+            height: The image has at least so many rows, or as many as there are.
             width: Likewise columns.
         """
         ...
@@ -74,7 +74,7 @@ class Dataset(Protocol):
 
 @dataclass(frozen=True)
 class PairedFiles:
-    """Pictures and masks in files.
+    """Images and masks in files.
 
     Attributes:
         images: One file per sample.
@@ -107,7 +107,7 @@ class PairedFiles:
         return Sample(image, mask, self.images[index].stem)
 
     def mask(self, index: int) -> Mask:
-        """Read the train ids `(H, W)` of one sample, without its picture.
+        """Read the train ids `(H, W)` of one sample, without its image.
 
         Raises:
             InputError: If the file is broken, or holds unknown ids.
@@ -115,7 +115,7 @@ class PairedFiles:
         return read_annotation(self.masks[index], self.labels, self.code)
 
     def reduced(self, index: int, height: int, width: int) -> Sample:
-        """Read one sample, the picture at the smallest scale of its file that is large enough.
+        """Read one sample, the image at the smallest scale of its file that is large enough.
 
         Raises:
             InputError: If a file is broken, the sizes do not fit, or the mask holds unknown ids.
@@ -196,10 +196,10 @@ class Listing(NamedTuple):
 
 
 def pair_files(images: Path, masks: Path, labels: Labels, part: str = WHOLE) -> PairedFiles:
-    """Pair the pictures of one folder with the masks of another by name.
+    """Pair the images of one folder with the masks of another by name.
 
     Raises:
-        InputError: If a folder is missing or empty, a picture has no mask, or a mask no picture.
+        InputError: If a folder is missing or empty, an image has no mask, or a mask no image.
     """
     return pair(
         Listing(images, files_by_stem(images, IMAGE_SUFFIXES)),
@@ -212,14 +212,14 @@ def pair_files(images: Path, masks: Path, labels: Labels, part: str = WHOLE) -> 
 def pair(
     images: Listing, masks: Listing, labels: Labels, part: str, code: MaskCode = PLAIN
 ) -> PairedFiles:
-    """Pair pictures with masks by name.
+    """Pair images with masks by name.
 
     Raises:
-        InputError: If a picture has no mask, or a mask no picture.
+        InputError: If an image has no mask, or a mask no image.
     """
     image_of, mask_of = images.files, masks.files
-    _check_all_paired(image_of, mask_of, "picture", f"mask of the same name in {masks.folder}")
-    _check_all_paired(mask_of, image_of, "mask", f"picture of the same name in {images.folder}")
+    _check_all_paired(image_of, mask_of, "image", f"mask of the same name in {masks.folder}")
+    _check_all_paired(mask_of, image_of, "mask", f"image of the same name in {images.folder}")
     names = sorted(image_of)
     return PairedFiles(
         images=tuple(image_of[name] for name in names),
@@ -288,5 +288,5 @@ def _check_sizes(
         raise InputError(
             f"{mask}: {mask_shape[1]}×{mask_shape[0]} pixels, but {image.name} has "
             f"{image_shape[1]}×{image_shape[0]} (width × height); "
-            "a mask must have the size of its picture"
+            "a mask must have the size of its image"
         )

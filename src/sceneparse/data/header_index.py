@@ -1,6 +1,6 @@
 """Which files were found good before, so that each is opened only once.
 
-What is kept about a picture and its mask holds while their sizes in bytes and their times of
+What is kept about an image and its mask holds while their sizes in bytes and their times of
 change stay as they are. It is a short cut and nothing else: an index that is missing, damaged or of
 another version is made anew, and where none can be written every file is looked at the next time.
 """
@@ -16,7 +16,7 @@ from sceneparse.data.dataset import PairedFiles
 from sceneparse.data.loader import prefetched
 from sceneparse.system.user_cache import cache_folder, write_whole
 
-# Bytes and time of change in ns of a picture, then of its mask.
+# Bytes and time of change in ns of an image, then of its mask.
 Stamps = tuple[int, ...]
 
 
@@ -36,14 +36,14 @@ def checked_sizes(files: PairedFiles, root: Path) -> NDArray[np.int64]:
     """Look at the headers of the files that were not found good before.
 
     Args:
-        files: Pictures and masks below `root`.
+        files: Images and masks below `root`.
         root: The folder of the data set; its index lies in the user's cache folder.
 
     Returns:
         Height and width of each sample, `(N, 2)`.
 
     Raises:
-        InputError: If a picture and its mask differ in size, or one of them is none.
+        InputError: If an image and its mask differ in size, or one of them is none.
     """
     path = cache_folder(root) / f"{files.part}.headers.json"
     known = _read(path)

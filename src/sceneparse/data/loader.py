@@ -57,7 +57,7 @@ class RandomTransform(Protocol):
         ...
 
     def smallest(self, change: Any) -> tuple[int, int]:
-        """Return the height and width below which a decoded picture would lose detail."""
+        """Return the height and width below which a decoded image would lose detail."""
         ...
 
     def partner(self, change: Any) -> tuple[int, tuple[int, int]] | None:

@@ -27,7 +27,7 @@ def balanced(config: RunConfig, census: Census | None) -> RunConfig:
 
     Args:
         config: The run.
-        census: Pixels of each class in each training picture, `(N, C)`, as `factory.census` counts
+        census: Pixels of each class in each training image, `(N, C)`, as `factory.census` counts
             them where a run needs them; none if it needs none.
     """
     loss = config.loss

@@ -1,4 +1,4 @@
-"""The pictures that a run learns from, and those that it is scored on."""
+"""The images that a run learns from, and those that it is scored on."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ def dataset(
         split: `training` or `validation`, or another that the data set has.
         root: Another folder than the one that the config names.
         to_learn: Whether it is to be learned from: a cache that the config names must then be
-            there, and may hold reduced pictures, which would change a score.
+            there, and may hold reduced images, which would change a score.
 
     Raises:
         InputError: If the files are not as they should be.
@@ -61,11 +61,11 @@ def cached(
     packed = open_packed(files, root, named or default_folder(root))
     if named and to_learn and (packed is None or not packed.held):
         raise InputError(
-            f"{named}: no cache of these {split} pictures; make it with "
+            f"{named}: no cache of these {split} images; make it with "
             f"`{renewing_command(root, named, None)}`, or set data.cache=auto"
         )
     if packed is None:
         return files
-    # Reduced pictures are never used unasked, nor for a score: the truth's own size counts there.
+    # Reduced images are never used unasked, nor for a score: the truth's own size counts there.
     fits = packed.short_side is None or (named is not None and to_learn)
     return packed if fits else files

@@ -74,7 +74,7 @@ def refinement(config: InferenceConfig, backend: Backend) -> Refinement | None:
 
 
 def resize(config: InferenceConfig) -> Resize:
-    """Make the rule by which pictures are sized for the network."""
+    """Make the rule by which images are sized for the network."""
     return Resize(config.resize, config.size, config.overlap)
 
 

@@ -40,7 +40,7 @@ def load(
 
 
 def overridden(weights: Weights, overrides: Sequence[str]) -> Weights:
-    """Change how the pixels of a picture become a mask.
+    """Change how the pixels of an image become a mask.
 
     Raises:
         InputError: If an override is wrong or changes something else.

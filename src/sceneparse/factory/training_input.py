@@ -1,4 +1,4 @@
-"""What chooses, changes and mixes training pictures."""
+"""What chooses, changes and mixes training images."""
 
 from typing import assert_never
 
@@ -27,7 +27,7 @@ from sceneparse.labels import Labels
 
 
 def census(config: RunConfig, training: Dataset) -> NDArray[np.int64] | None:
-    """Count the pixels of each class in each training picture `(N, C)`, where a run needs them.
+    """Count the pixels of each class in each training image `(N, C)`, where a run needs them.
 
     Raises:
         InputError: If a mask is broken.
@@ -40,7 +40,7 @@ def census(config: RunConfig, training: Dataset) -> NDArray[np.int64] | None:
 
 
 def needs_census(config: RunConfig) -> bool:
-    """Tell whether a run asks how many pixels of each class its training pictures hold."""
+    """Tell whether a run asks how many pixels of each class its training images hold."""
     samples_by_class = not isinstance(config.sampling, UniformSampling)
     return samples_by_class or config.transform.copy_paste > 0 or are_open(config.loss)
 
@@ -48,11 +48,11 @@ def needs_census(config: RunConfig) -> bool:
 def sampling(
     config: SamplingConfig, census: NDArray[np.int64] | None
 ) -> NDArray[np.float64] | None:
-    """Return how much more often than others each picture is drawn `(N,)`; none for all alike.
+    """Return how much more often than others each image is drawn `(N,)`; none for all alike.
 
     Args:
         config: By which rule.
-        census: Pixels of each class in each training picture, `(N, C)`; for rules that need it.
+        census: Pixels of each class in each training image, `(N, C)`; for rules that need it.
 
     Raises:
         ValueError: If it is not there for one that does.
@@ -75,7 +75,7 @@ def transform(
     labels: Labels,
     mixing: Mixing | None = None,
 ) -> Transform:
-    """Make what training does to each picture; an accelerator changes the colours itself."""
+    """Make what training does to each image; an accelerator changes the colours itself."""
     base = (config.short_side or config.size) / config.size
     augmentation = Augmentation(
         crop=config.crop,
@@ -109,7 +109,7 @@ def transform(
 
 
 def growth(config: TransformConfig, epochs: int) -> Growth | None:
-    """Make what lets pictures grow over the epochs of a run; none if they do not."""
+    """Make what lets images grow over the epochs of a run; none if they do not."""
     if config.first_size is None:
         return None
     return Growth(config.first_size, config.size, round(config.growth * epochs))
@@ -121,11 +121,11 @@ def mixing(
     factors: NDArray[np.float64] | None,
     census: NDArray[np.int64] | None,
 ) -> Mixing | None:
-    """Make what other pictures add to one; none if nothing.
+    """Make what other images add to one; none if nothing.
 
     Args:
         config: How often.
-        training: The pictures.
+        training: The images.
         factors: How much more often than others each is drawn, `(N,)`; none for all alike.
         census: Pixels of each class in each of them, `(N, C)`; for `copy_paste`.
 
@@ -138,7 +138,7 @@ def mixing(
     rare = None if census is None else rarity(census, config.rare_below, ignore_index)
     if config.copy_paste and rare is None:
         raise InputError(
-            f"transform.copy_paste: no class of the training pictures holds less than "
+            f"transform.copy_paste: no class of the training images holds less than "
             f"{config.rare_below:.2%} of their pixels; raise transform.rare_below, or leave it out"
         )
     return Mixing(

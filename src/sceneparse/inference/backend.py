@@ -10,7 +10,7 @@ from sceneparse.metrics.scores import Matrix
 
 
 class LabelMap(NamedTuple):
-    """The answer for one picture.
+    """The answer for one image.
 
     Attributes:
         mask: Train ids `(H, W)`.
@@ -22,7 +22,7 @@ class LabelMap(NamedTuple):
 
 
 class Counts(NamedTuple):
-    """What one picture adds to the scores.
+    """What one image adds to the scores.
 
     Attributes:
         confusion: int64 confusion matrix `(C, C + 1)`.
@@ -52,7 +52,7 @@ class Backend(Protocol):
         ...
 
     def logits(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Compute logits `(B, C, h, w)` of pictures `(B, H, W, 3)`; cells may reach beyond them."""
+        """Compute logits `(B, C, h, w)` of images `(B, H, W, 3)`; cells may reach beyond them."""
         ...
 
     def label_map(
@@ -62,7 +62,7 @@ class Backend(Protocol):
 
         Args:
             logits: `(C, h, w)`; fewer than C where only some classes are to be decided among.
-            covered: Rows and columns of cells that the picture takes up.
+            covered: Rows and columns of cells that the image takes up.
             size: Height and width of the answer.
         """
         ...
@@ -74,7 +74,7 @@ class Backend(Protocol):
 
         Args:
             logits: `(C, h, w)`, or fewer.
-            covered: Rows and columns of cells that the picture takes up.
+            covered: Rows and columns of cells that the image takes up.
             truth: Train ids `(H, W)`.
         """
         ...

@@ -1,4 +1,4 @@
-"""A conditional random field over the pixels of a picture, solved by mean field."""
+"""A conditional random field over the pixels of an image, solved by mean field."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ class DenseCrf:
     as in the ConvCRF (Teichmann & Cipolla, 2018), and the sums over the others are exact: no
     permutohedral lattice, and a slow reference to be tested against.
 
-    It works at the size at which the network saw the picture, or at the photo's if that is
+    It works at the size at which the network saw the image, or at the photo's if that is
     smaller: finer, the network has seen nothing.
 
     Attributes:

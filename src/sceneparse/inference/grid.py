@@ -1,4 +1,4 @@
-"""Values on a grid of cells, brought to another grid over the same picture."""
+"""Values on a grid of cells, brought to another grid over the same image."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,11 +13,11 @@ def mixing(
 
     Args:
         cells: Along the new grid.
-        covered: How many of them, fractions included, the picture takes up; the others lie beyond
+        covered: How many of them, fractions included, the image takes up; the others lie beyond
             its end.
         from_cells: Along the old grid.
-        from_covered: How many of them the picture takes up.
-        mirrored: Whether the old grid counts from the other end of the picture.
+        from_covered: How many of them the image takes up.
+        mirrored: Whether the old grid counts from the other end of the image.
     """
     centre = (np.arange(cells) + 0.5) * (from_covered / covered)
     if mirrored:
@@ -43,10 +43,10 @@ def resampled(
 
     Args:
         values: On the old grid.
-        covered: Rows and columns of it that the picture takes up.
+        covered: Rows and columns of it that the image takes up.
         size: Rows and columns of the new grid.
-        new_covered: Those of it that the picture takes up.
-        mirrored: Whether the old grid is of the picture with left and right exchanged.
+        new_covered: Those of it that the image takes up.
+        mirrored: Whether the old grid is of the image with left and right exchanged.
     """
     if not mirrored and values.shape[1:] == size and covered == new_covered:
         return values

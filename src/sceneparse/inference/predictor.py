@@ -1,4 +1,4 @@
-"""Pictures in, masks at their own size out."""
+"""Images in, masks at their own size out."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from sceneparse.labels import Labels, Mask
 
 @dataclass(frozen=True)
 class Prediction:
-    """The parse of one picture, at its own size.
+    """The parse of one image, at its own size.
 
     Attributes:
         mask: Train ids `(H, W)`.
@@ -64,9 +64,9 @@ class Predictor:
         Args:
             backend: The network.
             labels: Its classes.
-            resize: How pictures are sized for it.
-            batch_size: Pictures that go through it together when a data set is scored.
-            views: What it sees of each picture; what it says is averaged.
+            resize: How images are sized for it.
+            batch_size: Images that go through it together when a data set is scored.
+            views: What it sees of each image; what it says is averaged.
             refinement: Moves what it says to the edges of the photo, if anything does.
         """
         self.backend = backend
@@ -82,14 +82,14 @@ class Predictor:
         return f"{self.resize}{views_text(self.views)}{after}"
 
     def __call__(self, image: NDArray[np.uint8]) -> Prediction:
-        """Parse a picture `(H, W, 3)` RGB uint8 at its own size."""
+        """Parse an image `(H, W, 3)` RGB uint8 at its own size."""
         answer = self._label_map(self._logits([image])[0], image)
         return Prediction(answer.mask, answer.confidence, self.labels)
 
     def score(self, images: Sequence[NDArray[np.uint8]], truths: Sequence[Mask]) -> list[Counts]:
-        """Parse pictures of any sizes at the sizes of their annotations, and count each.
+        """Parse images of any sizes at the sizes of their annotations, and count each.
 
-        Pictures that the network sees at the same size go through it together.
+        Images that the network sees at the same size go through it together.
         """
         return [
             self._score(logits, image, truth)

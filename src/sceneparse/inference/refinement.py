@@ -1,8 +1,8 @@
-"""Probabilities brought nearer to the edges in the photo, for the few classes of a picture.
+"""Probabilities brought nearer to the edges in the photo, for the few classes of an image.
 
 A refinement is a function of the probabilities of some classes at the decoder's stride and of the
 photo; it answers with probabilities on a finer grid. With 150 classes that grid would be the big
-tensor; but of those a picture holds about ten, and only these are refined.
+tensor; but of those an image holds about ten, and only these are refined.
 """
 
 from dataclasses import dataclass
@@ -31,18 +31,18 @@ class Refinement(Protocol):
 
         Args:
             probabilities: `(K, h, w)`, each sum over the classes 1; their cells take up the whole
-                picture and nothing beyond.
+                image and nothing beyond.
             image: The photo `(H, W, 3)`.
 
         Returns:
-            Probabilities `(K, h', w')` of the same classes, on any grid over the picture.
+            Probabilities `(K, h', w')` of the same classes, on any grid over the image.
         """
         ...
 
 
 @dataclass(frozen=True)
 class Refined:
-    """The answer for some of the classes of one picture.
+    """The answer for some of the classes of one image.
 
     Attributes:
         logits: `(K, h, w)`; their softmax are probabilities given that it is one of these classes.
@@ -56,7 +56,7 @@ class Refined:
 
     @property
     def covered(self) -> tuple[float, float]:
-        """Rows and columns of cells that the picture takes up: all."""
+        """Rows and columns of cells that the image takes up: all."""
         return self.logits.shape[1], self.logits.shape[2]
 
     def share(self, num_classes: int) -> float:
@@ -96,11 +96,11 @@ def refined(answer: CoveredLogits, image: NDArray[np.uint8], refinement: Refinem
 
 
 class Occurring(NamedTuple):
-    """The classes that occur in a picture.
+    """The classes that occur in an image.
 
     Attributes:
         probabilities: `(K, h, w)`, each sum over the classes 1; their cells take up the whole
-            picture and nothing beyond.
+            image and nothing beyond.
         classes: Train id of each, int64 `(K,)`.
         left_out: Probability of each other class, the same everywhere; 0 if there is none.
     """
@@ -115,7 +115,7 @@ def occurring(answer: CoveredLogits) -> Occurring:
     probabilities = softmax(answer.logits)
     classes = np.flatnonzero(probabilities.max(axis=(1, 2)) >= LEAST_PROBABILITY)
     classes = np.union1d(classes, probabilities.argmax(axis=0))
-    kept = _filling_the_picture(probabilities[classes], answer.covered)
+    kept = _filling_the_image(probabilities[classes], answer.covered)
     total = kept.sum(axis=0)
     others = len(probabilities) - len(classes)
     # Above 0 even if rounding says that nothing is left.
@@ -123,10 +123,10 @@ def occurring(answer: CoveredLogits) -> Occurring:
     return Occurring(kept / total, classes, left_out)
 
 
-def _filling_the_picture(
+def _filling_the_image(
     values: NDArray[np.float32], covered: tuple[float, float]
 ) -> NDArray[np.float32]:
-    """Bring values `(K, h, w)` to cells of which none lies beyond the picture."""
+    """Bring values `(K, h, w)` to cells of which none lies beyond the image."""
     rows, columns = (max(1, round(length)) for length in covered)
     return resampled(values, covered, (rows, columns), (rows, columns))
 

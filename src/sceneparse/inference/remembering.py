@@ -26,11 +26,11 @@ class Remembering:
         self._known: dict[tuple[tuple[int, ...], bytes], tuple[NDArray[np.float32], float]] = {}
 
     def forget(self) -> None:
-        """Forget all answers, before those to the next picture."""
+        """Forget all answers, before those to the next image."""
         self._known.clear()
 
     def logits(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Compute logits, or return those of the very same pictures."""
+        """Compute logits, or return those of the very same images."""
         key = (images.shape, images.tobytes())
         if key in self._known:
             logits, seconds = self._known[key]

@@ -1,4 +1,4 @@
-"""How a picture is sized for the network, and the logits of it put together."""
+"""How an image is sized for the network, and the logits of it put together."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ ResizeKind = Literal["squash", "keep_ratio", "window"]
 
 @dataclass(frozen=True)
 class Resize:
-    """How pictures are sized for the network; part of every score.
+    """How images are sized for the network; part of every score.
 
     Attributes:
         kind: `squash` to a square; `keep_ratio` with the short side at `size`; `window` the same,
@@ -34,7 +34,7 @@ class Resize:
     overlap: float = 0.25
 
     def __str__(self) -> str:
-        """Say how pictures are sized, as printed with scores."""
+        """Say how images are sized, as printed with scores."""
         match self.kind:
             case "squash":
                 return f"squashed to {self.size}×{self.size}"
@@ -49,11 +49,11 @@ class Resize:
     def network_size(
         self, height: int, width: int, stride: int, scale: float = 1.0
     ) -> tuple[int, int]:
-        """Return the height and width at which the network sees a picture.
+        """Return the height and width at which the network sees an image.
 
         Args:
-            height: Of the picture, in pixels.
-            width: Of the picture, in pixels.
+            height: Of the image, in pixels.
+            width: Of the image, in pixels.
             stride: What sizes are rounded to, but for a square of the very size asked for.
             scale: Factor on both; windows stay as large as they are.
         """
@@ -65,11 +65,11 @@ class Resize:
 
 
 class CoveredLogits(NamedTuple):
-    """Logits of one picture.
+    """Logits of one image.
 
     Attributes:
         logits: `(C, h, w)`.
-        covered: Rows and columns of cells that the picture takes up.
+        covered: Rows and columns of cells that the image takes up.
     """
 
     logits: NDArray[np.float32]
@@ -79,7 +79,7 @@ class CoveredLogits(NamedTuple):
 def logits_of_each(
     images: Sequence[NDArray[np.uint8]], backend: Backend, resize: Resize, scale: float = 1.0
 ) -> list[CoveredLogits]:
-    """Size pictures `(H, W, 3)`, run them, and return their logits and the cells that they cover.
+    """Size images `(H, W, 3)`, run them, and return their logits and the cells that they cover.
 
     Those that the network sees at the same size go through it together.
     """
@@ -103,7 +103,7 @@ def _sized(
 
 
 def _together(images: Sequence[NDArray[np.uint8]], backend: Backend) -> list[NDArray[np.float32]]:
-    """Run pictures, all of one size at a time; the answers are in the order of the pictures."""
+    """Run images, all of one size at a time; the answers are in the order of the images."""
     of_size: dict[tuple[int, ...], list[int]] = {}
     for place, image in enumerate(images):
         of_size.setdefault(image.shape, []).append(place)
@@ -115,20 +115,20 @@ def _together(images: Sequence[NDArray[np.uint8]], backend: Backend) -> list[NDA
 
 
 def resized(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-    """Resize a picture `(H, W, 3)` to a height and width, bilinearly with antialiasing."""
+    """Resize an image `(H, W, 3)` to a height and width, bilinearly with antialiasing."""
     if image.shape[:2] == size:
         return np.ascontiguousarray(image)
     height, width = size
-    picture = Image.fromarray(image).resize(
+    smaller = Image.fromarray(image).resize(
         (width, height), Image.Resampling.BILINEAR, reducing_gap=3.0
     )
-    return np.array(picture)
+    return np.array(smaller)
 
 
 def _check_memory(
     shape: tuple[int, ...], size: tuple[int, int], backend: Backend, *, whole: bool
 ) -> None:
-    """Refuse pictures so long that they or their logits would fill the memory."""
+    """Refuse images so long that they or their logits would fill the memory."""
     cells = size[0] * size[1] // backend.output_stride**2
     problem = None
     if 4 * cells * backend.num_classes > MAX_LOGITS_BYTES:
@@ -137,7 +137,7 @@ def _check_memory(
         problem = f"that is more than {MAX_PIXELS_AT_ONCE // 2**20} Mi pixels at once"
     if problem:
         raise InputError(
-            f"a picture of {shape[1]}×{shape[0]} would be {size[1]}×{size[0]} for the network, and "
+            f"an image of {shape[1]}×{shape[0]} would be {size[1]}×{size[0]} for the network, and "
             f"{problem}; set inference.resize=squash or a smaller inference.size or smaller "
             "inference.scales"
         )

@@ -1,4 +1,4 @@
-"""Several looks of the network at one picture, and the mean of what it says."""
+"""Several looks of the network at one image, and the mean of what it says."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from sceneparse.inference.resize import CoveredLogits, Resize, logits_of_each
 
 @dataclass(frozen=True)
 class View:
-    """One look at a picture.
+    """One look at an image.
 
     Attributes:
         scale: Factor on the size at which the network sees it.
@@ -43,7 +43,7 @@ def views_text(views: Sequence[View]) -> str:
 def logits_over_views(
     images: Sequence[NDArray[np.uint8]], backend: Backend, resize: Resize, views: Sequence[View]
 ) -> list[CoveredLogits]:
-    """Compute the logits of pictures, for several views the log of their mean probability.
+    """Compute the logits of images, for several views the log of their mean probability.
 
     Softmax is taken at the decoder's stride. The means are on the grid of the first view, which
     should be the finest, so that nothing that another view saw is lost. As softmax of the result
@@ -53,7 +53,7 @@ def logits_over_views(
     Args:
         images: `(H, W, 3)`, of any sizes.
         backend: The network.
-        resize: How pictures are sized for it.
+        resize: How images are sized for it.
         views: At least one.
     """
     if len(views) == 1 and not views[0].mirrored:
@@ -72,7 +72,7 @@ def logits_over_views(
 def logits_of_view(
     images: Sequence[NDArray[np.uint8]], backend: Backend, resize: Resize, view: View
 ) -> list[CoveredLogits]:
-    """Compute the logits of pictures as one view sees them, mirrored where it is."""
+    """Compute the logits of images as one view sees them, mirrored where it is."""
     seen = [np.ascontiguousarray(image[:, :: -1 if view.mirrored else 1]) for image in images]
     return logits_of_each(seen, backend, resize, view.scale)
 

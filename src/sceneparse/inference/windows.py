@@ -1,4 +1,4 @@
-"""Logits of a picture from overlapping windows over it."""
+"""Logits of an image from overlapping windows over it."""
 
 import math
 from typing import NamedTuple
@@ -13,7 +13,7 @@ _ROUNDING = 1e-9
 
 
 class Span(NamedTuple):
-    """What a window sees of one side of a picture, and what its answer counts there.
+    """What a window sees of one side of an image, and what its answer counts there.
 
     Attributes:
         start: The first pixel.
@@ -59,7 +59,7 @@ def spans(length: int, side: int, overlap: float, strides: tuple[int, int]) -> l
 def blended(
     image: NDArray[np.uint8], backend: Backend, side: int, overlap: float
 ) -> NDArray[np.float32]:
-    """Blend the logits of overlapping windows into those of a picture, `(C, h, w)`.
+    """Blend the logits of overlapping windows into those of an image, `(C, h, w)`.
 
     Logits and not probabilities: a network that answers alike in two windows then answers the same
     blended, no softmax over all classes is needed for each window, and the result is logits like

@@ -97,7 +97,7 @@ class Labels:
             InputError: If the annotation holds ids that are neither classes nor ignored.
         """
         if raw.dtype == np.uint8 and self.num_classes < _UNKNOWN_BYTE:
-            # As bytes this takes a fifth of the time, and every picture of training comes by.
+            # As bytes this takes a fifth of the time, and every image of training comes by.
             content = bytearray(raw.tobytes()).translate(self._train_bytes)
             if _UNKNOWN_BYTE not in content:
                 return np.frombuffer(content, np.uint8).reshape(raw.shape)

@@ -13,16 +13,16 @@ from sceneparse.ops.upsampling import BITS_PER_NAT, Tile, tile_bytes, tiles
 
 
 class Band(NamedTuple):
-    """Rows of cells of one picture, whose logits are made together.
+    """Rows of cells of one image, whose logits are made together.
 
     Attributes:
-        picture: Which picture.
+        image: Which image.
         rows: Which rows.
         seen: What the head sees, fp32 `(h, w, D)`.
         cells: What it says of them, in bits, `(h, C, w)`.
     """
 
-    picture: int
+    image: int
     rows: slice
     seen: Tensor
     cells: Tensor
@@ -102,7 +102,7 @@ class Batch:
         return survey
 
     def bands(self) -> Iterator[Band]:
-        """Yield the logits of all cells: of a whole picture, or of the rows that make a tile."""
+        """Yield the logits of all cells: of a whole image, or of the rows that make a tile."""
         height, step = self.features.shape[2], self._rows_at_once
         for index in range(self.features.shape[0]):
             for top in range(0, height, step):
@@ -114,10 +114,10 @@ class Batch:
     def parts(self, band: Band) -> Iterator[Part]:
         """Yield the logits of the pixels of a band."""
         if self._tiles is None:
-            yield Part((band.picture, band.rows, slice(None)), band.cells, None)
+            yield Part((band.image, band.rows, slice(None)), band.cells, None)
             return
         for tile in self._tiles:
-            yield Part((band.picture, *tile.pixels), tile.widened(band.cells), tile)
+            yield Part((band.image, *tile.pixels), tile.widened(band.cells), tile)
 
     @cached_property
     def _rows_at_once(self) -> int:
@@ -173,8 +173,8 @@ class HeadGradients:
         flat = gradient.transpose(0, 1).flatten(1)
         grad = (gradient.transpose(1, 2) @ self._head).permute(2, 0, 1)
         if self._adds:
-            self.features[band.picture, :, band.rows] += grad
+            self.features[band.image, :, band.rows] += grad
         else:
-            self.features[band.picture, :, band.rows] = grad
+            self.features[band.image, :, band.rows] = grad
         self.weight += flat @ band.seen.flatten(0, 1)
         self.bias += flat.sum(dim=1)

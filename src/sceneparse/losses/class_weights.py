@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-# Pixels of each class in each picture, (N, C).
+# Pixels of each class in each image, (N, C).
 Census = NDArray[np.int64]
 # What a pixel of each class counts, (C,).
 Weights = NDArray[np.float64]
@@ -12,7 +12,7 @@ Weights = NDArray[np.float64]
 def median_frequency(census: Census) -> Weights:
     """Weigh classes by the median of all frequencies over their own (Eigen & Fergus, 2015, 6.3.2).
 
-    The frequency of a class is its share of the pictures in which it occurs.
+    The frequency of a class is its share of the images in which it occurs.
     """
     pixels = census.sum(axis=0)
     present = pixels > 0

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from sceneparse.ops.upsampling import BITS_PER_NAT
 
-# Of a batch: a picture, rows, columns.
+# Of a batch: an image, rows, columns.
 Place = tuple[int, slice, slice]
 
 

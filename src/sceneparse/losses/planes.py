@@ -10,7 +10,7 @@ from sceneparse.ops.upsampling import BITS_PER_NAT, interpolation_matrix, upsamp
 def probability_plane(batch: Batch, label: int) -> Tensor:
     """Compute the probability of one class at each pixel, `(B, H, W)`, from the survey's norms."""
     head, bias = batch.head_bits[label], batch.bias_bits[label]
-    cells = torch.stack([head @ picture.float().flatten(1) for picture in batch.features]) + bias
+    cells = torch.stack([head @ image.float().flatten(1) for image in batch.features]) + bias
     cells = cells.view(-1, 1, *batch.features.shape[2:])
     return upsample(cells, batch.covered, batch.size)[:, 0].sub_(batch.survey.norms).exp2_()
 
@@ -20,9 +20,9 @@ def add_plane_gradient(batch: Batch, label: int, gradient: Tensor) -> None:
     narrow = _narrowed(gradient, batch)
     weight = batch.head_bits[label] / BITS_PER_NAT
     into = batch.gradients
-    for picture, grad, own in zip(batch.features, into.features, narrow, strict=True):
+    for image, grad, own in zip(batch.features, into.features, narrow, strict=True):
         grad.addcmul_(weight[:, None, None], own)
-        into.weight[label] += picture.float().flatten(1) @ own.flatten()
+        into.weight[label] += image.float().flatten(1) @ own.flatten()
     into.bias[label] += narrow.sum()
 
 

@@ -2,7 +2,7 @@
 
 With 150 classes, logits at the size of the mask, their softmax and their gradient take more time
 and memory than the network. Here the head, the upsampling, the losses and their gradient are done
-for a small tile of one picture at a time, in buffers that stay in the processor's cache; the
+for a small tile of one image at a time, in buffers that stay in the processor's cache; the
 gradient with respect to features and head is added up on the way, in the forward pass, as Cut
 Cross-Entropy (Wijmans et al., 2024, arXiv 2411.09009) and Liger Kernel do it for language models.
 
@@ -100,9 +100,9 @@ class _StripLoss(torch.autograd.Function):
     ) -> Any:
         grad_total: Tensor = grad_outputs[0]
         grad_features, grad_weight, grad_bias = ctx.saved_tensors
-        # In fp32, but for one picture at a time; it is not asked for twice.
-        for picture in grad_features:
-            picture.copy_(picture.float() * grad_total)
+        # In fp32, but for one image at a time; it is not asked for twice.
+        for image in grad_features:
+            image.copy_(image.float() * grad_total)
         return (
             grad_features.to(ctx.dtype),
             grad_weight * grad_total,

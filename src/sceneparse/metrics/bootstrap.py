@@ -1,8 +1,8 @@
-"""How scores would vary with other pictures: the bootstrap over pictures (Efron, 1979).
+"""How scores would vary with other images: the bootstrap over images (Efron, 1979).
 
-A data set is drawn anew from its own pictures, with repetition, many times; the scores of each draw
-come from sums over its pictures, by the rules of `metrics`. Two ways of parsing the same pictures
-are compared on the same draws: what is hard in a picture is hard for both, and cancels.
+A data set is drawn anew from its own images, with repetition, many times; the scores of each draw
+come from sums over its images, by the rules of `metrics`. Two ways of parsing the same images
+are compared on the same draws: what is hard in an image is hard for both, and cancels.
 """
 
 from collections.abc import Iterator
@@ -16,19 +16,19 @@ from sceneparse.metrics.scores import Matrix
 RESAMPLES = 1000
 # What lies between these shares of the draws is the 95 % interval.
 _BOUNDS = (0.025, 0.975)
-# Draws at a time, which bounds the memory: 100 × 20,000 pictures are 16 MB.
+# Draws at a time, which bounds the memory: 100 × 20,000 images are 16 MB.
 _BLOCK = 100
 
-# Pixels of each class that are right, that were predicted, and that are there: (3, C); of pictures:
+# Pixels of each class that are right, that were predicted, and that are there: (3, C); of images:
 # (N, 3, C).
-PictureCounts = NDArray[np.int64]
+ImageCounts = NDArray[np.int64]
 
 
 class Interval(NamedTuple):
     """A score and where it would lie on 95 % of draws.
 
     Attributes:
-        value: On the pictures themselves.
+        value: On the images themselves.
         low: 2.5 % of the draws lie below.
         high: 2.5 % lie above.
     """
@@ -63,7 +63,7 @@ class Difference(NamedTuple):
 
 
 class Differences(NamedTuple):
-    """How the scores of two ways of parsing the same pictures differ.
+    """How the scores of two ways of parsing the same images differ.
 
     Attributes:
         miou: In mean IoU.
@@ -74,7 +74,7 @@ class Differences(NamedTuple):
     pixel_accuracy: Difference
 
 
-def picture_counts(confusion: Matrix) -> PictureCounts:
+def image_counts(confusion: Matrix) -> ImageCounts:
     """Take from a confusion matrix `(C, C + 1)` the `(3, C)` numbers that the scores need."""
     return np.stack([np.diagonal(confusion), confusion[:, :-1].sum(axis=0), confusion.sum(axis=1)])
 
@@ -94,11 +94,11 @@ def scores(totals: NDArray[np.number]) -> tuple[NDArray[np.float64], NDArray[np.
         )
 
 
-def intervals(counts: PictureCounts, resamples: int = RESAMPLES, seed: int = 0) -> Intervals:
+def intervals(counts: ImageCounts, resamples: int = RESAMPLES, seed: int = 0) -> Intervals:
     """Compute scores and their 95 % intervals.
 
     Args:
-        counts: Of pictures, `(N, 3, C)`.
+        counts: Of images, `(N, 3, C)`.
         resamples: Number of draws.
         seed: Of the draws.
     """
@@ -107,13 +107,13 @@ def intervals(counts: PictureCounts, resamples: int = RESAMPLES, seed: int = 0) 
 
 
 def differences(
-    first: PictureCounts, second: PictureCounts, resamples: int = RESAMPLES, seed: int = 0
+    first: ImageCounts, second: ImageCounts, resamples: int = RESAMPLES, seed: int = 0
 ) -> Differences:
     """Compare two ways of parsing on the same draws.
 
     Args:
         first: Counts of the one, `(N, 3, C)`.
-        second: Counts of the other, of the same pictures in the same order.
+        second: Counts of the other, of the same images in the same order.
         resamples: Number of draws.
         seed: Of the draws.
 
@@ -128,28 +128,28 @@ def differences(
 
 
 def _own_and_drawn(
-    counts: PictureCounts, resamples: int, seed: int
+    counts: ImageCounts, resamples: int, seed: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Score the pictures `(2,)` and the draws `(2, resamples)`."""
-    pictures, _, classes = counts.shape
+    """Score the images `(2,)` and the draws `(2, resamples)`."""
+    images, _, classes = counts.shape
     # Sums of whole numbers below 2^53 are exact, and a product of matrices is fast.
-    flat = counts.reshape(pictures, 3 * classes).astype(np.float64)
+    flat = counts.reshape(images, 3 * classes).astype(np.float64)
     drawn = [
         np.stack(scores((times @ flat).reshape(-1, 3, classes)))
-        for times in _draws(pictures, resamples, seed)
+        for times in _draws(images, resamples, seed)
     ]
     return np.stack(scores(counts.sum(axis=0))), np.concatenate(drawn, axis=1)
 
 
-def _draws(pictures: int, resamples: int, seed: int) -> Iterator[NDArray[np.float64]]:
-    """Yield how often each picture is in each of some draws, `(draws, N)`."""
+def _draws(images: int, resamples: int, seed: int) -> Iterator[NDArray[np.float64]]:
+    """Yield how often each image is in each of some draws, `(draws, N)`."""
     random = np.random.default_rng(seed)
     for first in range(0, resamples, _BLOCK):
         draws = min(_BLOCK, resamples - first)
-        chosen = random.integers(0, pictures, (draws, pictures))
-        chosen += pictures * np.arange(draws)[:, None]
-        times = np.bincount(chosen.ravel(), minlength=draws * pictures)
-        yield times.reshape(draws, pictures).astype(np.float64)
+        chosen = random.integers(0, images, (draws, images))
+        chosen += images * np.arange(draws)[:, None]
+        times = np.bincount(chosen.ravel(), minlength=draws * images)
+        yield times.reshape(draws, images).astype(np.float64)
 
 
 def _interval(value: NDArray[np.float64], drawn: NDArray[np.float64]) -> Interval:

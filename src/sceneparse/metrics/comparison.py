@@ -1,4 +1,4 @@
-"""Two score files of the same pictures, held against each other."""
+"""Two score files of the same images, held against each other."""
 
 import json
 from dataclasses import dataclass
@@ -9,23 +9,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sceneparse.errors import InputError
-from sceneparse.metrics.bootstrap import Differences, PictureCounts, differences
+from sceneparse.metrics.bootstrap import Differences, ImageCounts, differences
 
 
-class ScoredPictures(NamedTuple):
-    """What a score file says of each picture.
+class ScoredImages(NamedTuple):
+    """What a score file says of each image.
 
     Attributes:
         path: The file.
         ids: Of the classes, in annotations, with their names.
-        names: Of the pictures.
+        names: Of the images.
         counts: int64 `(N, 3, C)`.
     """
 
     path: Path
     ids: dict[int, str]
     names: list[str]
-    counts: PictureCounts
+    counts: ImageCounts
 
 
 class Mover(NamedTuple):
@@ -47,14 +47,14 @@ class Comparison:
     """How the second of two score files differs from the first.
 
     Attributes:
-        pictures: Number of pictures.
+        images: Number of images.
         totals: Summed counts of each file, `(2, 3, C)`.
-        differences: In the scores, paired over pictures.
+        differences: In the scores, paired over images.
         class_names: Names of the classes.
     """
 
-    pictures: int
-    totals: PictureCounts
+    images: int
+    totals: ImageCounts
     differences: Differences
     class_names: tuple[str, ...]
 
@@ -74,7 +74,7 @@ class Comparison:
         """Return everything as plain data for JSON."""
         gains, losses = self.movers(len(self.class_names))
         return {
-            "pictures": self.pictures,
+            "images": self.images,
             **{
                 name: {
                     "difference": _known(difference.gain.value),
@@ -103,7 +103,7 @@ def compare_files(first: Path, second: Path) -> Comparison:
     """Compare two score files, written by `evaluate --json` or `score --json`.
 
     Raises:
-        InputError: If a file is none, or they are of other classes or pictures.
+        InputError: If a file is none, or they are of other classes or images.
     """
     one, other = read_scored(first), read_scored(second)
     if one.ids != other.ids:
@@ -114,54 +114,54 @@ def compare_files(first: Path, second: Path) -> Comparison:
     missing = set(one.names) ^ set(other.names)
     if missing:
         raise InputError(
-            f"{first} and {second}: {len(missing)} pictures are in one of them alone, such as "
-            f"{min(missing)}; score both on the same pictures"
+            f"{first} and {second}: {len(missing)} images are in one of them alone, such as "
+            f"{min(missing)}; score both on the same images"
         )
     counts = other.counts[[places[name] for name in one.names]]
     if (counts[:, 2] != one.counts[:, 2]).any():
         raise InputError(
-            f"{first} and {second}: pictures of one name have other annotations; score both on "
-            "the same pictures"
+            f"{first} and {second}: images of one name have other annotations; score both on "
+            "the same images"
         )
     return Comparison(
-        pictures=len(one.names),
+        images=len(one.names),
         totals=np.stack([one.counts.sum(axis=0), counts.sum(axis=0)]),
         differences=differences(one.counts, counts),
         class_names=tuple(one.ids.values()),
     )
 
 
-def read_scored(path: Path) -> ScoredPictures:
-    """Read what a score file says of each picture.
+def read_scored(path: Path) -> ScoredImages:
+    """Read what a score file says of each image.
 
     Raises:
-        InputError: If it cannot be read, or says nothing of single pictures.
+        InputError: If it cannot be read, or says nothing of single images.
     """
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
         ids = {entry["id"]: entry["name"] for entry in document["per_class"]}
-        pictures = document["per_picture"]
+        images = document["per_image"]
         places = {raw: place for place, raw in enumerate(ids)}
-        counts = np.zeros((len(pictures), 3, len(ids)), np.int64)
-        for picture, own in zip(pictures, counts, strict=True):
-            own[:, [places[raw] for raw in picture["ids"]]] = _rows(picture)
-        names = [str(picture["name"]) for picture in pictures]
+        counts = np.zeros((len(images), 3, len(ids)), np.int64)
+        for image, own in zip(images, counts, strict=True):
+            own[:, [places[raw] for raw in image["ids"]]] = _rows(image)
+        names = [str(image["name"]) for image in images]
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read ({error})") from None
     except (ValueError, KeyError, TypeError, OverflowError):
         raise InputError(
-            f"{path}: no scores of single pictures; write it with `sceneparse evaluate MODEL "
+            f"{path}: no scores of single images; write it with `sceneparse evaluate MODEL "
             "--json FILE` or `sceneparse score ... --json FILE`"
         ) from None
     if not names:
-        raise InputError(f"{path}: scores of no picture")
-    return ScoredPictures(path, ids, names, counts)
+        raise InputError(f"{path}: scores of no image")
+    return ScoredImages(path, ids, names, counts)
 
 
-def _rows(picture: dict[str, Any]) -> NDArray[np.int64]:
-    return np.array([picture["right"], picture["predicted"], picture["true"]], np.int64)
+def _rows(image: dict[str, Any]) -> NDArray[np.int64]:
+    return np.array([image["right"], image["predicted"], image["true"]], np.int64)
 
 
 def _known(value: float) -> float | None:

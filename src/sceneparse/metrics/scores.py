@@ -1,7 +1,7 @@
 """Scores from one confusion matrix over a whole data set, by the protocol of the ADE20K benchmark.
 
-Every figure here comes from counts of pixels added up over all pictures (Long et al., 2015, section
-5; Zhou et al., 2017, section 4), never from a mean over pictures or batches.
+Every figure here comes from counts of pixels added up over all images (Long et al., 2015, section
+5; Zhou et al., 2017, section 4), never from a mean over images or batches.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ def confusion_matrix(
     num_classes: int,
     ignore_index: int,
 ) -> Matrix:
-    """Count the pixels of one picture by true and predicted class.
+    """Count the pixels of one image by true and predicted class.
 
     Args:
         truth: Train ids `(H, W)`: classes or `ignore_index`, whose pixels are not counted.

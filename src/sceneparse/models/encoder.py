@@ -28,7 +28,7 @@ class Encoder(nn.Module):
         channels: Channels of each stage, shallowest first.
         strides: Pixels of input per cell of each stage: [2, 4, 8, 16, 32] for most, [4, .., 32]
             for ConvNeXt and Swin, [1, .., 32] for VGG.
-        mean: What the weights expect to be taken off an RGB picture in 0..1.
+        mean: What the weights expect to be taken off an RGB image in 0..1.
         std: What they expect it to be divided by.
     """
 
@@ -38,11 +38,11 @@ class Encoder(nn.Module):
         Args:
             name: A timm model.
             weights: What it starts from.
-            drop_path: Probability that the deepest residual block is left out for a picture in
+            drop_path: Probability that the deepest residual block is left out for an image in
                 training, less for shallower ones (stochastic depth, Huang et al., 2016).
 
         Raises:
-            InputError: If timm knows no such model, the model is no pyramid, takes only pictures of
+            InputError: If timm knows no such model, the model is no pyramid, takes only images of
                 one size, has no stochastic depth where that is asked for, or its weights cannot be
                 had.
         """
@@ -101,7 +101,7 @@ class Encoder(nn.Module):
     def stages(self) -> list[list[nn.Parameter]]:
         """List what is trained in each stage: what it depends on, and no shallower one does.
 
-        This is asked of the gradient of a small picture: timm's models have no names in common.
+        This is asked of the gradient of a small image: timm's models have no names in common.
         What no stage depends on is put to the deepest.
         """
         left = [parameter for parameter in self.parameters() if parameter.requires_grad]
@@ -127,13 +127,13 @@ class Encoder(nn.Module):
         ]
         if found != expected:
             raise InputError(
-                f"model.encoder: {name} does not take pictures of any size: for {height}×{width} "
+                f"model.encoder: {name} does not take images of any size: for {height}×{width} "
                 f"expected stages {expected}, found {found}; use another, such as resnet50, "
                 "convnext_tiny or swin_tiny_patch4_window7_224"
             )
 
     def _tried(self) -> list[Tensor]:
-        """Compute the stages of an empty picture, and leave everything as it is."""
+        """Compute the stages of an empty image, and leave everything as it is."""
         training = self.training
         self.eval()
         device = next(self.parameters()).device

@@ -35,7 +35,7 @@ def normalization(kind: Normalization, channels: int) -> nn.Module:
 
 
 def synchronise_(module: nn.Module, device: torch.device) -> None:
-    """Make every batch normalisation inside a module one over the pictures of all processes.
+    """Make every batch normalisation inside a module one over the images of all processes.
 
     Parameters and buffers stay the same objects under the same names.
 
@@ -58,7 +58,7 @@ def synchronise_(module: nn.Module, device: torch.device) -> None:
 
 
 class SyncBatchNorm2d(nn.BatchNorm2d):
-    """Batch normalisation whose statistics are those of the pictures of all processes.
+    """Batch normalisation whose statistics are those of the images of all processes.
 
     PyTorch's own computes on CUDA alone, and DDP refuses it elsewhere; this one computes wherever
     `torch.distributed` does. N processes then normalise as one with the whole batch would. When not
@@ -115,7 +115,7 @@ _EPS = 1e-12
 
 
 class Statistics(NamedTuple):
-    """What the pictures of all processes came to.
+    """What the images of all processes came to.
 
     Attributes:
         mean: Per channel, `(C,)`.

@@ -30,11 +30,11 @@ class Loss(Protocol):
 
 
 class Segmenter(nn.Module):
-    """From pictures as they are to logits at the decoder's stride, or to the loss.
+    """From images as they are to logits at the decoder's stride, or to the loss.
 
-    Pictures are padded at the right and at the bottom to a multiple of the network's stride, so
-    that any size goes in. Cells of the output that lie beyond the picture are not cut off:
-    `covered` tells how many rows and columns of cells, fractions included, the picture takes up.
+    Images are padded at the right and at the bottom to a multiple of the network's stride, so
+    that any size goes in. Cells of the output that lie beyond the image are not cut off:
+    `covered` tells how many rows and columns of cells, fractions included, the image takes up.
     """
 
     mean: Tensor
@@ -50,8 +50,8 @@ class Segmenter(nn.Module):
         """Wrap a network.
 
         Args:
-            network: Turns normalised pictures into features, and has a head for them.
-            mean: Taken off an RGB picture in 0..1.
+            network: Turns normalised images into features, and has a head for them.
+            mean: Taken off an RGB image in 0..1.
             std: Divides it afterwards.
         """
         super().__init__()
@@ -61,11 +61,11 @@ class Segmenter(nn.Module):
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1) * 255)
 
     def features(self, image: Tensor) -> Tensor:
-        """Compute the decoder's features of pictures `(B, 3, H, W)`, uint8 or float in 0..255."""
+        """Compute the decoder's features of images `(B, 3, H, W)`, uint8 or float in 0..255."""
         return self.network.features(self._prepared(image))
 
     def _prepared(self, image: Tensor) -> Tensor:
-        """Normalise, pad and lay out pictures."""
+        """Normalise, pad and lay out images."""
         image = self.normalised(image)
         height, width = image.shape[2:]
         stride = self.network.input_stride
@@ -75,7 +75,7 @@ class Segmenter(nn.Module):
         return image.contiguous(memory_format=self.memory_format)
 
     def normalised(self, image: Tensor) -> Tensor:
-        """Bring pictures `(B, 3, H, W)` in 0..255 to the scale that the network was made for."""
+        """Bring images `(B, 3, H, W)` in 0..255 to the scale that the network was made for."""
         # Row by row of all three channels: over three numbers at a time, the loops of a CPU are
         # six times as slow.
         width = image.shape[3]
@@ -84,13 +84,13 @@ class Segmenter(nn.Module):
         return rows.unflatten(2, (width, 3)).permute(0, 3, 1, 2)
 
     def laid_out(self, memory_format: torch.memory_format) -> "Segmenter":
-        """Lay the weights out, and from now on the pictures; channels last is the default."""
+        """Lay the weights out, and from now on the images; channels last is the default."""
         self.memory_format = memory_format
         # The stubs of `Module.to` know no call with a memory format alone.
         return self.to(memory_format=memory_format)  # pyright: ignore[reportCallIssue]
 
     def covered(self, height: int, width: int) -> tuple[float, float]:
-        """Return rows and columns of output cells that a picture of this size takes up."""
+        """Return rows and columns of output cells that an image of this size takes up."""
         stride = self.network.output_stride
         return height / stride, width / stride
 
@@ -101,7 +101,7 @@ class Segmenter(nn.Module):
         and that a loss may do them piece by piece, without the logits at full size.
 
         Args:
-            image: Pictures `(B, 3, H, W)`, uint8 or float in 0..255.
+            image: Images `(B, 3, H, W)`, uint8 or float in 0..255.
             mask: Train ids `(B, H, W)`; needed by the loss.
             loss: Turns features, head, covered cells and mask into a sum and a confusion matrix.
         """

@@ -1,4 +1,4 @@
-"""The layers of a network, measured as a picture runs through it."""
+"""The layers of a network, measured as an image runs through it."""
 
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ class Layer(NamedTuple):
         kind: Its class.
         shape: What comes out, `(C, h, w)`.
         parameters: Number of weights.
-        multiply_adds: For one picture; convolutions and linear layers are counted.
+        multiply_adds: For one image; convolutions and linear layers are counted.
     """
 
     name: str
@@ -26,7 +26,7 @@ class Layer(NamedTuple):
 
 @torch.no_grad()
 def layers_of(segmenter: nn.Module, size: int) -> list[Layer]:
-    """List the layers in the order in which a picture of `size × size` meets them."""
+    """List the layers in the order in which an image of `size × size` meets them."""
     layers: list[Layer] = []
 
     def watch(name: str, module: nn.Module) -> torch.utils.hooks.RemovableHandle:

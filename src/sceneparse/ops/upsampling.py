@@ -35,7 +35,7 @@ def interpolation_matrix(size: int, cells: int, covered: float) -> Tensor:
         size: Number of output pixels.
         cells: Number of input cells.
         covered: How many of the cells, counted from the first and fractions included, the output
-            spans; the rest lie beyond the picture and only serve as neighbours.
+            spans; the rest lie beyond the image and only serve as neighbours.
     """
     return _weights(*_positions(size, cells, covered), cells)
 
@@ -122,7 +122,7 @@ class Tile(NamedTuple):
         return self.rows.pixels, self.columns.pixels
 
     def widened(self, cells: Tensor) -> Tensor:
-        """Mix cells of a picture `(h, C, w)` into the logits of the tile `(R, C, K)`."""
+        """Mix cells of an image `(h, C, w)` into the logits of the tile `(R, C, K)`."""
         wide = cells[self.rows.cells, :, self.columns.cells] @ self.columns.mix
         if self.rows.mix is not None:
             return (self.rows.mix @ wide.flatten(1)).view(-1, *wide.shape[1:])

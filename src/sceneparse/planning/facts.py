@@ -17,13 +17,13 @@ class DataFacts:
 
     Attributes:
         config: Which data set.
-        training: Pictures to train on.
-        validation: Pictures to validate on.
-        height: Median of the pictures, in pixels.
+        training: Images to train on.
+        validation: Images to validate on.
+        height: Median of the images, in pixels.
         width: Likewise.
         class_names: Of the classes.
         imbalance: The largest weight of a class by median frequency over the smallest.
-        count_s: Seconds in which a run would count the classes of pictures not counted yet.
+        count_s: Seconds in which a run would count the classes of images not counted yet.
     """
 
     config: DataConfig
@@ -54,8 +54,8 @@ class MachineFacts:
         device: Its kind.
         precision: The fastest one.
         memory_format: The fastest one.
-        threads: That read pictures ahead.
-        memory_bytes: That a training step may take for what grows with its pictures.
+        threads: That read images ahead.
+        memory_bytes: That a training step may take for what grows with its images.
         asked_bytes: Of memory, where the user has said how much a run may take.
         measured: What the ways to compute took that were tried.
     """
@@ -75,7 +75,7 @@ class Start(NamedTuple):
     Attributes:
         model: The network.
         reason: Why this one.
-        learned_size: Side of the smallest pictures that the whole network has learned to segment;
+        learned_size: Side of the smallest images that the whole network has learned to segment;
             none if no more than its encoder is trained.
         is_finer: Whether the decoder has one level more than that of the weights.
     """
@@ -108,7 +108,7 @@ class Costs(NamedTuple):
         begin_s: Until the first step: the program, the data, the first drawing.
         epoch_s: After each epoch: tables, curves, weights, checkpoint.
         drawing_s: Each drawing of predictions.
-        frame_s: Each picture of a film, whenever one is made.
+        frame_s: Each image of a film, whenever one is made.
         end_s: After the last epoch: the kept weights are read and drawn.
     """
 
@@ -123,19 +123,19 @@ class Measured(NamedTuple):
     """How long the two that take most of a run take at one size.
 
     Attributes:
-        picture_s: A training picture, at this side of its square.
-        validation_picture_s: A validation picture, at the side that belongs to it.
-        picture_bytes: That a picture of a step keeps in memory.
+        image_s: A training image, at this side of its square.
+        validation_image_s: A validation image, at the side that belongs to it.
+        image_bytes: That an image of a step keeps in memory.
     """
 
-    picture_s: float
-    validation_picture_s: float
-    picture_bytes: float
+    image_s: float
+    validation_image_s: float
+    image_bytes: float
 
 
 @dataclass(frozen=True)
 class Speed:
-    """How long pictures take at any size: a constant, and a part that grows with their pixels.
+    """How long images take at any size: a constant, and a part that grows with their pixels.
 
     Attributes:
         small: Side of the smaller square that was measured.
@@ -150,10 +150,10 @@ class Speed:
     at_large: Measured
 
     def at(self, size: int) -> Measured:
-        """Return what a picture takes at a size, by a straight line over its pixels."""
+        """Return what an image takes at a size, by a straight line over its pixels."""
         if self.small == self.large:
             return Measured(*((size / self.small) ** 2 * value for value in self.at_small))
         share = (size**2 - self.small**2) / (self.large**2 - self.small**2)
         pairs = zip(self.at_small, self.at_large, strict=True)
-        # A machine that was busy for a moment must not make larger pictures free.
+        # A machine that was busy for a moment must not make larger images free.
         return Measured(*(max(low + share * (high - low), 0.1 * low) for low, high in pairs))

@@ -20,7 +20,7 @@ class Parts(NamedTuple):
     """How long the parts of the run take that is planned.
 
     Attributes:
-        step_s: A training step at the full size of its pictures.
+        step_s: A training step at the full size of its images.
         steps_per_epoch: Training steps.
         validation_s: A validation.
         costs: Everything else.
@@ -37,7 +37,7 @@ class Length(NamedTuple):
 
     Attributes:
         epochs: How many.
-        first_size: Side of the pictures in the first one, if they grow.
+        first_size: Side of the images in the first one, if they grow.
         validate_every: Epochs from one validation to the next.
         report_every: Epochs from one drawing to the next.
     """
@@ -66,7 +66,7 @@ class Seconds(NamedTuple):
         training: Steps.
         validation: All of them.
         recording: Tables, curves, checkpoints.
-        drawing: Pictures of predictions, and the film of them.
+        drawing: Images of predictions, and the film of them.
         end: After the last epoch.
     """
 
@@ -101,9 +101,9 @@ def chosen_length(sizes: Sizes, parts: Parts, speed: Speed, seconds: float) -> L
     """Choose the length of a run whose time is nearest to what was asked for.
 
     Args:
-        sizes: Of its pictures; if there are few epochs they may grow from another first size.
+        sizes: Of its images; if there are few epochs they may grow from another first size.
         parts: What was measured.
-        speed: How the time of a picture goes with its size.
+        speed: How the time of an image goes with its size.
         seconds: That were asked for.
 
     Raises:

@@ -8,7 +8,7 @@ from sceneparse.training.auto import REFERENCE_BATCH
 # Of a decoder that weights of an encoder alone do not have; measured in docs/results.md.
 _OF_NEW_DECODER = {
     "decoder_channels": "wide up to the head, which gains more than other decoders do",
-    "output_stride": "a quarter of the sides: things in pictures may be fine",
+    "output_stride": "a quarter of the sides: things in images may be fine",
     "head_levels": "the widest level beside the finest",
 }
 
@@ -17,18 +17,18 @@ def reasons(
     config: RunConfig, data: DataFacts, machine: MachineFacts, start: Start, sizes: Sizes
 ) -> dict[str, str]:
     """Say why each field is as it is, by dotted path; what has no reason is as it is by default."""
-    passes = f"{sizes.wanted} passes over {data.training} pictures"
+    passes = f"{sizes.wanted} passes over {data.training} images"
     size = f"the largest that leaves time for about {passes}; "
     if sizes.epochs < sizes.wanted:
-        size = f"there is no time for {passes}, so smaller pictures; "
+        size = f"there is no time for {passes}, so smaller images; "
         if start.learned_size and config.transform.size == sizes.least:
             size = f"there is no time for {passes}; none smaller than what the start has learned; "
     if config.transform.size >= min(data.short_side, 512):
         size = "nothing larger is worth trying; "
-    size += f"the pictures have {data.width}×{data.height}"
+    size += f"the images have {data.width}×{data.height}"
     return {
         "data.kind": "told by what is in the folder",
-        "data.root": f"{data.training} pictures to train on, {data.validation} to validate on, "
+        "data.root": f"{data.training} images to train on, {data.validation} to validate on, "
         f"{len(data.class_names)} classes",
         **_of_model(start, data),
         "transform.size": size,
@@ -48,25 +48,25 @@ def _of_model(start: Start, data: DataFacts) -> dict[str, str]:
         reasons |= {f"model.{field}": told for field, told in new if field in fields}
     reasons |= {"model.kind": "a U-Net", "model.weights": start.reason}
     if getattr(start.model, "freeze_norm", False):
-        reasons["model.freeze_norm"] = "the statistics of so many more pictures are better"
+        reasons["model.freeze_norm"] = "the statistics of so many more images are better"
     if start.is_finer:
         finer = "a level more than these weights have, for finer things"
         reasons |= dict.fromkeys(("model.output_stride", "model.decoder_channels"), finer)
         reasons["model.head_levels"] = "and the head still sees what it knows classes by"
     if start.is_fixed:
         reasons["model.freeze_stages"] = (
-            f"all: learned from {data.training} pictures an encoder scores worse on others, and "
+            f"all: learned from {data.training} images an encoder scores worse on others, and "
             "steps are slower"
         )
     return reasons
 
 
 def _of_transform(config: TransformConfig, data: DataFacts) -> dict[str, str]:
-    cut = "cuts of the picture: things in other sizes and places"
+    cut = "cuts of the image: things in other sizes and places"
     reasons = {
         "transform.first_size": "the first epochs cost a fraction of the time",
         "transform.growth": "over the first half of the epochs",
-        "transform.flip": "mirrored pictures look as real"
+        "transform.flip": "mirrored images look as real"
         if config.flip
         else "off: classes of yours tell left from right",
     }
@@ -75,12 +75,12 @@ def _of_transform(config: TransformConfig, data: DataFacts) -> dict[str, str]:
     else:
         reasons |= {
             "transform.scale": cut,
-            "transform.short_side": "long pictures keep their ratio",
+            "transform.short_side": "long images keep their ratio",
         }
     colors = ("brightness", "contrast", "saturation")
     reasons |= dict.fromkeys((f"transform.{name}" for name in colors), "photos vary in light")
     if config.rotation:
-        often = f"{data.training} pictures are seen very often: they are changed more"
+        often = f"{data.training} images are seen very often: they are changed more"
         names = ("rotation", "hue", "blur", "noise")
         reasons |= dict.fromkeys((f"transform.{name}" for name in names), often)
     return reasons
@@ -113,9 +113,9 @@ def _of_machine(config: RunConfig, machine: MachineFacts) -> dict[str, str]:
     parts = config.training.accumulation
     limit = "--memory" if machine.asked_bytes else "the free memory"
     whole = "the whole batch fits" if parts == 1 else f"in {parts} parts the batch fits"
-    squash = "squashed as the training pictures are"
+    squash = "squashed as the training images are"
     if config.inference.resize != "squash":
-        squash = "long pictures would be bent too much in a square"
+        squash = "long images would be bent too much in a square"
     reasons = {
         "training.accumulation": f"{whole} into {limit}",
         "training.precision": machine.measured or "what this device computes",

@@ -23,11 +23,11 @@ from sceneparse.training.auto import REFERENCE_BATCH, fitting_parts
 # Steps below which smaller batches, and more of them, teach more.
 FEW_STEPS = 300
 SMALLEST_BATCH = 4
-# Passes after which a network has seen few pictures too often as they are.
-MANY_PASSES, FEW_PICTURES = 40, 500
+# Passes after which a network has seen few images too often as they are.
+MANY_PASSES, FEW_IMAGES = 40, 500
 # Weights of the rarest class over that of the most frequent one, from where it is made up for.
 IMBALANCED = 10.0
-# Longer pictures are not squashed to a square.
+# Longer images are not squashed to a square.
 LONG = 2.2
 LARGEST_EMA = 0.998
 # Learning rates for a batch of the reference: of a new network, over a trained encoder that learns
@@ -56,11 +56,11 @@ def draft(
         data: What is learned.
         machine: What computes.
         start: The network.
-        sizes: Of the training pictures.
-        speed: For the memory that pictures take.
+        sizes: Of the training images.
+        speed: For the memory that images take.
     """
     batch_size = chosen_batch(data.training, sizes.epochs)
-    parts = fitting_parts(batch_size, speed.at(sizes.size).picture_bytes, machine.memory_bytes)
+    parts = fitting_parts(batch_size, speed.at(sizes.size).image_bytes, machine.memory_bytes)
     transform, inference = _transform(data, sizes), _inference(data, sizes.size)
     if machine.asked_bytes:
         budget = max(16, min(inference.memory_budget_mb, int(machine.asked_bytes / 2**23)))
@@ -94,7 +94,7 @@ def draft(
 
 
 def trial(data: DataFacts, start: Start, size: int) -> RunConfig:
-    """Return a run whose pictures are measured; of what is left open the machine decides."""
+    """Return a run whose images are measured; of what is left open the machine decides."""
     return RunConfig(
         data=data.config,
         model=start.model,
@@ -136,21 +136,19 @@ def finished(plan: Draft, length: Length, total_steps: int) -> Draft:
     growing = ("transform.first_size", "transform.growth")
     if first is None:
         why = {path: reason for path, reason in why.items() if path not in growing}
-        why["transform.first_size"] = "too few epochs, or pictures too small, for it to pay"
+        why["transform.first_size"] = "too few epochs, or images too small, for it to pay"
     return Draft(config, why)
 
 
-def chosen_batch(pictures: int, epochs: int) -> int:
-    """Return the pictures of a step: the reference batch, or fewer where there would be few steps.
+def chosen_batch(images: int, epochs: int) -> int:
+    """Return the images of a step: the reference batch, or fewer where there would be few steps.
 
-    A small data set keeps at least four steps in an epoch, where it has as many pictures.
+    A small data set keeps at least four steps in an epoch, where it has as many images.
     """
     batch = REFERENCE_BATCH
-    while batch > SMALLEST_BATCH and (
-        pictures < 4 * batch or epochs * pictures < FEW_STEPS * batch
-    ):
+    while batch > SMALLEST_BATCH and (images < 4 * batch or epochs * images < FEW_STEPS * batch):
         batch //= 2
-    return batch if pictures >= batch else 2
+    return batch if images >= batch else 2
 
 
 def ema_of(steps: int) -> float | None:
@@ -159,7 +157,7 @@ def ema_of(steps: int) -> float | None:
 
 
 def inference_size(size: int, short_side: int) -> int:
-    """Return the side for predictions: cuts show things larger than whole pictures of the size."""
+    """Return the side for predictions: cuts show things larger than whole images of the size."""
     largest = SIDE_STEP * math.ceil(short_side / SIDE_STEP)
     return max(size, min(largest, SIDE_STEP * round(1.15 * size / SIDE_STEP)))
 
@@ -191,7 +189,7 @@ _SIDES = ("left", "right")
 
 
 def _repeats(data: DataFacts, sizes: Sizes) -> bool:
-    return sizes.epochs >= MANY_PASSES and data.training < FEW_PICTURES
+    return sizes.epochs >= MANY_PASSES and data.training < FEW_IMAGES
 
 
 def _inference(data: DataFacts, size: int) -> InferenceConfig:

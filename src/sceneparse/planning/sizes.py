@@ -1,4 +1,4 @@
-"""How large pictures should be, and how often they can be gone through."""
+"""How large images should be, and how often they can be gone through."""
 
 import math
 from typing import NamedTuple
@@ -7,16 +7,16 @@ from sceneparse.augmentation.growth import Growth
 from sceneparse.errors import InputError
 from sceneparse.planning.facts import SIDE_STEP, Costs, DataFacts, Speed
 
-# A part of a batch has at least so many pictures, over which it is normalised.
+# A part of a batch has at least so many images, over which it is normalised.
 LEAST_PART = 2
 
-# Beyond, networks of this size gain little, and pictures of photos hold little more.
+# Beyond, networks of this size gain little, and images of photos hold little more.
 LARGEST = 512
 # Below, even large things in a photo are a few cells of the decoder.
 SMALLEST = 96
-# What few pictures want, and what many are content with: so many passes, or so many pictures seen.
+# What few images want, and what many are content with: so many passes, or so many images seen.
 PASSES, SEEN, FEWEST_PASSES = 20, 40_000, 4
-# From here on the first epochs are done on smaller pictures.
+# From here on the first epochs are done on smaller images.
 GROWS_FROM, GROWS_EPOCHS = 192, 10
 GROWTH = 0.5
 # What is left for training beside validation.
@@ -26,7 +26,7 @@ FULL = 0.9
 
 
 class Sizes(NamedTuple):
-    """How large the training pictures are.
+    """How large the training images are.
 
     Attributes:
         size: Their side in the end.
@@ -44,7 +44,7 @@ class Sizes(NamedTuple):
 
 
 def possible_sizes(short_side: int, least: int = SMALLEST) -> list[int]:
-    """List the sides worth trying for pictures whose shorter side has so many pixels.
+    """List the sides worth trying for images whose shorter side has so many pixels.
 
     Args:
         short_side: Pixels of that side; none beyond it is worth trying.
@@ -54,18 +54,18 @@ def possible_sizes(short_side: int, least: int = SMALLEST) -> list[int]:
     return list(range(min(least, largest), largest + 1, SIDE_STEP))
 
 
-def wanted_epochs(pictures: int) -> int:
-    """Return how many passes a data set wants: many pictures teach more in each of them."""
-    return max(FEWEST_PASSES, min(PASSES, math.ceil(SEEN / pictures)))
+def wanted_epochs(images: int) -> int:
+    """Return how many passes a data set wants: many images teach more in each of them."""
+    return max(FEWEST_PASSES, min(PASSES, math.ceil(SEEN / images)))
 
 
 def mean_cost(size: int, first_size: int | None, epochs: int, speed: Speed) -> float:
-    """Return what a training picture takes on average over the epochs, against the last one's."""
+    """Return what a training image takes on average over the epochs, against the last one's."""
     if first_size is None:
         return 1.0
     growing = Growth(first_size, size, round(GROWTH * epochs))
-    seconds = [speed.at(growing.size_at(epoch)).picture_s for epoch in range(growing.epochs)]
-    return (sum(seconds) / speed.at(size).picture_s + epochs - len(seconds)) / epochs
+    seconds = [speed.at(growing.size_at(epoch)).image_s for epoch in range(growing.epochs)]
+    return (sum(seconds) / speed.at(size).image_s + epochs - len(seconds)) / epochs
 
 
 def fitting_sizes(
@@ -77,11 +77,11 @@ def fitting_sizes(
         InputError: If there is none.
     """
     sizes = possible_sizes(data.short_side, least)
-    fitting = [size for size in sizes if LEAST_PART * speed.at(size).picture_bytes <= memory_bytes]
+    fitting = [size for size in sizes if LEAST_PART * speed.at(size).image_bytes <= memory_bytes]
     if not fitting:
-        needed = LEAST_PART * speed.at(sizes[0]).picture_bytes
+        needed = LEAST_PART * speed.at(sizes[0]).image_bytes
         raise InputError(
-            f"memory: {LEAST_PART} training pictures of {sizes[0]}×{sizes[0]} take "
+            f"memory: {LEAST_PART} training images of {sizes[0]}×{sizes[0]} take "
             f"{needed / 2**20:.0f} MiB, and {max(0, memory_bytes) / 2**20:.0f} MiB are left for "
             "them; give more --memory, or use a machine that has more"
         )
@@ -96,14 +96,14 @@ def chosen_sizes(
     memory_bytes: float,
     least: int = SMALLEST,
 ) -> Sizes:
-    """Choose the largest pictures that leave time for enough passes, else the fullest plan.
+    """Choose the largest images that leave time for enough passes, else the fullest plan.
 
     Args:
-        data: The pictures.
+        data: The images.
         speed: What they take.
         costs: What else a run takes.
         seconds: That it may take.
-        memory_bytes: For what grows with the pictures of a step.
+        memory_bytes: For what grows with the images of a step.
         least: Side below which training is worth nothing.
 
     Raises:
@@ -118,7 +118,7 @@ def chosen_sizes(
     whole = [choice for choice in choices if choice.epochs >= 1]
     if not whole:
         raise too_short(seconds, _run_s(data, sizes[0], speed, costs, epochs=1))
-    # Smaller pictures first: as many passes as there can be, and then as large as these allow.
+    # Smaller images first: as many passes as there can be, and then as large as these allow.
     most = max(choice.epochs for choice in whole)
     near = [choice for choice in whole if choice.epochs >= 0.75 * most]
     full = [
@@ -134,15 +134,15 @@ def too_short(seconds: float, least_s: float) -> InputError:
     # A little more, since the next measurement will not be the same.
     least = math.ceil(1.1 * least_s / 3.6) / 1000
     return InputError(
-        f"--hours {seconds / 3600:g}: too short to go through the training pictures once; give at "
-        f"least --hours {least:g}, or fewer pictures"
+        f"--hours {seconds / 3600:g}: too short to go through the training images once; give at "
+        f"least --hours {least:g}, or fewer images"
     )
 
 
 def _filled(
     data: DataFacts, size: int, least: int, speed: Speed, costs: Costs, seconds: float
 ) -> Sizes:
-    """Fill the time with epochs at one size, and with more of them where pictures can grow."""
+    """Fill the time with epochs at one size, and with more of them where images can grow."""
     epochs, wanted = _epochs(data, size, speed, costs, seconds), wanted_epochs(data.training)
     first = max(least, SIDE_STEP * round(size / 2 / SIDE_STEP))
     if size < GROWS_FROM or first == size or epochs < 0.8 * GROWS_EPOCHS:
@@ -155,17 +155,15 @@ def _epochs(data: DataFacts, size: int, speed: Speed, costs: Costs, seconds: flo
     one = _run_s(data, size, speed, costs, epochs=1)
     if one > seconds:
         return 0
-    epoch_s = data.training * speed.at(size).picture_s / TRAINING_SHARE + costs.epoch_s
+    epoch_s = data.training * speed.at(size).image_s / TRAINING_SHARE + costs.epoch_s
     return 1 + int((seconds - one) / epoch_s)
 
 
 def _run_s(data: DataFacts, size: int, speed: Speed, costs: Costs, epochs: int) -> float:
-    """Return about what a run takes whose pictures do not grow, with its last validation."""
+    """Return about what a run takes whose images do not grow, with its last validation."""
     at = speed.at(size)
-    train_s = epochs * data.training * at.picture_s
-    validation_s = max(
-        data.validation * at.validation_picture_s, train_s * (1 / TRAINING_SHARE - 1)
-    )
+    train_s = epochs * data.training * at.image_s
+    validation_s = max(data.validation * at.validation_image_s, train_s * (1 / TRAINING_SHARE - 1))
     if epochs == 1:
-        validation_s = data.validation * at.validation_picture_s
+        validation_s = data.validation * at.validation_image_s
     return costs.begin_s + train_s + validation_s + epochs * costs.epoch_s + costs.end_s

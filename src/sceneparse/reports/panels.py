@@ -1,4 +1,4 @@
-"""One page of pictures: photo, truth and prediction side by side."""
+"""One page of images: photo, truth and prediction side by side."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageOps
 
-from sceneparse.drawing import INK, Entry, Picture, color_mask, entry_width, font, legend, printable
+from sceneparse.drawing import (
+    INK,
+    Entry,
+    RgbImage,
+    color_mask,
+    entry_width,
+    font,
+    legend,
+    printable,
+)
 from sceneparse.labels import Labels, Mask
 
 WIDTH = 1280
@@ -27,38 +36,38 @@ HEADS = ("photo", "truth", "prediction")
 
 @dataclass(frozen=True)
 class PanelRow:
-    """A picture with what it shows and what a model sees in it.
+    """An image with what it shows and what a model sees in it.
 
     Attributes:
-        name: Name of the picture.
+        name: Name of the image.
         image: Photo `(H, W, 3)`.
         truth: Train ids `(H, W)`.
         prediction: Train ids `(H, W)`.
     """
 
     name: str
-    image: Picture
+    image: RgbImage
     truth: Mask
     prediction: Mask
 
 
 def prediction_panels(path: Path, rows: Sequence[PanelRow], labels: Labels, title: str) -> None:
-    """Write a page with one row per picture: photo, truth, prediction; beneath, a legend.
+    """Write a page with one row per image: photo, truth, prediction; beneath, a legend.
 
-    The size of the page follows from the pictures and the labels alone, never from the
+    The size of the page follows from the images and the labels alone, never from the
     predictions, so that the pages of different epochs make the frames of a film.
 
     Args:
         path: PNG file to write.
-        rows: Pictures of any sizes.
+        rows: Images of any sizes.
         labels: The classes of the masks.
         title: Headline.
 
     Raises:
-        ValueError: If there are no pictures.
+        ValueError: If there are no images.
     """
     if not rows:
-        raise ValueError("no pictures: give at least one row")
+        raise ValueError("no images: give at least one row")
     parts = [_headline(title), *(_row(row, labels) for row in rows), _legend(rows, labels)]
     page = Image.new("RGB", (WIDTH, sum(part.height for part in parts)), "white")
     top = 0
@@ -84,15 +93,15 @@ def _headline(title: str) -> Image.Image:
 
 
 def _row(row: PanelRow, labels: Labels) -> Image.Image:
-    """Draw one picture three times, with its name and its pixel accuracy beneath."""
+    """Draw one image three times, with its name and its pixel accuracy beneath."""
     size = _fitted(row.truth.shape)
     strip = Image.new("RGB", (WIDTH, size[1] + 2 * CAPTION_SIZE + GAP), "white")
     draw = ImageDraw.Draw(strip)
     masks = [_resized_mask(mask, size, labels) for mask in (row.truth, row.prediction)]
-    pictures = (_resized_photo(row.image, size), *masks)
+    images = (_resized_photo(row.image, size), *masks)
     captions = (_short(row.name), "", _accuracy(row, labels))
-    for left, picture, caption in zip(_lefts(), pictures, captions, strict=True):
-        strip.paste(picture, (left + (_cell_width() - size[0]) // 2, 0))
+    for left, image, caption in zip(_lefts(), images, captions, strict=True):
+        strip.paste(image, (left + (_cell_width() - size[0]) // 2, 0))
         place = (left + _cell_width() // 2, size[1] + CAPTION_SIZE)
         draw.text(place, printable(caption), fill=GREY, font=font(CAPTION_SIZE), anchor="mm")
     return strip
@@ -156,13 +165,13 @@ def _accuracy(row: PanelRow, labels: Labels) -> str:
 
 
 def _fitted(shape: tuple[int, ...]) -> tuple[int, int]:
-    """Return the width and height of a picture `(H, W)` that fills its cell."""
+    """Return the width and height of an image `(H, W)` that fills its cell."""
     height, width = shape[:2]
     factor = min(_cell_width() / width, LARGEST_HEIGHT / height)
     return max(1, round(width * factor)), max(1, round(height * factor))
 
 
-def _resized_photo(image: Picture, size: tuple[int, int]) -> Image.Image:
+def _resized_photo(image: RgbImage, size: tuple[int, int]) -> Image.Image:
     photo = Image.fromarray(image).resize(size, Image.Resampling.BICUBIC)
     return ImageOps.posterize(photo, PHOTO_BITS)
 

@@ -1,4 +1,4 @@
-"""A picture and its mask, painted together so that they always agree."""
+"""An image and its mask, painted together so that they always agree."""
 
 import math
 from collections.abc import Callable

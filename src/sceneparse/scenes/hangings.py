@@ -1,4 +1,4 @@
-"""What walls carry: windows with curtains, doors, pictures, mirrors and shelves."""
+"""What walls carry: windows with curtains, doors, images, mirrors and shelves."""
 
 import numpy as np
 
@@ -72,7 +72,7 @@ def _curtains(stage: Stage, wall: Wall, x: float, width: float, span: tuple[floa
 
 
 def painting(stage: Stage, wall: Wall, x: float, y: float, size: tuple[float, float]) -> None:
-    """A framed picture: a small landscape, a still life of shapes, or stripes."""
+    """A framed image: a small landscape, a still life of shapes, or stripes."""
     rng, palette = stage.rng, stage.palette
     width, height = size
     plane = wall.frame.upright(x - width / 2, y - height / 2, -0.02)

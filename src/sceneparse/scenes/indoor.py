@@ -39,7 +39,7 @@ def furnish(stage: Stage, pieces: list[Piece]) -> None:
 
 
 def living_room(canvas: Canvas, rng: np.random.Generator) -> Stage:
-    """Draw a living room: sofa, coffee table on a rug, lamp, plants, pictures."""
+    """Draw a living room: sofa, coffee table on a rug, lamp, plants, images."""
     stage = enter(canvas, rng)
     here = Room(stage)
     middle = here.half + rng.uniform(-0.5, 0.5)

@@ -11,7 +11,7 @@ from sceneparse.scenes.stage import Stage
 
 
 def sky(stage: Stage) -> None:
-    """Paint the whole picture as sky, with a sun and clouds."""
+    """Paint the whole image as sky, with a sun and clouds."""
     light, rng = stage.light, stage.rng
     plane, width = stage.backdrop, stage.spread / 2 + 0.05
     top = stage.camera.horizon / stage.spread
@@ -44,7 +44,7 @@ def _puff(rng: np.random.Generator, width: float, height: float) -> Array:
 
 
 def ridge(stage: Stage, level: float, relief: float, roughness: float) -> Array:
-    """Return a skyline across the picture, in picture-plane units.
+    """Return a skyline across the image, in image-plane units.
 
     Args:
         stage: The scene.

@@ -30,7 +30,7 @@ def place(things: list[Thing]) -> None:
 
 
 def across(stage: Stage, z: float, reach: float = 0.95) -> float:
-    """Return a random x that is in the picture at a distance."""
+    """Return a random x that is in the image at a distance."""
     width = z * stage.spread / 2 / stage.camera.focal
     return stage.rng.uniform(-width, width) * reach
 

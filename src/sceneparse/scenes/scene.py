@@ -33,10 +33,10 @@ def draw_scene(
     A scene shows the same at any size of one aspect ratio, and much the same at others.
 
     Args:
-        seed: Number of the endless picture book.
+        seed: Number of the endless image book.
         index: Page in the book.
-        height: Rows of the picture.
-        width: Columns of the picture.
+        height: Rows of the image.
+        width: Columns of the image.
 
     Returns:
         Image `(H, W, 3)` in RGB and mask `(H, W)` of raw ADE20K ids, 0 where unlabelled.

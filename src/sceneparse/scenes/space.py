@@ -105,8 +105,8 @@ class Camera:
     Attributes:
         eye: Position in world metres.
         degrees: Turn of the view to the right.
-        focal: Focal length as a share of the picture's mean side.
-        horizon: Height of the horizon as a share of the picture, from its top.
+        focal: Focal length as a share of the image's mean side.
+        horizon: Height of the horizon as a share of the image, from its top.
     """
 
     eye: Array

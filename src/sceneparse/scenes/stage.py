@@ -27,13 +27,13 @@ class Stage:
     """What a scene is drawn with: canvas, camera, light, palette and chance.
 
     Attributes:
-        canvas: The picture and its mask.
+        canvas: The image and its mask.
         camera: Where the scene is seen from.
         light: Time of day.
         palette: Colours of the scene.
         rng: Source of all variation.
         haze_m: Distance in metres at which two thirds of a colour is lost in haze.
-        spread: Width of the picture over its mean side; wide pictures show wider scenes.
+        spread: Width of the image over its mean side; wide images show wider scenes.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class Stage:
 
     @property
     def backdrop(self) -> Patch:
-        """The picture plane: right and up from the horizon's middle, in mean sides."""
+        """The image plane: right and up from the horizon's middle, in mean sides."""
         origin = self.camera.eye + self._view.forward * np.float32(self.camera.focal)
         return Patch(origin, self._view.right, UP)
 
@@ -135,7 +135,7 @@ class Stage:
             self.paint(frame.sideways(side), profile, end, name)
 
     def facing(self, frame: Frame) -> Frame:
-        """Return a frame's place, turned to face the picture plane squarely."""
+        """Return a frame's place, turned to face the image plane squarely."""
         return Frame.on(frame.origin, self.camera.degrees)
 
     def box(

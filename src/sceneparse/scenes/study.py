@@ -71,7 +71,7 @@ def _desk(stage: Stage, frame: Frame, wide: float) -> None:
 
 
 def _screen(stage: Stage, frame: Frame) -> None:
-    """Paint a monitor with a bright picture."""
+    """Paint a monitor with a bright image."""
     palette, name = stage.palette, "computer"
     black = palette.dark()
     stage.box(frame, (-0.12, 0, -0.08), (0.12, 0.015, 0.08), black, name)

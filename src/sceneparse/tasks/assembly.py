@@ -63,7 +63,7 @@ def assemble(
         validate: Scores a predictor.
         place: Of this process among those that share each step; none for a run of one.
         data_key: What tells the training data from others.
-        census: Of the training pictures, as `factory.census` counts it where the run needs it.
+        census: Of the training images, as `factory.census` counts it where the run needs it.
 
     Raises:
         InputError: If there are too few devices for the processes of this machine, what the config

@@ -1,4 +1,4 @@
-"""From a data set in files to its cache of decoded pictures."""
+"""From a data set in files to its cache of decoded images."""
 
 import os
 import shutil
@@ -28,7 +28,7 @@ class CacheOrder:
         root: The data set.
         to: The folder of the cache; none for one in the user's cache folder.
         splits: Which splits; none for those that there are.
-        short_side: What the shorter side of larger pictures is reduced to; none for no limit.
+        short_side: What the shorter side of larger images is reduced to; none for no limit.
         check: Whether to read what is there already, and to renew what is damaged.
         layout: How the data set lies in its folder; none to look.
     """
@@ -53,7 +53,7 @@ def cache_data(order: CacheOrder, console: Console) -> None:
         InputError: If the data set is not as it should be, or the cache does not fit on the disk.
     """
     parts = _parts(order)
-    # Each holds a decoded picture or two: more threads would only take more memory.
+    # Each holds a decoded image or two: more threads would only take more memory.
     threads = min(os.cpu_count() or 1, 8)
     with locked(order.folder):
         packings = {name: _packing(order, files) for name, files in parts.items()}
@@ -82,7 +82,7 @@ def cache_notes(datasets: Mapping[str, Dataset]) -> Iterator[str]:
     for split, dataset in datasets.items():
         if isinstance(dataset, Packed) and dataset.held < len(dataset):
             yield (
-                f"{dataset.folder}: holds {dataset.held} of {len(dataset)} {split} pictures as "
+                f"{dataset.folder}: holds {dataset.held} of {len(dataset)} {split} images as "
                 f"they are now; the others are read from their files; renew it: {dataset.renewal}"
             )
 
@@ -98,7 +98,7 @@ def _parts(order: CacheOrder) -> dict[str, PairedFiles]:
         return {split: folder(root, split) for split in splits or there}
     if splits:
         raise InputError(
-            f"{root / 'images'}: has no folders of splits, so all pictures are cached together; "
+            f"{root / 'images'}: has no folders of splits, so all images are cached together; "
             "leave out --split"
         )
     return {WHOLE: whole_folder(root)}
@@ -116,9 +116,9 @@ def _checked(packing: Packing, threads: int) -> Packing:
 def _what_to_do(name: str, packing: Packing) -> str:
     total, missing = len(packing.files), len(packing.missing)
     if not missing:
-        return f"{name}: {total} pictures, all there"
+        return f"{name}: {total} images, all there"
     there = f", {total - missing} there already" if missing < total else ""
-    return f"{name}: {total} pictures{there}, {_size(packing.missing_bytes)} to be written"
+    return f"{name}: {total} images{there}, {_size(packing.missing_bytes)} to be written"
 
 
 def _check_room(folder: Path, packings: list[Packing]) -> None:
@@ -127,7 +127,7 @@ def _check_room(folder: Path, packings: list[Packing]) -> None:
     if needed > free:
         raise InputError(
             f"{folder}: {_size(free)} free, expected at least {_size(needed)}; make room, give a "
-            "folder on another disk with --to, or reduce large pictures with --short-side"
+            "folder on another disk with --to, or reduce large images with --short-side"
         )
 
 

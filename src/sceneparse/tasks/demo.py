@@ -20,8 +20,8 @@ from sceneparse.tasks.train import train
 
 SCENES = {"training": 480, "validation": 60}
 SCENE_SIZE = (192, 256)
-# Pictures of the user's own that the few minutes of a demo are enough for.
-PICTURES_TO_PARSE = 4
+# Images of the user's own that the few minutes of a demo are enough for.
+IMAGES_TO_PARSE = 4
 
 
 def demo(data: Path | None, out: Path, console: Console) -> ScoreReport:
@@ -40,19 +40,19 @@ def demo(data: Path | None, out: Path, console: Console) -> ScoreReport:
         raise InputError(f"{out}: is not empty; remove it, or give another folder with --out")
     root = data or out / "scenes"
     if data is None:
-        console.print("1. scenes: drawing pictures with exact masks", style="bold")
+        console.print("1. scenes: drawing images with exact masks", style="bold")
         write_scenes(root, SCENES, SCENE_SIZE, 0, console)
     config = demo_config(root)
-    console.print(f"2. train: a U-Net on the pictures in {root}", style="bold")
+    console.print(f"2. train: a U-Net on the images in {root}", style="bold")
     run = train(config, out / "run", console)
     if not run.finished:
         console.print("interrupted")
         raise SystemExit(run.exit_code)
-    console.print("3. evaluate: on pictures it has not seen", style="bold")
+    console.print("3. evaluate: on images it has not seen", style="bold")
     report = evaluate_model(EvaluationTarget(str(run.folder.path)), "auto", console)
     report.write(out / "scores.json")
-    console.print("4. predict: parse pictures and draw what was found", style="bold")
-    files = list(_validation_files(root)[:PICTURES_TO_PARSE])
+    console.print("4. predict: parse images and draw what was found", style="bold")
+    files = list(_validation_files(root)[:IMAGES_TO_PARSE])
     results = results_of(files, out / "predictions", overwrite=False)
     for paths, _ in predict_files(load(run.folder.path), files, results):
         console.print(f"   {paths.overlay}", soft_wrap=True)

@@ -18,10 +18,10 @@ class Description:
     """A network as built.
 
     Attributes:
-        layers: In the order in which a picture meets them.
+        layers: In the order in which an image meets them.
         parameters: All that predictions take.
         diagram: As a Mermaid flow chart.
-        size: Side of the picture that was counted with.
+        size: Side of the image that was counted with.
         num_classes: Of the data set.
     """
 
@@ -36,7 +36,7 @@ class Description:
         adds = sum(layer.multiply_adds for layer in self.layers)
         table = Table(
             title=f"{self.parameters:,} parameters, {adds / 1e9:.2f} G multiply-adds for a "
-            f"picture of {self.size}×{self.size}, {self.num_classes} classes",
+            f"image of {self.size}×{self.size}, {self.num_classes} classes",
             title_justify="left",
         )
         for column in ("layer", "kind"):

@@ -53,7 +53,7 @@ def epoch_line(record: EpochRecord, epochs: int) -> str:
         )
     timing = record.timing
     parts.append(
-        f"{timing['pictures_per_s']:.1f} pictures/s, "
+        f"{timing['images_per_s']:.1f} images/s, "
         f"{timing['train_s'] + timing['validation_s']:.0f} s"
     )
     return " | ".join(parts)

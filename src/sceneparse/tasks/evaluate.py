@@ -29,7 +29,7 @@ class EvaluationTarget:
         model: A run folder, a weights file, or `bundled`.
         root: Where the data are; none for where the model was trained.
         split: Which part of them.
-        overrides: `inference.field=value`: pictures are sized for the network in another way.
+        overrides: `inference.field=value`: images are sized for the network in another way.
     """
 
     model: str
@@ -53,12 +53,12 @@ def evaluate_model(target: EvaluationTarget, device: str, console: Console) -> S
     return ScoreReport(
         scores=evaluation.scores,
         labels=weights.labels,
-        pictures=evaluation.pictures,
+        images=evaluation.images,
         source={"model": target.model, "data": str(data), "split": target.split},
         loss=evaluation.loss,
         resize=str(predictor),
         names=tuple(dataset.names),
-        per_picture=evaluation.per_picture,
+        per_image=evaluation.per_image,
     )
 
 
@@ -82,11 +82,11 @@ def score(
     predictor: Predictor,
     dataset: Dataset,
     threads: int,
-    on_picture: Callable[[], Any] = lambda: None,
+    on_image: Callable[[], Any] = lambda: None,
 ) -> Evaluation:
-    """Evaluate on a data set; the next pictures are read while the network runs."""
+    """Evaluate on a data set; the next images are read while the network runs."""
     everything = range(len(dataset))
-    return score_sums(predictor, dataset, everything, threads, on_picture).evaluation()
+    return score_sums(predictor, dataset, everything, threads, on_image).evaluation()
 
 
 def score_sums(
@@ -94,10 +94,10 @@ def score_sums(
     dataset: Dataset,
     indices: Sequence[int],
     threads: int,
-    on_picture: Callable[[], Any] = lambda: None,
+    on_image: Callable[[], Any] = lambda: None,
 ) -> EvaluationSums:
-    """Count on some pictures of a data set, such as one process's share of them."""
+    """Count on some images of a data set, such as one process's share of them."""
     ahead = 2 * max(threads, predictor.batch_size)
     samples = prefetched(dataset.__getitem__, indices, threads=threads, ahead=ahead)
     pairs = ((sample.image, sample.mask) for sample in samples)
-    return evaluation_sums(predictor, pairs, on_picture)
+    return evaluation_sums(predictor, pairs, on_image)

@@ -28,16 +28,16 @@ class SplitCounts:
 
     Attributes:
         name: Of the split.
-        sizes: Height and width of each readable picture, `(N, 2)`.
+        sizes: Height and width of each readable image, `(N, 2)`.
         pixels: Pixels of each class, `(C,)`.
-        pictures: Pictures in which each class occurs, `(C,)`.
+        images: Images in which each class occurs, `(C,)`.
         void: Unlabelled pixels.
     """
 
     name: str
     sizes: NDArray[np.int64]
     pixels: NDArray[np.int64]
-    pictures: NDArray[np.int64]
+    images: NDArray[np.int64]
     void: int
 
 
@@ -58,17 +58,17 @@ class DataReport:
     problems: list[str]
 
     def table(self) -> Table:
-        """Lay out the classes: share of labelled pixels, and pictures of each split."""
+        """Lay out the classes: share of labelled pixels, and images of each split."""
         table = Table(title=Text(f"classes of {self.root}"), title_justify="left")
         table.add_column("id", justify="right")
         table.add_column("class")
         table.add_column("share", justify="right")
         for split in self.splits:
-            table.add_column(f"{split.name} pictures", justify="right")
+            table.add_column(f"{split.name} images", justify="right")
         total: NDArray[np.int64] = np.sum([split.pixels for split in self.splits], axis=0)
         labelled = max(1, int(total.sum()))
         for index in np.argsort(-total, kind="stable").tolist():
-            counts = [str(split.pictures[index]) for split in self.splits]
+            counts = [str(split.images[index]) for split in self.splits]
             share = f"{total[index] / labelled:.3%}"
             table.add_row(
                 str(self.labels.raw_ids[index]),
@@ -84,7 +84,7 @@ class DataReport:
         seen: NDArray[np.bool_] = np.sum([split.pixels for split in self.splits], axis=0) > 0
         lines.append(f"{int(seen.sum())} of {self.labels.num_classes} classes occur")
         for split in self.splits[1:]:
-            unseen = (split.pictures > 0) & (self.splits[0].pictures == 0)
+            unseen = (split.images > 0) & (self.splits[0].images == 0)
             if unseen.any():
                 names = ", ".join(np.array(self.labels.class_names)[unseen][:5])
                 lines.append(f"in {split.name} but never in {self.splits[0].name}: {names}")
@@ -100,7 +100,7 @@ def inspect_data(path: Path, console: Console) -> DataReport:
         console: Where progress is shown.
 
     Raises:
-        InputError: If it is neither, or its pictures and masks do not pair.
+        InputError: If it is neither, or its images and masks do not pair.
     """
     root, layout = data_at(path)
     splits = _open(root, layout)
@@ -121,8 +121,8 @@ def inspect_data(path: Path, console: Console) -> DataReport:
     return DataReport(root, labels, counts, problems)
 
 
-class _PictureCounts(NamedTuple):
-    """What was counted in one picture: its height and width, pixels of each class, and void."""
+class _ImageCounts(NamedTuple):
+    """What was counted in one image: its height and width, pixels of each class, and void."""
 
     size: tuple[int, int]
     pixels: NDArray[np.int64]
@@ -130,25 +130,25 @@ class _PictureCounts(NamedTuple):
 
 
 class _Sums:
-    """Counts of a split, added up picture by picture: with thousands of classes, lists fill up."""
+    """Counts of a split, added up image by image: with thousands of classes, lists fill up."""
 
     def __init__(self, num_classes: int) -> None:
         self._sizes: list[tuple[int, int]] = []
         self._pixels = np.zeros(num_classes, np.int64)
-        self._pictures = np.zeros(num_classes, np.int64)
+        self._images = np.zeros(num_classes, np.int64)
         self._void = 0
 
-    def add(self, counts: _PictureCounts) -> None:
-        """Add a picture."""
+    def add(self, counts: _ImageCounts) -> None:
+        """Add an image."""
         self._sizes.append(counts.size)
         self._pixels += counts.pixels
-        self._pictures += counts.pixels > 0
+        self._images += counts.pixels > 0
         self._void += counts.void
 
     def of_split(self, name: str) -> SplitCounts:
         """Return what came together."""
         sizes = np.array(self._sizes, np.int64).reshape(-1, 2)
-        return SplitCounts(name, sizes, self._pixels, self._pictures, self._void)
+        return SplitCounts(name, sizes, self._pixels, self._images, self._void)
 
 
 def _open(root: Path, layout: Layout | None) -> dict[str, PairedFiles]:
@@ -157,26 +157,26 @@ def _open(root: Path, layout: Layout | None) -> dict[str, PairedFiles]:
     return {split: folder(root, split) for split in ("training", "validation")}
 
 
-def _counted(pairs: PairedFiles) -> Callable[[int], _PictureCounts | str]:
-    def count(index: int) -> _PictureCounts | str:
+def _counted(pairs: PairedFiles) -> Callable[[int], _ImageCounts | str]:
+    def count(index: int) -> _ImageCounts | str:
         try:
             mask = pairs[index].mask
         except InputError as error:
             return str(error)
         pixels = counted(mask, pairs.labels)
         size = (mask.shape[0], mask.shape[1])
-        return _PictureCounts(size, pixels, mask.size - int(pixels.sum()))
+        return _ImageCounts(size, pixels, mask.size - int(pixels.sum()))
 
     return count
 
 
 def _split_line(split: SplitCounts) -> str:
     if not len(split.sizes):
-        return f"{split.name}: no readable pictures"
+        return f"{split.name}: no readable images"
     low, middle, high = (tuple(np.percentile(split.sizes, q, axis=0)) for q in (0, 50, 100))
     share = split.void / max(1, split.void + int(split.pixels.sum()))
     return (
-        f"{split.name}: {len(split.sizes)} pictures, "
+        f"{split.name}: {len(split.sizes)} images, "
         f"{low[1]:.0f}×{low[0]:.0f} to {high[1]:.0f}×{high[0]:.0f}, "
         f"median {middle[1]:.0f}×{middle[0]:.0f} pixels, {share:.1%} unlabelled"
     )

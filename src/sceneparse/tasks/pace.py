@@ -25,26 +25,26 @@ class Pace(NamedTuple):
     """Seconds of the parts of a run in one process.
 
     Attributes:
-        step_s: A training step at the full size of its pictures, while the next data are read.
+        step_s: A training step at the full size of its images, while the next data are read.
         data_s: Reading the data of a step, when nothing else is done.
-        validation_picture_s: Scoring a validation picture, while the next ones are read.
+        validation_image_s: Scoring a validation image, while the next ones are read.
         start_s: From the config to the end of the first steps, which are slower.
         steps_per_epoch: Training steps.
-        validation_pictures: That each validation scores.
+        validation_images: That each validation scores.
     """
 
     step_s: float
     data_s: float
-    validation_picture_s: float
+    validation_image_s: float
     start_s: float
     steps_per_epoch: int
-    validation_pictures: int
+    validation_images: int
 
 
 def pace(config: RunConfig, seconds: float = MEASURE_S) -> Pace:
     """Measure how long each part of a run takes; nothing of it is written.
 
-    Each measurement takes other pictures, so that none finds files in the memory of the system
+    Each measurement takes other images, so that none finds files in the memory of the system
     because another one has read them.
 
     Args:
@@ -73,14 +73,14 @@ def pace(config: RunConfig, seconds: float = MEASURE_S) -> Pace:
             # Threads read ahead so far; in a short measurement that work would count as its own.
             time.sleep(BATCHES_AHEAD * data_s)
             whole = training_pace(bench, chain([batch], batches), sys.maxsize, seconds)
-        validation_picture_s = _picture_s(bench.predictor, validation, bench.plan.threads, seconds)
+        validation_image_s = _image_s(bench.predictor, validation, bench.plan.threads, seconds)
     return Pace(
-        step_s=loader.batch_size / whole.pictures_per_s,
+        step_s=loader.batch_size / whole.images_per_s,
         data_s=data_s,
-        validation_picture_s=validation_picture_s,
+        validation_image_s=validation_image_s,
         start_s=start_s,
         steps_per_epoch=loader.steps_per_epoch,
-        validation_pictures=len(validation),
+        validation_images=len(validation),
     )
 
 
@@ -92,8 +92,8 @@ def _data_s(loader: Loader, first_step: int, steps: int) -> float:
     return (time.perf_counter() - start) / steps
 
 
-def _picture_s(predictor: Predictor, dataset: Dataset, threads: int, seconds: float) -> float:
-    """Measure the seconds in which a picture is scored, over some spread over a data set."""
+def _image_s(predictor: Predictor, dataset: Dataset, threads: int, seconds: float) -> float:
+    """Measure the seconds in which an image is scored, over some spread over a data set."""
     times: list[float] = []
     # The first ones also pay for what is set up once, and say how many can be afforded.
     affordable = predictor.batch_size

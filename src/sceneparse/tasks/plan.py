@@ -143,10 +143,10 @@ def _header(order: PlanOrder, planned: Planned) -> str:
             f"Written by sceneparse {__version__}: plan --hours {order.hours:g}{options}",
             f"Train it: sceneparse train {order.out}",
             f"Planned: {planned.time()}.",
-            f"Measured: {1000 * parts.step_s:.0f} ms per step of {batch_size} pictures, "
+            f"Measured: {1000 * parts.step_s:.0f} ms per step of {batch_size} images, "
             f"{parts.steps_per_epoch} steps per epoch, {parts.validation_s:.1f} s per validation; "
             "as busy as the machine was.",
-            f"Data: {data.training} pictures to train on, {data.validation} to validate on, "
+            f"Data: {data.training} images to train on, {data.validation} to validate on, "
             f"{len(data.class_names)} classes, median {data.width}×{data.height} pixels.",
         ]
     )

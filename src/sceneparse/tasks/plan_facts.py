@@ -22,12 +22,12 @@ from sceneparse.models.lite import lite_weights_installed
 from sceneparse.planning.facts import DataFacts, Start
 from sceneparse.tasks.data_files import data_config
 
-# Masks that are counted, spread over the training pictures, and those of them that are timed.
+# Masks that are counted, spread over the training images, and those of them that are timed.
 COUNTED, TIMED = 1000, 8
 # Share of the classes that a trained model has to know by name to start from it.
 KNOWN = 0.25
 ENCODER = "tf_efficientnet_lite0"
-# An encoder that learns from so few pictures loses more than it gains, and stays as it is.
+# An encoder that learns from so few images loses more than it gains, and stays as it is.
 FEW_FOR_ENCODER = 2000
 # Of every encoder here.
 STAGES = 5
@@ -166,7 +166,7 @@ def _is_for(bundled: Weights, data: DataFacts) -> bool:
 
 
 def _may_have_seen(bundled: Weights, data: DataFacts) -> bool:
-    """Tell whether it has learned pictures of the same data set: perhaps those of validation."""
+    """Tell whether it has learned images of the same data set: perhaps those of validation."""
     return bundled.config.data.kind == data.config.kind
 
 
@@ -178,7 +178,7 @@ def _further(bundled: Weights, data: DataFacts) -> Start:
     known = len(set(bundled.labels.class_names) & set(data.class_names))
     reason = (
         f"the bundled model knows {known} of the {len(data.class_names)} classes by name; its "
-        "model card has the terms of its pictures"
+        "model card has the terms of its images"
     )
     if _may_have_seen(bundled, data):
         reason += "; it may have learned those of your validation, and scores be too good"

@@ -40,9 +40,9 @@ class Machine(NamedTuple):
 
     Attributes:
         facts: What computes, and how.
-        speed: What pictures take.
+        speed: What images take.
         costs: What else takes time.
-        before_s: Those seconds of the beginning that do not depend on the size of the pictures.
+        before_s: Those seconds of the beginning that do not depend on the size of the images.
     """
 
     facts: MachineFacts
@@ -74,17 +74,17 @@ def measured_machine(
         config = bench.plan.stored_in(trial(data, start, small))
         costs = recording_costs(config, bench, factory.dataset(data.config, "validation"))
         segmenter = factory.segmenter(factory.untrained(start.model), training.labels.num_classes)
-        picture_bytes = step_bytes(config, segmenter, training.labels, bench.plan.precision)
+        image_bytes = step_bytes(config, segmenter, training.labels, bench.plan.precision)
     weights = sum(4 * parameter.numel() for parameter in segmenter.parameters())
     facts = _facts(bench.plan, weights, held, asked_bytes)
 
     def at(size: int) -> tuple[Pace, Measured]:
-        size_bytes = picture_bytes * (size / small) ** 2
+        size_bytes = image_bytes * (size / small) ** 2
         parts = fitting_parts(bench.plan.batch_size, size_bytes, facts.memory_bytes)
         update = {"training": config.training.model_copy(update={"accumulation": parts})}
         found = pace(trial(data, start, size).model_copy(update=update), _within(ROUGH, seconds))
-        picture_s = found.step_s / bench.plan.batch_size
-        return found, Measured(picture_s, found.validation_picture_s, size_bytes)
+        image_s = found.step_s / bench.plan.batch_size
+        return found, Measured(image_s, found.validation_image_s, size_bytes)
 
     first, at_small = at(small)
     at_large = at(large)[1] if large > small else at_small
@@ -111,7 +111,7 @@ def measured_parts(config: RunConfig, data: DataFacts, machine: Machine, seconds
     return Parts(
         step_s=found.step_s,
         steps_per_epoch=found.steps_per_epoch,
-        validation_s=found.validation_pictures * found.validation_picture_s,
+        validation_s=found.validation_images * found.validation_image_s,
         costs=machine.costs._replace(begin_s=machine.before_s + found.start_s + counting_s),
     )
 

@@ -1,4 +1,4 @@
-"""From picture files to result files."""
+"""From image files to result files."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -20,7 +20,7 @@ LONGEST_OVERLAY = 60_000
 
 
 class Results(NamedTuple):
-    """The files written for one picture.
+    """The files written for one image.
 
     Attributes:
         mask: Index map, in the ids of the data set's annotations.
@@ -36,7 +36,7 @@ class Results(NamedTuple):
 
 
 def find_images(paths: Sequence[Path]) -> list[Path]:
-    """List picture files: those named, and those in the folders named.
+    """List image files: those named, and those in the folders named.
 
     Raises:
         InputError: If there are none.
@@ -51,7 +51,7 @@ def find_images(paths: Sequence[Path]) -> list[Path]:
             )
             if not inside:
                 raise InputError(
-                    f"{path}: no pictures in this folder ({', '.join(sorted(IMAGE_SUFFIXES))})"
+                    f"{path}: no images in this folder ({', '.join(sorted(IMAGE_SUFFIXES))})"
                 )
             files += inside
         elif path.is_file():
@@ -62,15 +62,15 @@ def find_images(paths: Sequence[Path]) -> list[Path]:
 
 
 def results_of(files: Sequence[Path], out: Path, *, overwrite: bool) -> list[Results]:
-    """Name the results of pictures, and see that writing them loses nothing.
+    """Name the results of images, and see that writing them loses nothing.
 
     Args:
-        files: Pictures.
+        files: Images.
         out: Folder of the results.
         overwrite: Whether results that are there already may be replaced.
 
     Raises:
-        InputError: If a result would replace a picture, another result, or a file that is there.
+        InputError: If a result would replace an image, another result, or a file that is there.
     """
     results = [
         Results(
@@ -81,12 +81,12 @@ def results_of(files: Sequence[Path], out: Path, *, overwrite: bool) -> list[Res
         )
         for file in files
     ]
-    pictures = {file.resolve() for file in files}
+    images = {file.resolve() for file in files}
     maker: dict[Path, Path] = {}
     for file, paths in zip(files, results, strict=True):
         for path in paths:
-            if path.resolve() in pictures:
-                raise InputError(f"{path}: is a picture to parse; give another folder with --out")
+            if path.resolve() in images:
+                raise InputError(f"{path}: is an image to parse; give another folder with --out")
             if path in maker:
                 raise InputError(
                     f"{path}: would be a result of both {maker[path]} and {file}; "
@@ -103,10 +103,10 @@ def results_of(files: Sequence[Path], out: Path, *, overwrite: bool) -> list[Res
 def predict_files(
     predictor: Predictor, files: Sequence[Path], results: Sequence[Results]
 ) -> Iterator[tuple[Results, Prediction]]:
-    """Parse pictures one after the other, and write the results of each.
+    """Parse images one after the other, and write the results of each.
 
     Raises:
-        InputError: If a picture cannot be read, or its results cannot be written.
+        InputError: If an image cannot be read, or its results cannot be written.
     """
     images = prefetched(read_image, files, threads=1, ahead=2)
     for file, image, paths in zip(files, images, results, strict=True):
@@ -125,8 +125,8 @@ def _write(paths: Results, name: str, image: NDArray[np.uint8], prediction: Pred
     Image.fromarray(color_mask(mask, labels)).save(paths.color)
     every = -(-max(mask.shape) // LONGEST_OVERLAY)
     shown, seen = image[::every, ::every], mask[::every, ::every]
-    picture = with_legend(overlay(shown, seen, labels), seen, labels)
-    Image.fromarray(picture).save(paths.overlay, quality=92)
+    drawn = with_legend(overlay(shown, seen, labels), seen, labels)
+    Image.fromarray(drawn).save(paths.overlay, quality=92)
     height, width = mask.shape
     document = {"image": name, "width": width, "height": height, "classes": prediction.classes()}
     paths.summary.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What a run writes while it goes on: tables, weights, checkpoints, pictures, a progress bar."""
+"""What a run writes while it goes on: tables, weights, checkpoints, images, a progress bar."""
 
 import time
 from importlib import import_module
@@ -75,7 +75,7 @@ class Recorder:
             config: The run, resolved.
             folder: Where to write.
             state: What checkpoints hold.
-            predictor: The network that is kept, as it is, for pictures.
+            predictor: The network that is kept, as it is, for images.
             console: Where progress is shown.
         """
         self._config = config
@@ -95,7 +95,7 @@ class Recorder:
             SpinnerColumn(),
             TextColumn("{task.description}"),
             BarColumn(),
-            TextColumn("loss {task.fields[loss]:.3f} · {task.fields[speed]:.1f} pictures/s"),
+            TextColumn("loss {task.fields[loss]:.3f} · {task.fields[speed]:.1f} images/s"),
             TextColumn("{task.fields[left]}"),
             console=console,
             transient=True,
@@ -120,7 +120,7 @@ class Recorder:
     def start(
         self, samples: list[Sample], total_steps: int, steps_per_epoch: int, stop: StopRequests
     ) -> None:
-        """Draw the first pictures of a new run, or cut the tables of a resumed one to its step.
+        """Draw the first images of a new run, or cut the tables of a resumed one to its step.
 
         Args:
             samples: What is drawn, the same each time.
@@ -165,7 +165,7 @@ class Recorder:
                 completed=step,
                 description=f"epoch {epoch}/{self._config.training.epochs}",
                 loss=float(loss),
-                speed=(task.speed or 0.0) * self._pictures_per_step(),
+                speed=(task.speed or 0.0) * self._images_per_step(),
                 left=self._time_left(step),
             )
             self._log(step, float(loss))
@@ -186,7 +186,7 @@ class Recorder:
         return time_left(self._remaining.seconds(step, time.monotonic()))
 
     def epoch_ended(self, record: EpochRecord) -> None:
-        """Write rows, weights if they are the best, curves and pictures when it is their turn."""
+        """Write rows, weights if they are the best, curves and images when it is their turn."""
         row = metrics_row(record)
         append_row(self._folder.metrics, row)
         append_row(self._folder.timing, {"epoch": record.epoch, **record.timing})
@@ -230,12 +230,12 @@ class Recorder:
         return self._stop.requested
 
     def finish(self, best: Predictor) -> None:
-        """Draw the last pictures with the weights that were kept, and the film of them all."""
+        """Draw the last images with the weights that were kept, and the film of them all."""
         title = f"kept weights, epoch {self._state.best_epoch}"
         self._draw("final", f"{title} · validation mIoU {self._state.best_miou:.3f}", best)
         self._film()
 
-    def _pictures_per_step(self) -> int:
+    def _images_per_step(self) -> int:
         batch_size = self._config.training.batch_size
         return batch_size if isinstance(batch_size, int) else 1
 
@@ -265,7 +265,7 @@ class Recorder:
 
 
 def shown_samples(dataset: Dataset, config: ReportConfig) -> list[Sample]:
-    """Read the pictures that a run draws: spread evenly over a data set, the same each time.
+    """Read the images that a run draws: spread evenly over a data set, the same each time.
 
     Raises:
         InputError: If one is not as it should be.
@@ -273,7 +273,7 @@ def shown_samples(dataset: Dataset, config: ReportConfig) -> list[Sample]:
     if config.tensorboard:
         # Missing, it is told before there is a folder.
         import_module("tensorboard")
-    places = np.linspace(0, len(dataset) - 1, min(config.pictures, len(dataset))).round()
+    places = np.linspace(0, len(dataset) - 1, min(config.images, len(dataset))).round()
     return [dataset[place] for place in dict.fromkeys(places.astype(int).tolist())]
 
 

@@ -88,7 +88,7 @@ def _record(epoch: int, evaluation: Evaluation) -> EpochRecord:
         timing={
             "train_s": 1.0,
             "validation_s": 1.0,
-            "pictures_per_s": 1.0,
+            "images_per_s": 1.0,
             "data_wait_share": 0.0,
         },
     )

@@ -17,10 +17,10 @@ from sceneparse.errors import InputError
 from sceneparse.labels import Labels, Mask
 from sceneparse.metrics.bootstrap import (
     RESAMPLES,
+    ImageCounts,
     Intervals,
-    PictureCounts,
+    image_counts,
     intervals,
-    picture_counts,
 )
 from sceneparse.metrics.scores import Scores, confusion_matrix
 
@@ -30,23 +30,23 @@ class ScoreReport:
     """Scores, and what they are scores of.
 
     Attributes:
-        scores: Over all pictures.
+        scores: Over all images.
         labels: The classes.
-        pictures: Number of pictures.
+        images: Number of images.
         source: What was scored on what, in words.
-        names: Of the pictures.
-        per_picture: What each of them adds to the scores, int64 `(N, 3, C)`.
+        names: Of the images.
+        per_image: What each of them adds to the scores, int64 `(N, 3, C)`.
         loss: Mean cross-entropy per valid pixel in nats, if a network was run here.
-        resize: How pictures were sized for the network, if one was run here.
+        resize: How images were sized for the network, if one was run here.
         warnings: What the reader of the scores should know.
     """
 
     scores: Scores
     labels: Labels
-    pictures: int
+    images: int
     source: dict[str, str]
     names: tuple[str, ...]
-    per_picture: PictureCounts
+    per_image: ImageCounts
     loss: float | None = None
     resize: str | None = None
     warnings: tuple[str, ...] = ()
@@ -70,11 +70,11 @@ class ScoreReport:
 
     @cached_property
     def intervals(self) -> Intervals:
-        """How mIoU and pixel accuracy would vary with other pictures."""
-        return intervals(self.per_picture)
+        """How mIoU and pixel accuracy would vary with other images."""
+        return intervals(self.per_image)
 
     def document(self) -> dict[str, Any]:
-        """Return everything over all pictures as plain data for JSON; what is NaN is null."""
+        """Return everything over all images as plain data for JSON; what is NaN is null."""
         summary = {key: _or_none(value) for key, value in self.scores.summary().items()}
         bounds = {
             key: [_or_none(interval.low), _or_none(interval.high)]
@@ -84,16 +84,16 @@ class ScoreReport:
             **summary,
             "interval_95": {**bounds, "resamples": RESAMPLES},
             "loss": None if self.loss is None else _or_none(self.loss),
-            "pictures": self.pictures,
+            "images": self.images,
             "resize": self.resize,
             **self.source,
             "warnings": list(self.warnings),
             "per_class": self.per_class(),
         }
 
-    def picture_lines(self) -> Iterator[str]:
-        """Yield the counts of each picture as JSON: of the classes that it has anything of."""
-        for name, counts in zip(self.names, self.per_picture, strict=True):
+    def image_lines(self) -> Iterator[str]:
+        """Yield the counts of each image as JSON: of the classes that it has anything of."""
+        for name, counts in zip(self.names, self.per_image, strict=True):
             classes = np.flatnonzero(counts.any(axis=0))
             right, predicted, true = counts[:, classes].tolist()
             ids = [self.labels.raw_ids[place] for place in classes]
@@ -102,14 +102,14 @@ class ScoreReport:
             )
 
     def write(self, path: Path) -> None:
-        """Write the report as JSON, a picture a line.
+        """Write the report as JSON, an image a line.
 
         Raises:
             InputError: If the file cannot be written.
         """
-        pictures = ",\n  ".join(self.picture_lines())
+        images = ",\n  ".join(self.image_lines())
         document = json.dumps(self.document(), indent=1).removesuffix("\n}")
-        text = f'{document},\n "per_picture": [\n  {pictures}\n ]\n}}\n'
+        text = f'{document},\n "per_image": [\n  {images}\n ]\n}}\n'
         try:
             path.write_text(text, encoding="utf-8")
         except OSError as error:
@@ -131,7 +131,7 @@ def score_folders(predictions: Path, annotations: Path, labels: Labels) -> Score
     truths = files_by_stem(annotations, MASK_SUFFIXES)
     predicted = _predictions_of(truths, predictions)
     confusion = np.zeros((labels.num_classes, labels.num_classes + 1), np.int64)
-    per_picture: list[PictureCounts] = []
+    per_image: list[ImageCounts] = []
     resized: list[str] = []
     for stem, path in truths.items():
         truth = read_annotation(path, labels)
@@ -144,14 +144,14 @@ def score_folders(predictions: Path, annotations: Path, labels: Labels) -> Score
             truth, _train_ids(raw, labels), labels.num_classes, labels.ignore_index
         )
         confusion += own
-        per_picture.append(picture_counts(own))
+        per_image.append(image_counts(own))
     return ScoreReport(
         scores=Scores.from_confusion(confusion),
         labels=labels,
-        pictures=len(truths),
+        images=len(truths),
         source={"predictions": str(predictions), "annotations": str(annotations)},
         names=tuple(truths),
-        per_picture=np.array(per_picture),
+        per_image=np.array(per_image),
         warnings=_size_warnings(resized),
     )
 

@@ -45,7 +45,7 @@ class TrainedRun:
         finished: Whether it reached its end; if not, it can be resumed.
         best_epoch: Epoch whose weights were kept.
         best_miou: Their validation mIoU.
-        resize: How pictures were sized for it.
+        resize: How images were sized for it.
         stopped_by: The signal that stopped it, in whichever process; 0 if it is finished.
     """
 
@@ -177,8 +177,8 @@ def _validated(predictor: Predictor, dataset: Dataset, threads: int, place: Plac
     own = score_sums(predictor, dataset, share, threads)
     # Confusion is counted in whole numbers: the sum is that of one process, whatever the order.
     summed(torch.from_numpy(own.confusion))
-    loss, pictures = summed(torch.tensor([own.loss, own.pictures], dtype=torch.float64)).tolist()
-    return EvaluationSums(own.confusion, loss, int(pictures)).evaluation()
+    loss, images = summed(torch.tensor([own.loss, own.images], dtype=torch.float64)).tolist()
+    return EvaluationSums(own.confusion, loss, int(images)).evaluation()
 
 
 def _check_processes(config: RunConfig, place: Place) -> None:
@@ -212,7 +212,7 @@ def checked(dataset: Dataset, config: DataConfig) -> Dataset:
     """Return the data set after looking at the header of every file in it that is new or changed.
 
     Raises:
-        InputError: If a picture and its mask differ in size, or a mask is none.
+        InputError: If an image and its mask differ in size, or a mask is none.
     """
     files = dataset.files if isinstance(dataset, Packed) else dataset
     if isinstance(files, PairedFiles) and not isinstance(config, SyntheticData):
@@ -232,15 +232,15 @@ def _resumed_config(config: RunConfig, folder: RunFolder) -> RunConfig:
 
 
 def _announce(
-    plan: Plan, job: Job, state: TrainState, pictures: int, scored: str, console: Console
+    plan: Plan, job: Job, state: TrainState, images: int, scored: str, console: Console
 ) -> None:
     """Say what is going to happen, with everything that was `auto`."""
     parameters = sum(parameter.numel() for parameter in state.segmenter.parameters())
     parts = f" in {plan.accumulation} parts" if plan.accumulation > 1 else ""
     console.print(
-        f"{parameters / 1e6:.2f} M parameters · {len(job.loader.dataset)} pictures to train on, "
-        f"{pictures} to validate · {job.epochs} epochs in batches of {plan.batch_size}{parts} · "
-        f"{plan} · scores of pictures {scored}"
+        f"{parameters / 1e6:.2f} M parameters · {len(job.loader.dataset)} images to train on, "
+        f"{images} to validate · {job.epochs} epochs in batches of {plan.batch_size}{parts} · "
+        f"{plan} · scores of images {scored}"
         + (f" · from step {state.step}" if state.step else ""),
         soft_wrap=True,
     )
@@ -273,7 +273,7 @@ def _data_key(dataset: Dataset, place: Place) -> str:
     key = hashlib.sha256(os.fsencode(text)).hexdigest()
     if from_first(lambda: key) != key:
         raise InputError(
-            f"process {place.rank} of {place.processes}: sees other training pictures or classes "
+            f"process {place.rank} of {place.processes}: sees other training images or classes "
             "than the first process; give all machines the same data"
         )
     return key

@@ -41,18 +41,18 @@ class TrainingPace(NamedTuple):
     """How fast training goes.
 
     Attributes:
-        pictures_per_s: What it learns from.
+        images_per_s: What it learns from.
         waiting: Share of the time that it waits for data, in 0..1.
     """
 
-    pictures_per_s: float
+    images_per_s: float
     waiting: float
 
 
 def run_to_measure(config: RunConfig, training: Dataset) -> Bench:
     """Make the objects of a run; its speed does not depend on the weights that it starts from.
 
-    Where its pictures grow, they have their last size from the beginning.
+    Where its images grow, they have their last size from the beginning.
 
     Raises:
         InputError: If the device or the encoder asked for is not there, or a mask in which classes
@@ -78,14 +78,14 @@ def warm_up(bench: Bench, batch: Batch) -> None:
 
 
 def training_pace(
-    bench: Bench, batches: Iterator[Batch], pictures: int, seconds: float
+    bench: Bench, batches: Iterator[Batch], images: int, seconds: float
 ) -> TrainingPace:
     """Train as the loop does, and measure it as the loop does, but from the first batch on.
 
     Args:
         bench: The run.
         batches: What it learns from.
-        pictures: Stop when it has learned from so many.
+        images: Stop when it has learned from so many.
         seconds: Or after so many of them.
 
     Raises:
@@ -94,14 +94,14 @@ def training_pace(
     batch = next(batches)
     wait_for(bench.plan.device)
     clock = Clock()
-    while clock.pictures < pictures and clock.seconds() < seconds:
+    while clock.images < images and clock.seconds() < seconds:
         train_step(bench.state, bench.job, batch)
-        clock.pictures += len(batch.names)
+        clock.images += len(batch.names)
         with clock.waiting():
             batch = next(batches)
     wait_for(bench.plan.device)
     taken = clock.seconds()
-    return TrainingPace(clock.pictures / taken, clock.waited / taken)
+    return TrainingPace(clock.images / taken, clock.waited / taken)
 
 
 def _never(_: Predictor) -> Evaluation:

@@ -1,8 +1,8 @@
 """Ways from pixels to mask tried on a trained model: what each gains, and what it costs.
 
-No retraining: the network runs once for each look at a picture, and every setting is a predictor
-around its answers, scored as `evaluate` scores. Nothing but counts is kept from one picture to the
-next. Settings are chosen on one half of the pictures and reported on the other, where what was only
+No retraining: the network runs once for each look at an image, and every setting is a predictor
+around its answers, scored as `evaluate` scores. Nothing but counts is kept from one image to the
+next. Settings are chosen on one half of the images and reported on the other, where what was only
 luck in choosing does not come again.
 """
 
@@ -25,11 +25,11 @@ from sceneparse.factory.loading import overridden, predictor_of
 from sceneparse.inference.remembering import Remembering
 from sceneparse.metrics.bootstrap import (
     Differences,
+    ImageCounts,
     Intervals,
-    PictureCounts,
     differences,
+    image_counts,
     intervals,
-    picture_counts,
     scores,
 )
 from sceneparse.system.device import best_device
@@ -83,25 +83,25 @@ SETTINGS = (
 
 @dataclass(frozen=True, eq=False)
 class Trial:
-    """A setting on pictures.
+    """A setting on images.
 
     Attributes:
         setting: Which one.
-        counts: What each picture adds to the scores, int64 `(N, 3, C)`.
-        milliseconds: That a picture takes on average, from its pixels to its scores.
+        counts: What each image adds to the scores, int64 `(N, 3, C)`.
+        milliseconds: That an image takes on average, from its pixels to its scores.
     """
 
     setting: Setting
-    counts: PictureCounts
+    counts: ImageCounts
     milliseconds: float
 
     @property
-    def chosen_on(self) -> PictureCounts:
-        """The counts of the half of the pictures on which settings are chosen."""
+    def chosen_on(self) -> ImageCounts:
+        """The counts of the half of the images on which settings are chosen."""
         return self.counts[0::2]
 
     @property
-    def reported_on(self) -> PictureCounts:
+    def reported_on(self) -> ImageCounts:
         """The counts of the other half."""
         return self.counts[1::2]
 
@@ -135,7 +135,7 @@ class Tuning:
         return max(self.best, key=lambda trial: trial.chosen_miou)
 
     def gain(self, trial: Trial) -> Differences:
-        """Return what a trial gains over the plain setting, on the other half of the pictures."""
+        """Return what a trial gains over the plain setting, on the other half of the images."""
         return differences(self.best[0].reported_on, trial.reported_on)
 
     def advice(self) -> str:
@@ -147,29 +147,29 @@ class Tuning:
         words = shlex.join([*self.given, *winner.setting.overrides])
         if not gain.low > 0:
             return (
-                "no gain that these pictures prove: leave it as it is, or try more pictures; "
+                "no gain that these images prove: leave it as it is, or try more images; "
                 f"the best was: {words}"
             )
         return f"better: {words}"
 
 
-def tune(target: EvaluationTarget, pictures: int, device: str, console: Console) -> Tuning:
-    """Try every setting on pictures spread over the data, then the best ones together.
+def tune(target: EvaluationTarget, images: int, device: str, console: Console) -> Tuning:
+    """Try every setting on images spread over the data, then the best ones together.
 
     Args:
         target: Model, data, and overrides for all settings.
-        pictures: Most that are used; half of them to choose by.
+        images: Most that are used; half of them to choose by.
         device: Where the network runs.
         console: Where progress is shown.
 
     Raises:
-        InputError: If model or data cannot be read, or there are fewer than two pictures.
+        InputError: If model or data cannot be read, or there are fewer than two images.
     """
     weights, dataset = opened(target)
-    number = min(pictures, len(dataset))
+    number = min(images, len(dataset))
     if number < 2:
         raise InputError(
-            f"{target.model}: {number} picture to tune on; settings chosen on a picture cannot be "
+            f"{target.model}: {number} image to tune on; settings chosen on an image cannot be "
             "judged by it, so at least 2 are needed"
         )
     indices = [place * len(dataset) // number for place in range(number)]
@@ -194,21 +194,21 @@ def tune(target: EvaluationTarget, pictures: int, device: str, console: Console)
 def tried(
     settings: Sequence[Setting], network: Remembering, weights: Weights, samples: Iterable[Sample]
 ) -> tuple[Trial, ...]:
-    """Score every setting on every picture."""
+    """Score every setting on every image."""
     predictors = [
         factory.predictor_around(
             network, weights.labels, overridden(weights, setting.overrides).config.inference
         )
         for setting in settings
     ]
-    counts: list[list[PictureCounts]] = [[] for _ in settings]
+    counts: list[list[ImageCounts]] = [[] for _ in settings]
     seconds = np.zeros(len(settings))
     for sample in samples:
         for place, predictor in enumerate(predictors):
             start, saved = time.perf_counter(), network.saved_s
             (scored,) = predictor.score([sample.image], [sample.mask])
             seconds[place] += time.perf_counter() - start + network.saved_s - saved
-            counts[place].append(picture_counts(scored.confusion))
+            counts[place].append(image_counts(scored.confusion))
         network.forget()
     return tuple(
         Trial(setting, np.stack(own), 1000 * float(total) / len(own))

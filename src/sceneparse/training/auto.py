@@ -18,7 +18,7 @@ from sceneparse.training.trials import MemoryFormat, Way, fastest, measured, pos
 
 # The total batch of the usual ADE20K recipes; more would change what the learning rate means.
 REFERENCE_BATCH = 16
-# Compiling takes minutes, for each size of growing pictures, which only many steps win back.
+# Compiling takes minutes, for each size of growing images, which only many steps win back.
 _STEPS_WORTH_COMPILING = 2000
 # Of the free memory, what a step may take: the rest is for the system and for temporary tensors.
 MEMORY_SHARE = {"cpu": 0.4, "cuda": 0.7, "mps": 0.4}
@@ -33,10 +33,10 @@ class Plan:
         precision: In which precision.
         memory_format: In which memory layout.
         compiled: Whether the network is compiled.
-        batch_size: Pictures per step, of all processes together; they share them evenly.
-        threads: Threads of each process that read pictures ahead.
+        batch_size: Images per step, of all processes together; they share them evenly.
+        threads: Threads of each process that read images ahead.
         processes: How many share each step.
-        times: Seconds per picture of each way to compute that was measured.
+        times: Seconds per image of each way to compute that was measured.
         accumulation: Parts in which a process computes its share of a step.
         uncompiled: Why the network is not compiled although it was to be; empty otherwise.
     """
@@ -82,7 +82,7 @@ class Plan:
         if not self.times:
             return ""
         times = ", ".join(f"{way} {1000 * time:.0f}" for way, time in self.times.items())
-        return f"measured, in ms per picture of a training step: {times}"
+        return f"measured, in ms per image of a training step: {times}"
 
 
 def resolve(
@@ -93,7 +93,7 @@ def resolve(
     Args:
         config: The run.
         segmenter: Its network.
-        training: Its pictures.
+        training: Its images.
         place: Of this process among those that share each step; none for a run of one.
 
     Raises:
@@ -121,9 +121,9 @@ def resolve(
         kept = (5 if asked.ema else 4) * weights
         shared_by = place.local_processes if device.type == "cpu" else 1
         budget = MEMORY_SHARE[device.type] * memory_bytes(device) / shared_by - kept
-        per_picture = step_bytes(config, segmenter, training.labels, precision)
+        per_image = step_bytes(config, segmenter, training.labels, precision)
         share = batch_size // place.processes
-        accumulation = fitting_parts(share, per_picture, budget, place.processes)
+        accumulation = fitting_parts(share, per_image, budget, place.processes)
     threads = asked.threads
     if threads == "auto":
         cores = (os.cpu_count() or 1) // place.local_processes
@@ -156,20 +156,20 @@ def _is_compiling_wanted(config: RunConfig, device: torch.device, steps_per_epoc
 
 
 def reference_share(processes: int) -> int:
-    """Return the pictures of each process in a step of the reference batch: a power of two."""
+    """Return the images of each process in a step of the reference batch: a power of two."""
     return 1 << (max(1, REFERENCE_BATCH // processes).bit_length() - 1)
 
 
-def fitting_parts(share: int, picture_bytes: float, budget_bytes: float, processes: int = 1) -> int:
+def fitting_parts(share: int, image_bytes: float, budget_bytes: float, processes: int = 1) -> int:
     """Return in how many parts a process's share of a batch fits into its budget.
 
     The batch stays what it is, and the recipe does not change with the machine. A part has at least
-    two pictures of all processes together, over which they may normalise.
+    two images of all processes together, over which they may normalise.
     """
     least = 2 if processes == 1 else 1
     parts = 1
-    # The largest of the parts has -(-share // parts) pictures, the smallest share // parts.
-    while share // (2 * parts) >= least and -(-share // parts) * picture_bytes > budget_bytes:
+    # The largest of the parts has -(-share // parts) images, the smallest share // parts.
+    while share // (2 * parts) >= least and -(-share // parts) * image_bytes > budget_bytes:
         parts *= 2
     return parts
 
@@ -185,7 +185,7 @@ def _check_shares(batch_size: int, processes: int) -> None:
         near = [size for size in (batch_size - rest, batch_size - rest + processes) if size]
         divisors = [count for count in range(1, batch_size + 1) if batch_size % count == 0]
         raise InputError(
-            f"training.batch_size: the {batch_size} pictures of a step cannot be shared evenly by "
+            f"training.batch_size: the {batch_size} images of a step cannot be shared evenly by "
             f"{processes} processes; start {_either(divisors)} processes, or use a batch of "
             f"{_either(near)} in a new run"
         )
@@ -200,7 +200,7 @@ def _either(numbers: list[int]) -> str:
 def step_bytes(
     config: RunConfig, segmenter: Segmenter, labels: Labels, precision: factory.Precision
 ) -> int:
-    """Measure what one picture of a training step keeps in memory, in bytes.
+    """Measure what one image of a training step keeps in memory, in bytes.
 
     Counts the tensors that the forward pass saves for the backward one. This is done on the CPU:
     the count is that of the network and the loss, not of the device.

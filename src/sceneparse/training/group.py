@@ -24,7 +24,7 @@ from sceneparse.system.ranks import Place, find_place
 
 Value = TypeVar("Value")
 
-# The others wait while the first one draws pictures or writes to a slow disk.
+# The others wait while the first one draws images or writes to a slow disk.
 TIMEOUT = timedelta(minutes=30)
 # Whoever started the processes ends all of them when the first one ends: the one that tells the
 # user what was wrong needs a moment for it.

@@ -133,7 +133,7 @@ def fit(state: TrainState, job: Job, observer: Observer) -> bool:
             batch = next(batches)
         loss = train_step(state, job, batch)
         state.step += 1
-        clock.pictures += len(batch.names) * job.loader.processes
+        clock.images += len(batch.names) * job.loader.processes
         observer.step_ended(state.step, loss)
         if state.step % job.loader.steps_per_epoch == 0:
             record = _end_epoch(state, job, clock)
@@ -185,7 +185,7 @@ def _step_seed(seed: int, step: int, rank: int) -> int:
 
 
 def _on_device(job: Job, batch: Batch) -> tuple[Tensor, Tensor]:
-    """Bring a batch to the device: pictures `(B, 3, H, W)` in 0..255 and masks `(B, H, W)`."""
+    """Bring a batch to the device: images `(B, 3, H, W)` in 0..255 and masks `(B, H, W)`."""
     device = job.fabric.device
     image, mask, colors = (
         # From pinned memory the copy goes on while the GPU works.
@@ -207,7 +207,7 @@ class Clock:
     def __init__(self) -> None:
         self.start = time.perf_counter()
         self.waited = 0.0
-        self.pictures = 0
+        self.images = 0
         self._since = 0.0
 
     def waiting(self) -> "Clock":
@@ -259,7 +259,7 @@ def _end_epoch(state: TrainState, job: Job, clock: Clock) -> EpochRecord:
         timing={
             "train_s": train_seconds,
             "validation_s": clock.seconds() - train_seconds,
-            "pictures_per_s": clock.pictures / train_seconds,
+            "images_per_s": clock.images / train_seconds,
             "data_wait_share": waited / train_seconds,
         },
     )

@@ -22,9 +22,9 @@ def in_parts(
     Args:
         fabric: What computes them.
         model: The network as Fabric wrapped it.
-        image: Pictures `(B, 3, H, W)`.
+        image: Images `(B, 3, H, W)`.
         mask: Their masks `(B, H, W)`.
-        count: Number of parts; of fewer pictures, each is a part.
+        count: Number of parts; of fewer images, each is a part.
     """
     count = min(count, len(image))
     parts = zip(image.tensor_split(count), mask.tensor_split(count), strict=True)

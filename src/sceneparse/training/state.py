@@ -91,7 +91,7 @@ class TrainState:
         """
         if state.get("data_key") != self.data_key:
             raise InputError(
-                "the training pictures, their order or the classes are not those that the run was "
+                "the training images, their order or the classes are not those that the run was "
                 "started with, so it cannot go on exactly; bring them back, or start another run"
             )
         try:

@@ -14,7 +14,7 @@ from sceneparse.system.device import native_precision, release_memory, wait_for
 
 MemoryFormat = Literal["channels_last", "contiguous"]
 
-_PICTURES = 2
+_IMAGES = 2
 # Short steps are repeated, long ones are measured once.
 _STEPS = 5
 _ENOUGH_S = 0.5
@@ -64,7 +64,7 @@ def measured(
     sides: tuple[int, int],
     device: torch.device,
 ) -> dict[Way, float]:
-    """Measure the seconds per picture of a training step in each way.
+    """Measure the seconds per image of a training step in each way.
 
     The network itself is left as it is, and so are the streams of random numbers.
 
@@ -72,7 +72,7 @@ def measured(
         ways: What to try.
         segmenter: The network.
         loss: What it is trained on.
-        sides: Of the training pictures, and of their masks.
+        sides: Of the training images, and of their masks.
         device: Where to compute.
     """
     times: dict[Way, float] = {}
@@ -104,8 +104,8 @@ def _seconds(
     """Measure one way; its first step alone where that is hopeless."""
     trial = factory.on_device(copy.deepcopy(segmenter), device, way.memory_format)
     size, mask_size = sides
-    image = torch.randint(0, 256, (_PICTURES, 3, size, size), dtype=torch.uint8, device=device)
-    mask = torch.zeros(_PICTURES, mask_size, mask_size, dtype=torch.uint8, device=device)
+    image = torch.randint(0, 256, (_IMAGES, 3, size, size), dtype=torch.uint8, device=device)
+    mask = torch.zeros(_IMAGES, mask_size, mask_size, dtype=torch.uint8, device=device)
 
     def step() -> float:
         start = time.perf_counter()
@@ -114,13 +114,13 @@ def _seconds(
         total.backward()
         trial.zero_grad()
         wait_for(device)
-        return (time.perf_counter() - start) / _PICTURES
+        return (time.perf_counter() - start) / _IMAGES
 
     # The first step also pays for what is set up once, so that it may be twice as slow.
     first = step() / 2
     if first > hopeless:
         return first
     times = [step()]
-    while len(times) < _STEPS and sum(times) * _PICTURES < _ENOUGH_S:
+    while len(times) < _STEPS and sum(times) * _IMAGES < _ENOUGH_S:
         times.append(step())
     return min(times)

@@ -1,4 +1,4 @@
-"""What is read from a cache of decoded pictures, and when it is not used."""
+"""What is read from a cache of decoded images, and when it is not used."""
 
 import json
 import shutil
@@ -17,7 +17,7 @@ from tests.caching import (
     opened,
     packed,
     same,
-    write_pictures,
+    write_images,
 )
 from tests.conftest import rectangles
 
@@ -31,8 +31,8 @@ from sceneparse.errors import InputError
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """A folder of pictures without splits."""
-    write_pictures(tmp_path / "data")
+    """A folder of images without splits."""
+    write_images(tmp_path / "data")
     return tmp_path / "data"
 
 
@@ -77,7 +77,7 @@ def test_a_folder_that_is_named_must_hold_a_cache_to_learn_from(root: Path, tmp_
     with pytest.raises(InputError) as caught:
         opened(root, cache=named)
     assert str(caught.value) == (
-        f"{named}: no cache of these training pictures; make it with `sceneparse data cache {root} "
+        f"{named}: no cache of these training images; make it with `sceneparse data cache {root} "
         f"--to {named}`, or set data.cache=auto"
     )
     # A model is scored wherever it is, without the cache that it was trained from.
@@ -98,7 +98,7 @@ def longer(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.repeat(np.repeat(pixels, 3, axis=0), 3, axis=1)
 
 
-def test_reduced_pictures_are_learned_from_only_where_they_are_named(root: Path) -> None:
+def test_reduced_images_are_learned_from_only_where_they_are_named(root: Path) -> None:
     image, ids = rectangles(0)
     Image.fromarray(longer(image)).save(root / "images" / "0.png")
     Image.fromarray(longer(ids)).save(root / "masks" / "0.png")
@@ -116,7 +116,7 @@ def test_reduced_pictures_are_learned_from_only_where_they_are_named(root: Path)
     assert sizes["5"][2:4] == [24, 28]
 
 
-def test_reduced_pictures_are_the_same_from_cache_and_files(root: Path) -> None:
+def test_reduced_images_are_the_same_from_cache_and_files(root: Path) -> None:
     make(root, short_side=16)
     folder = default_folder(root, 16)
     before = packed(root, cache=folder)
@@ -135,11 +135,11 @@ def test_reduced_pictures_are_the_same_from_cache_and_files(root: Path) -> None:
 def test_splits_are_those_asked_for_or_those_that_are_there(rectangles_root: Path) -> None:
     folder = default_folder(rectangles_root)
     try:
-        assert make(rectangles_root, "validation").startswith("validation: 6 pictures")
+        assert make(rectangles_root, "validation").startswith("validation: 6 images")
         config = FolderData(kind="folder", root=rectangles_root)
         assert isinstance(factory.dataset(config, "training"), PairedFiles)
         assert isinstance(factory.dataset(config, "validation"), Packed)
-        assert make(rectangles_root).startswith("training: 24 pictures")
+        assert make(rectangles_root).startswith("training: 24 images")
         assert isinstance(factory.dataset(config, "training"), Packed)
         with pytest.raises(
             InputError, match=r"images: no files that end in .*: training, validation"
@@ -161,7 +161,7 @@ def drawn(tmp_path: Path) -> Path:
     return tmp_path / "scenes"
 
 
-def test_a_limit_takes_the_same_pictures_from_the_cache(drawn: Path) -> None:
+def test_a_limit_takes_the_same_images_from_the_cache(drawn: Path) -> None:
     make(drawn)
     for cache in ("auto", "off"):
         config = Ade20kData(root=drawn, training_limit=3, cache=cache)
@@ -171,7 +171,7 @@ def test_a_limit_takes_the_same_pictures_from_the_cache(drawn: Path) -> None:
 
 
 @pytest.mark.real
-def test_real_pictures_are_the_same_from_the_cache(real_root: Path, tmp_path: Path) -> None:
+def test_real_images_are_the_same_from_the_cache(real_root: Path, tmp_path: Path) -> None:
     for kind, ending in (("images", "jpg"), ("annotations", "png")):
         (tmp_path / "ade" / kind / "training").mkdir(parents=True)
         for path in sorted((real_root / kind / "training").glob(f"*.{ending}"))[:20]:

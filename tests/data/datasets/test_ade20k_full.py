@@ -16,8 +16,8 @@ from sceneparse.system.user_cache import cache_folder
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """Four training pictures with all objects, one of them with two rare ones."""
-    write_ade20k_full(tmp_path / "ADE20K_2021_17_01", pictures=4)
+    """Four training images with all objects, one of them with two rare ones."""
+    write_ade20k_full(tmp_path / "ADE20K_2021_17_01", images=4)
     return tmp_path / "ADE20K_2021_17_01"
 
 
@@ -25,11 +25,11 @@ def first_json(root: Path) -> Path:
     return min((root / "images" / "ADE" / "training").rglob("*.json"))
 
 
-def test_objects_are_counted_by_pictures_and_parts_are_none(root: Path) -> None:
+def test_objects_are_counted_by_images_and_parts_are_none(root: Path) -> None:
     objects = {entry.id: entry for entry in objects_of(root)}
     assert sorted(objects) == sorted([*OBJECTS, 5, 3001])
-    assert {objects[id].pictures for id in OBJECTS} == {4}
-    assert (objects[5].pictures, objects[5].name) == (1, "object 5, thing")
+    assert {objects[id].images for id in OBJECTS} == {4}
+    assert (objects[5].images, objects[5].name) == (1, "object 5, thing")
 
 
 def test_rare_objects_are_ignored_in_both_splits(root: Path) -> None:
@@ -68,7 +68,7 @@ def test_names_are_remembered_until_a_file_changes(root: Path) -> None:
 
 def test_a_broken_annotation_is_named(root: Path) -> None:
     first_json(root).write_text('{"annotation": {"object": [')
-    with pytest.raises(InputError, match=r"ADE_train_00000000\.json: not the JSON of a picture"):
+    with pytest.raises(InputError, match=r"ADE_train_00000000\.json: not the JSON of an image"):
         objects_of(root)
 
 

@@ -1,4 +1,4 @@
-"""One's own pictures, with every form of `labels.yaml`."""
+"""One's own images, with every form of `labels.yaml`."""
 
 import shutil
 from pathlib import Path
@@ -69,7 +69,7 @@ def test_without_splits_a_share_is_held_out_and_nothing_is_lost(tmp_path: Path) 
     assert validation < names(root, "validation", 0.5)
 
 
-def test_held_out_pictures_stay_held_out_when_pictures_are_added(tmp_path: Path) -> None:
+def test_held_out_images_stay_held_out_when_images_are_added(tmp_path: Path) -> None:
     root = labelled(tmp_path)
     for index in range(30):
         add_pair(root, f"old {index}")
@@ -82,7 +82,7 @@ def test_held_out_pictures_stay_held_out_when_pictures_are_added(tmp_path: Path)
     assert len(names(root, "validation")) > len(before["validation"])
 
 
-def test_held_out_pictures_do_not_depend_on_the_place_of_the_folder(tmp_path: Path) -> None:
+def test_held_out_images_do_not_depend_on_the_place_of_the_folder(tmp_path: Path) -> None:
     root = labelled(tmp_path / "here")
     for index in range(20):
         add_pair(root, f"{index}")
@@ -91,7 +91,7 @@ def test_held_out_pictures_do_not_depend_on_the_place_of_the_folder(tmp_path: Pa
 
 
 @pytest.mark.parametrize("share", [0.001, 0.5, 0.999])
-def test_few_pictures_still_make_two_splits(share: float, tmp_path: Path) -> None:
+def test_few_images_still_make_two_splits(share: float, tmp_path: Path) -> None:
     root = labelled(tmp_path)
     add_pair(root, "a")
     add_pair(root, "b")
@@ -99,11 +99,11 @@ def test_few_pictures_still_make_two_splits(share: float, tmp_path: Path) -> Non
     assert len(names(root, "validation", share)) == 1
 
 
-def test_one_picture_can_be_evaluated_but_not_learned_from(tmp_path: Path) -> None:
+def test_one_image_can_be_evaluated_but_not_learned_from(tmp_path: Path) -> None:
     root = labelled(tmp_path)
     add_pair(root, "a")
     assert names(root, "validation") == {"a"}
-    with pytest.raises(InputError, match=r"one picture is too few .* add pictures"):
+    with pytest.raises(InputError, match=r"one image is too few .* add images"):
         folder(root, "training")
 
 

@@ -54,24 +54,24 @@ def tree(
     return request.param, root, WRITERS[request.param](root)
 
 
-def test_pictures_pair_with_masks_and_ids_are_mapped(tree: tuple[str, Path, Truth]) -> None:
+def test_images_pair_with_masks_and_ids_are_mapped(tree: tuple[str, Path, Truth]) -> None:
     name, root, truth = tree
     for split, ids in truth.items():
         dataset = files(name, root, split)
         labels = dataset.labels
         assert list(dataset.names) == sorted(ids)
-        for index, picture in enumerate(dataset.names):
+        for index, image in enumerate(dataset.names):
             sample = dataset[index]
-            assert sample.image.shape == (*ids[picture].shape, 3)
+            assert sample.image.shape == (*ids[image].shape, 3)
             assert sample.mask.dtype == labels.dtype
-            for raw, train in zip(ids[picture].flat, sample.mask.flat, strict=True):
+            for raw, train in zip(ids[image].flat, sample.mask.flat, strict=True):
                 if int(raw) in labels.raw_ids:
                     assert labels.raw_ids[train] == raw
                 else:
                     assert train == labels.ignore_index
                     assert int(raw) in labels.ignored_ids
             seen = sample.mask != labels.ignore_index
-            assert np.array_equal(labels.decode(sample.mask)[seen], ids[picture][seen])
+            assert np.array_equal(labels.decode(sample.mask)[seen], ids[image][seen])
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_inspect_counts_what_is_there(tree: tuple[str, Path, Truth]) -> None:
     for split in report.splits:
         raw = np.stack(list(truth[split.name].values()))
         assert split.pixels.tolist() == [(raw == id).sum() for id in report.labels.raw_ids]
-        assert split.pictures.tolist() == [
+        assert split.images.tolist() == [
             sum((ids == id).any() for ids in raw) for id in report.labels.raw_ids
         ]
         assert split.void == np.isin(raw, report.labels.ignored_ids).sum()
@@ -196,9 +196,9 @@ def greyed(pattern: str) -> Callable[[Path], None]:
         (
             "cityscapes",
             one_of("*_labelIds.png"),
-            r"picture without a mask of the same name in .*gtF",
+            r"image without a mask of the same name in .*gtF",
         ),
-        ("cityscapes", one_of("*_leftImg8bit.png"), r"_labelIds\.png: mask without a picture"),
+        ("cityscapes", one_of("*_leftImg8bit.png"), r"_labelIds\.png: mask without an image"),
         (
             "cityscapes",
             spoiled("*_labelIds.png", 255),
@@ -243,7 +243,7 @@ def greyed(pattern: str) -> Callable[[Path], None]:
             removing("LabeledApproved_full"),
             "LabeledApproved_full: no such folder.*unpack",
         ),
-        ("camvid32", one_of("train*_L.png"), "picture without a mask of the same name"),
+        ("camvid32", one_of("train*_L.png"), "image without a mask of the same name"),
         (
             "camvid32",
             greyed("train_0_L.png"),
@@ -256,7 +256,7 @@ def greyed(pattern: str) -> Callable[[Path], None]:
             removing("images"),
             r"images/ADE: no such folder; unpack ADE20K_2021_17_01",
         ),
-        ("ade20k_full", one_of("*_seg.png"), r"\.jpg: picture without a mask of the same name"),
+        ("ade20k_full", one_of("*_seg.png"), r"\.jpg: image without a mask of the same name"),
         (
             "ade20k_full",
             spoiled("*_seg.png", 3),
@@ -292,7 +292,7 @@ def test_a_split_without_masks_is_refused(name: str, tmp_path: Path) -> None:
         files(name, tmp_path, "unknown")
 
 
-def test_voc_without_sbd_has_its_own_pictures_alone(tmp_path: Path) -> None:
+def test_voc_without_sbd_has_its_own_images_alone(tmp_path: Path) -> None:
     truth = WRITERS["voc2012"](tmp_path)
     plain = files("voc2012", tmp_path, augmented=False)
     assert list(plain.names) == ["2007_000032", "2007_000039"]
@@ -302,7 +302,7 @@ def test_voc_without_sbd_has_its_own_pictures_alone(tmp_path: Path) -> None:
     assert packed.held == 2 < len(truth["training"])
 
 
-def test_voc_never_learns_from_validation_pictures(tmp_path: Path) -> None:
+def test_voc_never_learns_from_validation_images(tmp_path: Path) -> None:
     WRITERS["voc2012"](tmp_path)
     source = tmp_path / "ImageSets" / "Segmentation" / "trainaug.txt"
     # As the lists of SBD do.
@@ -311,7 +311,7 @@ def test_voc_never_learns_from_validation_pictures(tmp_path: Path) -> None:
         tmp_path / "SegmentationClassAug" / "2008_000002.png",
         tmp_path / "SegmentationClassAug" / "2007_000033.png",
     )
-    with pytest.raises(InputError, match=r"1 of its pictures are in val\.txt too, .*2007_000033"):
+    with pytest.raises(InputError, match=r"1 of its images are in val\.txt too, .*2007_000033"):
         files("voc2012", tmp_path)
 
 
@@ -324,7 +324,7 @@ def test_context_may_make_a_class_of_its_background(tmp_path: Path) -> None:
         assert np.array_equal(mask, truth["training"][name])
 
 
-def test_limits_leave_pictures_out(tmp_path: Path) -> None:
+def test_limits_leave_images_out(tmp_path: Path) -> None:
     WRITERS["cityscapes"](tmp_path)
     assert len(files("cityscapes", tmp_path, training_limit=2)) == 2
     assert len(files("cityscapes", tmp_path, "validation", training_limit=1)) == 2

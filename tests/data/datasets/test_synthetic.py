@@ -33,14 +33,14 @@ def test_a_scene_is_the_same_whenever_it_is_asked_for_and_however_many_there_are
 
 
 def test_splits_and_seeds_share_no_scene() -> None:
-    pictures = [
+    images = [
         scenes[index].image.tobytes()
         for seed in (0, 1)
         for split in ("training", "validation")
         for scenes in [synthetic(split, 12, (32, 32), seed)]
         for index in range(12)
     ]
-    assert len(set(pictures)) == 48
+    assert len(set(images)) == 48
 
 
 def test_names_are_unique_in_a_split() -> None:

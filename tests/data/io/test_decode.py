@@ -1,4 +1,4 @@
-"""Pictures and masks of every kind, and files that are neither."""
+"""Images and masks of every kind, and files that are neither."""
 
 import struct
 import subprocess
@@ -24,7 +24,7 @@ from sceneparse.data.io.decode import (
 from sceneparse.errors import InputError
 
 GREY = np.arange(24, dtype=np.uint8).reshape(4, 6) * 10
-# What has to be done to a stored picture to see it upright, by EXIF orientation.
+# What has to be done to a stored image to see it upright, by EXIF orientation.
 UPRIGHT: dict[int, Any] = {
     1: lambda a: a,
     2: np.fliplr,
@@ -164,7 +164,7 @@ def test_truncated_image_is_named(ending: str, share: float, tmp_path: Path) -> 
     path = saved(tmp_path / f"a.{ending}", pixels)
     content = path.read_bytes()
     path.write_bytes(content[: int(share * len(content))])
-    with pytest.raises(InputError, match=rf"a\.{ending}: (broken or truncated|not a picture)"):
+    with pytest.raises(InputError, match=rf"a\.{ending}: (broken or truncated|not an image)"):
         read_image(path)
 
 
@@ -176,9 +176,9 @@ def test_truncated_mask_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("read", [read_image, read_mask, image_size, mask_size])
-def test_what_is_no_picture_is_named(read: Any, tmp_path: Path) -> None:
+def test_what_is_no_image_is_named(read: Any, tmp_path: Path) -> None:
     (tmp_path / "a.png").write_text("<svg></svg>")
-    with pytest.raises(InputError, match=r"a\.png: not a picture"):
+    with pytest.raises(InputError, match=r"a\.png: not an image"):
         read(tmp_path / "a.png")
     with pytest.raises(InputError, match=r"none\.png: no such file"):
         read(tmp_path / "none.png")

@@ -1,6 +1,6 @@
-"""The files of a cache of decoded pictures.
+"""The files of a cache of decoded images.
 
-A cache is a folder with two files per split. `NAME.pixels` holds mask and picture of one sample
+A cache is a folder with two files per split. `NAME.pixels` holds mask and image of one sample
 after another, as they are in memory; `NAME.jsonl` says in its first line how they were made, and
 then, in one line per sample, where they lie and which files they were made of. A file of pixels
 only ever grows, so that a run may read from it what another process is renewing.
@@ -34,10 +34,10 @@ class Entry(NamedTuple):
 
     Attributes:
         name: Of the sample.
-        offset: Where its mask begins in the file of pixels; the picture comes behind it.
+        offset: Where its mask begins in the file of pixels; the image comes behind it.
         height: Of both, in pixels.
         width: Of both, in pixels.
-        crc: CRC-32 of mask and picture.
+        crc: CRC-32 of mask and image.
         stamps: Of the files that they were made of.
     """
 
@@ -104,7 +104,7 @@ def read_index(path: Path) -> PackIndex | None:
 
 
 def sample_bytes(height: int, width: int, labels: Labels) -> int:
-    """Return how much mask and picture take."""
+    """Return how much mask and image take."""
     return height * width * (3 + np.dtype(labels.dtype).itemsize)
 
 

@@ -1,6 +1,6 @@
 """A data set whose pixels were decoded once and are mapped into memory.
 
-Memory does not grow with the number of pictures: what is mapped belongs to the system, which drops
+Memory does not grow with the number of images: what is mapped belongs to the system, which drops
 it when it needs the room, and processes that read the same cache share it.
 """
 
@@ -31,12 +31,12 @@ from sceneparse.labels import Labels, Mask
 
 
 class Packed:
-    """Pictures and masks in files, read from a cache where it holds them as they are.
+    """Images and masks in files, read from a cache where it holds them as they are.
 
     Attributes:
         files: The files.
         folder: The folder of the cache.
-        short_side: What the shorter side of larger pictures was reduced to; none if they were not.
+        short_side: What the shorter side of larger images was reduced to; none if they were not.
         renewal: The command that makes the cache hold all files as they are.
     """
 
@@ -169,7 +169,7 @@ def entries_of(files: PairedFiles, index: PackIndex | None, pixels: Path) -> lis
 
 
 def reduced_size(height: int, width: int, short_side: int | None) -> tuple[int, int]:
-    """Return the size that a picture is stored in: its own if its shorter side is not longer."""
+    """Return the size that an image is stored in: its own if its shorter side is not longer."""
     if short_side is None or min(height, width) <= short_side:
         return height, width
     factor = short_side / min(height, width)
@@ -177,7 +177,7 @@ def reduced_size(height: int, width: int, short_side: int | None) -> tuple[int, 
 
 
 def reduced(sample: Sample, short_side: int | None) -> Sample:
-    """Reduce a sample: the picture antialiased, the mask by nearest neighbour."""
+    """Reduce a sample: the image antialiased, the mask by nearest neighbour."""
     height, width = sample.mask.shape
     new_height, new_width = reduced_size(height, width, short_side)
     if (new_height, new_width) == (height, width):

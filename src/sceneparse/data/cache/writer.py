@@ -1,4 +1,4 @@
-"""Write the cache of decoded pictures that `packed.py` reads.
+"""Write the cache of decoded images that `packed.py` reads.
 
 Threads decode; one writer appends pixels, and after them the line of the index that names them. So
 a build that is stopped at any point, by whatever means, has lost only the samples that were under
@@ -95,7 +95,7 @@ def planned(
         sizes: Height and width of each sample, `(N, 2)`.
         root: Its folder.
         folder: The folder of the cache.
-        short_side: What the shorter side of larger pictures is reduced to; none for no limit.
+        short_side: What the shorter side of larger images is reduced to; none for no limit.
 
     Raises:
         InputError: If the folder holds something else, which would be lost.
@@ -134,7 +134,7 @@ def written(packing: Packing, threads: int) -> Iterator[str]:
     """Write what is missing, and yield the name of each sample that is done.
 
     Raises:
-        InputError: If a picture or mask is broken, or the disk is full; what was written stays.
+        InputError: If an image or mask is broken, or the disk is full; what was written stays.
     """
     try:
         yield from _written(packing, threads)
@@ -191,7 +191,7 @@ def _old(pixels: Path, index: Path, short_side: int | None) -> PackIndex | None:
     """Read the index that is there.
 
     Raises:
-        InputError: If the files are none of ours, or hold pictures of another size.
+        InputError: If the files are none of ours, or hold images of another size.
     """
     old = read_index(index)
     if old is None and (index.exists() or pixels.exists()):

@@ -1,8 +1,8 @@
 """ADE20K scene parsing: the `ADEChallengeData2016` layout.
 
-20,210 training and 2,000 validation pictures with 150 classes (Zhou et al., "Scene Parsing through
+20,210 training and 2,000 validation images with 150 classes (Zhou et al., "Scene Parsing through
 ADE20K Dataset", CVPR 2017; arXiv 1608.05442). Annotations are 8-bit PNG: 1..150 are the classes and
-0 is "other", which the benchmark ignores. The pictures may be used for non-commercial research and
+0 is "other", which the benchmark ignores. The images may be used for non-commercial research and
 education only; the annotations are under the BSD-3-Clause licence.
 
 Layout: `images/{training,validation}/*.jpg` and `annotations/{training,validation}/*.png`.
@@ -23,7 +23,7 @@ def ade20k(root: Path, split: str) -> PairedFiles:
         split: `training` or `validation`.
 
     Raises:
-        InputError: If the layout is another, or pictures and masks do not pair.
+        InputError: If the layout is another, or images and masks do not pair.
     """
     if not root.is_dir():
         raise InputError(f"{root}: no such folder; give the one that holds ADEChallengeData2016")

@@ -1,6 +1,6 @@
 """ADE20K, the full data set: `ADE20K_2021_17_01`.
 
-25,574 training and 2,000 validation pictures of any size, with 3,688 categories of objects (Zhou et
+25,574 training and 2,000 validation images of any size, with 3,688 categories of objects (Zhou et
 al., "Semantic Understanding of Scenes through the ADE20K Dataset", IJCV 2019; arXiv 1608.05442).
 Given out on request, for non-commercial research and education only.
 
@@ -15,13 +15,13 @@ tells instances apart, `_parts_*.png` and the folders `ADE_NAME/` hold parts and
 none of them is read. Ids have up to 12 bits: predictions are written as 16-bit masks of these ids.
 
 `index_ade20k.pkl`, the table of all names, is not needed and never opened: a pickle runs whatever
-code it holds. The JSON beside each picture has both name and id (`name_ndx`) of its objects. Those
+code it holds. The JSON beside each image has both name and id (`name_ndx`) of its objects. Those
 of the training split are read once and remembered (`ade20k_objects.py`).
 
-Classes are the objects that occur in at least `min_images` training pictures, in the order of their
-ids: what occurs in a handful of pictures can hardly be learned. Everything else is ignored, in both
+Classes are the objects that occur in at least `min_images` training images, in the order of their
+ids: what occurs in a handful of images can hardly be learned. Everything else is ignored, in both
 splits. To use other classes, such as the 847 of MaskFormer, or those of a trained run where its
-training pictures are not at hand, give a file of labels: its ids are those of the data set.
+training images are not at hand, give a file of labels: its ids are those of the data set.
 """
 
 from dataclasses import replace
@@ -49,11 +49,11 @@ def ade20k_full(
     Args:
         root: The folder that holds `images/ADE`.
         split: `training` or `validation`.
-        min_images: Training pictures that an object must occur in to be a class.
+        min_images: Training images that an object must occur in to be a class.
         labels: Classes to use instead, in the ids of the data set; all others are ignored.
 
     Raises:
-        InputError: If the layout is another, or pictures and masks do not pair.
+        InputError: If the layout is another, or images and masks do not pair.
     """
     if not (root / SPLITS_BELOW).is_dir():
         raise InputError(f"{root / SPLITS_BELOW}: no such folder; {_UNPACK}")
@@ -76,7 +76,7 @@ def ade20k_full_split(root: Path, split: str) -> Path:
 def ade20k_full_labels(
     root: Path, min_images: int = MIN_IMAGES, labels: Labels | None = None
 ) -> Labels:
-    """Return the objects that occur in so many training pictures, or the labels that are given.
+    """Return the objects that occur in so many training images, or the labels that are given.
 
     Raises:
         InputError: If there are none, or a JSON file is broken.
@@ -84,11 +84,11 @@ def ade20k_full_labels(
     if labels:
         return _others_ignored(labels)
     objects = objects_of(root)
-    frequent = [entry for entry in objects if entry.pictures >= min_images]
+    frequent = [entry for entry in objects if entry.images >= min_images]
     if not frequent:
-        most = max((entry.pictures for entry in objects), default=0)
+        most = max((entry.images for entry in objects), default=0)
         raise InputError(
-            f"{root}: no object occurs in {min_images} training pictures, the most frequent one in "
+            f"{root}: no object occurs in {min_images} training images, the most frequent one in "
             f"{most}; set a lower data.min_images"
         )
     return _others_ignored(

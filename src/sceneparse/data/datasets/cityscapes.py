@@ -1,6 +1,6 @@
 """Cityscapes, the finely annotated part.
 
-2,975 training, 500 validation and 1,525 test pictures of 2048×1024 pixels, street scenes of 50
+2,975 training, 500 validation and 1,525 test images of 2048×1024 pixels, street scenes of 50
 cities, with 19 classes (Cordts et al., "The Cityscapes Dataset for Semantic Urban Scene
 Understanding", CVPR 2016; arXiv 1604.01685). Free for non-commercial purposes such as research and
 teaching; it may not be distributed, models trained on it may.
@@ -37,7 +37,7 @@ def cityscapes(root: Path, split: str) -> PairedFiles:
         split: `training` or `validation`.
 
     Raises:
-        InputError: If the layout is another, or pictures and masks do not pair.
+        InputError: If the layout is another, or images and masks do not pair.
     """
     if not root.is_dir():
         raise InputError(f"{root}: no such folder; set data.root to that of leftImg8bit and gtFine")

@@ -1,8 +1,8 @@
 """COCO-Stuff, all of COCO 2017 with things and stuff ("164k").
 
-118,287 training and 5,000 validation pictures with 80 classes of things and 91 of stuff (Caesar et
-al., "COCO-Stuff: Thing and Stuff Classes in Context", CVPR 2018; arXiv 1612.03716; pictures of Lin
-et al., "Microsoft COCO", ECCV 2014). The pictures are under the terms of flickr, the annotations
+118,287 training and 5,000 validation images with 80 classes of things and 91 of stuff (Caesar et
+al., "COCO-Stuff: Thing and Stuff Classes in Context", CVPR 2018; arXiv 1612.03716; images of Lin
+et al., "Microsoft COCO", ECCV 2014). The images are under the terms of flickr, the annotations
 under CC BY 4.0.
 
 ```
@@ -37,7 +37,7 @@ def coco_stuff(root: Path, split: str) -> PairedFiles:
         split: `training` or `validation`.
 
     Raises:
-        InputError: If the layout is another, or pictures and masks do not pair.
+        InputError: If the layout is another, or images and masks do not pair.
     """
     if not root.is_dir():
         raise InputError(f"{root}: no such folder; set data.root to that of images and annotations")

@@ -1,4 +1,4 @@
-"""Your own pictures: a folder with `images`, `masks` and `labels.yaml`. No code.
+"""Your own images: a folder with `images`, `masks` and `labels.yaml`. No code.
 
 ```
 ROOT/labels.yaml            classes: [background, cat, dog]     # the id of each is its place
@@ -8,8 +8,8 @@ ROOT/masks/*.png            the same names; one class id per pixel (grey or pale
 ```
 
 `classes` may also be a mapping from id to name, or a list of `{id, name, color}`. Without folders
-`training` and `validation`, about a fixed share of the pictures is held out for validation: whether
-one is depends on its name alone, so that adding pictures does not move the others.
+`training` and `validation`, about a fixed share of the images is held out for validation: whether
+one is depends on its name alone, so that adding images does not move the others.
 """
 
 import hashlib
@@ -28,11 +28,11 @@ def folder(root: Path, split: str, validation_share: float = 0.2) -> PairedFiles
     Args:
         root: The folder.
         split: `training` or `validation`, or any other that the folder has below `images`.
-        validation_share: Share of pictures held out where the folder has no splits, in 0..1; at
-            least one picture is held out, and one is not.
+        validation_share: Share of images held out where the folder has no splits, in 0..1; at
+            least one image is held out, and one is not.
 
     Raises:
-        InputError: If the layout is another, or pictures and masks do not pair.
+        InputError: If the layout is another, or images and masks do not pair.
     """
     labels = folder_labels(root)
     images, masks = root / "images", root / "masks"
@@ -42,10 +42,10 @@ def folder(root: Path, split: str, validation_share: float = 0.2) -> PairedFiles
 
 
 def whole_folder(root: Path) -> PairedFiles:
-    """Open all pictures of a folder without splits.
+    """Open all images of a folder without splits.
 
     Raises:
-        InputError: If the layout is another, or pictures and masks do not pair.
+        InputError: If the layout is another, or images and masks do not pair.
     """
     return pair_files(root / "images", root / "masks", folder_labels(root))
 
@@ -88,8 +88,7 @@ def _held_out(pairs: PairedFiles, root: Path, split: str, validation_share: floa
     chosen = sorted(order[:count] if split == "validation" else order[count:])
     if not chosen:
         raise InputError(
-            f"{root / 'images'}: one picture is too few to hold one out for validation; "
-            "add pictures"
+            f"{root / 'images'}: one image is too few to hold one out for validation; add images"
         )
     return pairs.chosen(chosen)
 

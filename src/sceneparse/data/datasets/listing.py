@@ -12,8 +12,8 @@ from sceneparse.errors import InputError
 def listed_names(path: Path, fix: str) -> tuple[str, ...]:
     """Read the names that a list of a split holds, one in each line.
 
-    A line may also be a path, or a path of a picture and one of its mask, as in lists that others
-    made of the same pictures: the name of the picture counts, without folder and ending.
+    A line may also be a path, or a path of an image and one of its mask, as in lists that others
+    made of the same images: the name of the image counts, without folder and ending.
 
     Args:
         path: The list.
@@ -30,7 +30,7 @@ def listed_names(path: Path, fix: str) -> tuple[str, ...]:
         raise InputError(f"{path}: cannot be read ({error}); {fix}") from None
     names = [_name(line.split()[0]) for line in lines if line.strip()]
     if not names:
-        raise InputError(f"{path}: names no pictures; {fix}")
+        raise InputError(f"{path}: names no images; {fix}")
     if len(set(names)) < len(names):
         twice = next(name for place, name in enumerate(names) if name in names[:place])
         raise InputError(f"{path}: names {twice} twice; remove one of the lines")
@@ -68,7 +68,7 @@ def named_files(
 def files_below(folder: Path, ending: str, fix: str) -> dict[str, Path]:
     """List the files with an ending in all folders below one, by their names without it.
 
-    A folder that has the name of a picture beside it holds what belongs to that picture alone, and
+    A folder that has the name of an image beside it holds what belongs to that image alone, and
     is not entered.
 
     Args:
@@ -110,6 +110,6 @@ def _add(files: dict[str, Path], folder: Path, names: Sequence[str], ending: str
 
 
 def _name(word: str) -> str:
-    """Return the name of a picture that a list names alone or as a path."""
+    """Return the name of an image that a list names alone or as a path."""
     path = PurePosixPath(word)
     return path.stem if path.suffix.lower() in IMAGE_SUFFIXES else path.name

@@ -1,8 +1,8 @@
-"""Pascal-Context: whole scenes for pictures of Pascal VOC 2010.
+"""Pascal-Context: whole scenes for images of Pascal VOC 2010.
 
-4,998 training and 5,105 validation pictures of at most 500×500 pixels. Of its more than 400 classes
+4,998 training and 5,105 validation images of at most 500×500 pixels. Of its more than 400 classes
 the 59 most frequent are used (Mottaghi et al., "The Role of Context for Object Detection and
-Semantic Segmentation in the Wild", CVPR 2014). The pictures are from flickr, whose terms of use
+Semantic Segmentation in the Wild", CVPR 2014). The images are from flickr, whose terms of use
 they are under; the terms of the annotations are to be asked of their authors.
 
 ```

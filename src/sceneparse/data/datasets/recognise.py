@@ -67,7 +67,7 @@ def open_published(
     """Open the splits asked for, or those that there are.
 
     Raises:
-        InputError: If pictures and masks do not pair, or the folder is no data set at all.
+        InputError: If images and masks do not pair, or the folder is no data set at all.
     """
     wanted = splits or layout.splits(root) or _SPLITS[:1]
     return {split: layout.open(root, split) for split in wanted}

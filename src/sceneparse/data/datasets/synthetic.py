@@ -86,7 +86,7 @@ def synthetic(split: str, images: int, size: tuple[int, int], seed: int) -> Synt
 def write_scene(scenes: SyntheticScenes, index: int, split: str, root: Path) -> None:
     """Write one scene as files in the layout of `ADEChallengeData2016`.
 
-    The picture is stored as PNG, so that reading it gives the very pixels that were drawn.
+    The image is stored as PNG, so that reading it gives the very pixels that were drawn.
     """
     sample = scenes[index]
     for kind, pixels in (

@@ -1,8 +1,8 @@
 """Pascal VOC 2012 segmentation, and the additional masks of SBD.
 
-1,464 training and 1,449 validation pictures of at most 500×500 pixels, with 20 classes of objects
+1,464 training and 1,449 validation images of at most 500×500 pixels, with 20 classes of objects
 and background (Everingham et al., "The Pascal Visual Object Classes Challenge: A Retrospective",
-IJCV 2015). The pictures are from flickr, whose terms of use they are under.
+IJCV 2015). The images are from flickr, whose terms of use they are under.
 
 ```
 ROOT/JPEGImages/*.jpg                             ROOT is VOCdevkit/VOC2012
@@ -16,8 +16,8 @@ Masks are palette PNG, the index of a colour is the id: 0 is background, a class
 255 is void, the border of objects and what is difficult, which is ignored.
 
 SBD (Hariharan et al., "Semantic Contours from Inverse Detectors", ICCV 2011) annotates more of the
-pictures: training on 10,582 of them, the usual `trainaug`, leaves out those of validation. Here a
-picture that VOC annotates too keeps the mask of VOC, which has the void border. SBD itself comes as
+images: training on 10,582 of them, the usual `trainaug`, leaves out those of validation. Here a
+image that VOC annotates too keeps the mask of VOC, which has the void border. SBD itself comes as
 MATLAB files, `dataset/cls/*.mat`, for which scipy would be needed: convert them once to PNG, the
 array `GTcls.Segmentation` of each, by any tool, or take `SegmentationClassAug` as others made it.
 """
@@ -45,7 +45,7 @@ def voc2012(root: Path, split: str, *, augmented: bool = False) -> PairedFiles:
     Args:
         root: The folder `VOCdevkit/VOC2012`.
         split: `training`, `validation`, or the name of another list, such as `trainval`.
-        augmented: Whether to train on the pictures that SBD annotates, too.
+        augmented: Whether to train on the images that SBD annotates, too.
 
     Raises:
         InputError: If the layout is another, or files that the lists name are missing.
@@ -84,11 +84,11 @@ def _list(root: Path, split: str) -> Path:
 
 
 def _check_held_out(names: tuple[str, ...], source: Path, validation: Path) -> None:
-    """Refuse to learn from pictures of validation, which lists of SBD itself name."""
+    """Refuse to learn from images of validation, which lists of SBD itself name."""
     held_out = set(listed_names(validation, _UNPACK))
     leaked = [name for name in names if name in held_out]
     if leaked:
         raise InputError(
-            f"{source}: {len(leaked)} of its pictures are in {validation.name} too, such as "
-            f"{leaked[0]}; the scores would be of pictures that were learned; remove them from it"
+            f"{source}: {len(leaked)} of its images are in {validation.name} too, such as "
+            f"{leaked[0]}; the scores would be of images that were learned; remove them from it"
         )

@@ -1,4 +1,4 @@
-"""Pictures and masks from files, whatever their kind, with messages that say what is wrong."""
+"""Images and masks from files, whatever their kind, with messages that say what is wrong."""
 
 import importlib
 import importlib.util
@@ -28,9 +28,9 @@ MAX_PIXELS = 89_478_485
 
 
 def read_image(path: Path, smallest: tuple[int, int] | None = None) -> NDArray[np.uint8]:
-    """Read a picture as `(H, W, 3)` RGB uint8, upright.
+    """Read an image as `(H, W, 3)` RGB uint8, upright.
 
-    Grey, palette, 16-bit and CMYK pictures become RGB; transparency is laid over white; the EXIF
+    Grey, palette, 16-bit and CMYK images become RGB; transparency is laid over white; the EXIF
     orientation is applied.
 
     Args:
@@ -39,10 +39,10 @@ def read_image(path: Path, smallest: tuple[int, int] | None = None) -> NDArray[n
             an eighth of its size, as `reduction` says. None: whole.
 
     Raises:
-        InputError: If the file cannot be read as a picture.
+        InputError: If the file cannot be read as an image.
     """
     with opened(path) as image:
-        _check_picture_kind(path, image)
+        _check_image_kind(path, image)
         orientation = 1 if image.format == "TIFF" else _orientation(image)
         divisor = 1
         if smallest is not None:
@@ -65,7 +65,7 @@ def reduction(size: tuple[int, int], smallest: tuple[int, int]) -> int:
     A margin of pixels is left for the resampling that follows, which filters better.
 
     Args:
-        size: Height and width of the picture.
+        size: Height and width of the image.
         smallest: Height and width that are needed.
     """
     room = min(side / (_MARGIN * needed) for side, needed in zip(size, smallest, strict=True))
@@ -99,13 +99,13 @@ def read_mask(path: Path) -> Mask:
 
 
 def image_size(path: Path) -> tuple[int, int]:
-    """Read the height and width of an upright picture from its header.
+    """Read the height and width of an upright image from its header.
 
     Raises:
-        InputError: If the file is no picture, or of a kind that `read_image` refuses.
+        InputError: If the file is no image, or of a kind that `read_image` refuses.
     """
     with opened(path) as image:
-        _check_picture_kind(path, image)
+        _check_image_kind(path, image)
         width, height = image.size
         # Pillow turns the size of a TIFF itself.
         # Asking a PNG for EXIF that is not at its beginning would decode all of it.
@@ -145,10 +145,10 @@ def check_mask_kind(path: Path, image: Image.Image) -> None:
 
 @contextmanager
 def opened(path: Path) -> Generator[Image.Image]:
-    """Open a picture; whatever goes wrong while it is open becomes an `InputError`.
+    """Open an image; whatever goes wrong while it is open becomes an `InputError`.
 
     Raises:
-        InputError: If it is no picture, too large, or broken.
+        InputError: If it is no image, too large, or broken.
     """
     try:
         # Given a path, Pillow maps uncompressed grey TIFFs and garbles those that are turned.
@@ -159,7 +159,7 @@ def opened(path: Path) -> Generator[Image.Image]:
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except UnidentifiedImageError:
-        raise InputError(f"{path}: not a picture, or of an unknown kind") from None
+        raise InputError(f"{path}: not an image, or of an unknown kind") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise InputError(f"{path}: too large; {_TOO_LARGE}") from None
     except (OSError, SyntaxError, ValueError, EOFError) as error:
@@ -167,7 +167,7 @@ def opened(path: Path) -> Generator[Image.Image]:
 
 
 _EXIF_ORIENTATION = 0x0112
-# What makes a picture of an orientation upright (EXIF 2.32, tag 0x0112).
+# What makes an image of an orientation upright (EXIF 2.32, tag 0x0112).
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -183,7 +183,7 @@ _DEEP_MODES = frozenset({"I", "F"})
 _TOO_LARGE = f"at most {MAX_PIXELS // 1_000_000} million pixels are read; scale it down"
 
 
-def _check_picture_kind(path: Path, image: Image.Image) -> None:
+def _check_image_kind(path: Path, image: Image.Image) -> None:
     if image.mode in _DEEP_MODES:
         raise InputError(
             f"{path}: grey of 32 bits (mode {image.mode}), and nothing says which value is white; "
@@ -221,7 +221,7 @@ def _by_opencv(path: Path, divisor: int | None) -> NDArray[np.uint8] | None:
         8: cv2.IMREAD_REDUCED_COLOR_8 | upright,
     }
     pixels = cv2.imdecode(np.fromfile(path, np.uint8), modes[divisor])
-    # Reduced pictures come as BGR.
+    # Reduced images come as BGR.
     return pixels if pixels is None or divisor in (None, 1) else pixels[..., ::-1]
 
 

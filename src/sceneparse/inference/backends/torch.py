@@ -37,7 +37,7 @@ class TorchBackend:
         """Wrap a segmenter that is on its device.
 
         Args:
-            segmenter: Turns pictures `(B, 3, H, W)` uint8 into logits `(B, C, h, w)`.
+            segmenter: Turns images `(B, 3, H, W)` uint8 into logits `(B, C, h, w)`.
             labels: The classes.
             strides: Input stride and output stride of the network.
             device: Where the segmenter is.
@@ -55,7 +55,7 @@ class TorchBackend:
 
     @torch.inference_mode()
     def logits(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Compute logits `(B, C, h, w)` of pictures `(B, H, W, 3)`."""
+        """Compute logits `(B, C, h, w)` of images `(B, H, W, 3)`."""
         batch = as_tensor(images).to(self._device).permute(0, 3, 1, 2)
         with evaluating(self._segmenter), self._autocast():
             logits: Tensor = self._segmenter(batch)
@@ -128,7 +128,7 @@ def evaluating(network: nn.Module) -> Generator[None]:
 
 
 def as_tensor(array: NDArray[np.generic]) -> Tensor:
-    """Share an array with torch, which wants it writable: pictures of a cache are not."""
+    """Share an array with torch, which wants it writable: images of a cache are not."""
     return torch.from_numpy(array if array.flags.writeable else array.copy())
 
 
