@@ -25,17 +25,17 @@ CALLS = 20
 
 def ours(side: int, classes: int) -> Callable[[], Any]:
     """Prepare the matrix of NumPy arrays."""
-    truth, prediction = _pair(side, classes)
-    return lambda: [confusion_matrix(truth, prediction, classes, 255) for _ in range(CALLS)][-1]
+    target, prediction = _pair(side, classes)
+    return lambda: [confusion_matrix(target, prediction, classes, 255) for _ in range(CALLS)][-1]
 
 
 def ours_on_tensors(side: int, classes: int) -> Callable[[], Any]:
     """Prepare the matrix of tensors."""
-    truth, prediction = map(torch.from_numpy, _pair(side, classes))
+    target, prediction = map(torch.from_numpy, _pair(side, classes))
     prediction = prediction.long()
-    return lambda: [tensor_confusion_matrix(prediction, truth, classes, 255) for _ in range(CALLS)][
-        -1
-    ]
+    return lambda: [
+        tensor_confusion_matrix(prediction, target, classes, 255) for _ in range(CALLS)
+    ][-1]
 
 
 def theirs(side: int, classes: int, *, validate: bool) -> Callable[[], Any]:
@@ -43,24 +43,24 @@ def theirs(side: int, classes: int, *, validate: bool) -> Callable[[], Any]:
     from torchmetrics.classification import MulticlassConfusionMatrix
 
     metric = MulticlassConfusionMatrix(classes, ignore_index=255, validate_args=validate)
-    truth, prediction = (torch.from_numpy(ids).long() for ids in _pair(side, classes))
+    target, prediction = (torch.from_numpy(ids).long() for ids in _pair(side, classes))
 
     def step() -> Any:
         metric.reset()
         for _ in range(CALLS):
-            metric.update(prediction, truth)
+            metric.update(prediction, target)
         return metric.confmat
 
     return step
 
 
 def _pair(side: int, classes: int) -> tuple[np.ndarray, np.ndarray]:
-    """Draw a truth and a prediction that is right at about half of the pixels."""
-    truth = material.mask((side, side), classes)
+    """Draw a ground truth and a prediction that is right at about half of the pixels."""
+    target = material.mask((side, side), classes)
     random = np.random.default_rng(1)
-    guess = random.integers(0, classes, truth.shape, np.uint8)
-    right = (truth != 255) & (random.random(truth.shape) < 0.5)
-    return truth, np.where(right, truth, guess)
+    guess = random.integers(0, classes, target.shape, np.uint8)
+    right = (target != 255) & (random.random(target.shape) < 0.5)
+    return target, np.where(right, target, guess)
 
 
 def main() -> None:

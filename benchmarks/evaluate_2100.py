@@ -31,10 +31,10 @@ def ours(height: int, width: int, classes: int, device: str | None = None) -> Ca
     where = torch.device(device or "cpu")
     backend = TorchBackend(nn.Identity(), labels, (4, 4), where, nullcontext)
     logits = _logits(classes)[0].numpy()
-    truth = material.mask((height, width), classes)
+    target = material.mask((height, width), classes)
 
     def step() -> Matrix:
-        return backend.score(logits, (CELLS, CELLS), truth).confusion
+        return backend.score(logits, (CELLS, CELLS), target).confusion
 
     return step
 
@@ -44,14 +44,14 @@ def theirs(
 ) -> Callable[[], Tensor]:
     """Prepare `F.interpolate`, `argmax` and `bincount`."""
     logits = _logits(classes).to(device or "cpu")
-    truth = torch.from_numpy(material.mask((height, width), classes)).long().to(logits.device)
+    target = torch.from_numpy(material.mask((height, width), classes)).long().to(logits.device)
 
     def step() -> Tensor:
         with torch.inference_mode():
             wide = F.interpolate(logits, size=(height, width), mode="bilinear")
             prediction = wide.argmax(dim=1)[0]
-            valid = truth != 255
-            pairs = truth[valid] * classes + prediction[valid]
+            valid = target != 255
+            pairs = target[valid] * classes + prediction[valid]
             return torch.bincount(pairs, minlength=classes**2).view(classes, classes)
 
     return step

@@ -27,7 +27,7 @@ QUICK = {"images": 1, "height": 64, "width": 64, "classes": 7}
 def ours(
     images: int, height: int, width: int, classes: int, device: str | None = None
 ) -> Callable[[], list[Tensor]]:
-    """Prepare the loss in strips."""
+    """Prepare the loss in tiles."""
     features, head, target = _inputs(images, height, width, classes, device)
     loss = CrossEntropy(ignore_index=255)
     covered = (height / STRIDE, width / STRIDE)

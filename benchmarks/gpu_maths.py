@@ -122,9 +122,9 @@ def _loss_configs(classes: int) -> dict[str, LossConfig]:
 
 def _one_way(config: LossConfig, tiled: bool) -> LossConfig:
     if isinstance(config, SumLoss):
-        terms = tuple(term.model_copy(update={"in_strips": tiled}) for term in config.terms)
+        terms = tuple(term.model_copy(update={"tiled": tiled}) for term in config.terms)
         return config.model_copy(update={"terms": terms})
-    return config.model_copy(update={"in_strips": tiled})
+    return config.model_copy(update={"tiled": tiled})
 
 
 def _loss_example(here: Here, shape: Any, dtype: torch.dtype) -> tuple[Tensor, nn.Conv2d, Tensor]:
@@ -187,11 +187,11 @@ def label_maps(here: Here) -> Found:
     logits = torch.randn(1, classes, size[0] // 8, size[1] // 8)
     labels = material.labels(classes)
     backend = TorchBackend(nn.Identity(), labels, (4, 4), here.device, nullcontext)
-    truth = material.mask(size, classes)
+    mask = material.mask(size, classes)
     allow_tf32()
     cells = (float(logits.shape[2]), float(logits.shape[3]))
     answer = backend.label_map(logits[0].numpy(), cells, size)
-    counts = backend.score(logits[0].numpy(), cells, truth)
+    counts = backend.score(logits[0].numpy(), cells, mask)
     torch.set_float32_matmul_precision("highest")
     wide = F.interpolate(logits.to(here.device).double(), size=size, mode="bilinear")
     chosen = torch.from_numpy(answer.mask).long().to(here.device)[None, None]
@@ -199,10 +199,10 @@ def label_maps(here: Here) -> Found:
     below = float((wide.amax(1) - wide.gather(1, chosen)[:, 0]).max())
     sure = torch.from_numpy(answer.confidence).to(here.device)
     confidence = float((wide.softmax(1).amax(1)[0] - sure).abs().max())
-    target = torch.from_numpy(truth).long().to(here.device)[None]
+    target = torch.from_numpy(mask).long().to(here.device)[None]
     loss = float(F.cross_entropy(wide, target, ignore_index=IGNORE, reduction="sum"))
-    counted = int(counts.confusion.sum()) - int((truth != IGNORE).sum())
-    right = int((truth == answer.mask).sum()) - int(np.trace(counts.confusion[:, :-1]))
+    counted = int(counts.confusion.sum()) - int((mask != IGNORE).sum())
+    right = int((mask == answer.mask).sum()) - int(np.trace(counts.confusion[:, :-1]))
     figures = [below / 1e-5, confidence / 1e-5, abs(counts.loss / loss - 1) / 1e-5]
     reason = (
         "a share of 1e-5: logits up to 5 are mixed from four cells with four roundings of 6e-8; "

@@ -155,7 +155,7 @@ training:
   {{epochs: {epochs}, batch_size: 4, accumulation: 2, threads: 2, ema: 0.9, clip_norm: 1.0,
     precision: {precision}, memory_format: channels_last, compile: "off",
     device: {here.device.type}}}
-inference: {{resize: squash, size: {side}}}
+inference: {{resize: stretch, size: {side}}}
 report: {{images: 1, every: 50}}
 """
     return parse_config(text, "gpu_checks")

@@ -52,8 +52,8 @@ def maximum(times: int) -> Callable[[], object]:
 
 def count(times: int) -> Callable[[], object]:
     """Prepare NumPy's `bincount` of pairs of 150 classes; it has one thread."""
-    truth = material.mask((512, 512), 150).astype(np.int64).clip(max=149)
-    pairs = (truth * 151 + truth[::-1]).ravel()
+    target = material.mask((512, 512), 150).astype(np.int64).clip(max=149)
+    pairs = (target * 151 + target[::-1]).ravel()
     return lambda: [np.bincount(pairs, minlength=150 * 151) for _ in range(times)][-1]
 
 

@@ -72,9 +72,9 @@ def label_map(images: int, height: int, width: int, classes: int) -> Callable[[]
 
 def confusion(images: int, height: int, width: int, classes: int) -> Callable[[], Any]:
     """Prepare the confusion matrix of a stack of images."""
-    truth = material.mask((images, height, width), classes)
+    target = material.mask((images, height, width), classes)
     prediction = material.mask((images, height, width), classes, seed=1)
-    return lambda: confusion_matrix(truth, prediction, classes, 255)
+    return lambda: confusion_matrix(target, prediction, classes, 255)
 
 
 SIZES = {

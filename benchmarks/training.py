@@ -17,10 +17,10 @@ from sceneparse.data.loader import Batch
 from sceneparse.inference.evaluate import Evaluation
 from sceneparse.inference.predictor import Predictor
 from sceneparse.system.device import native_precision
-from sceneparse.system.ranks import find_place
+from sceneparse.system.ranks import find_rank_info
 from sceneparse.tasks.assembly import assemble
 from sceneparse.training.auto import Plan
-from sceneparse.training.group import joined
+from sceneparse.training.group import process_group
 from sceneparse.training.loop import Job, train_step
 from sceneparse.training.state import TrainState
 
@@ -84,8 +84,8 @@ def trainer(
         times={},
     )
     plan = replace(plan, **settings)
-    place = find_place()
-    joining = joined(place)
+    place = find_rank_info()
+    joining = process_group(place)
     joining.__enter__()
     # A group that is not left aborts now and then when the process ends.
     atexit.register(joining.__exit__, None, None, None)

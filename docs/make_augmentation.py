@@ -16,13 +16,13 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageOps
 
 from sceneparse.augmentation.change import (
-    Artefacts,
     Augmentation,
     Box,
     Change,
     Colors,
     Crop,
     Cut,
+    Degradation,
     HalfOfClasses,
     Mix,
     RareClasses,
@@ -72,7 +72,7 @@ def colored(**colors: float) -> Change:
 
 def worse(blur: float = 0, noise: float = 0, quality: int = 0) -> Change:
     """Add artefacts."""
-    return PLAIN._replace(artefacts=Artefacts(blur, noise, 0, quality))
+    return PLAIN._replace(degradation=Degradation(blur, noise, 0, quality))
 
 
 def mixed(part: Box | HalfOfClasses | RareClasses) -> Change:
@@ -85,7 +85,7 @@ def cells() -> list[Cell]:
     sky = Cut(0.45, 0.45, False, ((0.0, 0.1), (0.75, 0.5)))
     box = Box(Crop(0.14, 0.3, 0.72, 0.69))
     return [
-        Cell("transform: {size: 192}", "squashed to a square", PLAIN),
+        Cell("transform: {size: 192}", "stretched to a square", PLAIN),
         Cell(
             "crop: 0.5, aspect: 1.33",
             "60 % of the sides",

@@ -126,7 +126,7 @@ schedule: {{kind: constant}}
 training:
   {{epochs: 4, batch_size: 4, threads: 2,
     precision: fp32, memory_format: channels_last, device: cpu}}
-inference: {{resize: squash, size: 32}}
+inference: {{resize: stretch, size: 32}}
 report: {{images: 1, every: 2}}
 """
     )

@@ -24,9 +24,15 @@ from sceneparse.models.normalization import SyncBatchNorm2d, synchronise_
 from sceneparse.ops.confusion import confusion_matrix
 from sceneparse.ops.upsampling import upsample
 from sceneparse.optimization.average import WeightAverage
-from sceneparse.system.ranks import Place, find_place
+from sceneparse.system.ranks import RankInfo, find_rank_info
 from sceneparse.tasks.train import train
-from sceneparse.training.group import anyone, fabric_of, from_first, joined, summed
+from sceneparse.training.group import (
+    all_reduce,
+    any_rank,
+    broadcast_from_rank_zero,
+    fabric_of,
+    process_group,
+)
 from sceneparse.training.loop import Job, train_step
 from sceneparse.training.state import EpochSums, TrainState
 from tests.cli.command import CONTEXT
@@ -81,7 +87,7 @@ class ExactCrossEntropy(nn.Module):
         return LossSum(total, confusion)
 
 
-def steps_of(case: Case, root: Path, place: Place) -> Result:
+def steps_of(case: Case, root: Path, place: RankInfo) -> Result:
     """Train a few steps and return losses, counts and weights."""
     network, dtype = case
     text = f"""
@@ -104,18 +110,18 @@ schedule: {{kind: constant}}
             if isinstance(layer, nn.ReLU):
                 parent, _, attribute = name.rpartition(".")
                 setattr(segmenter.get_submodule(parent), attribute, nn.SiLU())
-    if place.processes > 1:
+    if place.world_size > 1:
         synchronise_(segmenter, torch.device("cpu"))
     loader = Loader(
         dataset=training,
         transform=factory.transform(config.transform, 0, torch.device("cpu"), training.labels),
         seed=0,
-        batch_size=8 // place.processes,
+        batch_size=8 // place.world_size,
         threads=1,
         rank=place.rank,
-        processes=place.processes,
+        processes=place.world_size,
     )
-    parts = 2 if network == "group_in_parts" and place.processes > 1 else 1
+    parts = 2 if network == "group_in_parts" and place.world_size > 1 else 1
     fabric = fabric_of(place, torch.device("cpu"), None, is_static=parts == 1, has_unused=parts > 1)
     optimizer = factory.optimizer(config.optimizer, segmenter)
     state = TrainState(
@@ -152,14 +158,14 @@ schedule: {{kind: constant}}
     return {
         "losses": losses,
         "loss": float(state.sums.loss),
-        "confusion": summed(state.sums.confusion),
+        "confusion": all_reduce(state.sums.confusion),
         "weights": segmenter.state_dict(),
         "average": state.kept.state_dict(),
         "synchronised": sum(isinstance(m, SyncBatchNorm2d) for m in segmenter.modules()),
     }
 
 
-def mostly_void(batch: Batch, place: Place, job: Job) -> Batch:
+def mostly_void(batch: Batch, place: RankInfo, job: Job) -> Batch:
     """Make the images of the first of two processes void but for a row, of one wholly."""
     mask = batch.mask.copy()
     if place.rank == 0:
@@ -182,21 +188,21 @@ def be_one_of(rank: int, port: int, folder: Path) -> None:
         "LOCAL_RANK": str(rank),
     }
     try:
-        with joined(find_place()):
+        with process_group(find_rank_info()):
             _work(rank, folder)
             if rank == 1:
                 raise InputError("one process alone has found something")
-            anyone(False)
+            any_rank(False)
     except InputError as error:
         (folder / f"told_{rank}").write_text(f"{type(error).__name__}: {error}")
 
 
 def _work(rank: int, folder: Path) -> None:
-    results = {case: steps_of(case, folder / "data", find_place()) for case in CASES}
+    results = {case: steps_of(case, folder / "data", find_rank_info()) for case in CASES}
     for case, result in results.items():
         for kind in ("weights", "average"):
             for name, tensor in result[kind].items():
-                theirs = from_first(lambda tensor=tensor: tensor)
+                theirs = broadcast_from_rank_zero(lambda tensor=tensor: tensor)
                 assert torch.equal(tensor, theirs), f"{case}: {kind} {name} differs"
     if rank == 0:
         torch.save(results, folder / "results.pt")

@@ -39,7 +39,7 @@ def write_ids(path: Path, ids: Ids, *, palette: bool = False) -> None:
 
 
 def write_cityscapes(root: Path) -> Truth:
-    truth: Truth = {"training": {}, "validation": {}}
+    target: Truth = {"training": {}, "validation": {}}
     for split, folder, cities in (
         ("training", "train", ("aachen", "aachen", "bochum")),
         ("validation", "val", ("frankfurt", "munster")),
@@ -48,29 +48,29 @@ def write_cityscapes(root: Path) -> Truth:
             frame = f"{city}_{number:06d}_000019"
             image = root / "leftImg8bit" / folder / city / f"{frame}_leftImg8bit.png"
             mask = root / "gtFine" / folder / city / f"{frame}_gtFine_labelIds.png"
-            truth[split][image.stem] = striped(range(34), number)
+            target[split][image.stem] = striped(range(34), number)
             write_image(image)
-            write_ids(mask, truth[split][image.stem])
+            write_ids(mask, target[split][image.stem])
             # What lies beside them, and is not read.
             write_ids(mask.with_name(f"{frame}_gtFine_instanceIds.png"), striped([1]))
             mask.with_name(f"{frame}_gtFine_polygons.json").write_text("{}")
-    return truth
+    return target
 
 
 def write_voc2012(root: Path) -> Truth:
-    """Write VOC with SBD; the truth is that of `augmented`."""
+    """Write VOC with SBD; the ground truth is that of `augmented`."""
     lists = {"train": ["2007_000032", "2007_000039"], "val": ["2007_000033", "2008_000001"]}
     more = ["2008_000002", "2008_000007"]
-    truth: Truth = {"training": {}, "validation": {}}
+    target: Truth = {"training": {}, "validation": {}}
     for number, name in enumerate([*lists["train"], *lists["val"], *more, "2009_unlisted"]):
         write_image(root / "JPEGImages" / f"{name}.jpg")
         ids = striped([*range(21), 255], number)
         if name in lists["val"] or name in lists["train"]:
             write_ids(root / "SegmentationClass" / f"{name}.png", ids, palette=True)
-            truth["validation" if name in lists["val"] else "training"][name] = ids
+            target["validation" if name in lists["val"] else "training"][name] = ids
         elif name in more:
             write_ids(root / "SegmentationClassAug" / f"{name}.png", ids)
-            truth["training"][name] = ids
+            target["training"][name] = ids
     # Where both annotate an image, VOC's own mask counts.
     write_ids(root / "SegmentationClassAug" / "2007_000032.png", striped([9]))
     lists["trainaug"] = [*more, *lists["train"]]
@@ -78,58 +78,58 @@ def write_voc2012(root: Path) -> Truth:
     folder.mkdir(parents=True)
     for name, names in lists.items():
         (folder / f"{name}.txt").write_text("\n".join(names) + "\n")
-    return truth
+    return target
 
 
 def write_coco_stuff(root: Path) -> Truth:
     labels = table_labels("coco_stuff")
-    truth: Truth = {"training": {}, "validation": {}}
+    target: Truth = {"training": {}, "validation": {}}
     for split, folder, count in (("training", "train2017", 3), ("validation", "val2017", 2)):
         for number in range(count):
             name = f"{len(folder) * 1000 + number:012d}"
-            truth[split][name] = striped([*labels.raw_ids, 255], 100 * number)
+            target[split][name] = striped([*labels.raw_ids, 255], 100 * number)
             write_image(root / "images" / folder / f"{name}.jpg")
             mask = root / "annotations" / folder / f"{name}.png"
-            write_ids(mask, truth[split][name])
+            write_ids(mask, target[split][name])
             write_ids(mask.with_name(f"{name}_labelTrainIds.png"), striped([254]))
-    return truth
+    return target
 
 
 def write_camvid11(root: Path) -> Truth:
-    truth: Truth = {}
+    target: Truth = {}
     for split, folder in (("training", "train"), ("validation", "val"), ("test", "test")):
-        truth[split] = {}
+        target[split] = {}
         for number in range(2):
             name = f"{folder}_{number}"
-            truth[split][name] = striped(range(12), number)
+            target[split][name] = striped(range(12), number)
             write_image(root / folder / f"{name}.png")
-            write_ids(root / f"{folder}annot" / f"{name}.png", truth[split][name])
-        lines = [f"/SegNet/CamVid/{folder}/{name}.png /x/{name}.png" for name in truth[split]]
+            write_ids(root / f"{folder}annot" / f"{name}.png", target[split][name])
+        lines = [f"/SegNet/CamVid/{folder}/{name}.png /x/{name}.png" for name in target[split]]
         (root / f"{folder}.txt").write_text("\n".join(lines))
-    return truth
+    return target
 
 
 def write_camvid32(root: Path) -> Truth:
     labels = table_labels("camvid32")
     colors = np.zeros((32, 3), np.uint8)
     colors[list(labels.raw_ids)] = labels.palette
-    truth: Truth = {}
+    target: Truth = {}
     for split, name_of_list in (("training", "train"), ("validation", "val"), ("test", "test")):
-        truth[split] = {}
+        target[split] = {}
         for number in range(2):
             name = f"{name_of_list}_{number}"
-            ids = truth[split][name] = striped(range(32), number)
+            ids = target[split][name] = striped(range(32), number)
             write_image(root / "701_StillsRaw_full" / f"{name}.png")
             mask = root / "LabeledApproved_full" / f"{name}_L.png"
             mask.parent.mkdir(exist_ok=True)
             Image.fromarray(colors[ids]).save(mask)
-        lines = [f"/SegNet/CamVid/x/{name}.png /SegNet/y/{name}.png" for name in truth[split]]
+        lines = [f"/SegNet/CamVid/x/{name}.png /SegNet/y/{name}.png" for name in target[split]]
         (root / f"{name_of_list}.txt").write_text("\n".join(lines) + "\n\n")
-    return truth
+    return target
 
 
 def write_pascal_context(root: Path) -> Truth:
-    truth: Truth = {"training": {}, "validation": {}}
+    target: Truth = {"training": {}, "validation": {}}
     folder = root / "ImageSets" / "SegmentationContext"
     folder.mkdir(parents=True)
     # VOC 2010 has its own lists too.
@@ -138,11 +138,11 @@ def write_pascal_context(root: Path) -> Truth:
     for split, name_of_list in (("training", "train"), ("validation", "val")):
         for number in range(2):
             name = f"2010_{name_of_list}{number}"
-            truth[split][name] = striped(range(60), number)
+            target[split][name] = striped(range(60), number)
             write_image(root / "JPEGImages" / f"{name}.jpg")
-            write_ids(root / "SegmentationClassContext" / f"{name}.png", truth[split][name])
-        (folder / f"{name_of_list}.txt").write_text("\n".join(truth[split]) + "\n")
-    return truth
+            write_ids(root / "SegmentationClassContext" / f"{name}.png", target[split][name])
+        (folder / f"{name_of_list}.txt").write_text("\n".join(target[split]) + "\n")
+    return target
 
 
 # Ids of two bytes, and the last one of the data set.
@@ -151,7 +151,7 @@ OBJECTS = (*range(7, 3100, 10), 3688)
 
 def write_ade20k_full(root: Path, objects: Sequence[int] = OBJECTS, images: int = 20) -> Truth:
     """Write images that all show all objects, and one of them some that are rare."""
-    truth: Truth = {"training": {}, "validation": {}}
+    target: Truth = {"training": {}, "validation": {}}
     rare = [5, 3001]
     for split, count in (("training", images), ("validation", 2)):
         for number in range(count):
@@ -159,7 +159,7 @@ def write_ade20k_full(root: Path, objects: Sequence[int] = OBJECTS, images: int 
             name = f"ADE_{kind}_{number:08d}"
             scene = root / "images" / "ADE" / split / "urban" / ("street" if number else "alley")
             there = [0, *objects, *(rare if number == 0 else [])]
-            ids = truth[split][name] = striped(there, 11 * number)
+            ids = target[split][name] = striped(there, 11 * number)
             write_image(scene / f"{name}.jpg")
             instances = np.full(SIZE, number + 1)
             colors = np.stack([ids // 256 * 10, ids % 256, instances], axis=-1).astype(np.uint8)
@@ -173,7 +173,7 @@ def write_ade20k_full(root: Path, objects: Sequence[int] = OBJECTS, images: int 
             document = {"annotation": {"filename": f"{name}.jpg", "object": entries}}
             (scene / f"{name}.json").write_text(json.dumps(document))
     (root / "index_ade20k.pkl").write_bytes(b"not to be read")
-    return truth
+    return target
 
 
 def _object(id: int, part_level: int = 0) -> dict[str, Any]:

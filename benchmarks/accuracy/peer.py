@@ -101,7 +101,7 @@ def _train(
 
 def _report(peer: nn.Module, validation: Dataset, request: dict[str, Any]) -> ScoreReport:
     backend = TorchBackend(peer, validation.labels, (32, 1), CPU, nullcontext)
-    inference = InferenceConfig(resize="squash", size=request["transform"]["size"])
+    inference = InferenceConfig(resize="stretch", size=request["transform"]["size"])
     predictor = factory.predictor_around(backend, validation.labels, inference)
     found = score(predictor, validation, request["threads"])
     return ScoreReport(

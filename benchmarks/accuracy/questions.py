@@ -195,8 +195,8 @@ QUESTIONS = (
     Question(
         "How should an image be sized for the network?",
         (
-            Change("size_128", "squashed to the size of training", ("inference.size=128",), False),
-            Change("size_192", "squashed to more", ("inference.size=192",), False),
+            Change("size_128", "stretched to the size of training", ("inference.size=128",), False),
+            Change("size_192", "stretched to more", ("inference.size=192",), False),
             Change("keep_ratio", "ratio of sides kept", ("inference.resize=keep_ratio",), False),
             Change("window", "ratio kept, in squares", ("inference.resize=window",), False),
         ),

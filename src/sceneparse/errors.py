@@ -8,5 +8,5 @@ class InputError(Exception):
     """
 
 
-class ToldElsewhere(InputError):  # noqa: N818 - it is no error of this process's own
+class ReportedByOtherRank(InputError):  # noqa: N818 - it is no error of this process's own
     """The run ends here because of something that another of its processes tells the user."""

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sceneparse.augmentation.change import Artefacts, Augmentation, Change, Colors, Crop, drawn
+from sceneparse.augmentation.change import Augmentation, Change, Colors, Crop, Degradation, drawn
 from sceneparse.augmentation.colors import changed_colors
 from sceneparse.augmentation.resampling import resample
 from sceneparse.augmentation.transform import Transform
@@ -66,7 +66,7 @@ def test_nothing_is_the_default() -> None:
     for change in many(Augmentation(), 20):
         assert change.cut.crops((40, 50)) == [Crop(0, 0, 1, 1)]
         assert change.colors == Colors()
-        assert change.artefacts._replace(noise_seed=0) == Artefacts()
+        assert change.degradation._replace(noise_seed=0) == Degradation()
         assert not change.flip
         assert change.mix is None
 
@@ -96,9 +96,9 @@ def test_ranges_hold() -> None:
     assert abs(scales.mean() - 1.25) < 0.05
     assert np.all(np.abs(np.log(sides[:, 0] / sides[:, 1])) <= np.log(1.4) + 1e-9)
     for values, most in (
-        ([change.artefacts.blur for change in changes], 3),
-        ([change.artefacts.noise for change in changes], 9),
-        ([change.artefacts.quality for change in changes], 95),
+        ([change.degradation.blur for change in changes], 3),
+        ([change.degradation.noise for change in changes], 9),
+        ([change.degradation.quality for change in changes], 95),
     ):
         there = [value for value in values if value]
         assert 0.4 < len(there) / len(values) < 0.6

@@ -27,9 +27,9 @@ def scored(cli: Cli, tmp_path: Path) -> Path:
     write_rectangles(tmp_path / "data", {"training": 1, "validation": 8})
     for name, shift in (("near", 1), ("far", 4)):
         write_predictions(tmp_path / name, shift)
-        truth = tmp_path / "data" / "masks" / "validation"
+        target = tmp_path / "data" / "masks" / "validation"
         labels = tmp_path / "data" / "labels.yaml"
-        done = cli("score", name, truth, "--labels", labels, "--json", f"{name}.json")
+        done = cli("score", name, target, "--labels", labels, "--json", f"{name}.json")
         assert done.returncode == 0, done.stderr
         assert " to " in done.stdout
     return tmp_path

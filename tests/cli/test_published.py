@@ -41,7 +41,7 @@ def test_cityscapes_is_looked_at_cached_learned_and_predicted(cli: Cli, tmp_path
 
 
 def test_ids_of_two_bytes_go_all_the_way(cli: Cli, tmp_path: Path) -> None:
-    truth = write_ade20k_full(tmp_path / "data")
+    target = write_ade20k_full(tmp_path / "data")
     (tmp_path / "run.yaml").write_text(RUN.format(kind="ade20k_full", batch=5))
     done(cli, "train", "run.yaml", "--out", "run")
     done(cli, "evaluate", "run", "--json", "evaluated.json")
@@ -49,7 +49,7 @@ def test_ids_of_two_bytes_go_all_the_way(cli: Cli, tmp_path: Path) -> None:
     images = sorted(map(str, scenes.glob("*/*.jpg")))
     done(cli, "predict", *images, "--model", "run", "--out", "parsed")
     (tmp_path / "plain").mkdir()
-    for name, ids in truth["validation"].items():
+    for name, ids in target["validation"].items():
         mask = Image.open(tmp_path / "parsed" / f"{name}.png")
         assert mask.mode == "I;16"
         assert np.isin(np.array(mask), OBJECTS).all()

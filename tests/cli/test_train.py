@@ -50,8 +50,8 @@ def test_a_run_leaves_everything_that_was_promised(
     environment = json.loads((run / "environment.json").read_text())
     assert environment["seed"] == 0
     assert environment["packages"]["torch"]
-    with Image.open(run / "model_progress.gif") as film:
-        assert getattr(film, "n_frames", 1) == 4
+    with Image.open(run / "model_progress.gif") as animation:
+        assert getattr(animation, "n_frames", 1) == 4
 
 
 def test_an_interrupted_run_resumes_to_the_very_same_end(
@@ -148,7 +148,7 @@ def test_evaluate_predict_and_score_agree(
     assert cli("train", rectangles_config, "--out", "run").returncode == 0
     done = cli("evaluate", "run", "--json", "evaluated.json")
     assert done.returncode == 0, done.stderr
-    assert "squashed to 32×32" in done.stdout
+    assert "stretched to 32×32" in done.stdout
     images = rectangles_root / "images" / "validation"
     done = cli("predict", images, "--model", "run/model.safetensors", "--out", "out")
     assert done.returncode == 0, done.stderr
@@ -160,8 +160,8 @@ def test_evaluate_predict_and_score_agree(
     document = json.loads((tmp_path / "out" / "000.json").read_text())
     for entry in document["classes"]:
         assert entry["share"] == np.mean(mask == entry["id"])
-    truth = rectangles_root / "masks" / "validation"
-    done = cli("score", "out", truth, "--labels", "run/labels.json", "--json", "scored.json")
+    target = rectangles_root / "masks" / "validation"
+    done = cli("score", "out", target, "--labels", "run/labels.json", "--json", "scored.json")
     assert done.returncode == 0, done.stderr
     evaluated, scored = (
         json.loads((tmp_path / f"{name}.json").read_text()) for name in ("evaluated", "scored")

@@ -323,7 +323,7 @@ loss:
   terms:
     - {kind: cross_entropy, class_weights: [1, 2]}
     - {kind: focal, class_weights: {kind: median_frequency, power: 0.35, most: 3}}
-    - {kind: dice, weight: 0.5, in_strips: false}
+    - {kind: dice, weight: 0.5, tiled: false}
 """
     config = parse_config(text, "run.yaml")
     assert parse_config(config_yaml(config), "again.yaml") == config

@@ -10,7 +10,7 @@ from tests.training.test_fit import QUIET, run
 from sceneparse import factory
 from sceneparse.config import CrossEntropyLoss, PixelLossSection, RunConfig, SumLoss
 from sceneparse.config.reading import config_differences, parse_config, read_config
-from sceneparse.data import class_statistics as census
+from sceneparse.data import class_statistics
 from sceneparse.errors import InputError
 from sceneparse.tasks.evaluate import EvaluationTarget, evaluate_model
 
@@ -48,7 +48,7 @@ def test_a_run_stores_its_class_weights_and_never_counts_again(
     stored = read_config(tmp_path / "run" / "config.yaml")
     assert values_of(stored) == pytest.approx(by_hand(rectangles_root))
     # Whoever counts from here on fails.
-    monkeypatch.setattr(census, "counted", None)
+    monkeypatch.setattr(class_statistics, "counted", None)
     monkeypatch.setenv("SCENEPARSE_CACHE", str(tmp_path / "empty"))
     assert run(config, tmp_path / "run", resume=True).finished
     report = evaluate_model(EvaluationTarget(str(tmp_path / "run")), "cpu", QUIET)
@@ -71,7 +71,7 @@ loss:
 """
     config = parse_config(text, "test")
     training = factory.dataset(config.data, "training")
-    resolved = factory.balanced(config, factory.census(config, training))
+    resolved = factory.balanced(config, factory.class_statistics(config, training))
     assert isinstance(config.loss, SumLoss)
     assert isinstance(resolved.loss, SumLoss)
     assert resolved.loss.terms[2:] == config.loss.terms[2:]
@@ -84,7 +84,7 @@ loss:
     assert "loss.terms.3.kind: dice instead of lovasz" in config_differences(
         config, parse_config(text.replace("{kind: dice}", "{kind: lovasz}"), "test")
     )
-    assert factory.census(resolved, training) is None
+    assert factory.class_statistics(resolved, training) is None
     assert factory.balanced(resolved, None) == resolved
     assert factory.loss(resolved.loss, training.labels)
     with pytest.raises(InputError, match=r"loss\.terms\.0\.class_weights\.values: auto"):
@@ -98,6 +98,6 @@ loss: {class_weights: {kind: median_frequency, power: 0.35, least: 0.35, most: 3
 """
     config = parse_config(text, "test")
     training = factory.dataset(config.data, "training")
-    values = values_of(factory.balanced(config, factory.census(config, training)))
+    values = values_of(factory.balanced(config, factory.class_statistics(config, training)))
     assert len(values) == 150
     assert all(isinstance(value, float) and 0.35 <= value <= 3 for value in values)

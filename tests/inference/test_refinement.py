@@ -57,34 +57,34 @@ def test_a_refined_answer_is_scored_as_the_distribution_that_it_is(
     refinement: Refinement,
 ) -> None:
     image, ids, answer = scene(0, 1.0)
-    truth = ids.copy()
-    truth[:5], truth[5:8] = 255, 19  # void, and a class that the network never thought of
+    target = ids.copy()
+    target[:5], target[5:8] = 255, 19  # void, and a class that the network never thought of
     backend, labels = backend_of(answering(answer.logits), 20, 4), labels_of(20)
     predictor = Predictor(backend, labels, Resize("keep_ratio", 96), refinement=refinement)
-    (counts,) = predictor.score([image], [truth])
+    (counts,) = predictor.score([image], [target])
     np.testing.assert_array_equal(
-        counts.confusion, confusion_matrix(truth, predictor(image).mask, 20, 255)
+        counts.confusion, confusion_matrix(target, predictor(image).mask, 20, 255)
     )
     result = refined(answer, image, refinement)
     assert len(result.classes) < 20
     upsampled = torch.nn.functional.interpolate(
-        torch.from_numpy(result.logits)[None].double(), size=truth.shape, mode="bilinear"
+        torch.from_numpy(result.logits)[None].double(), size=target.shape, mode="bilinear"
     )[0].numpy()
-    everything = np.full((20, *truth.shape), result.left_out)
+    everything = np.full((20, *target.shape), result.left_out)
     everything[result.classes] = softmax(upsampled) * result.share(20)
     np.testing.assert_allclose(everything.sum(axis=0), 1, atol=1e-6)
-    valid = truth != 255
-    own = np.take_along_axis(everything, np.where(valid, truth, 0)[None].astype(int), axis=0)[0]
+    valid = target != 255
+    own = np.take_along_axis(everything, np.where(valid, target, 0)[None].astype(int), axis=0)[0]
     assert counts.loss == pytest.approx(-np.log(own[valid]).sum(), rel=1e-4)
 
 
 @pytest.mark.parametrize("refinement", REFINEMENTS, ids=REFINEMENT_NAMES)
 @pytest.mark.parametrize("size", [(1, 1), (1, 30), (5, 2), (50, 33)])
-@pytest.mark.parametrize("kind", ["squash", "window"])
+@pytest.mark.parametrize("kind", ["stretch", "window"])
 def test_images_of_any_size_are_refined(
     refinement: Refinement, size: tuple[int, int], kind: str
 ) -> None:
-    resize = Resize("window" if kind == "window" else "squash", 28)  # not a multiple of 8
+    resize = Resize("window" if kind == "window" else "stretch", 28)  # not a multiple of 8
     backend = backend_of(CellNetwork(4, 8), 4, 8)
     predictor = Predictor(backend, labels_of(4), resize, refinement=refinement)
     prediction = predictor(random_image(*size))

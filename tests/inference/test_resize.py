@@ -34,7 +34,7 @@ class MeanBackend:
         raise AssertionError("not used here")
 
     def score(
-        self, logits: NDArray[np.float32], covered: tuple[float, float], truth: Mask
+        self, logits: NDArray[np.float32], covered: tuple[float, float], target: Mask
     ) -> Counts:
         raise AssertionError("not used here")
 
@@ -45,7 +45,7 @@ def random_image(height: int, width: int) -> NDArray[np.uint8]:
 
 def test_squash_shows_the_network_a_square() -> None:
     backend = MeanBackend()
-    logits, covered = logits_of_each([random_image(50, 90)], backend, Resize("squash", 64))[0]
+    logits, covered = logits_of_each([random_image(50, 90)], backend, Resize("stretch", 64))[0]
     assert backend.seen == [(64, 64)]
     assert logits.shape == (3, 16, 16)
     assert covered == (16, 16)
@@ -74,12 +74,12 @@ def test_windows_put_together_are_the_whole(height: int, width: int, overlap: fl
 
 
 def test_each_kind_says_what_it_does() -> None:
-    assert str(Resize("squash", 256)) == "squashed to 256×256"
+    assert str(Resize("stretch", 256)) == "stretched to 256×256"
     assert "ratio kept" in str(Resize("keep_ratio", 512))
     assert "25%" in str(Resize("window", 512, 0.25))
 
 
-@pytest.mark.parametrize("kind", ["squash", "keep_ratio", "window"])
+@pytest.mark.parametrize("kind", ["stretch", "keep_ratio", "window"])
 def test_images_of_mixed_sizes_get_the_answers_they_get_alone(kind: ResizeKind) -> None:
     images = [random_image(*size) for size in ((50, 90), (64, 64), (100, 180), (90, 50), (70, 70))]
     resize = Resize(kind, 64)
@@ -93,7 +93,7 @@ def test_images_of_mixed_sizes_get_the_answers_they_get_alone(kind: ResizeKind) 
 def test_images_seen_at_the_same_size_go_through_the_network_together() -> None:
     images = [random_image(*size) for size in ((50, 90), (64, 64), (100, 180), (90, 50), (70, 70))]
     squash, keep = MeanBackend(), MeanBackend()
-    logits_of_each(images, squash, Resize("squash", 64))
+    logits_of_each(images, squash, Resize("stretch", 64))
     logits_of_each(images, keep, Resize("keep_ratio", 64))
     assert squash.batches == [5]
     assert sorted(keep.batches) == [1, 2, 2]

@@ -1,4 +1,4 @@
-"""Labels, confidence and loss from logits in strips, against the plain way."""
+"""Labels, confidence and loss from logits in tiles, against the plain way."""
 
 from contextlib import nullcontext
 
@@ -41,8 +41,8 @@ def test_answers_in_tiles_equal_the_plain_way(
     monkeypatch.setitem(upsample.TILE_BYTES, "cpu", tile_bytes)
     labels = ade20k_labels()
     logits = 4 * torch.randn(1, 150, *cells)
-    truth = torch.randint(0, 150, size, dtype=torch.uint8)
-    truth[:2] = 255
+    target = torch.randint(0, 150, size, dtype=torch.uint8)
+    target[:2] = 255
     backend = backend_of(labels)
     answer = backend.label_map(logits[0].numpy(), cells, size)
     full = F.interpolate(logits, size=size, mode="bilinear")[0]
@@ -51,11 +51,11 @@ def test_answers_in_tiles_equal_the_plain_way(
     np.testing.assert_array_equal(answer.mask[clear], full.argmax(0).numpy()[clear])
     np.testing.assert_allclose(answer.confidence, full.softmax(0).amax(0).numpy(), atol=1e-5)
     assert answer.mask.dtype == np.uint8
-    counts = backend.score(logits[0].numpy(), cells, truth.numpy())
-    loss = F.cross_entropy(full[None], truth[None].long(), ignore_index=255, reduction="sum")
+    counts = backend.score(logits[0].numpy(), cells, target.numpy())
+    loss = F.cross_entropy(full[None], target[None].long(), ignore_index=255, reduction="sum")
     assert counts.loss == pytest.approx(loss.item(), rel=1e-5)
     np.testing.assert_array_equal(
-        counts.confusion, confusion_matrix(truth.numpy(), answer.mask, 150, 255)
+        counts.confusion, confusion_matrix(target.numpy(), answer.mask, 150, 255)
     )
 
 
@@ -86,7 +86,7 @@ def test_deciding_stays_in_its_memory_budget() -> None:
 
 def test_predictor_answers_at_the_size_of_the_image() -> None:
     labels = ade20k_labels()
-    predictor = Predictor(backend_of(labels), labels, Resize("squash", 32))
+    predictor = Predictor(backend_of(labels), labels, Resize("stretch", 32))
     for height, width in ((20, 50), (97, 33)):
         image = np.zeros((height, width, 3), np.uint8)
         prediction = predictor(image)

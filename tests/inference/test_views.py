@@ -13,7 +13,7 @@ from sceneparse.inference.resize import Resize, ResizeKind, logits_of_each
 from sceneparse.inference.views import View, logits_over_views, views_of
 from tests.inference.networks import CellNetwork, Function, backend_of, labels_of, random_image
 
-KINDS = ("squash", "keep_ratio", "window")
+KINDS = ("stretch", "keep_ratio", "window")
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def slow_mean(
     return total / len(views)
 
 
-@pytest.mark.parametrize("kind", ["squash", "keep_ratio"])
+@pytest.mark.parametrize("kind", ["stretch", "keep_ratio"])
 @pytest.mark.parametrize(
     ("scales", "flip"), [((1.0,), True), ((0.5, 1.0, 1.5), True), ((2.0, 1.0), False)]
 )
@@ -111,11 +111,11 @@ def test_the_loss_of_a_mean_is_minus_its_logarithm() -> None:
     labels = labels_of(5)
     backend = backend_of(CellNetwork(5, 8), 5, 8)
     image = random_image(64, 64)
-    truth = np.random.default_rng(1).integers(0, 5, (8, 8)).astype(np.uint8)
+    target = np.random.default_rng(1).integers(0, 5, (8, 8)).astype(np.uint8)
     views = views_of([0.5, 1.0], flip=True)
-    (counts,) = Predictor(backend, labels, Resize("squash", 64), 1, views).score([image], [truth])
-    mean = slow_mean(image, backend, Resize("squash", 64), views)
-    own = np.take_along_axis(mean, truth[None].astype(np.intp), axis=0)
+    (counts,) = Predictor(backend, labels, Resize("stretch", 64), 1, views).score([image], [target])
+    mean = slow_mean(image, backend, Resize("stretch", 64), views)
+    own = np.take_along_axis(mean, target[None].astype(np.intp), axis=0)
     assert counts.loss == pytest.approx(-np.log(own).sum(), rel=1e-5)
 
 
@@ -130,8 +130,8 @@ def test_the_smallest_images_have_views_too(kind: ResizeKind, size: tuple[int, i
 
 def test_the_views_are_said_with_the_scores() -> None:
     backend = backend_of(CellNetwork(4, 8), 4, 8)
-    resize = Resize("squash", 32)
+    resize = Resize("stretch", 32)
     views = views_of([0.5, 1.0], flip=True)
-    assert str(Predictor(backend, labels_of(4), resize)) == "squashed to 32×32"
+    assert str(Predictor(backend, labels_of(4), resize)) == "stretched to 32×32"
     said = str(Predictor(backend, labels_of(4), resize, 1, views))
-    assert said == "squashed to 32×32, mean over scales 1, 0.5, also mirrored"
+    assert said == "stretched to 32×32, mean over scales 1, 0.5, also mirrored"

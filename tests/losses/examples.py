@@ -26,16 +26,16 @@ SHAPES = {
 }
 
 
-def term(kind: str, ignore_index: int = IGNORE, *, in_strips: bool = True) -> SegmentationLoss:
+def term(kind: str, ignore_index: int = IGNORE, *, tiled: bool = True) -> SegmentationLoss:
     """Make a loss with unusual settings; class weights for six classes."""
     choose: dict[str, Callable[[], SegmentationLoss]] = {
-        "cross_entropy": lambda: CrossEntropy(ignore_index, in_strips=in_strips),
-        "smooth": lambda: CrossEntropy(ignore_index, 0.2, WEIGHTS, in_strips=in_strips),
-        "focal": lambda: Focal(ignore_index, 1.5, in_strips=in_strips),
-        "weighted_focal": lambda: Focal(ignore_index, 0.5, WEIGHTS, in_strips=in_strips),
-        "dice": lambda: Region(ignore_index, dice, in_strips=in_strips),
-        "generalised_dice": lambda: Region(ignore_index, generalised_dice, in_strips=in_strips),
-        "lovasz": lambda: LovaszSoftmax(ignore_index, in_strips=in_strips),
+        "cross_entropy": lambda: CrossEntropy(ignore_index, tiled=tiled),
+        "smooth": lambda: CrossEntropy(ignore_index, 0.2, WEIGHTS, tiled=tiled),
+        "focal": lambda: Focal(ignore_index, 1.5, tiled=tiled),
+        "weighted_focal": lambda: Focal(ignore_index, 0.5, WEIGHTS, tiled=tiled),
+        "dice": lambda: Region(ignore_index, dice, tiled=tiled),
+        "generalised_dice": lambda: Region(ignore_index, generalised_dice, tiled=tiled),
+        "lovasz": lambda: LovaszSoftmax(ignore_index, tiled=tiled),
     }
     return choose[kind]()
 
@@ -45,9 +45,9 @@ KINDS = ("cross_entropy", "smooth", "focal", "weighted_focal", "dice", "generali
 UNWEIGHTED = tuple(kind for kind in KINDS if kind not in ("smooth", "weighted_focal"))
 
 
-def all_at_once(ignore_index: int = IGNORE, *, in_strips: bool = True) -> WeightedSum:
+def all_at_once(ignore_index: int = IGNORE, *, tiled: bool = True) -> WeightedSum:
     """Make a sum of all losses, each with another weight."""
-    losses = [term(kind, ignore_index, in_strips=in_strips) for kind in UNWEIGHTED]
+    losses = [term(kind, ignore_index, tiled=tiled) for kind in UNWEIGHTED]
     for place, loss in enumerate(losses):
         loss.weight = 1 + place / 4
     return WeightedSum(losses)

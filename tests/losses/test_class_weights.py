@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sceneparse.losses.class_weights import median_frequency, median_share, softened
+from sceneparse.losses.class_weights import median_frequency, median_share, tempered
 
 # Four images of four classes, the last one in none of them: 600, 300, 100 and 0 pixels.
 CENSUS = np.array([[200, 100, 100, 0], [200, 50, 0, 0], [100, 50, 0, 0], [100, 100, 0, 0]])
@@ -23,9 +23,9 @@ def test_median_share_is_relative_to_all_pixels() -> None:
 
 def test_a_power_brings_weights_nearer_and_bounds_hold_them() -> None:
     weights = np.array([0.01, 1.0, 100.0])
-    assert softened(weights, 0.5, 0.0, None).tolist() == pytest.approx([0.1, 1, 10])
-    assert softened(weights, 0.5, 0.35, 3.0).tolist() == pytest.approx([0.35, 1, 3])
-    assert softened(weights, 0.0, 0.0, None).tolist() == [1, 1, 1]
+    assert tempered(weights, 0.5, 0.0, None).tolist() == pytest.approx([0.1, 1, 10])
+    assert tempered(weights, 0.5, 0.35, 3.0).tolist() == pytest.approx([0.35, 1, 3])
+    assert tempered(weights, 0.0, 0.0, None).tolist() == [1, 1, 1]
 
 
 def test_data_without_a_labelled_pixel_weigh_all_classes_alike() -> None:

@@ -1,4 +1,4 @@
-"""Cross-entropy, plain and in strips, against float64 and the promises about void."""
+"""Cross-entropy, plain and in tiles, against float64 and the promises about void."""
 
 import math
 from typing import cast
@@ -84,16 +84,16 @@ def sample(logits: Tensor, y: float, x: float) -> Tensor:
     return upper * (1 - y + top) + lower * (y - top)
 
 
-@pytest.mark.parametrize("in_strips", [True, False])
+@pytest.mark.parametrize("tiled", [True, False])
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("smoothing", [0.0, 0.2])
 @pytest.mark.parametrize("weighted", [True, False])
 def test_loss_and_gradients_agree_with_float64(
-    in_strips: bool, shape: str, smoothing: float, weighted: bool
+    tiled: bool, shape: str, smoothing: float, weighted: bool
 ) -> None:
     features, head, target = make(shape)
     weights = [0.1, 2.0, 0.0, 1.0, 3.0, 0.5] if weighted else None
-    loss = CrossEntropy(IGNORE, smoothing, weights, in_strips=in_strips)
+    loss = CrossEntropy(IGNORE, smoothing, weights, tiled=tiled)
     total, grads = gradients(loss, features, head, shape, target)
     double = None if weights is None else torch.tensor(weights, dtype=torch.float64)
     exact, exact_grads = reference(features, head, shape, target, smoothing, double)
@@ -113,10 +113,10 @@ def test_tiles_of_any_size_give_the_same(shape: str, monkeypatch: pytest.MonkeyP
         torch.testing.assert_close(row, all_rows)
 
 
-@pytest.mark.parametrize("in_strips", [True, False])
-def test_void_pixels_change_neither_loss_nor_gradient(in_strips: bool) -> None:
+@pytest.mark.parametrize("tiled", [True, False])
+def test_void_pixels_change_neither_loss_nor_gradient(tiled: bool) -> None:
     features, head, target = make("stride 1")
-    loss = CrossEntropy(IGNORE, in_strips=in_strips)
+    loss = CrossEntropy(IGNORE, tiled=tiled)
     before = gradients(loss, features, head, "stride 1", target)
     void = (target == IGNORE)[:, None].expand_as(features)
     moved = torch.where(void, features + 3, features)
@@ -127,10 +127,10 @@ def test_void_pixels_change_neither_loss_nor_gradient(in_strips: bool) -> None:
     assert (before[1][0][void] == 0).all()
 
 
-@pytest.mark.parametrize("in_strips", [True, False])
-def test_a_mask_of_nothing_but_void_gives_zero(in_strips: bool) -> None:
+@pytest.mark.parametrize("tiled", [True, False])
+def test_a_mask_of_nothing_but_void_gives_zero(tiled: bool) -> None:
     features, head, target = make("stride 4")
-    loss = CrossEntropy(IGNORE, in_strips=in_strips)
+    loss = CrossEntropy(IGNORE, tiled=tiled)
     total, grads = gradients(loss, features, head, "stride 4", torch.full_like(target, IGNORE))
     assert total == 0
     assert all((grad == 0).all() for grad in grads)
@@ -139,7 +139,7 @@ def test_a_mask_of_nothing_but_void_gives_zero(in_strips: bool) -> None:
 def test_both_ways_count_the_same_confusion() -> None:
     features, head, target = make("padded")
     counts = [
-        CrossEntropy(IGNORE, in_strips=way)(features, head, SHAPES["padded"][1], target).confusion
+        CrossEntropy(IGNORE, tiled=way)(features, head, SHAPES["padded"][1], target).confusion
         for way in (True, False)
     ]
     torch.testing.assert_close(counts[0], counts[1])
@@ -151,12 +151,10 @@ def test_strips_are_no_worse_than_plain_under_bf16() -> None:
     features, head, target = make("stride 4", classes=40)
     exact = reference(features, head, "stride 4", target, 0.0)[1][0]
     errors: dict[bool, float] = {}
-    for in_strips in (True, False):
+    for tiled in (True, False):
         with torch.autocast("cpu", torch.bfloat16):
-            grads = gradients(
-                CrossEntropy(IGNORE, in_strips=in_strips), features, head, "stride 4", target
-            )
-        errors[in_strips] = float((grads[1][0].double() - exact).norm() / exact.norm())
+            grads = gradients(CrossEntropy(IGNORE, tiled=tiled), features, head, "stride 4", target)
+        errors[tiled] = float((grads[1][0].double() - exact).norm() / exact.norm())
     assert errors[True] <= errors[False]
 
 
@@ -176,10 +174,8 @@ def test_any_number_of_classes_agrees_with_the_plain_way(classes: int, shape: st
     target = torch.randint(0, classes, (3, *SHAPES[shape][2]), dtype=torch.int32)
     target[:, 2:5] = 65535
     way = {
-        in_strips: gradients(
-            CrossEntropy(65535, in_strips=in_strips), features, head, shape, target
-        )
-        for in_strips in (True, False)
+        tiled: gradients(CrossEntropy(65535, tiled=tiled), features, head, shape, target)
+        for tiled in (True, False)
     }
     torch.testing.assert_close(way[True][0], way[False][0], rtol=1e-5, atol=1e-4)
     for grad, plain in zip(way[True][1], way[False][1], strict=True):

@@ -1,4 +1,4 @@
-"""What every loss promises, alone and in a sum, plain and in strips."""
+"""What every loss promises, alone and in a sum, plain and in tiles."""
 
 import math
 
@@ -27,10 +27,10 @@ from sceneparse.ops import upsampling as upsample
 PRECISIONS = (torch.bfloat16, torch.float16)
 
 
-def make(kind: str, ignore_index: int = IGNORE, *, in_strips: bool = True) -> Loss:
+def make(kind: str, ignore_index: int = IGNORE, *, tiled: bool = True) -> Loss:
     if kind == "sum":
-        return all_at_once(ignore_index, in_strips=in_strips)
-    return term(kind, ignore_index, in_strips=in_strips)
+        return all_at_once(ignore_index, tiled=tiled)
+    return term(kind, ignore_index, tiled=tiled)
 
 
 def assert_close(grads: list[Tensor], exact_grads: list[Tensor]) -> None:
@@ -38,14 +38,14 @@ def assert_close(grads: list[Tensor], exact_grads: list[Tensor]) -> None:
         assert (grad.double() - exact_grad).norm() <= 1e-5 * exact_grad.norm()
 
 
-@pytest.mark.parametrize("in_strips", [True, False])
+@pytest.mark.parametrize("tiled", [True, False])
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("kind", KINDS)
 def test_loss_and_gradients_agree_with_the_definition_in_float64(
-    kind: str, shape: str, in_strips: bool
+    kind: str, shape: str, tiled: bool
 ) -> None:
     features, head, target = example(shape)
-    mean, grads = gradients(term(kind, in_strips=in_strips), features, head, shape, target)
+    mean, grads = gradients(term(kind, tiled=tiled), features, head, shape, target)
     exact_mean, exact_grads = exact(kind, features, head, shape, target)
     assert mean.item() == pytest.approx(exact_mean.item(), rel=1e-6)
     assert_close(grads, exact_grads)
@@ -81,8 +81,8 @@ def test_a_sum_is_that_of_its_parts(shape: str) -> None:
 
 def test_a_sum_is_computed_in_strips_only_if_all_its_losses_are() -> None:
     features, head, target = example("stride 4")
-    mixed = WeightedSum([term("dice"), term("focal", in_strips=False)])
-    plain = WeightedSum([term("dice", in_strips=False), term("focal", in_strips=False)])
+    mixed = WeightedSum([term("dice"), term("focal", tiled=False)])
+    plain = WeightedSum([term("dice", tiled=False), term("focal", tiled=False)])
     one, other = (gradients(loss, features, head, "stride 4", target)[1] for loss in (mixed, plain))
     assert all(torch.equal(*pair) for pair in zip(one, other, strict=True))
 
@@ -99,27 +99,27 @@ def test_tiles_of_any_size_give_the_same(kind: str, monkeypatch: pytest.MonkeyPa
             torch.testing.assert_close(part, all_of_it, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("in_strips", [True, False])
+@pytest.mark.parametrize("tiled", [True, False])
 @pytest.mark.parametrize("kind", [*KINDS, "sum"])
-def test_void_pixels_change_neither_loss_nor_gradient(kind: str, in_strips: bool) -> None:
+def test_void_pixels_change_neither_loss_nor_gradient(kind: str, tiled: bool) -> None:
     features, head, target = example("stride 1")
-    before = gradients(make(kind, in_strips=in_strips), features, head, "stride 1", target)
+    before = gradients(make(kind, tiled=tiled), features, head, "stride 1", target)
     void = (target == IGNORE)[:, None].expand_as(features)
     moved = torch.where(void, 3 - 2 * features, features)
-    after = gradients(make(kind, in_strips=in_strips), moved, head, "stride 1", target)
+    after = gradients(make(kind, tiled=tiled), moved, head, "stride 1", target)
     torch.testing.assert_close(after[0], before[0])
     for grad_after, grad_before in zip(after[1], before[1], strict=True):
         torch.testing.assert_close(grad_after, grad_before)
     assert (before[1][0][void] == 0).all()
 
 
-@pytest.mark.parametrize("in_strips", [True, False])
+@pytest.mark.parametrize("tiled", [True, False])
 @pytest.mark.parametrize("shape", ["stride 1", "stride 4"])
 @pytest.mark.parametrize("kind", [*KINDS, "sum"])
-def test_a_mask_of_nothing_but_void_gives_zero(kind: str, shape: str, in_strips: bool) -> None:
+def test_a_mask_of_nothing_but_void_gives_zero(kind: str, shape: str, tiled: bool) -> None:
     features, head, target = example(shape)
     features.requires_grad_()
-    loss = make(kind, in_strips=in_strips)
+    loss = make(kind, tiled=tiled)
     total = loss(features, head, SHAPES[shape][1], torch.full_like(target, IGNORE)).total
     assert total.item() == 0
     for grad in torch.autograd.grad(total, [features, *head.parameters()]):
@@ -135,7 +135,7 @@ def test_any_number_of_classes_agrees_with_the_plain_way(
     features, head, target = example(shape, classes=classes, ignore_index=65535)
     target = target.to(torch.uint16)
     ways = [
-        gradients(make(kind, 65535, in_strips=way), features, head, shape, target)
+        gradients(make(kind, 65535, tiled=way), features, head, shape, target)
         for way in (True, False)
     ]
     torch.testing.assert_close(ways[0][0], ways[1][0], rtol=1e-5, atol=1e-6)
@@ -143,21 +143,17 @@ def test_any_number_of_classes_agrees_with_the_plain_way(
         assert (grad - plain).norm() <= 2e-5 * plain.norm()
 
 
-@pytest.mark.parametrize("in_strips", [True, False])
+@pytest.mark.parametrize("tiled", [True, False])
 @pytest.mark.parametrize("dtype", PRECISIONS)
 @pytest.mark.parametrize("kind", [*KINDS, "sum"])
-def test_half_precision_keeps_loss_and_gradient(
-    kind: str, dtype: torch.dtype, in_strips: bool
-) -> None:
+def test_half_precision_keeps_loss_and_gradient(kind: str, dtype: torch.dtype, tiled: bool) -> None:
     features, head, target = example("padded")
     # A class of one pixel, of which a region loss makes large slopes.
     target[target == 3] = 0
     target[0, 0, 0] = 3
     expected, exact_grads = gradients(make(kind), features, head, "padded", target)
     with torch.autocast("cpu", dtype):
-        mean, grads = gradients(
-            make(kind, in_strips=in_strips), features.to(dtype), head, "padded", target
-        )
+        mean, grads = gradients(make(kind, tiled=tiled), features.to(dtype), head, "padded", target)
     assert mean.dtype == torch.float32
     assert mean.item() == pytest.approx(expected.item(), rel=0.02)
     assert grads[0].dtype == dtype
@@ -180,11 +176,11 @@ def test_one_pixel_of_a_class_does_not_overflow_fp16(kind: str) -> None:
     assert features.grad.any()
 
 
-@pytest.mark.parametrize("in_strips", [True, False])
+@pytest.mark.parametrize("tiled", [True, False])
 @pytest.mark.parametrize("kind", [*KINDS, "sum"])
-def test_certain_logits_keep_a_finite_loss_and_gradient(kind: str, in_strips: bool) -> None:
+def test_certain_logits_keep_a_finite_loss_and_gradient(kind: str, tiled: bool) -> None:
     features, head, target = example("stride 4")
-    loss = make(kind, in_strips=in_strips)
+    loss = make(kind, tiled=tiled)
     mean, grads = gradients(loss, features * 1e4, head, "stride 4", target)
     assert mean.isfinite()
     assert all(grad.isfinite().all() for grad in grads)
@@ -205,15 +201,15 @@ def test_strips_are_as_exact_as_the_plain_way_where_pixels_are_right(
 ) -> None:
     torch.manual_seed(0)
     target = torch.randint(0, 5, (2, 8, 16)).repeat_interleave(4, 1)
-    truth = nn.functional.one_hot(target, 5).movedim(-1, 1)
-    features = (truth * certainty + torch.randn(truth.shape)).requires_grad_()
+    one_hot = nn.functional.one_hot(target, 5).movedim(-1, 1)
+    features = (one_hot * certainty + torch.randn(target.shape)).requires_grad_()
     double = features.detach().double().requires_grad_()
     head = nn.Conv2d(5, 5, 1, bias=False)
     nn.init.dirac_(head.weight)
     (exact_grad,) = torch.autograd.grad(term(kind).plain(double, target), double)
     errors: dict[bool, float] = {}
     for way in (True, False):
-        total = term(kind, in_strips=way)(features, head, (32.0, 16.0), target).total
+        total = term(kind, tiled=way)(features, head, (32.0, 16.0), target).total
         (grad,) = torch.autograd.grad(total, features)
         errors[way] = float((grad - exact_grad).norm() / exact_grad.norm())
     assert errors[True] <= 2 * errors[False]
@@ -239,7 +235,7 @@ def test_permuting_the_classes_changes_nothing(kind: str) -> None:
 def test_both_ways_count_the_same_confusion(kind: str) -> None:
     features, head, target = example("padded")
     counts = [
-        make(kind, in_strips=way)(features, head, SHAPES["padded"][1], target).confusion
+        make(kind, tiled=way)(features, head, SHAPES["padded"][1], target).confusion
         for way in (True, False)
     ]
     torch.testing.assert_close(counts[0], counts[1])

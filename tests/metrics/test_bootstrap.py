@@ -18,10 +18,10 @@ def confusions(seed: int, images: int, wrong: float = 0.4) -> Confusions:
     made: Confusions = []
     for _ in range(images):
         present = random.choice(6, 3, p=[0.3, 0.3, 0.2, 0.1, 0.08, 0.02])
-        truth = random.choice(present, (6, 6)).astype(np.uint8)
-        truth[random.random(truth.shape) < 0.1] = 255
-        guess = np.where(random.random(truth.shape) < wrong, random.choice(present), truth)
-        made.append(confusion_matrix(truth, guess.astype(np.uint8), 6, 255))
+        target = random.choice(present, (6, 6)).astype(np.uint8)
+        target[random.random(target.shape) < 0.1] = 255
+        guess = np.where(random.random(target.shape) < wrong, random.choice(present), target)
+        made.append(confusion_matrix(target, guess.astype(np.uint8), 6, 255))
     return made
 
 
@@ -96,12 +96,12 @@ def test_the_same_seed_gives_the_same_interval() -> None:
 def test_an_interval_covers_the_truth_about_as_often_as_it_says() -> None:
     # All images there are: 4000. Each sample of 60 of them should cover their accuracy.
     everything = counts_of(confusions(0, 4000))
-    truth = float(scores(everything.sum(axis=0))[1])
+    target = float(scores(everything.sum(axis=0))[1])
     random = np.random.default_rng(0)
     covered = 0
     for _ in range(100):
         spread = intervals(everything[random.choice(4000, 60)], 300).pixel_accuracy
-        covered += spread.low <= truth <= spread.high
+        covered += spread.low <= target <= spread.high
     assert 88 <= covered <= 100
 
 

@@ -18,8 +18,8 @@ def slow_scores(
     hit = [0] * num_classes
     true = [0] * num_classes
     said = [0] * num_classes
-    for truth, prediction in pairs:
-        for real, guess in zip(truth.ravel().tolist(), prediction.ravel().tolist(), strict=True):
+    for target, prediction in pairs:
+        for real, guess in zip(target.ravel().tolist(), prediction.ravel().tolist(), strict=True):
             if real == IGNORE:
                 continue
             true[real] += 1
@@ -44,10 +44,10 @@ def random_pairs(seed: int, num_classes: int) -> list[tuple[NDArray[np.uint8], N
     pairs: list[tuple[NDArray[np.uint8], NDArray[np.uint8]]] = []
     for _ in range(4):
         size = tuple(random.integers(3, 20, 2))
-        truth = random.integers(0, num_classes - 1, size).astype(np.uint8)
-        truth[random.random(size) < 0.2] = IGNORE
-        prediction = np.where(random.random(size) < 0.5, truth, random.integers(0, 12, size))
-        pairs.append((truth, prediction.astype(np.uint8)))
+        target = random.integers(0, num_classes - 1, size).astype(np.uint8)
+        target[random.random(size) < 0.2] = IGNORE
+        prediction = np.where(random.random(size) < 0.5, target, random.integers(0, 12, size))
+        pairs.append((target, prediction.astype(np.uint8)))
     return pairs
 
 
@@ -83,33 +83,33 @@ def test_permuting_classes_permutes_iou() -> None:
 
 
 def test_absent_classes_are_nan_and_left_out_of_the_mean() -> None:
-    truth = np.array([[0, 0, 1, 1]], np.uint8)
-    scores = Scores.from_confusion(confusion_matrix(truth, truth, 4, IGNORE))
+    target = np.array([[0, 0, 1, 1]], np.uint8)
+    scores = Scores.from_confusion(confusion_matrix(target, target, 4, IGNORE))
     assert scores.miou == 1.0
     assert scores.classes_absent == 2
     assert np.isnan(scores.iou[2:]).all()
 
 
 def test_a_class_predicted_but_not_there_counts_as_zero() -> None:
-    truth = np.array([[0, 0, 0, 0]], np.uint8)
+    target = np.array([[0, 0, 0, 0]], np.uint8)
     prediction = np.array([[0, 0, 0, 2]], np.uint8)
-    scores = Scores.from_confusion(confusion_matrix(truth, prediction, 3, IGNORE))
+    scores = Scores.from_confusion(confusion_matrix(target, prediction, 3, IGNORE))
     assert scores.iou[2] == 0.0
     assert scores.miou == pytest.approx((0.75 + 0) / 2)
     assert scores.mean_accuracy == 0.75
 
 
 def test_a_prediction_out_of_range_counts_as_wrong() -> None:
-    truth = np.array([[0, 1, 1, 1]], np.uint8)
+    target = np.array([[0, 1, 1, 1]], np.uint8)
     prediction = np.array([[0, 1, 77, 255]], np.uint8)
-    scores = Scores.from_confusion(confusion_matrix(truth, prediction, 2, IGNORE))
+    scores = Scores.from_confusion(confusion_matrix(target, prediction, 2, IGNORE))
     assert scores.pixel_accuracy == 0.5
     assert scores.iou.tolist() == [1.0, pytest.approx(1 / 3)]
 
 
 def test_nothing_but_void_scores_nan() -> None:
-    truth = np.full((2, 2), IGNORE, np.uint8)
-    scores = Scores.from_confusion(confusion_matrix(truth, truth, 2, IGNORE))
+    target = np.full((2, 2), IGNORE, np.uint8)
+    scores = Scores.from_confusion(confusion_matrix(target, target, 2, IGNORE))
     assert math.isnan(scores.miou)
     assert math.isnan(scores.pixel_accuracy)
 

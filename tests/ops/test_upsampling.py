@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from sceneparse.ops.upsampling import interpolation_matrix, likeliest, tiles, upsample
+from sceneparse.ops.upsampling import argmax, interpolation_matrix, tiles, upsample
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_tiles_put_together_are_the_whole(
     whole = torch.full_like(expected, torch.nan)
     for tile in tiles(size, cells, covered, 3, CPU, most_bytes):
         assert whole[:, *tile.pixels].isnan().all()
-        whole[:, *tile.pixels] = tile.widened(logits).transpose(0, 1)
+        whole[:, *tile.pixels] = tile.upsampled(logits).transpose(0, 1)
     torch.testing.assert_close(whole, expected)
 
 
@@ -76,7 +76,7 @@ def test_narrowing_is_the_transpose_of_widening(
     upsample(logits.transpose(0, 1)[None], covered, size)[0].backward(gradient)
     added = torch.zeros(5, 3, 4)
     for tile in tiles(size, cells, covered, 3, CPU, most_bytes):
-        tile.add_narrowed_(added, gradient[:, *tile.pixels].transpose(0, 1).contiguous())
+        tile.add_downsampled_(added, gradient[:, *tile.pixels].transpose(0, 1).contiguous())
     torch.testing.assert_close(added, logits.grad, rtol=1e-5, atol=1e-5)
 
 
@@ -84,8 +84,8 @@ def test_narrowing_is_the_transpose_of_widening(
 def test_the_likeliest_of_thousands_of_classes_is_exact(classes: int) -> None:
     torch.manual_seed(0)
     logits = torch.randn(3, classes, 50)
-    lowered = logits - logits.amax(dim=1, keepdim=True)
-    assert torch.equal(likeliest(lowered), logits.argmax(dim=1))
+    shifted = logits - logits.amax(dim=1, keepdim=True)
+    assert torch.equal(argmax(shifted), logits.argmax(dim=1))
 
 
 def test_the_likeliest_class_is_the_first_of_the_largest() -> None:
@@ -94,5 +94,5 @@ def test_the_likeliest_class_is_the_first_of_the_largest() -> None:
     tied = logits.clone()
     tied[2, [3, 90], 4] = 9.0
     for values in (logits, tied, torch.zeros(2, 4, 3)):
-        lowered = values - values.amax(dim=1, keepdim=True)
-        torch.testing.assert_close(likeliest(lowered), values.argmax(dim=1))
+        shifted = values - values.amax(dim=1, keepdim=True)
+        torch.testing.assert_close(argmax(shifted), values.argmax(dim=1))

@@ -107,15 +107,15 @@ def test_nothing_is_left_to_be_measured_again() -> None:
 def test_weights_at_hand_decide_the_learning_rate() -> None:
     trained, scratch = PLANS["usual"].config, PLANS["from scratch"].config
     assert trained.optimizer.lr == pytest.approx(0.003)
-    assert trained.optimizer.encoder_factor == pytest.approx(0.33)
+    assert trained.optimizer.encoder_lr_mult == pytest.approx(0.33)
     assert scratch.optimizer.lr == pytest.approx(0.001)
-    assert scratch.optimizer.encoder_factor == 1
+    assert scratch.optimizer.encoder_lr_mult == 1
     further = PLANS["from a network that segments"].config.optimizer
     assert further.lr == pytest.approx(0.001)
-    assert further.encoder_factor == pytest.approx(0.33)
+    assert further.encoder_lr_mult == pytest.approx(0.33)
     for name in ("fixed encoder", "from one that segments, its encoder fixed"):
         fixed = PLANS[name].config.optimizer
-        assert (fixed.lr, fixed.encoder_factor) == (pytest.approx(0.006), 1)
+        assert (fixed.lr, fixed.encoder_lr_mult) == (pytest.approx(0.006), 1)
 
 
 def test_a_network_that_segments_sees_nothing_smaller_than_it_has_learned() -> None:

@@ -17,11 +17,11 @@ def panel_rows(seed: int, classes: int = 150) -> list[PanelRow]:
     rows: list[PanelRow] = []
     for height, width in SIZES:
         image = scene.integers(0, 256, (height, width, 3), dtype=np.uint8)
-        truth = np.full((height, width), 2, dtype=np.uint8)
-        truth[: height // 2] = 4
-        truth[:2, :2] = LABELS.ignore_index
+        target = np.full((height, width), 2, dtype=np.uint8)
+        target[: height // 2] = 4
+        target[:2, :2] = LABELS.ignore_index
         prediction = model.integers(0, classes, (height, width), dtype=np.uint8)
-        rows.append(PanelRow(f"image {height}", image, truth, prediction))
+        rows.append(PanelRow(f"image {height}", image, target, prediction))
     return rows
 
 
@@ -45,9 +45,9 @@ def test_prediction_panels_have_one_size_whatever_the_prediction(tmp_path: Path)
 
 
 def test_prediction_panels_show_truth_and_prediction_in_their_columns(tmp_path: Path):
-    truth = np.full((30, 40), 2, dtype=np.uint8)
+    target = np.full((30, 40), 2, dtype=np.uint8)
     image = np.full((30, 40, 3), 10, dtype=np.uint8)
-    row = PanelRow("one", image, truth, np.full_like(truth, 4))
+    row = PanelRow("one", image, target, np.full_like(target, 4))
     prediction_panels(tmp_path / "new" / "panel.png", [row], LABELS, "epoch 1")
     left, middle, right = np.array_split(read(tmp_path / "new" / "panel.png")[:350], 3, axis=1)
     assert share(middle, LABELS.colors[2]) > 0.5
@@ -56,11 +56,11 @@ def test_prediction_panels_show_truth_and_prediction_in_their_columns(tmp_path: 
 
 
 def test_prediction_panels_legend_names_the_classes_of_both_and_void(tmp_path: Path):
-    truth = np.full((30, 40), 2, dtype=np.uint8)
-    with_void = truth.copy()
+    target = np.full((30, 40), 2, dtype=np.uint8)
+    with_void = target.copy()
     with_void[:5] = LABELS.ignore_index
     image = np.full((30, 40, 3), 10, dtype=np.uint8)
-    for mask, void in ((truth, False), (with_void, True)):
+    for mask, void in ((target, False), (with_void, True)):
         row = PanelRow("one", image, mask, np.full_like(mask, 4))
         prediction_panels(tmp_path / "panel.png", [row], LABELS, "epoch 1")
         legend = read(tmp_path / "panel.png")[-150:]

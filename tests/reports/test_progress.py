@@ -26,23 +26,23 @@ def frames(tmp_path: Path) -> list[Path]:
 
 def read(path: Path) -> list[np.ndarray]:
     images: list[np.ndarray] = []
-    with Image.open(path) as film:
-        for number in range(getattr(film, "n_frames", 1)):
-            film.seek(number)
-            images.append(np.asarray(film.convert("RGB")))
+    with Image.open(path) as animation:
+        for number in range(getattr(animation, "n_frames", 1)):
+            animation.seek(number)
+            images.append(np.asarray(animation.convert("RGB")))
     return images
 
 
 def test_progress_gif_holds_every_frame_and_loops(frames: list[Path], tmp_path: Path):
     out = tmp_path / "new" / "film.gif"
     progress_gif(frames, out, width=300, seconds_per_frame=0.5)
-    with Image.open(out) as film:
-        assert film.size == (300, 150)
-        assert getattr(film, "n_frames", 1) == 5
-        assert film.info["loop"] == 0
-        assert film.info["duration"] == 500
-        film.seek(4)
-        assert film.info["duration"] == 2500
+    with Image.open(out) as animation:
+        assert animation.size == (300, 150)
+        assert getattr(animation, "n_frames", 1) == 5
+        assert animation.info["loop"] == 0
+        assert animation.info["duration"] == 500
+        animation.seek(4)
+        assert animation.info["duration"] == 2500
 
 
 def test_progress_gif_keeps_class_colors_flat(frames: list[Path], tmp_path: Path):

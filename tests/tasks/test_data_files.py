@@ -86,13 +86,13 @@ def test_a_folder_that_is_no_data_set_says_what_is_in_it(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("name", WRITERS)
 def test_a_folder_tells_the_config_of_its_data(name: str, tmp_path: Path) -> None:
-    truth = WRITERS[name](tmp_path / "data")
+    target = WRITERS[name](tmp_path / "data")
     found = data_config(tmp_path / "data")
     assert found.kind == {"camvid11": "camvid", "camvid32": "camvid"}.get(name, name)
     if isinstance(found, Ade20kFullData):
         found = found.model_copy(update={"min_images": 1})
     for split in ("training", "validation"):
-        assert len(factory.dataset(found, split)) == len(truth[split])
+        assert len(factory.dataset(found, split)) == len(target[split])
 
 
 def test_a_folder_of_ones_own_tells_its_config(rectangles_root: Path) -> None:

@@ -15,7 +15,7 @@ from sceneparse.tasks.score import score_folders
 
 
 def slow_ade20k(
-    truths: list[NDArray[np.uint8]], predictions: list[NDArray[np.uint8]]
+    targets: list[NDArray[np.uint8]], predictions: list[NDArray[np.uint8]]
 ) -> dict[str, float]:
     """Score raw ids 1..150, class by class from sets of pixels."""
     ious: list[float] = []
@@ -23,9 +23,9 @@ def slow_ade20k(
     weighted = right = valid = 0.0
     for raw in range(1, 151):
         hit = union = pixels = 0
-        for truth, prediction in zip(truths, predictions, strict=True):
-            labelled = truth != 0
-            here, said = truth == raw, (prediction == raw) & labelled
+        for target, prediction in zip(targets, predictions, strict=True):
+            labelled = target != 0
+            here, said = target == raw, (prediction == raw) & labelled
             hit += int(np.count_nonzero(here & said))
             union += int(np.count_nonzero(here | said))
             pixels += int(np.count_nonzero(here))
@@ -56,11 +56,11 @@ def test_score_agrees_with_a_slow_reference_on_official_images(
     official_root: Path, tmp_path: Path
 ) -> None:
     annotations = official_root / "annotations" / "validation"
-    truths = {path.stem: read_mask(path) for path in sorted(annotations.glob("*.png"))}
-    shifted = {name: np.roll(truth, 8, axis=1) for name, truth in truths.items()}
+    targets = {path.stem: read_mask(path) for path in sorted(annotations.glob("*.png"))}
+    shifted = {name: np.roll(target, 8, axis=1) for name, target in targets.items()}
     report = score_folders(write(tmp_path / "shifted", shifted), annotations, ade20k_labels())
-    names = sorted(truths)
-    expected = slow_ade20k([truths[n] for n in names], [shifted[n] for n in names])
+    names = sorted(targets)
+    expected = slow_ade20k([targets[n] for n in names], [shifted[n] for n in names])
     assert report.images == 3
     summary = report.scores.summary()
     assert summary.keys() == expected.keys()
@@ -69,30 +69,30 @@ def test_score_agrees_with_a_slow_reference_on_official_images(
 
 
 def test_score_of_the_truth_is_one(tmp_path: Path) -> None:
-    truth = np.random.default_rng(0).integers(0, 151, (40, 50)).astype(np.uint8)
-    folder = write(tmp_path / "truth", {"a": truth})
+    target = np.random.default_rng(0).integers(0, 151, (40, 50)).astype(np.uint8)
+    folder = write(tmp_path / "truth", {"a": target})
     report = score_folders(folder, folder, ade20k_labels())
     assert report.scores.miou == 1.0
     assert report.warnings == ()
 
 
 def test_score_brings_another_size_to_the_truth_by_nearest_neighbour(tmp_path: Path) -> None:
-    truth = np.repeat(np.repeat(np.array([[1, 2], [3, 4]], np.uint8), 10, 0), 10, 1)
-    annotations = write(tmp_path / "truth", {"a": truth})
-    predictions = write(tmp_path / "small", {"a": truth[::5, ::5]})
+    target = np.repeat(np.repeat(np.array([[1, 2], [3, 4]], np.uint8), 10, 0), 10, 1)
+    annotations = write(tmp_path / "truth", {"a": target})
+    predictions = write(tmp_path / "small", {"a": target[::5, ::5]})
     report = score_folders(predictions, annotations, ade20k_labels())
     assert report.scores.miou == 1.0
     assert "nearest neighbour: a.png" in report.warnings[0]
 
 
 def test_score_counts_predictions_of_no_class_as_wrong(tmp_path: Path) -> None:
-    truth = np.full((4, 4), 5, np.uint8)
-    prediction = truth.copy()
+    target = np.full((4, 4), 5, np.uint8)
+    prediction = target.copy()
     prediction[0] = 0
     prediction[1] = 200
     report = score_folders(
         write(tmp_path / "p", {"a": prediction}),
-        write(tmp_path / "t", {"a": truth}),
+        write(tmp_path / "t", {"a": target}),
         ade20k_labels(),
     )
     assert report.scores.pixel_accuracy == 0.5
@@ -105,18 +105,18 @@ def test_score_names_the_annotation_with_unknown_ids(tmp_path: Path) -> None:
 
 
 def test_score_reports_a_missing_prediction(tmp_path: Path) -> None:
-    truth = np.ones((4, 4), np.uint8)
-    annotations = write(tmp_path / "t", {"a": truth, "b": truth})
-    predictions = write(tmp_path / "p", {"a": truth})
+    target = np.ones((4, 4), np.uint8)
+    annotations = write(tmp_path / "t", {"a": target, "b": target})
+    predictions = write(tmp_path / "p", {"a": target})
     with pytest.raises(InputError, match=r"b\.png: annotation without a prediction"):
         score_folders(predictions, annotations, ade20k_labels())
 
 
 def test_score_takes_the_folder_that_predict_wrote(tmp_path: Path) -> None:
-    truth = np.ones((4, 4), np.uint8)
-    annotations = write(tmp_path / "t", {"a": truth})
+    target = np.ones((4, 4), np.uint8)
+    annotations = write(tmp_path / "t", {"a": target})
     color = np.zeros((4, 4, 3), np.uint8)
-    predictions = write(tmp_path / "p", {"a": truth, "a_color": color})
+    predictions = write(tmp_path / "p", {"a": target, "a_color": color})
     assert score_folders(predictions, annotations, ade20k_labels()).scores.miou == 1.0
 
 

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from sceneparse.config.reading import read_config
 from sceneparse.factory.loading import load
-from sceneparse.inference.remembering import Remembering
+from sceneparse.inference.cached_backend import CachedBackend
 from sceneparse.tasks.evaluate import EvaluationTarget, evaluate_model, opened
 from sceneparse.tasks.train import train
 from sceneparse.tasks.tune import PLAIN, SETTINGS, Setting, Trial, Tuning, tried, tune
@@ -47,7 +47,7 @@ def test_every_setting_scores_as_evaluate_does_and_the_network_runs_once_a_view(
     weights, dataset = opened(EvaluationTarget(model, overrides=(size,)))
     counting = Counting(model)
     samples = [dataset[place] for place in range(len(dataset))]
-    trials = tried(SETTINGS, Remembering(counting), weights, samples)
+    trials = tried(SETTINGS, CachedBackend(counting), weights, samples)
     # Three scales, each also mirrored.
     assert counting.runs == 6 * len(samples)
     for trial in (trials[0], trials[3], trials[4], trials[-1]):

@@ -34,9 +34,9 @@ QUIET = Console(file=StringIO())
 def loader_of(config: RunConfig, rank: int = 0, processes: int = 1, threads: int = 2) -> Loader:
     """Make the loader of a run, a batch of 12 shared by so many processes."""
     training = factory.dataset(config.data, "training", to_learn=True)
-    census = factory.census(config, training)
-    factors = factory.sampling(config.sampling, census)
-    mixing = factory.mixing(config.transform, training, factors, census)
+    class_statistics = factory.class_statistics(config, training)
+    factors = factory.sampling(config.sampling, class_statistics)
+    mixing = factory.mixing(config.transform, training, factors, class_statistics)
     device = torch.device("cpu")
     transform = factory.transform(config.transform, 3, device, training.labels, mixing)
     return Loader(training, transform, 3, 12 // processes, threads, rank, processes, factors)
@@ -93,7 +93,7 @@ def test_everything_happens(uneven_root: Path, whole: list[Batch]) -> None:
     changes = [loader.transform.change(*place) for place in places]
     kinds = {type(change.mix.part).__name__ for change in changes if change.mix}
     assert kinds == {"Box", "HalfOfClasses", "RareClasses"}
-    assert any(change.artefacts.quality for change in changes)
+    assert any(change.degradation.quality for change in changes)
     masks = np.concatenate([batch.mask for batch in whole])
     assert np.unique(masks).tolist() == [0, 1, 2, 3, 255]
     # Some samples come twice in an epoch, and others not at all.
@@ -143,9 +143,14 @@ def test_a_run_makes_the_loader_that_its_config_says(uneven_root: Path, whole: l
     training = factory.dataset(config.data, "training")
     segmenter = factory.segmenter(config.model, training.labels.num_classes)
     plan = resolve(config, segmenter, training)
-    census = factory.census(config, training)
+    class_statistics = factory.class_statistics(config, training)
     job = assemble(
-        config, plan, segmenter, training, lambda _: pytest.fail("none"), census=census
+        config,
+        plan,
+        segmenter,
+        training,
+        lambda _: pytest.fail("none"),
+        class_statistics=class_statistics,
     ).job
     assert_same(list(job.loader.batches(0, 2)), whole[:2])
 

@@ -9,7 +9,7 @@ from sceneparse.errors import InputError
 from sceneparse.labels import ade20k_labels
 from sceneparse.system.device import best_device, native_precision
 from sceneparse.system.processor import processor
-from sceneparse.system.ranks import Place
+from sceneparse.system.ranks import RankInfo
 from sceneparse.training.auto import fitting_parts, step_bytes
 from sceneparse.training.group import fabric_of
 from sceneparse.training.parts import has_unused_parameters
@@ -77,7 +77,7 @@ def test_one_process_in_a_job_of_several_tasks_computes_alone(
     # As sbatch sets it, where srun has not started the tasks.
     monkeypatch.setenv("SLURM_NTASKS", "4")
     monkeypatch.setenv("SLURM_JOB_NAME", "train.sh")
-    fabric = fabric_of(Place(), torch.device("cpu"), None)
+    fabric = fabric_of(RankInfo(), torch.device("cpu"), None)
     assert (fabric.world_size, fabric.global_rank) == (1, 0)
 
 

@@ -21,7 +21,7 @@ model: {network}
 transform:
   {{size: 64, first_size: 32, growth: {growth}, mask_stride: 2, crop: 0.5, flip: 0.5,
     brightness: 0.2}}
-optimizer: {{kind: adamw, lr: 0.03, encoder_factor: 0.5, layer_decay: 0.7}}
+optimizer: {{kind: adamw, lr: 0.03, encoder_lr_mult: 0.5, layer_decay: 0.7}}
 schedule: {{kind: poly, power: 20, warmup: 0.1}}
 training:
   {{epochs: {epochs}, batch_size: 6, accumulation: 3, ema: 0.9, patience: 2, clip_norm: 1,

@@ -54,7 +54,7 @@ def test_evaluating_the_kept_weights_gives_the_score_of_the_run(
     trained = run(config, tmp_path / "run")
     report = evaluate_model(EvaluationTarget(str(tmp_path / "run")), "cpu", QUIET)
     assert report.scores.miou == trained.best_miou
-    assert report.resize == "squashed to 32×32"
+    assert report.resize == "stretched to 32×32"
     windows = EvaluationTarget(str(tmp_path / "run"), overrides=("inference.resize=window",))
     assert "windows of 32×32" in str(evaluate_model(windows, "cpu", QUIET).resize)
 

@@ -18,7 +18,7 @@ from sceneparse import factory
 from sceneparse.config.reading import parse_config, read_config
 from sceneparse.errors import InputError
 from sceneparse.models.normalization import SyncBatchNorm2d, normalization, synchronise_
-from sceneparse.system.ranks import Place, find_place
+from sceneparse.system.ranks import RankInfo, find_rank_info
 from sceneparse.tasks.evaluate import EvaluationTarget, evaluate_model
 from sceneparse.tasks.train import train
 from sceneparse.training.auto import resolve
@@ -47,7 +47,7 @@ def one_thread() -> Iterator[None]:
 def test_two_processes_equal_one_with_the_whole_batch(case: Case, pair: Path) -> None:
     network, dtype = case
     mine = torch.load(pair / "results.pt", weights_only=True)[case]
-    one = steps_of(case, pair / "data", Place())
+    one = steps_of(case, pair / "data", RankInfo())
     limit = LIMITS[dtype]
     # Losses are told in fp32, whatever they are computed in.
     assert mine["losses"] == pytest.approx(one["losses"], rel=max(limit, 1e-6))
@@ -116,31 +116,33 @@ def test_pytorch_synchronises_on_cuda_under_the_same_names() -> None:
 
 
 def test_a_place_is_read_from_torchrun_and_from_srun() -> None:
-    assert find_place({}) == Place()
+    assert find_rank_info({}) == RankInfo()
     names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
     torchrun: dict[str, str] = dict(zip(names, "5824", strict=True))
-    assert find_place(torchrun) == Place()
-    assert find_place({**torchrun, "TORCHELASTIC_RUN_ID": "x"}) == Place(5, 8, 2, 4, True)
+    assert find_rank_info(torchrun) == RankInfo()
+    assert find_rank_info({**torchrun, "TORCHELASTIC_RUN_ID": "x"}) == RankInfo(5, 8, 2, 4, True)
     job = {"SLURM_NTASKS": "8", "SLURM_NNODES": "2", "SLURM_PROCID": "5", "SLURM_LOCALID": "1"}
-    assert find_place(job) == Place()  # the batch script itself
+    assert find_rank_info(job) == RankInfo()  # the batch script itself
     step = {**job, "SLURM_STEP_ID": "0"}
-    assert find_place(step) == Place(5, 8, 1, 4, True)
-    assert find_place({**step, "SLURM_JOB_NAME": "interactive"}) == Place()
+    assert find_rank_info(step) == RankInfo(5, 8, 1, 4, True)
+    assert find_rank_info({**step, "SLURM_JOB_NAME": "interactive"}) == RankInfo()
 
 
 def test_a_place_is_one_among_the_tasks_of_a_step_not_of_its_allocation() -> None:
     allocation = {"SLURM_NTASKS": "8", "SLURM_NNODES": "4", "SLURM_STEP_ID": "1"}
     alone = {"SLURM_PROCID": "0", "SLURM_STEP_NUM_TASKS": "1", "SLURM_STEP_TASKS_PER_NODE": "1"}
-    assert find_place({**allocation, **alone}) == Place()
+    assert find_rank_info({**allocation, **alone}) == RankInfo()
     # Two tasks on each of three nodes, one on the last.
     step = {**allocation, "SLURM_STEP_NUM_TASKS": "7", "SLURM_STEP_NUM_NODES": "4"}
     uneven = {**step, "SLURM_STEP_TASKS_PER_NODE": "2(x3),1"}
     ranks = [(rank, rank // 2, rank % 2) for rank in range(7)]
     for rank, node, local in ranks:
         task = {"SLURM_PROCID": f"{rank}", "SLURM_NODEID": f"{node}", "SLURM_LOCALID": f"{local}"}
-        assert find_place({**uneven, **task}) == Place(rank, 7, local, 1 if node == 3 else 2, True)
+        assert find_rank_info({**uneven, **task}) == RankInfo(
+            rank, 7, local, 1 if node == 3 else 2, True
+        )
         # A SLURM that does not tell the tasks of each node.
-        assert find_place({**step, **task}) == Place(rank, 7, local, 2, True)
+        assert find_rank_info({**step, **task}) == RankInfo(rank, 7, local, 2, True)
 
 
 def test_processes_of_a_slurm_step_find_each_other() -> None:
@@ -180,14 +182,14 @@ def test_a_batch_is_shared_evenly_or_refused(rectangles_root: Path) -> None:
     data = factory.dataset(config.data, "training")
     segmenter = factory.segmenter(config.model, data.labels.num_classes)
     sizes = {
-        processes: resolve(config, segmenter, data, Place(0, processes, 0, processes)).batch_size
+        processes: resolve(config, segmenter, data, RankInfo(0, processes, 0, processes)).batch_size
         for processes in (1, 2, 3, 8, 24)
     }
     assert sizes == {1: 16, 2: 16, 3: 12, 8: 16, 24: 24}
     ten = parse_config(f"{text}training: {{batch_size: 10, {given}}}", "test")
     message = "10 images .* by 4 processes; start 1, 2, 5 or 10 .* batch of 8 or 12"
     with pytest.raises(InputError, match=message):
-        resolve(ten, segmenter, data, Place(1, 4, 1, 4))
+        resolve(ten, segmenter, data, RankInfo(1, 4, 1, 4))
 
 
 def test_a_process_alone_cannot_be_two(rectangles_config: Path, tmp_path: Path) -> None:
@@ -198,4 +200,4 @@ def test_a_process_alone_cannot_be_two(rectangles_config: Path, tmp_path: Path) 
 
 def test_more_processes_than_devices_are_refused() -> None:
     with pytest.raises(InputError, match="2 processes on a machine with 1 of mps"):
-        device_of(Place(1, 2, 1, 2), "mps")
+        device_of(RankInfo(1, 2, 1, 2), "mps")

@@ -80,10 +80,10 @@ def test_the_layout_changes_no_result(memory_format: str) -> None:
         config = parse_config("model: {width: 4}", "test")
         torch.manual_seed(0)
         segmenter = factory.segmenter(config.model, 5).eval()
-        laid_out = factory.on_device(
+        to_memory_format = factory.on_device(
             segmenter, CPU, "contiguous" if layout == "contiguous" else "channels_last"
         )
-        results.append(laid_out(image))
+        results.append(to_memory_format(image))
     torch.testing.assert_close(results[1], results[0], rtol=1e-4, atol=1e-5)
 
 

@@ -134,7 +134,7 @@ class Colors(NamedTuple):
     hue: float = 0.0
 
 
-class Artefacts(NamedTuple):
+class Degradation(NamedTuple):
     """What a worse camera would have done, applied in this order.
 
     Attributes:
@@ -205,7 +205,7 @@ class Change(NamedTuple):
     cut: Cut
     flip: bool
     colors: Colors
-    artefacts: Artefacts = Artefacts()
+    degradation: Degradation = Degradation()
     mix: Mix | None = None
     learned: tuple[int, int] = (0, 0)
 
@@ -244,7 +244,7 @@ def _colors(augmentation: Augmentation, random: np.random.Generator) -> Colors:
     return colors._replace(saturation=0.0) if random.random() < augmentation.grey else colors
 
 
-def _artefacts(augmentation: Augmentation, random: np.random.Generator) -> Artefacts:
+def _artefacts(augmentation: Augmentation, random: np.random.Generator) -> Degradation:
     def drawn_if(probability: float, value: Callable[[float], float]) -> float:
         happens, place = random.random(2).tolist()
         return value(place) if happens < probability else 0
@@ -257,4 +257,4 @@ def _artefacts(augmentation: Augmentation, random: np.random.Generator) -> Artef
     seed = int(random.integers(2**32))
     best, worst = 95, augmentation.jpeg_quality
     quality = drawn_if(augmentation.jpeg, lambda place: worst + round((best - worst) * place))
-    return Artefacts(blur, noise, seed, int(quality))
+    return Degradation(blur, noise, seed, int(quality))

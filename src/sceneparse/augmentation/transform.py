@@ -4,9 +4,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from sceneparse.augmentation.artefacts import made_worse
 from sceneparse.augmentation.change import Augmentation, Change, Cut, drawn
 from sceneparse.augmentation.colors import changed_colors
+from sceneparse.augmentation.degradation import degrade
 from sceneparse.augmentation.geometry import Square, cut_out
 from sceneparse.augmentation.growth import Growth
 from sceneparse.augmentation.mixing import Mixing
@@ -81,7 +81,7 @@ class Transform:
         if self.mixing and change.mix and partner:
             other = self.cut(partner, change.mix.cut, flip=change.mix.flip)
             square = self.mixing.mixed(square, other, change.mix)
-        image = made_worse(square.image, change.artefacts)
+        image = degrade(square.image, change.degradation)
         if not self.leaves_colors:
             image = changed_colors(image, change.colors)
         row, column = change.learned

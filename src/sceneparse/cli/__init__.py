@@ -20,8 +20,8 @@ from sceneparse.cli import (
     tune,
     weights,
 )
-from sceneparse.errors import InputError, ToldElsewhere
-from sceneparse.system.ranks import find_place
+from sceneparse.errors import InputError, ReportedByOtherRank
+from sceneparse.system.ranks import find_rank_info
 
 app = typer.Typer(
     name="sceneparse",
@@ -86,9 +86,9 @@ def main() -> None:
     except BrokenPipeError:
         sys.exit(1)
     except KeyboardInterrupt:
-        sys.stderr.write("interrupted\n" if find_place().rank == 0 else "")
+        sys.stderr.write("interrupted\n" if find_rank_info().rank == 0 else "")
         sys.exit(130)
-    except ToldElsewhere:
+    except ReportedByOtherRank:
         sys.exit(2)
     except (InputError, ModuleNotFoundError, OSError) as error:
         message = _message(error)

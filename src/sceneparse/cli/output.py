@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
-from sceneparse.system.ranks import find_place
+from sceneparse.system.ranks import find_rank_info
 
 if TYPE_CHECKING:
     from sceneparse.metrics.bootstrap import Interval
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sceneparse.tasks.tune import Tuning
 
 # Markup is off: names and paths may hold brackets. Of the processes of a run the first one speaks.
-console = Console(highlight=False, markup=False, quiet=find_place().rank > 0)
+console = Console(highlight=False, markup=False, quiet=find_rank_info().rank > 0)
 
 
 def scores_table(report: "ScoreReport") -> Table:

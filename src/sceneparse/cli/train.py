@@ -10,7 +10,7 @@ import typer
 
 from sceneparse.cli.output import console, scores_table
 from sceneparse.cli.paths import path_argument, path_option
-from sceneparse.system.ranks import find_place
+from sceneparse.system.ranks import find_rank_info
 
 
 def train(
@@ -35,13 +35,13 @@ def train(
     """
     from sceneparse.config.reading import read_config
 
-    place = find_place()
+    place = find_rank_info()
     with ExitStack() as stack:
-        if place.processes > 1:
-            from sceneparse.training.group import joined
+        if place.world_size > 1:
+            from sceneparse.training.group import process_group
 
             # A mistake in the config is then told by one of them.
-            stack.enter_context(joined(place))
+            stack.enter_context(process_group(place))
         settings = read_config(config, overrides or [])
         from sceneparse.tasks.launching import processes_to_start, run_processes
 

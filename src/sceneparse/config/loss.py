@@ -66,7 +66,7 @@ ClassWeights = Annotated[
 class _Loss(Section):
     weight: PositiveFloat = 1.0
     """What the loss is multiplied by, in a sum of losses."""
-    in_strips: bool = True
+    tiled: bool = True
     """Compute it tile by tile, never on logits of the size of the mask: the same numbers."""
 
 
@@ -94,7 +94,7 @@ class FocalLoss(PixelLossSection):
 
 
 class DiceLoss(_Loss):
-    """1 less the mean Dice coefficient of the classes in the truth of a batch."""
+    """1 less the mean Dice coefficient of the classes in the ground truth of a batch."""
 
     kind: Literal["dice"]
 
@@ -106,7 +106,7 @@ class GeneralisedDiceLoss(_Loss):
 
 
 class LovaszLoss(_Loss):
-    """A stand-in for 1 less the mean IoU of the classes in the truth (Berman et al., 2018)."""
+    """A surrogate of 1 - mIoU over the classes in the ground truth (Berman et al., 2018)."""
 
     kind: Literal["lovasz"]
 

@@ -10,11 +10,11 @@ from sceneparse.config.section import Section
 class _Optimizer(Section):
     weight_decay: NonNegativeFloat = 0.0
     """Decay of weights; norms and biases are never decayed."""
-    encoder_factor: PositiveFloat = 1.0
+    encoder_lr_mult: PositiveFloat = 1.0
     """The learning rate of the encoder is this times `lr`."""
     layer_decay: float = Field(default=1.0, gt=0, le=1)
     """The rate of each stage of the encoder is this times that of the next deeper one; that of the
-    deepest is `encoder_factor` times `lr`."""
+    deepest is `encoder_lr_mult` times `lr`."""
 
 
 class Adam(_Optimizer):

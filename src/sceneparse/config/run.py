@@ -65,8 +65,8 @@ class TrainingConfig(Section):
 class InferenceConfig(Section):
     """How images are sized for the network, in validation and ever after."""
 
-    resize: Literal["squash", "keep_ratio", "window"] = "squash"
-    """`squash` to a square; `keep_ratio`; `window`: ratio kept, overlapping squares."""
+    resize: Literal["stretch", "keep_ratio", "window"] = "stretch"
+    """`stretch` to a square; `keep_ratio`; `window`: ratio kept, overlapping squares."""
     size: int = Field(default=256, ge=32, le=4096)
     """Pixels of the short side, and of the square."""
     overlap: float = Field(default=0.25, ge=0, lt=1)

@@ -22,12 +22,12 @@ from sceneparse.labels import Labels, Mask
 from sceneparse.system.user_cache import cache_folder, write_whole
 
 # Pixels of each class in each sample, (N, C).
-Census = NDArray[np.int64]
+ClassStatistics = NDArray[np.int64]
 # Bytes and time of change in ns of a mask, then a class and its pixels, the next class, ...
 Facts = tuple[int, ...]
 
 
-def class_pixels(dataset: Dataset, root: Path | None = None) -> Census:
+def class_pixels(dataset: Dataset, root: Path | None = None) -> ClassStatistics:
     """Count the pixels of each class in each sample; void is no class.
 
     Args:

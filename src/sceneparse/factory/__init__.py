@@ -14,10 +14,10 @@ from sceneparse.factory.losses import loss
 from sceneparse.factory.networks import deployed, on_device, segmenter, untrained
 from sceneparse.factory.optimization import optimizer, schedule
 from sceneparse.factory.training_input import (
-    census,
+    class_statistics,
     growth,
     mixing,
-    needs_census,
+    needs_class_statistics,
     sampling,
     transform,
 )
@@ -27,13 +27,13 @@ __all__ = [
     "autocast",
     "balanced",
     "cached",
-    "census",
+    "class_statistics",
     "dataset",
     "deployed",
     "growth",
     "loss",
     "mixing",
-    "needs_census",
+    "needs_class_statistics",
     "on_device",
     "optimizer",
     "predictor",

@@ -13,7 +13,7 @@ from sceneparse.config import (
     SumLoss,
 )
 from sceneparse.losses import class_weights
-from sceneparse.losses.class_weights import Census, Weights
+from sceneparse.losses.class_weights import ClassStatistics, Weights
 
 
 def are_open(loss: LossConfig) -> bool:
@@ -22,30 +22,32 @@ def are_open(loss: LossConfig) -> bool:
     return any(_open_rule(term) is not None for term in terms)
 
 
-def balanced(config: RunConfig, census: Census | None) -> RunConfig:
+def balanced(config: RunConfig, class_statistics: ClassStatistics | None) -> RunConfig:
     """Return the config with all class weights as numbers.
 
     Args:
         config: The run.
-        census: Pixels of each class in each training image, `(N, C)`, as `factory.census` counts
-            them where a run needs them; none if it needs none.
+        class_statistics: Pixels of each class in each training image, `(N, C)`, as
+            `factory.class_statistics` counts them where a run needs them; none if it needs none.
     """
     loss = config.loss
-    if census is None or not are_open(loss):
+    if class_statistics is None or not are_open(loss):
         return config
     if isinstance(loss, SumLoss):
-        terms = tuple(_with_values(term, census) for term in loss.terms)
+        terms = tuple(_with_values(term, class_statistics) for term in loss.terms)
         loss = loss.model_copy(update={"terms": terms})
     else:
-        loss = _with_values(loss, census)
+        loss = _with_values(loss, class_statistics)
     return config.model_copy(update={"loss": loss})
 
 
-def _with_values(loss: OneLoss, census: Census) -> OneLoss:
+def _with_values(loss: OneLoss, class_statistics: ClassStatistics) -> OneLoss:
     rule = _open_rule(loss)
     if rule is None:
         return loss
-    weights = class_weights.softened(_weights(rule, census), rule.power, rule.least, rule.most)
+    weights = class_weights.tempered(
+        _weights(rule, class_statistics), rule.power, rule.least, rule.most
+    )
     filled = rule.model_copy(update={"values": tuple(weights.tolist())})
     return loss.model_copy(update={"class_weights": filled})
 
@@ -58,11 +60,11 @@ def _open_rule(loss: OneLoss) -> FromCounts | None:
     return rule
 
 
-def _weights(rule: FromCounts, census: Census) -> Weights:
+def _weights(rule: FromCounts, class_statistics: ClassStatistics) -> Weights:
     match rule:
         case MedianFrequency():
-            return class_weights.median_frequency(census)
+            return class_weights.median_frequency(class_statistics)
         case MedianShare():
-            return class_weights.median_share(census)
+            return class_weights.median_share(class_statistics)
         case _:
             assert_never(rule)

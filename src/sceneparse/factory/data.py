@@ -66,6 +66,6 @@ def cached(
         )
     if packed is None:
         return files
-    # Reduced images are never used unasked, nor for a score: the truth's own size counts there.
+    # Reduced images are never used unasked, nor for a score, which counts the mask's own pixels.
     fits = packed.short_side is None or (named is not None and to_learn)
     return packed if fits else files

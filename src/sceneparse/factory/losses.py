@@ -44,18 +44,18 @@ def _one(config: OneLoss, labels: Labels, path: str) -> SegmentationLoss:
                 config.label_smoothing,
                 _class_weights(config, labels, path),
                 config.weight,
-                in_strips=config.in_strips,
+                tiled=config.tiled,
             )
         case FocalLoss():
-            weights, way = _class_weights(config, labels, path), config.in_strips
-            return Focal(labels.ignore_index, config.gamma, weights, config.weight, in_strips=way)
+            weights, way = _class_weights(config, labels, path), config.tiled
+            return Focal(labels.ignore_index, config.gamma, weights, config.weight, tiled=way)
         case LovaszLoss():
-            return LovaszSoftmax(labels.ignore_index, config.weight, in_strips=config.in_strips)
+            return LovaszSoftmax(labels.ignore_index, config.weight, tiled=config.tiled)
         case DiceLoss():
-            return Region(labels.ignore_index, dice, config.weight, in_strips=config.in_strips)
+            return Region(labels.ignore_index, dice, config.weight, tiled=config.tiled)
         case GeneralisedDiceLoss():
-            ignored, way = labels.ignore_index, config.in_strips
-            return Region(ignored, generalised_dice, config.weight, in_strips=way)
+            ignored, way = labels.ignore_index, config.tiled
+            return Region(ignored, generalised_dice, config.weight, tiled=way)
         case _:
             assert_never(config)
 

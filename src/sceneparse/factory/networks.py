@@ -80,4 +80,4 @@ def on_device(
 ) -> Segmenter:
     """Move a network to a device, in the memory layout in which its convolutions are fastest."""
     layouts = {"channels_last": torch.channels_last, "contiguous": torch.contiguous_format}
-    return segmenter.to(device).laid_out(layouts[memory_format])
+    return segmenter.to(device).to_memory_format(layouts[memory_format])

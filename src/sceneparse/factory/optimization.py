@@ -36,7 +36,7 @@ def optimizer(
         segmenter,
         config.lr,
         config.weight_decay,
-        config.encoder_factor,
+        config.encoder_lr_mult,
         config.layer_decay,
         encoder_stages(segmenter.network) if config.layer_decay < 1 else (),
     )

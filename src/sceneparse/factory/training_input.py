@@ -26,33 +26,34 @@ from sceneparse.factory.class_weights import are_open
 from sceneparse.labels import Labels
 
 
-def census(config: RunConfig, training: Dataset) -> NDArray[np.int64] | None:
+def class_statistics(config: RunConfig, training: Dataset) -> NDArray[np.int64] | None:
     """Count the pixels of each class in each training image `(N, C)`, where a run needs them.
 
     Raises:
         InputError: If a mask is broken.
     """
-    if not needs_census(config):
+    if not needs_class_statistics(config):
         return None
     data = config.data
     root = None if isinstance(data, SyntheticData) else data.root
     return class_pixels(training, root)
 
 
-def needs_census(config: RunConfig) -> bool:
+def needs_class_statistics(config: RunConfig) -> bool:
     """Tell whether a run asks how many pixels of each class its training images hold."""
     samples_by_class = not isinstance(config.sampling, UniformSampling)
     return samples_by_class or config.transform.copy_paste > 0 or are_open(config.loss)
 
 
 def sampling(
-    config: SamplingConfig, census: NDArray[np.int64] | None
+    config: SamplingConfig, class_statistics: NDArray[np.int64] | None
 ) -> NDArray[np.float64] | None:
     """Return how much more often than others each image is drawn `(N,)`; none for all alike.
 
     Args:
         config: By which rule.
-        census: Pixels of each class in each training image, `(N, C)`; for rules that need it.
+        class_statistics: Pixels of each class in each training image, `(N, C)`; for rules that
+            need it.
 
     Raises:
         ValueError: If it is not there for one that does.
@@ -61,9 +62,9 @@ def sampling(
         case UniformSampling():
             return None
         case ClassBalancedSampling():
-            if census is None:
+            if class_statistics is None:
                 raise ValueError("sampling by classes needs their counts")
-            return repeat_factors(census, config.threshold)
+            return repeat_factors(class_statistics, config.threshold)
         case _:
             assert_never(config)
 
@@ -119,7 +120,7 @@ def mixing(
     config: TransformConfig,
     training: Dataset,
     factors: NDArray[np.float64] | None,
-    census: NDArray[np.int64] | None,
+    class_statistics: NDArray[np.int64] | None,
 ) -> Mixing | None:
     """Make what other images add to one; none if nothing.
 
@@ -127,7 +128,7 @@ def mixing(
         config: How often.
         training: The images.
         factors: How much more often than others each is drawn, `(N,)`; none for all alike.
-        census: Pixels of each class in each of them, `(N, C)`; for `copy_paste`.
+        class_statistics: Pixels of each class in each of them, `(N, C)`; for `copy_paste`.
 
     Raises:
         InputError: If rare classes are asked for and there are none.
@@ -135,7 +136,11 @@ def mixing(
     if not config.cutmix + config.classmix + config.copy_paste:
         return None
     ignore_index = training.labels.ignore_index
-    rare = None if census is None else rarity(census, config.rare_below, ignore_index)
+    rare = (
+        None
+        if class_statistics is None
+        else rarity(class_statistics, config.rare_below, ignore_index)
+    )
     if config.copy_paste and rare is None:
         raise InputError(
             f"transform.copy_paste: no class of the training images holds less than "

@@ -68,13 +68,13 @@ class Backend(Protocol):
         ...
 
     def score(
-        self, logits: NDArray[np.float32], covered: tuple[float, float], truth: Mask
+        self, logits: NDArray[np.float32], covered: tuple[float, float], target: Mask
     ) -> Counts:
-        """Decide at the size of the truth and count, likewise.
+        """Decide at the size of the ground truth and count, likewise.
 
         Args:
             logits: `(C, h, w)`, or fewer.
             covered: Rows and columns of cells that the image takes up.
-            truth: Train ids `(H, W)`.
+            target: Train ids `(H, W)`.
         """
         ...

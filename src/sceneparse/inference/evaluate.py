@@ -81,8 +81,8 @@ def evaluation_sums(
     loss = 0.0
     per_image: list[ImageCounts] = []
     for batch in _batches(samples, predictor.batch_size):
-        images, truths = zip(*batch, strict=True)
-        for counts in predictor.score(images, truths):
+        images, targets = zip(*batch, strict=True)
+        for counts in predictor.score(images, targets):
             confusion += counts.confusion
             loss += counts.loss
             per_image.append(image_counts(counts.confusion))

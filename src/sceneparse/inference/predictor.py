@@ -86,14 +86,14 @@ class Predictor:
         answer = self._label_map(self._logits([image])[0], image)
         return Prediction(answer.mask, answer.confidence, self.labels)
 
-    def score(self, images: Sequence[NDArray[np.uint8]], truths: Sequence[Mask]) -> list[Counts]:
+    def score(self, images: Sequence[NDArray[np.uint8]], targets: Sequence[Mask]) -> list[Counts]:
         """Parse images of any sizes at the sizes of their annotations, and count each.
 
         Images that the network sees at the same size go through it together.
         """
         return [
-            self._score(logits, image, truth)
-            for logits, image, truth in zip(self._logits(images), images, truths, strict=True)
+            self._score(logits, image, target)
+            for logits, image, target in zip(self._logits(images), images, targets, strict=True)
         ]
 
     def _logits(self, images: Sequence[NDArray[np.uint8]]) -> list[CoveredLogits]:
@@ -109,8 +109,8 @@ class Predictor:
             return answer.label_map(self.backend, size, self.labels)
         return self.backend.label_map(*answer, size)
 
-    def _score(self, logits: CoveredLogits, image: NDArray[np.uint8], truth: Mask) -> Counts:
+    def _score(self, logits: CoveredLogits, image: NDArray[np.uint8], target: Mask) -> Counts:
         answer = self._answer(logits, image)
         if isinstance(answer, Refined):
-            return answer.score(self.backend, truth, self.labels)
-        return self.backend.score(*answer, truth)
+            return answer.score(self.backend, target, self.labels)
+        return self.backend.score(*answer, target)

@@ -70,19 +70,19 @@ class Refined:
         share = np.float32(self.share(labels.num_classes))
         return LabelMap(mask, answer.confidence * share)
 
-    def score(self, backend: Backend, truth: Mask, labels: Labels) -> Counts:
-        """Decide at the size of the truth and count."""
+    def score(self, backend: Backend, target: Mask, labels: Labels) -> Counts:
+        """Decide at the size of the ground truth and count."""
         void, classes = labels.ignore_index, labels.num_classes
-        mask = self.label_map(backend, (truth.shape[0], truth.shape[1]), labels).mask
+        mask = self.label_map(backend, (target.shape[0], target.shape[1]), labels).mask
         place = np.full(void + 1, void, labels.dtype)
         place[self.classes] = np.arange(len(self.classes))
-        among = place[truth]
-        valid, kept = np.count_nonzero(truth != void), np.count_nonzero(among != void)
+        among = place[target]
+        valid, kept = np.count_nonzero(target != void), np.count_nonzero(among != void)
         loss = backend.score(self.logits, self.covered, among).loss
         loss -= kept * np.log(self.share(classes))
         if valid > kept:
             loss -= (valid - kept) * np.log(self.left_out)
-        return Counts(confusion_matrix(truth, mask, classes, void), float(loss))
+        return Counts(confusion_matrix(target, mask, classes, void), float(loss))
 
 
 def refined(answer: CoveredLogits, image: NDArray[np.uint8], refinement: Refinement) -> Refined:

@@ -15,7 +15,7 @@ from sceneparse.inference.windows import blended
 MAX_LOGITS_BYTES = 4 * 2**30
 # The largest square that a config may ask for.
 MAX_PIXELS_AT_ONCE = 4096**2
-ResizeKind = Literal["squash", "keep_ratio", "window"]
+ResizeKind = Literal["stretch", "keep_ratio", "window"]
 
 
 @dataclass(frozen=True)
@@ -23,21 +23,21 @@ class Resize:
     """How images are sized for the network; part of every score.
 
     Attributes:
-        kind: `squash` to a square; `keep_ratio` with the short side at `size`; `window` the same,
+        kind: `stretch` to a square; `keep_ratio` with the short side at `size`; `window` the same,
             seen through overlapping squares whose logits are blended.
         size: Pixels of the short side, and of the square.
         overlap: Share of a window that the next one sees again, in 0..1.
     """
 
-    kind: ResizeKind = "squash"
+    kind: ResizeKind = "stretch"
     size: int = 256
     overlap: float = 0.25
 
     def __str__(self) -> str:
         """Say how images are sized, as printed with scores."""
         match self.kind:
-            case "squash":
-                return f"squashed to {self.size}×{self.size}"
+            case "stretch":
+                return f"stretched to {self.size}×{self.size}"
             case "keep_ratio":
                 return f"short side to {self.size}, ratio kept"
             case "window":
@@ -57,7 +57,7 @@ class Resize:
             stride: What sizes are rounded to, but for a square of the very size asked for.
             scale: Factor on both; windows stay as large as they are.
         """
-        if self.kind == "squash":
+        if self.kind == "stretch":
             side = self.size if scale == 1 else _rounded(self.size * scale, stride)
             return side, side
         factor = scale * self.size / min(height, width)
@@ -138,7 +138,7 @@ def _check_memory(
     if problem:
         raise InputError(
             f"an image of {shape[1]}×{shape[0]} would be {size[1]}×{size[0]} for the network, and "
-            f"{problem}; set inference.resize=squash or a smaller inference.size or smaller "
+            f"{problem}; set inference.resize=stretch or a smaller inference.size or smaller "
             "inference.scales"
         )
 

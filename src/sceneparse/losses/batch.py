@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from sceneparse.losses.pixels import Place, softened
+from sceneparse.losses.pixels import TileIndex, tile_softmax
 from sceneparse.losses.survey import Survey
 from sceneparse.ops.upsampling import BITS_PER_NAT, Tile, tile_bytes, tiles
 
@@ -37,13 +37,13 @@ class Part(NamedTuple):
         tile: How they are mixed from cells; none where each cell is a pixel.
     """
 
-    place: Place
+    place: TileIndex
     bits: Tensor
     tile: Tile | None
 
 
 class Batch:
-    """Features, head and truth of a batch.
+    """Features, head and ground truth of a batch.
 
     Attributes:
         features: What the head sees, `(B, D, h, w)`.
@@ -97,8 +97,8 @@ class Batch:
         survey = Survey(self.target, self.num_classes, self.ignore_index)
         for part in (part for band in self.bands() for part in self.parts(band)):
             highest = part.bits.amax(dim=1, keepdim=True)
-            lowered, target = part.bits.sub_(highest), self.target[part.place]
-            survey.add(softened(lowered, highest[:, 0], target, self.ignore_index, part.place))
+            shifted, target = part.bits.sub_(highest), self.target[part.place]
+            survey.add(tile_softmax(shifted, highest[:, 0], target, self.ignore_index, part.place))
         return survey
 
     def bands(self) -> Iterator[Band]:
@@ -117,7 +117,7 @@ class Batch:
             yield Part((band.image, band.rows, slice(None)), band.cells, None)
             return
         for tile in self._tiles:
-            yield Part((band.image, *tile.pixels), tile.widened(band.cells), tile)
+            yield Part((band.image, *tile.pixels), tile.upsampled(band.cells), tile)
 
     @cached_property
     def _rows_at_once(self) -> int:

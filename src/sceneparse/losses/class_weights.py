@@ -4,36 +4,40 @@ import numpy as np
 from numpy.typing import NDArray
 
 # Pixels of each class in each image, (N, C).
-Census = NDArray[np.int64]
+ClassStatistics = NDArray[np.int64]
 # What a pixel of each class counts, (C,).
 Weights = NDArray[np.float64]
 
 
-def median_frequency(census: Census) -> Weights:
+def median_frequency(class_statistics: ClassStatistics) -> Weights:
     """Weigh classes by the median of all frequencies over their own (Eigen & Fergus, 2015, 6.3.2).
 
     The frequency of a class is its share of the images in which it occurs.
     """
-    pixels = census.sum(axis=0)
+    pixels = class_statistics.sum(axis=0)
     present = pixels > 0
-    together = (census > 0).T @ census.sum(axis=1)
+    together = (class_statistics > 0).T @ class_statistics.sum(axis=1)
     frequency = pixels[present] / together[present]
-    return _filled(present, np.median(frequency) / frequency) if present.any() else _even(census)
+    return (
+        _filled(present, np.median(frequency) / frequency)
+        if present.any()
+        else _even(class_statistics)
+    )
 
 
-def median_share(census: Census) -> Weights:
+def median_share(class_statistics: ClassStatistics) -> Weights:
     """Weigh classes by the median of their shares of all pixels over their own.
 
     Unlike in `median_frequency`, a class that is large where it occurs but seldom occurs counts as
     rare too.
     """
-    pixels = census.sum(axis=0)
+    pixels = class_statistics.sum(axis=0)
     present = pixels > 0
     found = pixels[present]
-    return _filled(present, np.median(found) / found) if present.any() else _even(census)
+    return _filled(present, np.median(found) / found) if present.any() else _even(class_statistics)
 
 
-def softened(weights: Weights, power: float, least: float, most: float | None) -> Weights:
+def tempered(weights: Weights, power: float, least: float, most: float | None) -> Weights:
     """Take weights to a power, in 0..1, which brings them nearer to 1, and keep them in bounds."""
     return np.clip(weights**power, least, most)
 
@@ -45,5 +49,5 @@ def _filled(present: NDArray[np.bool_], weights: Weights) -> Weights:
     return filled
 
 
-def _even(census: Census) -> Weights:
-    return np.ones(census.shape[1])
+def _even(class_statistics: ClassStatistics) -> Weights:
+    return np.ones(class_statistics.shape[1])

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from sceneparse.losses.batch import Batch
 from sceneparse.losses.loss import SegmentationLoss
-from sceneparse.losses.pixels import PixelLoss, Pixels, Pull
+from sceneparse.losses.pixels import PixelLoss, Pixels, TileGradient
 from sceneparse.ops.precision import sum_dtype
 from sceneparse.ops.upsampling import BITS_PER_NAT
 
@@ -25,7 +25,7 @@ class CrossEntropy(SegmentationLoss):
         class_weights: Sequence[float] | None = None,
         weight: float = 1.0,
         *,
-        in_strips: bool = True,
+        tiled: bool = True,
     ) -> None:
         """Choose the loss.
 
@@ -36,10 +36,10 @@ class CrossEntropy(SegmentationLoss):
             class_weights: What a pixel of each class counts, C of them; none: all count 1. As in
                 `F.cross_entropy`, smoothed targets are weighted by their own classes.
             weight: What the loss is multiplied by.
-            in_strips: Compute it tile by tile instead of on logits of the target's size: the same
+            tiled: Compute it tile by tile instead of on logits of the target's size: the same
                 numbers in less time and memory.
         """
-        super().__init__(ignore_index, weight, in_strips=in_strips)
+        super().__init__(ignore_index, weight, tiled=tiled)
         self.label_smoothing = label_smoothing
         weights = None if class_weights is None else torch.tensor(class_weights)
         self.register_buffer("class_weights", weights)
@@ -60,7 +60,7 @@ class CrossEntropy(SegmentationLoss):
         """Return the loss of a tile: nothing of the batch is needed first."""
         return self._of_tile
 
-    def _of_tile(self, pixels: Pixels) -> Pull:
+    def _of_tile(self, pixels: Pixels) -> TileGradient:
         smoothing, valid = self.label_smoothing, pixels.valid
         device = valid.device
         weights = None if self.class_weights is None else self.class_weights.to(device)
@@ -69,10 +69,10 @@ class CrossEntropy(SegmentationLoss):
         whole = own + smoothing * valid * (1.0 if weights is None else weights.mean())
         wanted = own * pixels.own_bits
         spread = None
-        if pixels.lowered is not None and smoothing:
-            classes = pixels.lowered.shape[1]
+        if pixels.shifted is not None and smoothing:
+            classes = pixels.shifted.shape[1]
             each = torch.ones(classes, device=device) if weights is None else weights
             spread = (each * (smoothing / classes), valid)
-            wanted += (spread[0][:, None] * pixels.lowered).sum(dim=1) * valid
+            wanted += (spread[0][:, None] * pixels.shifted).sum(dim=1) * valid
         total = (pixels.norm.log2() * whole - wanted).sum(dtype=sum_dtype(device)) / BITS_PER_NAT
-        return Pull(total, whole, own, spread=spread)
+        return TileGradient(total, whole, own, smoothing=spread)

@@ -7,7 +7,7 @@ from sceneparse.losses.survey import Sums
 
 
 def dice(sums: Sums) -> Tensor:
-    """Compute 1 less the mean Dice coefficient of the classes that occur in the truth.
+    """Compute 1 less the mean Dice coefficient of the classes that occur in the ground truth.
 
     Milletari et al., 2016, equation 1, for several classes, with sums of probabilities instead of
     their squares. A class that does not occur has no region to be found.

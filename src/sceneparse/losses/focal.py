@@ -7,7 +7,7 @@ from torch import Tensor
 
 from sceneparse.losses.batch import Batch
 from sceneparse.losses.loss import SegmentationLoss
-from sceneparse.losses.pixels import PixelLoss, Pixels, Pull
+from sceneparse.losses.pixels import PixelLoss, Pixels, TileGradient
 from sceneparse.losses.survey import of_truth
 from sceneparse.ops.precision import sum_dtype
 
@@ -36,7 +36,7 @@ class Focal(SegmentationLoss):
         class_weights: Sequence[float] | None = None,
         weight: float = 1.0,
         *,
-        in_strips: bool = True,
+        tiled: bool = True,
     ) -> None:
         """Choose the loss.
 
@@ -46,9 +46,9 @@ class Focal(SegmentationLoss):
             class_weights: What a pixel of each class counts, C of them; none: all count 1. They are
                 alpha of the paper.
             weight: What the loss is multiplied by.
-            in_strips: Compute it tile by tile.
+            tiled: Compute it tile by tile.
         """
-        super().__init__(ignore_index, weight, in_strips=in_strips)
+        super().__init__(ignore_index, weight, tiled=tiled)
         self.gamma = gamma
         weights = None if class_weights is None else torch.tensor(class_weights)
         self.register_buffer("class_weights", weights)
@@ -70,7 +70,7 @@ class Focal(SegmentationLoss):
             return valid.float()
         return self.class_weights.to(valid.device)[true] * valid
 
-    def _of_tile(self, pixels: Pixels) -> Pull:
+    def _of_tile(self, pixels: Pixels) -> TileGradient:
         counted = self._counted(pixels.valid, pixels.true)
         with torch.enable_grad():
             log_confidence = pixels.log_confidence.requires_grad_()
@@ -79,4 +79,4 @@ class Focal(SegmentationLoss):
             )
             # The logarithm of p_t changes by [k = t] - p_k with the logit of class k.
             (slope,) = torch.autograd.grad(total, log_confidence)
-        return Pull(total.detach(), -slope, -slope)
+        return TileGradient(total.detach(), -slope, -slope)

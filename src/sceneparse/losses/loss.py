@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from sceneparse.losses.batch import Batch
 from sceneparse.losses.pixels import PixelLoss
-from sceneparse.losses.strips import Problem, loss_in_strips
 from sceneparse.losses.sums import LossSum
+from sceneparse.losses.tiled import Problem, tiled_loss
 from sceneparse.ops.confusion import confusion_matrix
 from sceneparse.ops.upsampling import upsample
 
@@ -27,17 +27,17 @@ class SegmentationLoss(nn.Module, ABC):
     Attributes:
         ignore_index: Train id of pixels that count neither in the loss nor in the gradient.
         weight: What it is multiplied by.
-        in_strips: Whether it is computed tile by tile instead of on logits of the target's size:
+        tiled: Whether it is computed tile by tile instead of on logits of the target's size:
             the same numbers in less memory.
         sees_logits: Whether its tiles need the logits beside their softmax.
     """
 
-    def __init__(self, ignore_index: int, weight: float = 1.0, *, in_strips: bool = True) -> None:
+    def __init__(self, ignore_index: int, weight: float = 1.0, *, tiled: bool = True) -> None:
         """Set the attributes."""
         super().__init__()
         self.ignore_index = ignore_index
         self.weight = weight
-        self.in_strips = in_strips
+        self.tiled = tiled
         self.sees_logits = False
 
     @abstractmethod
@@ -56,7 +56,7 @@ class SegmentationLoss(nn.Module, ABC):
     def forward(
         self, features: Tensor, head: nn.Conv2d, covered: tuple[float, float], target: Tensor
     ) -> LossSum:
-        """Compute the loss at the size of the target; in strips all of it in fp32.
+        """Compute the loss at the size of the target; in tiles all of it in fp32.
 
         Args:
             features: What the head sees, `(B, D, h, w)`.
@@ -99,9 +99,9 @@ def _added(
         # In which older PyTorch computes hardly anything.
         target = target.int()
     ignore_index = losses[0].ignore_index
-    if all(loss.in_strips for loss in losses):
+    if all(loss.tiled for loss in losses):
         problem = Problem(covered, ignore_index, losses)
-        return loss_in_strips(features, head, target, problem)
+        return tiled_loss(features, head, target, problem)
     logits = upsample(head(features), covered, (target.shape[1], target.shape[2]))
     with torch.autocast(logits.device.type, enabled=False):
         exact = logits.float()

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from sceneparse.losses.batch import Batch
 from sceneparse.losses.loss import SegmentationLoss
-from sceneparse.losses.pixels import PixelLoss, Pixels, Pull
+from sceneparse.losses.pixels import PixelLoss, Pixels, TileGradient
 from sceneparse.losses.planes import add_plane_gradient, probability_plane
 from sceneparse.ops.precision import sum_dtype
 
@@ -34,7 +34,7 @@ def lovasz(errors: Tensor, is_true: Tensor) -> Tensor:
     """Compute the Lovász extension of 1 less the IoU of a class (equation 9).
 
     Args:
-        errors: How far the probability of the class is from the truth, `(N,)`.
+        errors: How far the probability of the class is from the ground truth, `(N,)`.
         is_true: Whether each pixel is of the class `(N,)`; one of them is.
     """
     ordered, order = errors.sort(descending=True)
@@ -42,11 +42,11 @@ def lovasz(errors: Tensor, is_true: Tensor) -> Tensor:
 
 
 class LovaszSoftmax(SegmentationLoss):
-    """The mean over the classes in the truth of a batch, times its valid pixels.
+    """The mean over the classes in the ground truth of a batch, times its valid pixels.
 
-    Beside the two passes over all tiles, each class in the truth takes a pass over one plane of the
-    size of the batch: its probabilities, their order, and the gradient. Only pixels are put in
-    order whose errors are not below that of the best pixel of the class: behind it all pixels of
+    Beside the two passes over all tiles, each class in the ground truth takes a pass over one plane
+    of the size of the batch: its probabilities, their order, and the gradient. Only pixels are put
+    in order whose errors are not below that of the best pixel of the class: behind it all pixels of
     the class are lost, and no further mistake makes the IoU worse. About 40 bytes for each pixel
     are held, however many classes there are.
     """
@@ -55,13 +55,13 @@ class LovaszSoftmax(SegmentationLoss):
         """Compute it as it is defined."""
         valid = target != self.ignore_index
         probabilities = logits.softmax(dim=1).movedim(1, -1)[valid]
-        truth = target[valid].long()
+        classes = target[valid].long()
         total = logits.sum() * 0
-        present = truth.unique()
+        present = classes.unique()
         for label in present:
-            is_true = truth == label
+            is_true = classes == label
             total = total + lovasz((is_true.float() - probabilities[:, label]).abs(), is_true)
-        return total * len(truth) / max(1, len(present))
+        return total * len(classes) / max(1, len(present))
 
     def of_batch(self, batch: Batch) -> PixelLoss:
         """Do what concerns single classes; what all have in common is left for the tiles."""
@@ -97,7 +97,7 @@ def _of_plane(probability: Tensor, is_true: Tensor, valid: Tensor) -> tuple[Tens
     return value, torch.zeros_like(probability).masked_scatter_(chosen, slopes)
 
 
-def _of_tile(value: Tensor, mean: Tensor, pixels: Pixels) -> Pull:
+def _of_tile(value: Tensor, mean: Tensor, pixels: Pixels) -> TileGradient:
     """Take off the mean of the slopes, which the softmax asks for at all classes alike."""
     total = value * pixels.valid.sum()
-    return Pull(total, -mean[pixels.place], torch.zeros_like(pixels.norm))
+    return TileGradient(total, -mean[pixels.place], torch.zeros_like(pixels.norm))

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from sceneparse.losses.batch import Batch
 from sceneparse.losses.loss import SegmentationLoss
-from sceneparse.losses.pixels import PixelLoss, Pixels, Pull
+from sceneparse.losses.pixels import PixelLoss, Pixels, TileGradient
 from sceneparse.losses.survey import Sums, soft_sums
 
 # Of the soft counts of each class: a number that is 0 where all is right, and at most about 1.
@@ -23,7 +23,7 @@ class Region(SegmentationLoss):
     """
 
     def __init__(
-        self, ignore_index: int, of_sums: OfSums, weight: float = 1.0, *, in_strips: bool = True
+        self, ignore_index: int, of_sums: OfSums, weight: float = 1.0, *, tiled: bool = True
     ) -> None:
         """Choose the loss.
 
@@ -31,9 +31,9 @@ class Region(SegmentationLoss):
             ignore_index: Train id of void.
             of_sums: The function, such as `dice`.
             weight: What the loss is multiplied by.
-            in_strips: Compute it tile by tile.
+            tiled: Compute it tile by tile.
         """
-        super().__init__(ignore_index, weight, in_strips=in_strips)
+        super().__init__(ignore_index, weight, tiled=tiled)
         self.of_sums = of_sums
 
     def plain(self, logits: Tensor, target: Tensor) -> Tensor:
@@ -52,9 +52,11 @@ class Region(SegmentationLoss):
         return partial(_of_tile, value.detach(), of_overlap, of_predicted)
 
 
-def _of_tile(value: Tensor, of_overlap: Tensor, of_predicted: Tensor, pixels: Pixels) -> Pull:
+def _of_tile(
+    value: Tensor, of_overlap: Tensor, of_predicted: Tensor, pixels: Pixels
+) -> TileGradient:
     """Lead slopes with respect to counts, `(C,)` each, back through the softmax."""
     own = -of_overlap[pixels.true] * pixels.confidence * pixels.valid
     mean = (of_predicted @ pixels.softmax) / pixels.norm
     total = value * pixels.valid.sum()
-    return Pull(total, own - mean * pixels.valid, own, slope=of_predicted)
+    return TileGradient(total, own - mean * pixels.valid, own, class_coefficients=of_predicted)

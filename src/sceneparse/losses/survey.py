@@ -24,7 +24,7 @@ class Sums(NamedTuple):
 
     @property
     def present(self) -> Tensor:
-        """Which classes occur in the truth."""
+        """Which classes occur in the ground truth."""
         return self.true > 0
 
 

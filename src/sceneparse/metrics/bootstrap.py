@@ -42,7 +42,7 @@ class Intervals(NamedTuple):
     """The scores of one way of parsing.
 
     Attributes:
-        miou: Mean IoU over the classes that occur in the truth or in the prediction.
+        miou: Mean IoU over the classes that occur in the ground truth or in the prediction.
         pixel_accuracy: Share of valid pixels that are right.
     """
 

@@ -14,7 +14,7 @@ Matrix = NDArray[np.int64]
 
 
 def confusion_matrix(
-    truth: NDArray[np.integer[Any]],
+    target: NDArray[np.integer[Any]],
     prediction: NDArray[np.integer[Any]],
     num_classes: int,
     ignore_index: int,
@@ -22,26 +22,26 @@ def confusion_matrix(
     """Count the pixels of one image by true and predicted class.
 
     Args:
-        truth: Train ids `(H, W)`: classes or `ignore_index`, whose pixels are not counted.
+        target: Train ids `(H, W)`: classes or `ignore_index`, whose pixels are not counted.
         prediction: Train ids `(H, W)`; anything outside 0..num_classes - 1 counts as wrong.
         num_classes: Number of classes, C.
         ignore_index: Train id of void.
 
     Returns:
-        int64 `(C, C + 1)`: rows the truth, columns the prediction, the last column predictions
+        int64 `(C, C + 1)`: rows the ground truth, columns the prediction, the last column those
         out of range.
 
     Raises:
         ValueError: If the sizes differ.
     """
-    if truth.shape != prediction.shape:
-        raise ValueError(f"truth is {truth.shape}, prediction {prediction.shape}")
+    if target.shape != prediction.shape:
+        raise ValueError(f"truth is {target.shape}, prediction {prediction.shape}")
     cells = num_classes * (num_classes + 1)
     predicted = prediction.astype(np.int64)
     predicted[(predicted < 0) | (predicted >= num_classes)] = num_classes
-    pairs = truth.astype(np.int64) * (num_classes + 1) + predicted
+    pairs = target.astype(np.int64) * (num_classes + 1) + predicted
     # What is not to be counted goes into one more cell.
-    pairs[truth == ignore_index] = cells
+    pairs[target == ignore_index] = cells
     counts = np.bincount(pairs.ravel(), minlength=cells + 1)[:cells]
     return counts.reshape(num_classes, num_classes + 1)
 
@@ -51,14 +51,14 @@ class Scores:
     """What a confusion matrix says; shares in 0..1, NaN where there is nothing to say.
 
     Attributes:
-        miou: Mean IoU over the classes that occur in the truth or in the prediction.
+        miou: Mean IoU over the classes that occur in the ground truth or in the prediction.
         pixel_accuracy: Share of valid pixels that are right.
-        mean_accuracy: Mean share of right pixels over the classes that occur in the truth.
-        fwiou: IoU weighted by the share of each class in the truth.
-        classes_absent: Number of classes neither in the truth nor predicted, left out of `miou`.
+        mean_accuracy: Mean share of right pixels over the classes that occur in the ground truth.
+        fwiou: IoU weighted by the share of each class in the ground truth.
+        classes_absent: Number of classes neither in the ground truth nor predicted; not in `miou`.
         iou: IoU per class, `(C,)`.
         accuracy: Share of the pixels of each class that are right, `(C,)`.
-        pixels: Pixels of each class in the truth, `(C,)`.
+        pixels: Pixels of each class in the ground truth, `(C,)`.
     """
 
     miou: float
@@ -72,7 +72,7 @@ class Scores:
 
     @classmethod
     def from_confusion(cls, matrix: Matrix) -> "Scores":
-        """Compute the scores of a confusion matrix `(C, C + 1)`, rows the truth."""
+        """Compute the scores of a confusion matrix `(C, C + 1)`, rows the ground truth."""
         right = np.diagonal(matrix)
         pixels = matrix.sum(axis=1)
         predicted = matrix[:, :-1].sum(axis=0)

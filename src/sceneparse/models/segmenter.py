@@ -83,7 +83,7 @@ class Segmenter(nn.Module):
         rows = (rows - self.mean.flatten().repeat(width)) / self.std.flatten().repeat(width)
         return rows.unflatten(2, (width, 3)).permute(0, 3, 1, 2)
 
-    def laid_out(self, memory_format: torch.memory_format) -> "Segmenter":
+    def to_memory_format(self, memory_format: torch.memory_format) -> "Segmenter":
         """Lay the weights out, and from now on the images; channels last is the default."""
         self.memory_format = memory_format
         # The stubs of `Module.to` know no call with a memory format alone.

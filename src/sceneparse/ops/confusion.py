@@ -19,7 +19,7 @@ def confusion_matrix(
         ignore_index: Train id of void.
 
     Returns:
-        int64 `(C, C + 1)`: rows the truth, columns the prediction; the last column, predictions
+        int64 `(C, C + 1)`: rows the ground truth, columns the prediction; the last, predictions
         out of range, is zero here.
     """
     dtype = torch.int32 if num_classes <= _CLASSES_OF_32_BITS else torch.int64

@@ -121,7 +121,7 @@ class Tile(NamedTuple):
         """Where the tile lies in the output."""
         return self.rows.pixels, self.columns.pixels
 
-    def widened(self, cells: Tensor) -> Tensor:
+    def upsampled(self, cells: Tensor) -> Tensor:
         """Mix cells of an image `(h, C, w)` into the logits of the tile `(R, C, K)`."""
         wide = cells[self.rows.cells, :, self.columns.cells] @ self.columns.mix
         if self.rows.mix is not None:
@@ -133,7 +133,7 @@ class Tile(NamedTuple):
             torch.lerp(upper, lower, group.share, out=logits[group.pixels])
         return logits
 
-    def add_narrowed_(self, grad_cells: Tensor, gradient: Tensor) -> None:
+    def add_downsampled_(self, grad_cells: Tensor, gradient: Tensor) -> None:
         """Add a gradient at the tile's pixels `(R, C, K)` to that of the cells `(h, C, w)`."""
         rows, columns = self.rows, self.columns
         flat = gradient.flatten(1)
@@ -236,20 +236,20 @@ def _runs(values: list[int]) -> Iterator[tuple[int, int]]:
             start = place
 
 
-def likeliest(lowered: Tensor) -> Tensor:
+def argmax(shifted: Tensor) -> Tensor:
     """Find the class `(R, K)` at which logits `(R, C, K)`, less their maximum, are zero.
 
     On a CPU this is done by a product with the numbers of the classes, four times as fast as
     `argmax` along a dimension that is not the last. The first of several equal classes is taken.
     """
-    classes = lowered.shape[1]
-    if lowered.device.type != "cpu" or classes > _MOST_EXACT:
-        return lowered.argmax(dim=1)
+    classes = shifted.shape[1]
+    if shifted.device.type != "cpu" or classes > _MOST_EXACT:
+        return shifted.argmax(dim=1)
     weights = torch.stack([torch.ones(classes), torch.arange(classes, dtype=torch.float32)])
     # -1 below the maximum, 0 at it; sums of whole numbers this small are exact.
-    count, place = (weights @ lowered.sign()).unbind(1)
+    count, place = (weights @ shifted.sign()).unbind(1)
     if not (count == 1 - classes).all():
-        return lowered.argmax(dim=1)
+        return shifted.argmax(dim=1)
     return (place + weights[1].sum()).long()
 
 

@@ -10,7 +10,7 @@ def parameter_groups(
     segmenter: nn.Module,
     lr: float,
     weight_decay: float,
-    encoder_factor: float,
+    encoder_lr_mult: float,
     layer_decay: float = 1.0,
     stages: Sequence[Collection[nn.Parameter]] = (),
 ) -> list[dict[str, Any]]:
@@ -20,7 +20,7 @@ def parameter_groups(
         segmenter: Parameters whose name has a part `encoder` or `stem` belong to the encoder.
         lr: Learning rate outside the encoder.
         weight_decay: Of weights; norms and biases, all that have one dimension, have none.
-        encoder_factor: The learning rate of the encoder's deepest stage is this times `lr`.
+        encoder_lr_mult: The learning rate of the encoder's deepest stage is this times `lr`.
         layer_decay: That of each stage is this times that of the next deeper one (Howard & Ruder,
             2018, section 3.2).
         stages: The parameters of each stage of the encoder, shallowest first; where there are
@@ -36,7 +36,7 @@ def parameter_groups(
     for name, parameter in segmenter.named_parameters():
         if parameter.requires_grad:
             in_encoder = not {"encoder", "stem"}.isdisjoint(name.split("."))
-            decayed = encoder_factor * layer_decay ** deeper.get(parameter, 0)
+            decayed = encoder_lr_mult * layer_decay ** deeper.get(parameter, 0)
             place = (in_encoder, decayed if in_encoder else 1.0, parameter.ndim > 1)
             groups.setdefault(place, []).append(parameter)
     return [

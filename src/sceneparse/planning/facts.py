@@ -108,7 +108,7 @@ class Costs(NamedTuple):
         begin_s: Until the first step: the program, the data, the first drawing.
         epoch_s: After each epoch: tables, curves, weights, checkpoint.
         drawing_s: Each drawing of predictions.
-        frame_s: Each image of a film, whenever one is made.
+        frame_s: Each image of a animation, whenever one is made.
         end_s: After the last epoch: the kept weights are read and drawn.
     """
 

@@ -66,7 +66,7 @@ class Seconds(NamedTuple):
         training: Steps.
         validation: All of them.
         recording: Tables, curves, checkpoints.
-        drawing: Images of predictions, and the film of them.
+        drawing: Images of predictions, and the animation of them.
         end: After the last epoch.
     """
 
@@ -171,5 +171,5 @@ def _stops(epochs: int, parts: Parts, seconds: float) -> tuple[int, int]:
 
 
 def _frames(drawings: int) -> int:
-    """Count the frames of all films: one is made at each drawing, of all that there are by then."""
+    """Count the frames of all animations: each drawing makes one of all drawings so far."""
     return sum(1 + drawn for drawn in range(1, drawings + 1))

@@ -105,7 +105,7 @@ def _of_learning(config: RunConfig, data: DataFacts, start: Start) -> dict[str, 
     if weighted:
         reasons["loss.class_weights"] = f"{spread}; a power below 1 makes up for a part of it"
     if start.is_trained and not start.is_fixed:
-        reasons["optimizer.encoder_factor"] = "the encoder knows most of what it needs"
+        reasons["optimizer.encoder_lr_mult"] = "the encoder knows most of what it needs"
     return reasons
 
 
@@ -113,8 +113,8 @@ def _of_machine(config: RunConfig, machine: MachineFacts) -> dict[str, str]:
     parts = config.training.accumulation
     limit = "--memory" if machine.asked_bytes else "the free memory"
     whole = "the whole batch fits" if parts == 1 else f"in {parts} parts the batch fits"
-    squash = "squashed as the training images are"
-    if config.inference.resize != "squash":
+    squash = "stretched as the training images are"
+    if config.inference.resize != "stretch":
         squash = "long images would be bent too much in a square"
     reasons = {
         "training.accumulation": f"{whole} into {limit}",

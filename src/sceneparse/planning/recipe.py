@@ -27,7 +27,7 @@ SMALLEST_BATCH = 4
 MANY_PASSES, FEW_IMAGES = 40, 500
 # Weights of the rarest class over that of the most frequent one, from where it is made up for.
 IMBALANCED = 10.0
-# Longer images are not squashed to a square.
+# Longer images are not stretched to a square.
 LONG = 2.2
 LARGEST_EMA = 0.998
 # Learning rates for a batch of the reference: of a new network, over a trained encoder that learns
@@ -73,7 +73,7 @@ def draft(
         optimizer=AdamW(
             kind="adamw",
             lr=_rate(batch_size, start),
-            encoder_factor=0.33 if start.is_trained and not start.is_fixed else 1.0,
+            encoder_lr_mult=0.33 if start.is_trained and not start.is_fixed else 1.0,
         ),
         schedule=OneCycle(kind="one_cycle"),
         training=TrainingConfig(
@@ -195,7 +195,7 @@ def _repeats(data: DataFacts, sizes: Sizes) -> bool:
 def _inference(data: DataFacts, size: int) -> InferenceConfig:
     if data.ratio >= LONG:
         return InferenceConfig(resize="keep_ratio", size=size)
-    return InferenceConfig(resize="squash", size=inference_size(size, data.short_side))
+    return InferenceConfig(resize="stretch", size=inference_size(size, data.short_side))
 
 
 def _loss(data: DataFacts) -> CrossEntropyLoss:

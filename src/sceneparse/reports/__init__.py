@@ -1,1 +1,1 @@
-"""Images that people look at: panels of predictions, curves, and the film of a run."""
+"""Images that people look at: panels of predictions, curves, and the animation of a run."""

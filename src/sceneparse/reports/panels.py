@@ -1,4 +1,4 @@
-"""One page of images: photo, truth and prediction side by side."""
+"""One page of images: photo, ground truth and prediction side by side."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -41,21 +41,21 @@ class PanelRow:
     Attributes:
         name: Name of the image.
         image: Photo `(H, W, 3)`.
-        truth: Train ids `(H, W)`.
+        target: Train ids `(H, W)`.
         prediction: Train ids `(H, W)`.
     """
 
     name: str
     image: RgbImage
-    truth: Mask
+    target: Mask
     prediction: Mask
 
 
 def prediction_panels(path: Path, rows: Sequence[PanelRow], labels: Labels, title: str) -> None:
-    """Write a page with one row per image: photo, truth, prediction; beneath, a legend.
+    """Write a page with one row per image: photo, ground truth, prediction; beneath, a legend.
 
     The size of the page follows from the images and the labels alone, never from the
-    predictions, so that the pages of different epochs make the frames of a film.
+    predictions, so that the pages of different epochs make the frames of a animation.
 
     Args:
         path: PNG file to write.
@@ -94,10 +94,10 @@ def _headline(title: str) -> Image.Image:
 
 def _row(row: PanelRow, labels: Labels) -> Image.Image:
     """Draw one image three times, with its name and its pixel accuracy beneath."""
-    size = _fitted(row.truth.shape)
+    size = _fitted(row.target.shape)
     strip = Image.new("RGB", (WIDTH, size[1] + 2 * CAPTION_SIZE + GAP), "white")
     draw = ImageDraw.Draw(strip)
-    masks = [_resized_mask(mask, size, labels) for mask in (row.truth, row.prediction)]
+    masks = [_resized_mask(mask, size, labels) for mask in (row.target, row.prediction)]
     images = (_resized_photo(row.image, size), *masks)
     captions = (_short(row.name), "", _accuracy(row, labels))
     for left, image, caption in zip(_lefts(), images, captions, strict=True):
@@ -125,15 +125,15 @@ def _legend(rows: Sequence[PanelRow], labels: Labels) -> Image.Image:
 def _entries(rows: Sequence[PanelRow], labels: Labels, most: int) -> list[Entry]:
     """Name at most so many classes, then "unlabelled", then how many classes are left out.
 
-    The classes of the truth come first, in an order that no prediction can change: a legend whose
-    entries jump from frame to frame cannot be read.
+    The classes of the ground truth come first, in an order that no prediction can change: a legend
+    whose entries jump from frame to frame cannot be read.
     """
-    truth = _mean_shares([row.truth for row in rows], labels)
+    target = _mean_shares([row.target for row in rows], labels)
     predicted = _mean_shares([row.prediction for row in rows], labels)
-    *classes, void = np.maximum(truth, predicted).tolist()
+    *classes, void = np.maximum(target, predicted).tolist()
     frequent = sorted(range(len(classes)), key=lambda i: -classes[i])[:most]
     shown = [i for i in frequent if classes[i] >= SMALLEST_SHARE]
-    shown.sort(key=lambda i: (truth[i] < SMALLEST_SHARE, -truth[i]))
+    shown.sort(key=lambda i: (target[i] < SMALLEST_SHARE, -target[i]))
     entries: list[Entry] = [(labels.colors[i], _short(labels.class_names[i])) for i in shown]
     if void > 0:
         entries.append(((0, 0, 0), "unlabelled"))
@@ -158,10 +158,10 @@ def _mean_shares(masks: Sequence[Mask], labels: Labels) -> NDArray[np.float64]:
 
 
 def _accuracy(row: PanelRow, labels: Labels) -> str:
-    labelled = row.truth != labels.ignore_index
+    labelled = row.target != labels.ignore_index
     if not labelled.any():
         return ""
-    return f"{np.mean((row.truth == row.prediction)[labelled]):.0%} of pixels right"
+    return f"{np.mean((row.target == row.prediction)[labelled]):.0%} of pixels right"
 
 
 def _fitted(shape: tuple[int, ...]) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""A film of how the predictions become better."""
+"""A animation of how the predictions become better."""
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
@@ -29,7 +29,7 @@ def progress_gif(
     Args:
         frames: Images in their order.
         out: GIF file to write.
-        width: Width of the film in pixels.
+        width: Width of the animation in pixels.
         seconds_per_frame: How long a frame is seen; the last one stays longer.
 
     Raises:
@@ -40,7 +40,7 @@ def progress_gif(
     pages = _same_size([_read(path, width) for path in frames])
     every = -(-len(pages) // FRAMES_FOR_PALETTE)
     palette = _shared_palette(np.stack(pages[::-every]))
-    images = [_image(indices, palette) for indices in _film(pages, palette)]
+    images = [_image(indices, palette) for indices in _animation(pages, palette)]
     last = max(LAST_FRAME_S, seconds_per_frame)
     seconds = [seconds_per_frame] * (len(images) - 1) + [last]
     durations = [round(1000 * duration) for duration in seconds]
@@ -77,7 +77,7 @@ def _shared_palette(images: RgbImage) -> RgbImage:
     return np.concatenate([_unpacked(exact), _palette_of(mixed)])
 
 
-def _film(images: Sequence[RgbImage], palette: RgbImage) -> Iterator[NDArray[np.uint8]]:
+def _animation(images: Sequence[RgbImage], palette: RgbImage) -> Iterator[NDArray[np.uint8]]:
     """Turn images into palette indices `(H, W)`; what does not change keeps its index.
 
     Dithering alone would let a change in one corner of the page ripple through the photos beside

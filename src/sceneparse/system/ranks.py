@@ -9,7 +9,7 @@ SLURM_SHELLS = ("bash", "interactive")
 
 
 @dataclass(frozen=True)
-class Place:
+class RankInfo:
     """The place of a process among those of a run.
 
     Attributes:
@@ -27,18 +27,18 @@ class Place:
     was_started: bool = False
 
 
-def find_place(environment: Mapping[str, str] = os.environ) -> Place:
+def find_rank_info(environment: Mapping[str, str] = os.environ) -> RankInfo:
     """Read the place of this process; alone unless torchrun or `srun` says otherwise."""
     if "TORCHELASTIC_RUN_ID" in environment:
         names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
-        return Place(*(int(environment[name]) for name in names), was_started=True)
+        return RankInfo(*(int(environment[name]) for name in names), was_started=True)
     # Those of the allocation, of which a step may take a part, count only where it tells none.
     tasks = int(environment.get("SLURM_STEP_NUM_TASKS") or environment.get("SLURM_NTASKS", "1"))
     # The batch script has the tasks of the job in its environment too, but is no step of it.
     is_step = "SLURM_STEP_ID" in environment and "SLURM_PROCID" in environment
     if tasks == 1 or not is_step or environment.get("SLURM_JOB_NAME") in SLURM_SHELLS:
-        return Place()
-    return Place(
+        return RankInfo()
+    return RankInfo(
         rank=int(environment["SLURM_PROCID"]),
         processes=tasks,
         local_rank=int(environment.get("SLURM_LOCALID", "0")),

@@ -10,7 +10,7 @@ from torch import nn
 
 from sceneparse import factory
 from sceneparse.config import ModelConfig, RunConfig
-from sceneparse.data.class_statistics import Census
+from sceneparse.data.class_statistics import ClassStatistics
 from sceneparse.data.dataset import Dataset
 from sceneparse.data.loader import Loader
 from sceneparse.errors import InputError
@@ -20,7 +20,7 @@ from sceneparse.models.normalization import synchronise_
 from sceneparse.models.segmenter import Loss, Segmenter
 from sceneparse.optimization.average import WeightAverage
 from sceneparse.system.device import allow_tf32, keep_freed_memory
-from sceneparse.system.ranks import Place
+from sceneparse.system.ranks import RankInfo
 from sceneparse.training.auto import Plan
 from sceneparse.training.compilation import compiled
 from sceneparse.training.group import fabric_of
@@ -49,9 +49,9 @@ def assemble(
     segmenter: Segmenter,
     training: Dataset,
     validate: Callable[[Predictor], Evaluation],
-    place: Place | None = None,
+    place: RankInfo | None = None,
     data_key: str = "",
-    census: Census | None = None,
+    class_statistics: ClassStatistics | None = None,
 ) -> Assembly:
     """Put a run together on the device of this process.
 
@@ -63,40 +63,41 @@ def assemble(
         validate: Scores a predictor.
         place: Of this process among those that share each step; none for a run of one.
         data_key: What tells the training data from others.
-        census: Of the training images, as `factory.census` counts it where the run needs it.
+        class_statistics: Of the training images, as `factory.class_statistics` counts them where
+            the run needs them.
 
     Raises:
         InputError: If there are too few devices for the processes of this machine, what the config
             says of the classes does not fit them, or a batch norm would see single values.
     """
-    place = place or Place()
+    place = place or RankInfo()
     precision = _precision_plugin(plan)
     labels = training.labels
     loss = factory.loss(config.loss, labels)
     _check_batch_norm(config, plan, segmenter, loss)
     in_parts = plan.accumulation > 1
-    has_unused = in_parts and place.processes > 1 and has_unused_parameters(segmenter, loss)
+    has_unused = in_parts and place.world_size > 1 and has_unused_parameters(segmenter, loss)
     # Fabric looks at it, and on the CPU it would change products where the processor has TF32.
     if plan.device.type == "cuda":
         allow_tf32()
     fabric = fabric_of(place, plan.device, precision, is_static=not in_parts, has_unused=has_unused)
     if plan.device.type == "cpu":
         keep_freed_memory()
-    if place.processes > 1 and config.training.sync_batch_norm:
+    if place.world_size > 1 and config.training.sync_batch_norm:
         synchronise_(segmenter, fabric.device)
     segmenter = factory.on_device(segmenter, fabric.device, plan.memory_format)
-    factors = factory.sampling(config.sampling, census)
-    mixing = factory.mixing(config.transform, training, factors, census)
+    factors = factory.sampling(config.sampling, class_statistics)
+    mixing = factory.mixing(config.transform, training, factors, class_statistics)
     transform = factory.transform(config.transform, config.seed, fabric.device, labels, mixing)
     growth = factory.growth(config.transform, config.training.epochs)
     loader = Loader(
         dataset=training,
         transform=replace(transform, growth=growth),
         seed=config.seed,
-        batch_size=plan.batch_size // place.processes,
+        batch_size=plan.batch_size // place.world_size,
         threads=plan.threads,
         rank=place.rank,
-        processes=place.processes,
+        processes=place.world_size,
         factors=factors,
     )
     decay = config.training.ema

@@ -14,7 +14,7 @@ from torch.distributed import TCPStore  # pyright: ignore[reportPrivateImportUsa
 from sceneparse.config import TrainingConfig
 from sceneparse.errors import InputError
 from sceneparse.system.device import best_device
-from sceneparse.system.ranks import find_place
+from sceneparse.system.ranks import find_rank_info
 from sceneparse.system.stop_signals import stop_signals
 
 # When one process has failed, the others may hang in a word to it; by then they have had time to
@@ -32,7 +32,7 @@ def processes_to_start(training: TrainingConfig) -> int:
     Raises:
         InputError: If the device asked for is not there, or there are fewer than processes.
     """
-    if find_place().was_started:
+    if find_rank_info().was_launched:
         return 1
     device = best_device(training.device)
     there = torch.cuda.device_count() if device.type == "cuda" else 1

@@ -107,7 +107,7 @@ def measured_parts(config: RunConfig, data: DataFacts, machine: Machine, seconds
     """
     # Its classes are counted when it starts, once, and not each time that a pace is measured.
     found = pace(config.model_copy(update={"loss": CrossEntropyLoss()}), _within(EXACT, seconds))
-    counting_s = data.count_s if factory.needs_census(config) else 0.0
+    counting_s = data.count_s if factory.needs_class_statistics(config) else 0.0
     return Parts(
         step_s=found.step_s,
         steps_per_epoch=found.steps_per_epoch,

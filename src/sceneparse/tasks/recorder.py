@@ -38,7 +38,7 @@ LOG_EVERY_S = 60
 HISTORY_EVERY_S = 10
 
 
-class Bystander:
+class SilentObserver:
     """Follows a run in a process that writes and shows nothing; an `Observer` of the loop."""
 
     def __init__(self, stop: StopRequests) -> None:
@@ -201,7 +201,7 @@ class Recorder:
         if record.epoch % self._config.report.every == 0:
             start = time.monotonic()
             self._draw(f"epoch_{record.epoch:03d}", headline(record), self._predictor)
-            self._film()
+            self._animation()
             drawing_s = time.monotonic() - start
         if self._tensorboard:
             for name, value in row.items():
@@ -230,10 +230,10 @@ class Recorder:
         return self._stop.requested
 
     def finish(self, best: Predictor) -> None:
-        """Draw the last images with the weights that were kept, and the film of them all."""
+        """Draw the last images with the weights that were kept, and the animation of them all."""
         title = f"kept weights, epoch {self._state.best_epoch}"
         self._draw("final", f"{title} · validation mIoU {self._state.best_miou:.3f}", best)
-        self._film()
+        self._animation()
 
     def _images_per_step(self) -> int:
         batch_size = self._config.training.batch_size
@@ -256,7 +256,7 @@ class Recorder:
         self._history_drawn = time.monotonic()
         self._is_history_old = False
 
-    def _film(self) -> None:
+    def _animation(self) -> None:
         found = self._folder.path.glob("predictions_epoch_*.png")
         epochs = sorted(found, key=lambda path: int(path.stem.rpartition("_")[2]))
         ends = [self._folder.predictions(when) for when in ("initial", "final")]

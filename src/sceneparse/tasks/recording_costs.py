@@ -49,14 +49,14 @@ def recording_costs(config: RunConfig, bench: Bench, validation: Dataset) -> Cos
         _, drawn_s, plain_s = clock.laps[-3:]
         frames = [folder.predictions("initial"), folder.predictions("epoch_002")]
         progress_gif(frames, folder.progress)
-        film_s = clock.lap()
+        animation_s = clock.lap()
         recorder.finish(predictor_of(find_weights(folder.path), bench.plan.device))
         end_s = clock.lap()
     return Costs(
         begin_s=begin_s,
         epoch_s=plain_s,
-        drawing_s=max(0.0, drawn_s - plain_s - film_s),
-        frame_s=film_s / len(frames),
+        drawing_s=max(0.0, drawn_s - plain_s - animation_s),
+        frame_s=animation_s / len(frames),
         end_s=end_s,
     )
 

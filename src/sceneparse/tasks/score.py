@@ -128,38 +128,38 @@ def score_folders(predictions: Path, annotations: Path, labels: Labels) -> Score
         InputError: If predictions are missing, files are broken, or an annotation holds unknown
             ids.
     """
-    truths = files_by_stem(annotations, MASK_SUFFIXES)
-    predicted = _predictions_of(truths, predictions)
+    targets = files_by_stem(annotations, MASK_SUFFIXES)
+    predicted = _predictions_of(targets, predictions)
     confusion = np.zeros((labels.num_classes, labels.num_classes + 1), np.int64)
     per_image: list[ImageCounts] = []
     resized: list[str] = []
-    for stem, path in truths.items():
-        truth = read_annotation(path, labels)
+    for stem, path in targets.items():
+        target = read_annotation(path, labels)
         raw = read_mask(predicted[stem])
-        if raw.shape != truth.shape:
+        if raw.shape != target.shape:
             resized.append(predicted[stem].name)
-            height, width = truth.shape
+            height, width = target.shape
             raw = np.array(Image.fromarray(raw).resize((width, height), Image.Resampling.NEAREST))
         own = confusion_matrix(
-            truth, _train_ids(raw, labels), labels.num_classes, labels.ignore_index
+            target, _train_ids(raw, labels), labels.num_classes, labels.ignore_index
         )
         confusion += own
         per_image.append(image_counts(own))
     return ScoreReport(
         scores=Scores.from_confusion(confusion),
         labels=labels,
-        images=len(truths),
+        images=len(targets),
         source={"predictions": str(predictions), "annotations": str(annotations)},
-        names=tuple(truths),
+        names=tuple(targets),
         per_image=np.array(per_image),
         warnings=_size_warnings(resized),
     )
 
 
-def _predictions_of(truths: dict[str, Path], folder: Path) -> dict[str, Path]:
+def _predictions_of(targets: dict[str, Path], folder: Path) -> dict[str, Path]:
     """Find the prediction of each annotation."""
-    found = files_by_stem(folder, MASK_SUFFIXES, only=truths.keys())
-    missing = [truth for stem, truth in truths.items() if stem not in found]
+    found = files_by_stem(folder, MASK_SUFFIXES, only=targets.keys())
+    missing = [target for stem, target in targets.items() if stem not in found]
     if missing:
         more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
         raise InputError(

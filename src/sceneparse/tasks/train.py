@@ -13,7 +13,7 @@ from sceneparse.checkpoint import RunFolder, read_checkpoint
 from sceneparse.config import DataConfig, ModelConfig, RunConfig, SyntheticData
 from sceneparse.config.reading import config_differences, resumed_config
 from sceneparse.data.cache.reader import Packed
-from sceneparse.data.class_statistics import Census
+from sceneparse.data.class_statistics import ClassStatistics
 from sceneparse.data.dataset import Dataset, PairedFiles, Sample
 from sceneparse.data.header_index import checked_sizes
 from sceneparse.errors import InputError
@@ -22,16 +22,16 @@ from sceneparse.inference.evaluate import Evaluation, EvaluationSums
 from sceneparse.inference.predictor import Predictor
 from sceneparse.labels import Labels
 from sceneparse.models.segmenter import Segmenter
-from sceneparse.system.ranks import Place, find_place
+from sceneparse.system.ranks import RankInfo, find_rank_info
 from sceneparse.system.stop_signals import StopRequests
 from sceneparse.tasks.assembly import assemble
 from sceneparse.tasks.cache import cache_notes
 from sceneparse.tasks.evaluate import score_sums
 from sceneparse.tasks.memory import advice_on_memory
-from sceneparse.tasks.recorder import Bystander, Recorder, shown_samples
+from sceneparse.tasks.recorder import Recorder, SilentObserver, shown_samples
 from sceneparse.training.auto import Plan, resolve
 from sceneparse.training.environment import environment
-from sceneparse.training.group import from_first, joined, largest, summed
+from sceneparse.training.group import all_reduce, broadcast_from_rank_zero, largest, process_group
 from sceneparse.training.loop import Job, fit
 from sceneparse.training.state import TrainState
 
@@ -77,13 +77,13 @@ def train(config: RunConfig, path: Path, console: Console, *, resume: bool = Fal
     Raises:
         InputError: If data, config or folder are not as they should be.
     """
-    place = find_place()
-    with joined(place):
+    place = find_rank_info()
+    with process_group(place):
         return _train(config, RunFolder(path), console, place, resume=resume)
 
 
 def _train(
-    config: RunConfig, folder: RunFolder, console: Console, place: Place, *, resume: bool
+    config: RunConfig, folder: RunFolder, console: Console, place: RankInfo, *, resume: bool
 ) -> TrainedRun:
     _check_processes(config, place)
     if resume:
@@ -95,11 +95,13 @@ def _train(
     torch.manual_seed(config.seed)
     segmenter = _at_start(config.model, training.labels, console, resume=resume)
     # One process looks at the masks for all.
-    census = from_first(lambda: _census(config, training, console))
-    config = factory.balanced(config, census)
+    class_statistics = broadcast_from_rank_zero(
+        lambda: _class_statistics(config, training, console)
+    )
+    config = factory.balanced(config, class_statistics)
     # Measured where there is something to measure, so that all decide alike.
     with advice_on_memory():
-        plan = from_first(lambda: resolve(config, segmenter, training, place))
+        plan = broadcast_from_rank_zero(lambda: resolve(config, segmenter, training, place))
     config = plan.stored_in(config)
 
     def validate(predictor: Predictor) -> Evaluation:
@@ -107,7 +109,7 @@ def _train(
 
     with advice_on_memory():
         state, job, predictor = assemble(
-            config, plan, segmenter, training, validate, place, data_key, census
+            config, plan, segmenter, training, validate, place, data_key, class_statistics
         )
     shown = shown_samples(validation, config.report) if place.rank == 0 else []
     # Not before: after a mistake that only then shows, the user starts again in the same folder.
@@ -151,7 +153,7 @@ def _beside(state: TrainState, job: Job, stop: StopRequests) -> bool:
     # What all have counted is in the checkpoint; the first one goes on from there.
     state.sums.confusion.zero_()
     with stop, advice_on_memory():
-        return fit(state, job, Bystander(stop))
+        return fit(state, job, SilentObserver(stop))
 
 
 def _at_start(config: ModelConfig, labels: Labels, console: Console, *, resume: bool) -> Segmenter:
@@ -164,30 +166,32 @@ def _at_start(config: ModelConfig, labels: Labels, console: Console, *, resume: 
     return segmenter
 
 
-def _census(config: RunConfig, training: Dataset, console: Console) -> Census | None:
-    if not factory.needs_census(config):
+def _class_statistics(
+    config: RunConfig, training: Dataset, console: Console
+) -> ClassStatistics | None:
+    if not factory.needs_class_statistics(config):
         return None
     with console.status("counting the pixels of each class"):
-        return factory.census(config, training)
+        return factory.class_statistics(config, training)
 
 
-def _validated(predictor: Predictor, dataset: Dataset, threads: int, place: Place) -> Evaluation:
+def _validated(predictor: Predictor, dataset: Dataset, threads: int, place: RankInfo) -> Evaluation:
     """Score on a data set of which each process takes its share."""
-    share = range(place.rank, len(dataset), place.processes)
+    share = range(place.rank, len(dataset), place.world_size)
     own = score_sums(predictor, dataset, share, threads)
     # Confusion is counted in whole numbers: the sum is that of one process, whatever the order.
-    summed(torch.from_numpy(own.confusion))
-    loss, images = summed(torch.tensor([own.loss, own.images], dtype=torch.float64)).tolist()
+    all_reduce(torch.from_numpy(own.confusion))
+    loss, images = all_reduce(torch.tensor([own.loss, own.images], dtype=torch.float64)).tolist()
     return EvaluationSums(own.confusion, loss, int(images)).evaluation()
 
 
-def _check_processes(config: RunConfig, place: Place) -> None:
+def _check_processes(config: RunConfig, place: RankInfo) -> None:
     asked = config.training.processes
-    if asked in ("auto", place.processes):
+    if asked in ("auto", place.world_size):
         return
-    if place.was_started:
+    if place.was_launched:
         raise InputError(
-            f"training.processes: {asked}, but {place.processes} were started; leave it out, or "
+            f"training.processes: {asked}, but {place.world_size} were started; leave it out, or "
             "start as many"
         )
     raise InputError(
@@ -196,7 +200,7 @@ def _check_processes(config: RunConfig, place: Place) -> None:
     )
 
 
-def _opened(config: RunConfig, place: Place, console: Console) -> tuple[Dataset, Dataset]:
+def _opened(config: RunConfig, place: RankInfo, console: Console) -> tuple[Dataset, Dataset]:
     """Open both splits; one process looks at every file of them for all."""
     training = factory.dataset(config.data, "training", to_learn=True)
     validation = factory.dataset(config.data, "validation")
@@ -261,7 +265,7 @@ def _tell_early_end(state: TrainState, job: Job, console: Console) -> None:
         )
 
 
-def _data_key(dataset: Dataset, place: Place) -> str:
+def _data_key(dataset: Dataset, place: RankInfo) -> str:
     """Return what tells a data set from others: a digest of its names, classes and reduction.
 
     Raises:
@@ -271,9 +275,9 @@ def _data_key(dataset: Dataset, place: Place) -> str:
     if isinstance(dataset, Packed) and dataset.short_side:
         text += f"\n--short-side {dataset.short_side}"
     key = hashlib.sha256(os.fsencode(text)).hexdigest()
-    if from_first(lambda: key) != key:
+    if broadcast_from_rank_zero(lambda: key) != key:
         raise InputError(
-            f"process {place.rank} of {place.processes}: sees other training images or classes "
+            f"process {place.rank} of {place.world_size}: sees other training images or classes "
             "than the first process; give all machines the same data"
         )
     return key

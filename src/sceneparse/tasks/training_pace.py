@@ -58,15 +58,17 @@ def run_to_measure(config: RunConfig, training: Dataset) -> Bench:
         InputError: If the device or the encoder asked for is not there, or a mask in which classes
             are counted cannot be read.
     """
-    census = factory.census(config, training)
-    config = factory.balanced(config, census)
+    class_statistics = factory.class_statistics(config, training)
+    config = factory.balanced(config, class_statistics)
     transform = config.transform.model_copy(update={"first_size": None})
     config = config.model_copy(update={"transform": transform})
     torch.manual_seed(config.seed)
     untrained = factory.untrained(config.model)
     segmenter = factory.segmenter(untrained, training.labels.num_classes)
     plan = resolve(config, segmenter, training)
-    state, job, predictor = assemble(config, plan, segmenter, training, _never, census=census)
+    state, job, predictor = assemble(
+        config, plan, segmenter, training, _never, class_statistics=class_statistics
+    )
     # The protocol of the loader hides which class it was given.
     return Bench(state, job, cast("Transform", job.loader.transform), plan, predictor)
 

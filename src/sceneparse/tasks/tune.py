@@ -22,7 +22,7 @@ from sceneparse.data.dataset import Sample
 from sceneparse.data.loader import prefetched
 from sceneparse.errors import InputError
 from sceneparse.factory.loading import overridden, predictor_of
-from sceneparse.inference.remembering import Remembering
+from sceneparse.inference.cached_backend import CachedBackend
 from sceneparse.metrics.bootstrap import (
     Differences,
     ImageCounts,
@@ -173,7 +173,7 @@ def tune(target: EvaluationTarget, images: int, device: str, console: Console) -
             "judged by it, so at least 2 are needed"
         )
     indices = [place * len(dataset) // number for place in range(number)]
-    network = Remembering(predictor_of(weights, best_device(device)).backend)
+    network = CachedBackend(predictor_of(weights, best_device(device)).backend)
     with Progress(console=console, transient=True) as progress, advice_on_memory(PREDICTION):
         task = progress.add_task("tuning", total=None)
 
@@ -192,7 +192,7 @@ def tune(target: EvaluationTarget, images: int, device: str, console: Console) -
 
 
 def tried(
-    settings: Sequence[Setting], network: Remembering, weights: Weights, samples: Iterable[Sample]
+    settings: Sequence[Setting], network: CachedBackend, weights: Weights, samples: Iterable[Sample]
 ) -> tuple[Trial, ...]:
     """Score every setting on every image."""
     predictors = [

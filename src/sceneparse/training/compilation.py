@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.fx import GraphModule
 
-from sceneparse.system.ranks import find_place
+from sceneparse.system.ranks import find_rank_info
 
 
 def missing_to_compile(device: torch.device) -> str:
@@ -57,7 +57,7 @@ def _inductor_or_eager(graph: GraphModule, inputs: list[Tensor]) -> Callable[...
     try:
         return cast("Callable[..., Any]", compile_fx(graph, inputs))
     except Exception as error:  # whatever a broken tool chain ends in
-        if find_place().rank == 0:
+        if find_rank_info().rank == 0:
             said = next(iter(str(error).strip().splitlines()), "")
             logging.getLogger(__name__).warning(
                 "training.compile: goes on uncompiled: %s: %.200s", type(error).__name__, said

@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from torch.distributed import PrefixStore, Store  # pyright: ignore[reportPrivateImportUsage] - public
 from torch.distributed.rendezvous import rendezvous
 
-from sceneparse.errors import InputError, ToldElsewhere
-from sceneparse.system.ranks import Place, find_place
+from sceneparse.errors import InputError, ReportedByOtherRank
+from sceneparse.system.ranks import RankInfo, find_rank_info
 
 Value = TypeVar("Value")
 
@@ -32,7 +32,7 @@ MOMENT_S = 1.0
 
 
 @contextmanager
-def joined(place: Place) -> Generator[None]:
+def process_group(place: RankInfo) -> Generator[None]:
     """Be one of the processes of a run while inside; alone, or joined already, do nothing.
 
     An error that is raised inside, in one process or in all, is raised on by one of them; in the
@@ -41,7 +41,7 @@ def joined(place: Place) -> Generator[None]:
     Raises:
         ToldElsewhere: If another process tells the user why the run ends.
     """
-    if place.processes == 1 or _is_joined():
+    if place.world_size == 1 or _is_joined():
         yield
         return
     store = _store(place)
@@ -51,12 +51,12 @@ def joined(place: Place) -> Generator[None]:
         backend,
         store=PrefixStore("group", store),
         rank=place.rank,
-        world_size=place.processes,
+        world_size=place.world_size,
         timeout=TIMEOUT,
     )
     try:
         yield
-        anyone(False)
+        any_rank(False)
     except BaseException as error:
         raised = _raised_once(error, store)
         if raised is error:
@@ -66,7 +66,7 @@ def joined(place: Place) -> Generator[None]:
 
 
 def fabric_of(
-    place: Place,
+    place: RankInfo,
     device: torch.device,
     precision: MixedPrecision | None,
     *,
@@ -88,13 +88,13 @@ def fabric_of(
         InputError: If there are too few devices for the processes of this machine.
     """
     own: list[Any] = [precision] if precision else []
-    if place.processes == 1:
+    if place.world_size == 1:
         # Told what there is, Fabric does not look for a SLURM job whose tasks it would miss.
         return Fabric(accelerator=device.type, devices=1, plugins=[_Started(place), *own])
     # Of a 1×1 convolution's weights two descriptions of one layout are told as different ones.
     warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
     strategy = DDPStrategy(
-        parallel_devices=[device_of(place, device.type)] * place.local_processes,
+        parallel_devices=[device_of(place, device.type)] * place.local_world_size,
         cluster_environment=_Started(place),
         static_graph=is_static,
         find_unused_parameters=has_unused,
@@ -110,7 +110,7 @@ def fabric_of(
     return fabric
 
 
-def device_of(place: Place, kind: str) -> torch.device:
+def device_of(place: RankInfo, kind: str) -> torch.device:
     """Return the device of a process.
 
     Raises:
@@ -123,24 +123,24 @@ def device_of(place: Place, kind: str) -> torch.device:
     shown_one = there == 1 and "SLURM_STEP_ID" in os.environ
     if place.local_rank >= there and not shown_one:
         raise InputError(
-            f"{place.local_processes} processes on a machine with {there} of {kind}; start one per "
-            "device, or set training.device=cpu"
+            f"{place.local_world_size} processes on a machine with {there} of {kind}; start one "
+            "per device, or set training.device=cpu"
         )
     return torch.device(kind, 0 if shown_one else place.local_rank)
 
 
-def summed(tensor: Tensor) -> Tensor:
+def all_reduce(tensor: Tensor) -> Tensor:
     """Add a tensor up over all processes, in place."""
     if _is_joined():
         dist.all_reduce(tensor)
     return tensor
 
 
-def anyone(asks: bool) -> bool:
+def any_rank(asks: bool) -> bool:
     """Tell whether any process asks; all wait here for each other, on the host alone."""
     if not _is_joined():
         return asks
-    return bool(summed(torch.tensor(int(asks))))
+    return bool(all_reduce(torch.tensor(int(asks))))
 
 
 def largest(number: int) -> int:
@@ -152,7 +152,7 @@ def largest(number: int) -> int:
     return int(found)
 
 
-def from_first(make: Callable[[], Value]) -> Value:
+def broadcast_from_rank_zero(make: Callable[[], Value]) -> Value:
     """Let the first process make a value, and return it in all; it has to be picklable."""
     if not _is_joined():
         return make()
@@ -173,7 +173,7 @@ def _is_joined() -> bool:
     return dist.is_available() and dist.is_initialized()
 
 
-def _store(place: Place) -> Store:
+def _store(place: RankInfo) -> Store:
     """Connect to where processes leave notes for each other."""
     if "MASTER_ADDR" not in os.environ and "SLURM_STEP_ID" in os.environ:
         nodes = os.environ.get("SLURM_STEP_NODELIST") or os.environ["SLURM_NODELIST"]
@@ -181,7 +181,7 @@ def _store(place: Place) -> Store:
         # Jobs that share a node differ in it, and steps of one job; services take ports below.
         job, step = int(os.environ["SLURM_JOB_ID"]), int(os.environ["SLURM_STEP_ID"])
         os.environ.setdefault("MASTER_PORT", str(15000 + (job + 101 * step) % 10000))
-    store, _, _ = next(rendezvous("env://", place.rank, place.processes, timeout=TIMEOUT))
+    store, _, _ = next(rendezvous("env://", place.rank, place.world_size, timeout=TIMEOUT))
     return store
 
 
@@ -196,7 +196,7 @@ def _raised_once(error: BaseException, store: Store) -> BaseException:
         return error
     if not is_first:
         time.sleep(MOMENT_S)
-        return ToldElsewhere(str(error))
+        return ReportedByOtherRank(str(error))
     if _lost_another(error):
         return InputError(
             "another process of the run ended without a word (the system kills one when memory is "
@@ -217,7 +217,7 @@ def _lost_another(error: Exception) -> bool:
 class _Started(ClusterEnvironment):
     """What Fabric asks of those who started the processes, answered by the place."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: RankInfo) -> None:
         super().__init__()
         self._place = place
 
@@ -235,10 +235,10 @@ class _Started(ClusterEnvironment):
 
     @staticmethod
     def detect() -> bool:
-        return find_place().processes > 1
+        return find_rank_info().world_size > 1
 
     def world_size(self) -> int:
-        return self._place.processes
+        return self._place.world_size
 
     def set_world_size(self, size: int) -> None:
         """Leave it."""
@@ -253,4 +253,4 @@ class _Started(ClusterEnvironment):
         return self._place.local_rank
 
     def node_rank(self) -> int:
-        return self._place.rank // self._place.local_processes
+        return self._place.rank // self._place.local_world_size

@@ -18,7 +18,7 @@ from sceneparse.inference.evaluate import Evaluation
 from sceneparse.losses.sums import LossSum
 from sceneparse.metrics.scores import Scores
 from sceneparse.models.segmenter import Loss
-from sceneparse.training.group import anyone, share_buffers, summed
+from sceneparse.training.group import all_reduce, any_rank, share_buffers
 from sceneparse.training.parts import in_parts
 from sceneparse.training.state import EpochSums, TrainState
 
@@ -140,9 +140,9 @@ def fit(state: TrainState, job: Job, observer: Observer) -> bool:
             observer.epoch_ended(record)
             observer.save()
             clock = Clock()
-        if anyone(observer.wants_stop()):
+        if any_rank(observer.wants_stop()):
             # One checkpoint is written for all.
-            state.sums.confusion = summed(state.sums.confusion)
+            state.sums.confusion = all_reduce(state.sums.confusion)
             observer.save()
             break
     batches.close()
@@ -159,7 +159,7 @@ def train_step(state: TrainState, job: Job, batch: Batch) -> Tensor:
     # Dropout and its like then depend on nothing that came before, and a run resumes exactly.
     torch.manual_seed(_step_seed(job.seed, state.step, fabric.global_rank))
     # Of the whole batch, whatever the parts that it is computed in.
-    valid = summed((mask != job.ignore_index).sum()).clamp(min=1).float()
+    valid = all_reduce((mask != job.ignore_index).sum()).clamp(min=1).float()
     total = torch.zeros_like(state.sums.loss)
     for part in in_parts(fabric, job.model, image, mask, job.accumulation):
         sums: LossSum = job.model(*part, job.loss)
@@ -176,7 +176,7 @@ def train_step(state: TrainState, job: Job, batch: Batch) -> Tensor:
     job.optimizer.zero_grad()
     if state.average:
         state.average.follow(state.segmenter, state.step)
-    state.sums.loss += summed(total)
+    state.sums.loss += all_reduce(total)
     return total.float() / valid
 
 
@@ -228,11 +228,11 @@ class Clock:
 def _end_epoch(state: TrainState, job: Job, clock: Clock) -> EpochRecord:
     """Put the epoch's sums together, validate, and start new sums."""
     epoch = state.step // job.loader.steps_per_epoch
-    confusion = summed(state.sums.confusion)
+    confusion = all_reduce(state.sums.confusion)
     # This waits for an accelerator, whose last steps belong to the training.
     mean_loss = float(state.sums.loss) / max(1, int(confusion.sum()))
     train_seconds = clock.seconds()
-    waited = float(summed(torch.tensor(clock.waited))) / job.fabric.world_size
+    waited = float(all_reduce(torch.tensor(clock.waited))) / job.fabric.world_size
     if not math.isfinite(mean_loss):
         raise InputError(
             f"epoch {epoch}: the training loss is {mean_loss}; start another run with a lower "

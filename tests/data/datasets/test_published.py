@@ -55,8 +55,8 @@ def tree(
 
 
 def test_images_pair_with_masks_and_ids_are_mapped(tree: tuple[str, Path, Truth]) -> None:
-    name, root, truth = tree
-    for split, ids in truth.items():
+    name, root, target = tree
+    for split, ids in target.items():
         dataset = files(name, root, split)
         labels = dataset.labels
         assert list(dataset.names) == sorted(ids)
@@ -114,8 +114,8 @@ def test_a_root_is_recognised_by_what_is_in_it(tree: tuple[str, Path, Truth]) ->
 
 
 def test_headers_are_looked_at_once(tree: tuple[str, Path, Truth]) -> None:
-    name, root, truth = tree
-    for split, ids in truth.items():
+    name, root, target = tree
+    for split, ids in target.items():
         sizes = checked_sizes(files(name, root, split), root)
         assert sizes.tolist() == [list(raw.shape) for raw in ids.values()]
         assert (cache_folder(root) / f"{files(name, root, split).part}.headers.json").is_file()
@@ -133,12 +133,12 @@ def test_the_cache_holds_what_the_files_do(tree: tuple[str, Path, Truth]) -> Non
 
 
 def test_inspect_counts_what_is_there(tree: tuple[str, Path, Truth]) -> None:
-    _, root, truth = tree
+    _, root, target = tree
     report = inspect_data(root, Console(file=io.StringIO()))
     assert report.problems == []
     assert [split.name for split in report.splits] == ["training", "validation"]
     for split in report.splits:
-        raw = np.stack(list(truth[split.name].values()))
+        raw = np.stack(list(target[split.name].values()))
         assert split.pixels.tolist() == [(raw == id).sum() for id in report.labels.raw_ids]
         assert split.images.tolist() == [
             sum((ids == id).any() for ids in raw) for id in report.labels.raw_ids
@@ -293,13 +293,13 @@ def test_a_split_without_masks_is_refused(name: str, tmp_path: Path) -> None:
 
 
 def test_voc_without_sbd_has_its_own_images_alone(tmp_path: Path) -> None:
-    truth = WRITERS["voc2012"](tmp_path)
+    target = WRITERS["voc2012"](tmp_path)
     plain = files("voc2012", tmp_path, augmented=False)
     assert list(plain.names) == ["2007_000032", "2007_000039"]
     make(tmp_path)
     packed = factory.dataset(config("voc2012", tmp_path, augmented=False), "training")
     assert isinstance(packed, Packed)
-    assert packed.held == 2 < len(truth["training"])
+    assert packed.held == 2 < len(target["training"])
 
 
 def test_voc_never_learns_from_validation_images(tmp_path: Path) -> None:
@@ -316,12 +316,12 @@ def test_voc_never_learns_from_validation_images(tmp_path: Path) -> None:
 
 
 def test_context_may_make_a_class_of_its_background(tmp_path: Path) -> None:
-    truth = WRITERS["pascal_context"](tmp_path)
+    target = WRITERS["pascal_context"](tmp_path)
     dataset = files("pascal_context", tmp_path, background=True)
     assert dataset.labels.num_classes == 60
     assert dataset.labels.class_names[0] == "background"
     for name, mask in zip(dataset.names, (dataset[0].mask, dataset[1].mask), strict=True):
-        assert np.array_equal(mask, truth["training"][name])
+        assert np.array_equal(mask, target["training"][name])
 
 
 def test_limits_leave_images_out(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from sceneparse.inference.backend import Counts, LabelMap
 from sceneparse.labels import Labels, Mask
 from sceneparse.ops.confusion import confusion_matrix
 from sceneparse.ops.precision import exact_products, sum_dtype
-from sceneparse.ops.upsampling import BITS_PER_NAT, Tile, likeliest, tile_bytes, tiles
+from sceneparse.ops.upsampling import BITS_PER_NAT, Tile, argmax, tile_bytes, tiles
 
 # Makes the context in which a network runs, for mixed precision.
 Autocast = Callable[[], AbstractContextManager[Any]]
@@ -69,36 +69,34 @@ class TorchBackend:
         mask = np.empty(size, self._labels.dtype)
         confidence = np.empty(size, np.float32)
         for part in self._decisions(logits, covered, size):
-            norm = part.lowered.mul_(BITS_PER_NAT).exp2_().sum(dim=1)
+            norm = part.shifted.mul_(BITS_PER_NAT).exp2_().sum(dim=1)
             mask[part.pixels] = part.classes.cpu().numpy()
             confidence[part.pixels] = norm.reciprocal_().cpu().numpy()
         return LabelMap(mask, confidence)
 
     @torch.inference_mode()
     def score(
-        self, logits: NDArray[np.float32], covered: tuple[float, float], truth: Mask
+        self, logits: NDArray[np.float32], covered: tuple[float, float], target: Mask
     ) -> Counts:
-        """Decide at the size of the truth, tile by tile, and count."""
-        size = (truth.shape[0], truth.shape[1])
-        target = as_tensor(truth).to(self._device)
-        if target.dtype == torch.uint16:
+        """Decide at the size of the ground truth, tile by tile, and count."""
+        size = (target.shape[0], target.shape[1])
+        ids = as_tensor(target).to(self._device)
+        if ids.dtype == torch.uint16:
             # In which torch moves numbers, and computes hardly anything.
-            target = target.int()
+            ids = ids.int()
         prediction = torch.empty(size, dtype=torch.int32, device=self._device)
         loss = torch.zeros((), dtype=sum_dtype(self._device), device=self._device)
         for part in self._decisions(logits, covered, size):
             prediction[part.pixels] = part.classes.int()
-            loss += self._loss(part.lowered, target[part.pixels])
-        confusion = confusion_matrix(
-            prediction, target, self.num_classes, self._labels.ignore_index
-        )
+            loss += self._loss(part.shifted, ids[part.pixels])
+        confusion = confusion_matrix(prediction, ids, self.num_classes, self._labels.ignore_index)
         return Counts(confusion.cpu().numpy(), float(loss))
 
-    def _loss(self, lowered: Tensor, target: Tensor) -> Tensor:
+    def _loss(self, shifted: Tensor, target: Tensor) -> Tensor:
         """Sum the cross-entropy of logits less their maximum `(R, C, K)`, which are overwritten."""
-        true = target.long().clamp_(max=lowered.shape[1] - 1)[:, None]
-        own = lowered.gather(1, true)[:, 0]
-        bits = lowered.mul_(BITS_PER_NAT).exp2_().sum(dim=1).log2_()
+        true = target.long().clamp_(max=shifted.shape[1] - 1)[:, None]
+        own = shifted.gather(1, true)[:, 0]
+        bits = shifted.mul_(BITS_PER_NAT).exp2_().sum(dim=1).log2_()
         nats = bits.div_(BITS_PER_NAT).sub_(own)
         valid = target != self._labels.ignore_index
         return nats.where(valid, 0.0).sum(dtype=sum_dtype(self._device))
@@ -138,15 +136,15 @@ class _Decision(NamedTuple):
     Attributes:
         pixels: Where it lies.
         classes: `(R, K)`.
-        lowered: Logits less their maximum, `(R, C, K)`.
+        shifted: Logits less their maximum, `(R, C, K)`.
     """
 
     pixels: tuple[slice, slice]
     classes: Tensor
-    lowered: Tensor
+    shifted: Tensor
 
 
 def _decided(tile: Tile, cells: Tensor) -> _Decision:
-    wide = tile.widened(cells)
-    lowered = wide.sub_(wide.amax(dim=1, keepdim=True))
-    return _Decision(tile.pixels, likeliest(lowered), lowered)
+    wide = tile.upsampled(cells)
+    shifted = wide.sub_(wide.amax(dim=1, keepdim=True))
+    return _Decision(tile.pixels, argmax(shifted), shifted)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from sceneparse.augmentation.artefacts import made_worse
-from sceneparse.augmentation.change import Artefacts, Augmentation
+from sceneparse.augmentation.change import Augmentation, Degradation
+from sceneparse.augmentation.degradation import degrade
 from sceneparse.augmentation.transform import Transform
 from sceneparse.data.dataset import Sample
 
@@ -22,7 +22,7 @@ def flat(value: int) -> NDArray[np.uint8]:
 
 def test_no_artefacts_are_no_change() -> None:
     image = smooth()
-    assert made_worse(image, Artefacts(noise_seed=7)) is image
+    assert degrade(image, Degradation(noise_seed=7)) is image
 
 
 @pytest.mark.parametrize("sigma", [0.5, 1.0, 3.0])
@@ -30,7 +30,7 @@ def test_a_blurred_point_has_the_standard_deviation_that_was_asked_for(sigma: fl
     image = np.zeros((61, 61, 3), np.uint8)
     image[30, 30] = 255
     image[29:32, 29:32] = 255  # enough light that bytes can hold the blurred one
-    blurred = made_worse(image, Artefacts(blur=sigma))[..., 0].astype(float)
+    blurred = degrade(image, Degradation(blur=sigma))[..., 0].astype(float)
     offsets = np.arange(61) - 30
     variance = (blurred.sum(axis=0) * offsets**2).sum() / blurred.sum()
     assert variance == pytest.approx(sigma**2 + 2 / 3, rel=0.15)
@@ -38,7 +38,7 @@ def test_a_blurred_point_has_the_standard_deviation_that_was_asked_for(sigma: fl
 
 @pytest.mark.parametrize("sigma", [2.0, 10.0, 30.0])
 def test_noise_has_no_mean_the_asked_deviation_and_no_pattern(sigma: float) -> None:
-    noisy = made_worse(flat(128), Artefacts(noise=sigma, noise_seed=3)).astype(float) - 128
+    noisy = degrade(flat(128), Degradation(noise=sigma, noise_seed=3)).astype(float) - 128
     assert abs(noisy.mean()) < 4 * sigma / noisy.size**0.5
     assert noisy.std() == pytest.approx(sigma, rel=0.05)
     for other in (np.roll(noisy, 1, axis=0), np.roll(noisy, 1, axis=1), np.roll(noisy, 1, axis=2)):
@@ -47,7 +47,7 @@ def test_noise_has_no_mean_the_asked_deviation_and_no_pattern(sigma: float) -> N
 
 def test_noise_is_clipped_and_follows_its_seed() -> None:
     first, again, other = (
-        made_worse(flat(250), Artefacts(noise=30, noise_seed=seed)) for seed in (1, 1, 2)
+        degrade(flat(250), Degradation(noise=30, noise_seed=seed)) for seed in (1, 1, 2)
     )
     np.testing.assert_array_equal(first, again)
     assert (first != other).mean() > 0.3
@@ -58,13 +58,13 @@ def test_noise_is_clipped_and_follows_its_seed() -> None:
 def test_a_jpeg_of_lower_quality_differs_more_and_keeps_its_colours() -> None:
     image = smooth()
     errors = [
-        float(np.abs(made_worse(image, Artefacts(quality=quality)).astype(int) - image).mean())
+        float(np.abs(degrade(image, Degradation(quality=quality)).astype(int) - image).mean())
         for quality in (95, 60, 10)
     ]
     assert 0 < errors[0] < errors[1] < errors[2] < 12
     red = np.zeros((32, 32, 3), np.uint8)
     red[..., 0] = 220
-    compressed = made_worse(red, Artefacts(quality=90))
+    compressed = degrade(red, Degradation(quality=90))
     assert np.abs(compressed.astype(int) - red).max() < 8
 
 

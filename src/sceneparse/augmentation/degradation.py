@@ -6,21 +6,21 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from sceneparse.augmentation.change import Artefacts
+from sceneparse.augmentation.change import Degradation
 
 # What a random byte stands for: a normal distribution in 256 steps, which takes a tenth of the
 # time of random floats.
 _NORMAL = np.array([NormalDist().inv_cdf((byte + 0.5) / 256) for byte in range(256)])
 
 
-def made_worse(image: NDArray[np.uint8], artefacts: Artefacts) -> NDArray[np.uint8]:
+def degrade(image: NDArray[np.uint8], degradation: Degradation) -> NDArray[np.uint8]:
     """Blur an image `(H, W, 3)` RGB, add noise to it, and compress it."""
-    if artefacts.blur:
-        image = _bytes(cv2.GaussianBlur(image, (0, 0), artefacts.blur))
-    if artefacts.noise:
-        image = _noisy(image, artefacts.noise, artefacts.noise_seed)
-    if artefacts.quality:
-        image = _compressed(image, artefacts.quality)
+    if degradation.blur:
+        image = _bytes(cv2.GaussianBlur(image, (0, 0), degradation.blur))
+    if degradation.noise:
+        image = _noisy(image, degradation.noise, degradation.noise_seed)
+    if degradation.quality:
+        image = _compressed(image, degradation.quality)
     return image
 
 

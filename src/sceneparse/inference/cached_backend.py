@@ -9,7 +9,7 @@ from sceneparse.inference.backend import Backend, Counts, LabelMap
 from sceneparse.labels import Mask
 
 
-class Remembering:
+class CachedBackend:
     """A backend that remembers its logits and how long they took, until told to forget.
 
     Attributes:
@@ -48,7 +48,7 @@ class Remembering:
         return self._backend.label_map(logits, covered, size)
 
     def score(
-        self, logits: NDArray[np.float32], covered: tuple[float, float], truth: Mask
+        self, logits: NDArray[np.float32], covered: tuple[float, float], target: Mask
     ) -> Counts:
         """Count as the backend does."""
-        return self._backend.score(logits, covered, truth)
+        return self._backend.score(logits, covered, target)

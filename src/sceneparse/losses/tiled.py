@@ -17,11 +17,11 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from sceneparse.losses.batch import Band, Batch
-from sceneparse.losses.pixels import PixelLoss, gradient_of, softened
+from sceneparse.losses.pixels import PixelLoss, gradient_of, tile_softmax
 from sceneparse.losses.sums import LossSum
 from sceneparse.ops.confusion import confusion_matrix
 from sceneparse.ops.precision import exact_products, sum_dtype
-from sceneparse.ops.upsampling import likeliest
+from sceneparse.ops.upsampling import argmax
 
 
 class TiledLoss(Protocol):
@@ -56,7 +56,7 @@ class Problem(NamedTuple):
     losses: Sequence[TiledLoss]
 
 
-def loss_in_strips(features: Tensor, head: nn.Conv2d, target: Tensor, problem: Problem) -> LossSum:
+def tiled_loss(features: Tensor, head: nn.Conv2d, target: Tensor, problem: Problem) -> LossSum:
     """Compute losses of `upsample(head(features))`, and the confusion matrix.
 
     Args:
@@ -66,11 +66,11 @@ def loss_in_strips(features: Tensor, head: nn.Conv2d, target: Tensor, problem: P
         problem: The rest.
     """
     bias = head.weight.new_zeros(head.out_channels) if head.bias is None else head.bias
-    total, confusion = _StripLoss.apply(features, head.weight, bias, target, problem)
+    total, confusion = _TiledLossFunction.apply(features, head.weight, bias, target, problem)
     return LossSum(total, confusion)
 
 
-class _StripLoss(torch.autograd.Function):
+class _TiledLossFunction(torch.autograd.Function):
     """The loss and, already in the forward pass, its gradient."""
 
     @staticmethod
@@ -133,24 +133,24 @@ class _Work:
         gradient = None
         for part in self._batch.parts(band):
             highest = part.bits.amax(dim=1, keepdim=True)
-            lowered = part.bits.sub_(highest)
-            self.prediction[part.place] = likeliest(lowered)
-            pixels = softened(
-                lowered,
+            shifted = part.bits.sub_(highest)
+            self.prediction[part.place] = argmax(shifted)
+            pixels = tile_softmax(
+                shifted,
                 highest[:, 0],
                 self._batch.target[part.place],
                 self._batch.ignore_index,
                 part.place,
                 keeps_logits=self._keeps_logits,
             )
-            pulls = [loss(pixels).times(weight) for weight, loss in self._losses]
-            for pull in pulls:
-                self.total += pull.total
-            found = gradient_of(pixels, pulls)
+            terms = [loss(pixels).times(weight) for weight, loss in self._losses]
+            for term in terms:
+                self.total += term.total
+            found = gradient_of(pixels, terms)
             if part.tile is None:
                 gradient = found
             else:
                 gradient = torch.zeros_like(band.cells) if gradient is None else gradient
-                part.tile.add_narrowed_(gradient, found)
+                part.tile.add_downsampled_(gradient, found)
         if gradient is not None:
             self._batch.gradients.add(band, gradient)
