@@ -149,7 +149,7 @@ class RunFolder:
 
 
 def write_weights(
-    path: Path, weights: Weights, *, half: bool = False, most_bytes: int | None = None
+    path: Path, weights: Weights, *, half: bool = False, max_bytes: int | None = None
 ) -> int:
     """Write a network so that the one file can be used alone.
 
@@ -159,7 +159,7 @@ def write_weights(
         path: The file.
         weights: The network.
         half: Store weights in fp16, which rounds them to three digits.
-        most_bytes: Of the file; none for any size.
+        max_bytes: Of the file; none for any size.
 
     Returns:
         The size of the file in bytes.
@@ -176,9 +176,9 @@ def write_weights(
         "labels": weights.labels.to_json(),
     }
     content = save(tensors, metadata)
-    if most_bytes is not None and len(content) > most_bytes:
+    if max_bytes is not None and len(content) > max_bytes:
         raise InputError(
-            f"{path}: would have {len(content) / 1e6:.2f} MB, more than {most_bytes / 1e6:g} MB; "
+            f"{path}: would have {len(content) / 1e6:.2f} MB, more than {max_bytes / 1e6:g} MB; "
             "nothing was written; "
             + (
                 "train a smaller network"

@@ -18,7 +18,7 @@ CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(
     [
         "timm",
-        *(f"sceneparse.tasks.{name}" for name in ("train", "evaluate", "predict", "plan", "tune")),
+        *(f"sceneparse.tasks.{name}" for name in ("train", "evaluate", "predict", "plan", "tta")),
     ]
 )
 

@@ -13,12 +13,12 @@ from sceneparse.cli import (
     compare,
     data,
     describe,
+    export,
     plan,
     predict,
     score,
     train,
-    tune,
-    weights,
+    tta,
 )
 from sceneparse.errors import InputError, ReportedByOtherRank
 from sceneparse.system.ranks import find_rank_info
@@ -27,7 +27,6 @@ app = typer.Typer(
     name="sceneparse",
     help="U-Net-first semantic segmentation for ADE20K and for your own images.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
@@ -55,9 +54,9 @@ app.command()(score.evaluate)
 app.command()(predict.predict)
 app.command()(score.score)
 app.command()(compare.compare)
-app.command()(tune.tune)
-app.command()(weights.weights)
-app.command()(describe.model)
+app.command()(tta.tta)
+app.command()(export.export)
+app.command()(describe.summary)
 app.command()(describe.config)
 app.add_typer(data.app, name="data")
 

@@ -1,4 +1,4 @@
-"""`model` and `config`."""
+"""`summary` and `config`."""
 
 import sys
 from pathlib import Path
@@ -15,17 +15,17 @@ Overrides = Annotated[
 ]
 
 
-def model(
+def summary(
     config: Annotated[Path, path_argument("The run, as YAML.")], overrides: Overrides = None
 ) -> None:
     """Show the network that a config builds: layers, parameters, multiply-adds, a diagram."""
     from sceneparse.config.reading import read_config
-    from sceneparse.tasks.describe import describe
+    from sceneparse.tasks.summary import summary as summarise
 
     settings = read_config(config, overrides or [])
-    description = describe(settings)
-    console.print(description.table())
-    sys.stdout.write(f"\n```mermaid\n{description.diagram}\n```\n")
+    found = summarise(settings)
+    console.print(found.table())
+    sys.stdout.write(f"\n```mermaid\n{found.diagram}\n```\n")
 
 
 def config(

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from sceneparse.metrics.bootstrap import Interval
     from sceneparse.metrics.comparison import Comparison, Mover
     from sceneparse.tasks.score import ScoreReport
-    from sceneparse.tasks.tune import Tuning
+    from sceneparse.tasks.tta import TtaReport
 
 # Markup is off: names and paths may hold brackets. Of the processes of a run the first one speaks.
 console = Console(highlight=False, markup=False, quiet=find_rank_info().rank > 0)
@@ -62,33 +62,33 @@ def movers_table(title: str, movers: Sequence["Mover"]) -> Table:
     return table
 
 
-def trials_table(tuning: "Tuning") -> Table:
+def trials_table(report: "TtaReport") -> Table:
     """Lay out every setting, on the images by which settings are chosen."""
-    images = len(tuning.best[0].chosen_on)
+    images = len(report.best[0].chosen_on)
     table = Table(title=f"tried on {images} images, to choose by", title_justify="left")
     for column in ("method", "setting"):
         table.add_column(column, overflow="fold")
     for column in ("mIoU", "ms an image"):
         table.add_column(column, justify="right")
-    for trial in tuning.trials:
-        chosen = "bold" if trial in tuning.best else None
+    for trial in report.trials:
+        chosen = "bold" if trial in report.best else None
         score, cost = f"{trial.chosen_miou:.4f}", f"{trial.milliseconds:.0f}"
         table.add_row(trial.setting.method, str(trial.setting), score, cost, style=chosen)
     return table
 
 
-def best_table(tuning: "Tuning") -> Table:
+def best_table(report: "TtaReport") -> Table:
     """Lay out the best of each method, on the other images."""
-    images = len(tuning.best[0].reported_on)
+    images = len(report.best[0].reported_on)
     title = f"the best of each on the other {images} images, with 95 % of draws of them"
     table = Table(title=title, title_justify="left")
     table.add_column("method")
     for column in ("mIoU", "pixel accuracy", "gain in mIoU", "gain in accuracy", "ms an image"):
         table.add_column(column, justify="right")
-    for trial in tuning.best:
+    for trial in report.best:
         miou, accuracy = (f"{score.value:.4f}" for score in trial.reported())
-        gains = (f"{gain.value:+.4f} ({_bounds(gain, '+')})" for gain, _ in tuning.gain(trial))
-        plain = trial is tuning.best[0]
+        gains = (f"{gain.value:+.4f} ({_bounds(gain, '+')})" for gain, _ in report.gain(trial))
+        plain = trial is report.best[0]
         told = ("", "") if plain else gains
         table.add_row(trial.setting.method, miou, accuracy, *told, f"{trial.milliseconds:.0f}")
     return table

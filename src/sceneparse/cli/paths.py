@@ -1,5 +1,8 @@
 """Parameters of commands that are paths, in all of which `~` is the home folder."""
 
+import re
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -15,3 +18,12 @@ def path_argument(help: str, **settings: Any) -> Any:
 def path_option(help: str, **settings: Any) -> Any:
     """Make an option that is a path, with the settings of `typer.Option`."""
     return typer.Option(help=help, parser=expanded, **settings)
+
+
+def split_overrides(arguments: Sequence[str]) -> tuple[list[Path], list[str]]:
+    """Tell paths from overrides such as `inference.flip=true`, in a list that may hold both."""
+    overrides = [text for text in arguments if _OVERRIDE.match(text)]
+    return [expanded(text) for text in arguments if text not in overrides], overrides
+
+
+_OVERRIDE = re.compile(r"[a-z_]+(\.[a-z_]+)+=")

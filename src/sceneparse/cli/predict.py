@@ -6,11 +6,14 @@ from typing import Annotated
 import typer
 
 from sceneparse.cli.output import console
-from sceneparse.cli.paths import path_argument, path_option
+from sceneparse.cli.paths import path_option, split_overrides
 
 
 def predict(
-    images: Annotated[list[Path], path_argument("Images, or folders of them.")],
+    images: Annotated[
+        list[str],
+        typer.Argument(help="Images, or folders of them; and inference.field=value."),
+    ],
     out: Annotated[Path, path_option("Where results go.")],
     model: Annotated[
         str, typer.Option(help="A run folder, a weights file, or the model of the package.")
@@ -18,25 +21,20 @@ def predict(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace results that are there.")
     ] = False,
-    override: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", help="inference.field=value; may be given repeatedly.", show_default=False
-        ),
-    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")] = "auto",
 ) -> None:
-    """Parse images: index map, coloured map, overlay with legend, and classes as JSON."""
+    """Segment images: index map, coloured map, overlay with legend, and classes as JSON."""
     from sceneparse.factory.loading import load
     from sceneparse.tasks.memory import PREDICTION, advice_on_memory
     from sceneparse.tasks.predict import find_images, predict_files, results_of
 
-    files = find_images(images)
+    paths, overrides = split_overrides(images)
+    files = find_images(paths)
     results = results_of(files, out, overwrite=overwrite)
-    predictor = load(model, device, override or ())
+    predictor = load(model, device, overrides)
     with advice_on_memory(PREDICTION):
-        for paths, prediction in predict_files(predictor, files, results):
+        for written, prediction in predict_files(predictor, files, results):
             largest = [
                 f"{found['name']} {found['share']:.0%}" for found in prediction.classes()[:4]
             ]
-            console.print(f"{paths.overlay}: {', '.join(largest)}", soft_wrap=True)
+            console.print(f"{written.overlay}: {', '.join(largest)}", soft_wrap=True)

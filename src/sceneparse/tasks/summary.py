@@ -14,7 +14,7 @@ from sceneparse.models.summary import Layer, layers_of
 
 
 @dataclass(frozen=True)
-class Description:
+class NetworkSummary:
     """A network as built.
 
     Attributes:
@@ -56,14 +56,14 @@ class Description:
         return table
 
 
-def describe(config: RunConfig) -> Description:
+def summary(config: RunConfig) -> NetworkSummary:
     """Build the network of a config, without weights to start from, and measure it.
 
     The number of classes is that of the data set, whose files are looked at where they tell it.
     """
     num_classes = _num_classes(config)
     segmenter = factory.segmenter(factory.untrained(config.model), num_classes)
-    return Description(
+    return NetworkSummary(
         layers=layers_of(segmenter, config.transform.size),
         parameters=sum(parameter.numel() for parameter in segmenter.parameters()),
         diagram=mermaid(segmenter.network.blocks()),

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from sceneparse.checkpoint import write_weights
 from sceneparse.config import Ade20kFullData, RunConfig, SyntheticData
@@ -10,38 +9,27 @@ from sceneparse.errors import InputError
 from sceneparse.factory.loading import deployed, find_weights, overridden
 
 
-class WrittenWeights(NamedTuple):
-    """A file as written.
-
-    Attributes:
-        size: In bytes.
-        tensors: Number of tensors in it.
-        left_out: Number of those of the run that only training needs.
-    """
-
-    size: int
-    tensors: int
-    left_out: int
-
-
-def write_alone(
+def export_safetensors(
     model: str,
     path: Path,
     *,
     half: bool,
-    most_bytes: int | None,
+    max_bytes: int | None,
     overwrite: bool,
     overrides: Sequence[str] = (),
-) -> WrittenWeights:
+) -> int:
     """Write what predictions need of a model, with its config and labels, to one file.
 
     Args:
         model: A run folder or a weights file.
         path: The file to write.
         half: Store weights in fp16.
-        most_bytes: Of the file; none for any size.
+        max_bytes: Of the file; none for any size.
         overwrite: Whether a file that is there may be replaced.
         overrides: Of its `inference`, such as `inference.flip=true`: how it predicts from then on.
+
+    Returns:
+        The size of the file in bytes.
 
     Raises:
         InputError: If there is no such model, an override is wrong, or the file is there already,
@@ -49,15 +37,13 @@ def write_alone(
     """
     if path.is_dir() or (path.exists() and not overwrite):
         raise InputError(f"{path}: is there already; add --overwrite, or give another file")
-    whole = overridden(find_weights(model), overrides)
-    weights = deployed(whole)
+    weights = deployed(overridden(find_weights(model), overrides))
     weights = weights._replace(config=_elsewhere(weights.config))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"{path.parent}: cannot be made ({error.strerror})") from None
-    size = write_weights(path, weights, half=half, most_bytes=most_bytes)
-    return WrittenWeights(size, len(weights.tensors), len(whole.tensors) - len(weights.tensors))
+    return write_weights(path, weights, half=half, max_bytes=max_bytes)
 
 
 def _elsewhere(config: RunConfig) -> RunConfig:

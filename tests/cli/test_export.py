@@ -13,8 +13,8 @@ from sceneparse.config import Ade20kFullData
 from sceneparse.config.reading import parse_config, read_config
 from sceneparse.errors import InputError
 from sceneparse.tasks.evaluate import EvaluationTarget, evaluate_model
+from sceneparse.tasks.export import export_safetensors
 from sceneparse.tasks.train import train
-from sceneparse.tasks.weights import write_alone
 from tests.cli.command import run_command
 from tests.cli.conftest import Cli
 from tests.conftest import write_rectangles
@@ -82,12 +82,12 @@ def test_a_run_starts_from_another_and_learns_on(finished: Path, cli: Cli, tmp_p
 def test_a_file_is_written_with_care(finished: Path, rectangles_root: Path, tmp_path: Path) -> None:
     model, file = str(finished / "run"), tmp_path / "give" / "away.safetensors"
     whole = finished / "run" / "model.safetensors"
-    written = write_alone(model, file, half=False, most_bytes=None, overwrite=False)
+    written = export_safetensors(model, file, half=False, max_bytes=None, overwrite=False)
     read, original = read_weights(file), read_weights(whole)
-    assert written.left_out == len(original.tensors) - len(read.tensors) == 4
+    assert read.tensors.keys() == original.tensors.keys()
     other = tmp_path / "mirrors.safetensors"
     mirrors = ["inference.flip=true"]
-    write_alone(model, other, half=True, most_bytes=None, overwrite=False, overrides=mirrors)
+    export_safetensors(model, other, half=True, max_bytes=None, overwrite=False, overrides=mirrors)
     assert read_weights(other).config.inference.flip
     assert not read.config.inference.flip
     assert all((read.tensors[name] == original.tensors[name]).all() for name in read.tensors)
@@ -96,11 +96,11 @@ def test_a_file_is_written_with_care(finished: Path, rectangles_root: Path, tmp_
     assert str(rectangles_root.name) in str(read.config)
     for path in (file, tmp_path):
         with pytest.raises(InputError, match="is there already; add --overwrite"):
-            write_alone(model, path, half=True, most_bytes=None, overwrite=path == tmp_path)
+            export_safetensors(model, path, half=True, max_bytes=None, overwrite=path == tmp_path)
     with pytest.raises(InputError, match=r"away\.safetensors: cannot be made"):
-        write_alone(model, file / "in_a_file", half=True, most_bytes=None, overwrite=False)
-    half = write_alone(model, file, half=True, most_bytes=None, overwrite=True)
-    assert half.size == file.stat().st_size < 0.65 * written.size
+        export_safetensors(model, file / "in_a_file", half=True, max_bytes=None, overwrite=False)
+    half = export_safetensors(model, file, half=True, max_bytes=None, overwrite=True)
+    assert half == file.stat().st_size < 0.65 * written
 
 
 def test_a_file_says_nothing_of_where_the_classes_were_named(
@@ -111,7 +111,7 @@ def test_a_file_says_nothing_of_where_the_classes_were_named(
     config = weights.config.model_copy(update={"data": data})
     write_weights(tmp_path / "mine", weights._replace(config=config))
     file = tmp_path / "away"
-    write_alone(str(tmp_path / "mine"), file, half=False, most_bytes=None, overwrite=False)
+    export_safetensors(str(tmp_path / "mine"), file, half=False, max_bytes=None, overwrite=False)
     there = read_weights(file).config.data
     assert isinstance(there, Ade20kFullData)
     assert (there.root, there.labels) == (Path("ade"), Path("some.yaml"))
@@ -120,13 +120,13 @@ def test_a_file_says_nothing_of_where_the_classes_were_named(
 def test_one_small_file_serves_whoever_names_no_model(
     finished: Path, cli: Cli, fails: Callable[..., str], rectangles_root: Path, tmp_path: Path
 ) -> None:
-    command = ("weights", finished / "run", "small.safetensors", "--half")
-    assert "more than 0.1 MB" in fails(*command, "--most-mb", "0.1")
-    done = cli(*command, "--most-mb", "12")
+    run, target = finished / "run", "small.safetensors"
+    command = ("export", run, "--to", "safetensors", "--out", target, "--half")
+    assert "more than 0.1 MB" in fails(*command, "--max-mb", "0.1")
+    done = cli(*command, "--max-mb", "12")
     assert done.returncode == 0, done.stderr
     file = tmp_path / "small.safetensors"
     assert f"{file.stat().st_size / 1e6:.2f} MB" in done.stdout
-    assert "4 that only training needs were left out" in done.stdout
     # As an installation whose package holds this file.
     bundled = f"""
 from pathlib import Path

@@ -13,7 +13,7 @@ from sceneparse.factory.loading import load
 from sceneparse.inference.cached_backend import CachedBackend
 from sceneparse.tasks.evaluate import EvaluationTarget, evaluate_model, opened
 from sceneparse.tasks.train import train
-from sceneparse.tasks.tune import PLAIN, SETTINGS, Setting, Trial, Tuning, tried, tune
+from sceneparse.tasks.tta import PLAIN, SETTINGS, Setting, Trial, TtaReport, tried, tta
 
 QUIET = Console(file=StringIO())
 
@@ -64,19 +64,19 @@ def test_settings_of_all_methods_are_tried() -> None:
 
 
 def test_halves_share_no_image(model: str) -> None:
-    tuning = tune(EvaluationTarget(model), 5, "cpu", QUIET)
-    plain = tuning.trials[0]
+    report = tta(EvaluationTarget(model), 5, "cpu", QUIET)
+    plain = report.trials[0]
     assert plain.setting == PLAIN
     assert len(plain.chosen_on) == 3
     assert len(plain.reported_on) == 2
-    names = [trial.setting.method for trial in tuning.best]
+    names = [trial.setting.method for trial in report.best]
     assert names[:4] == ["none", "views", "guided filter", "dense CRF"]
     for method in names[:4]:
-        trials = [trial for trial in tuning.trials if trial.setting.method == method]
-        best = next(trial for trial in tuning.best if trial.setting.method == method)
+        trials = [trial for trial in report.trials if trial.setting.method == method]
+        best = next(trial for trial in report.best if trial.setting.method == method)
         assert best.chosen_miou == max(trial.chosen_miou for trial in trials)
     # Views and a refinement go together where both gain.
-    gains = [trial.chosen_miou > plain.chosen_miou for trial in tuning.best[1:4]]
+    gains = [trial.chosen_miou > plain.chosen_miou for trial in report.best[1:4]]
     assert names[4:] == ["together"] * (gains[0] and any(gains[1:]))
 
 
@@ -90,9 +90,9 @@ def trial_of(setting: Setting, right: int) -> Trial:
 
 def test_advice_is_only_what_the_other_half_proves() -> None:
     plain, better = trial_of(PLAIN, 5), trial_of(SETTINGS[1], 7)
-    proven = Tuning((plain, better), (plain, better), ("inference.size=64",)).advice()
+    proven = TtaReport((plain, better), (plain, better), ("inference.size=64",)).advice()
     assert proven == "better: inference.size=64 inference.flip=true"
     lucky = trial_of(SETTINGS[1], 7)
     lucky.counts[1::2, 0] = 5
-    assert "no gain that these images prove" in Tuning((plain, lucky), (plain, lucky)).advice()
-    assert "leave it as it is" in Tuning((plain,), (plain,)).advice()
+    assert "no gain that these images prove" in TtaReport((plain, lucky), (plain, lucky)).advice()
+    assert "leave it as it is" in TtaReport((plain,), (plain,)).advice()

@@ -1,4 +1,4 @@
-"""`tune`."""
+"""`tta`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +9,7 @@ from sceneparse.cli.output import best_table, console, trials_table
 from sceneparse.cli.paths import path_option
 
 
-def tune(
+def tta(
     model: Annotated[str, typer.Argument(help="A run folder or a weights file.")],
     overrides: Annotated[
         list[str] | None,
@@ -29,12 +29,12 @@ def tune(
     Settings are chosen on one half of the images and reported on the other.
     """
     from sceneparse.tasks.evaluate import EvaluationTarget
-    from sceneparse.tasks.tune import tune as tune_model
+    from sceneparse.tasks.tta import tta as try_settings
 
     target = EvaluationTarget(model, data, split, tuple(overrides or ()))
-    tuning = tune_model(target, images, device, console)
-    console.print(trials_table(tuning))
-    console.print(best_table(tuning))
+    report = try_settings(target, images, device, console)
+    console.print(trials_table(report))
+    console.print(best_table(report))
     if split == "training":
         console.print("warning: the model was trained on these images", style="yellow")
-    console.print(tuning.advice(), soft_wrap=True)
+    console.print(report.advice(), soft_wrap=True)

@@ -116,7 +116,7 @@ class Trial:
 
 
 @dataclass(frozen=True)
-class Tuning:
+class TtaReport:
     """What was tried on a model.
 
     Attributes:
@@ -153,7 +153,7 @@ class Tuning:
         return f"better: {words}"
 
 
-def tune(target: EvaluationTarget, images: int, device: str, console: Console) -> Tuning:
+def tta(target: EvaluationTarget, images: int, device: str, console: Console) -> TtaReport:
     """Try every setting on images spread over the data, then the best ones together.
 
     Args:
@@ -169,13 +169,13 @@ def tune(target: EvaluationTarget, images: int, device: str, console: Console) -
     number = min(images, len(dataset))
     if number < 2:
         raise InputError(
-            f"{target.model}: {number} image to tune on; settings chosen on an image cannot be "
-            "judged by it, so at least 2 are needed"
+            f"{target.model}: {number} image to try settings on; what is chosen on an image cannot "
+            "be judged by it, so at least 2 are needed"
         )
     indices = [place * len(dataset) // number for place in range(number)]
     network = CachedBackend(predictor_of(weights, best_device(device)).backend)
     with Progress(console=console, transient=True) as progress, advice_on_memory(PREDICTION):
-        task = progress.add_task("tuning", total=None)
+        task = progress.add_task("trying settings", total=None)
 
         def run(settings: Sequence[Setting]) -> tuple[Trial, ...]:
             samples = prefetched(dataset.__getitem__, indices, threads=1, ahead=2)
@@ -188,7 +188,7 @@ def tune(target: EvaluationTarget, images: int, device: str, console: Console) -
         best = _best_of_each(trials)
         together = _together([trial.setting for trial in best], trials)
         both = run([together]) if together else ()
-    return Tuning((*trials, *both), (*best, *both), target.overrides)
+    return TtaReport((*trials, *both), (*best, *both), target.overrides)
 
 
 def tried(

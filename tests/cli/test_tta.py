@@ -1,4 +1,4 @@
-"""`tune`, and what it advises, as a person does it."""
+"""`tta`, and what it advises, as a person does it."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +10,7 @@ from tests.cli.conftest import Cli
 from tests.conftest import write_rectangles
 
 
-def test_tuning_prints_gain_and_cost_and_what_to_use(
+def test_tta_prints_gain_and_cost_and_what_to_use(
     rectangles_config: Path,
     rectangles_root: Path,
     cli: Cli,
@@ -19,7 +19,7 @@ def test_tuning_prints_gain_and_cost_and_what_to_use(
 ) -> None:
     assert cli("train", rectangles_config, "training.epochs=2", "--out", "run").returncode == 0
     write_rectangles(tmp_path / "small", {"training": 1, "validation": 4}, (24, 32))
-    done = cli("tune", "run", "inference.size=48", "--images", "4", "--data", "small")
+    done = cli("tta", "run", "inference.size=48", "--images", "4", "--data", "small")
     assert done.returncode == 0, done.stderr
     assert "tried on 2 images" in done.stdout
     assert "the other 2 images" in done.stdout
@@ -33,14 +33,14 @@ def test_tuning_prints_gain_and_cost_and_what_to_use(
     said = " ".join(done.stdout.replace("│", " ").split())
     assert "also mirrored, guided filter of radius 2, epsilon 0.01" in said
     image = rectangles_root / "images" / "validation" / "000.png"
-    for name, extra in (("plain", []), ("refined", ["--set", override])):
+    for name, extra in (("plain", []), ("refined", [override])):
         done = cli("predict", image, "--model", "run", "--out", name, *extra)
         assert done.returncode == 0, done.stderr
     masks = [np.array(Image.open(tmp_path / name / "000.png")) for name in ("plain", "refined")]
     assert masks[0].shape == masks[1].shape
     assert (masks[0] != masks[1]).any()
     write_rectangles(tmp_path / "one", {"training": 1, "validation": 1})
-    assert "at least 2" in fails("tune", "run", "--data", "one")
+    assert "at least 2" in fails("tta", "run", "--data", "one")
     assert "`inference` alone" in fails(
-        "predict", image, "--model", "run", "--out", "x", "--set", "seed=1"
+        "predict", image, "--model", "run", "--out", "x", "training.epochs=1"
     )
