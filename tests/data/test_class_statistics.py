@@ -33,7 +33,7 @@ def files_of(root: Path) -> PairedFiles:
 
 
 def census_of(root: Path) -> Path:
-    return cache_folder(root) / "training.census.json"
+    return cache_folder(root) / "training.class_statistics.json"
 
 
 def by_hand(dataset: Dataset) -> NDArray[np.int64]:
@@ -97,9 +97,9 @@ def test_a_mask_that_is_gone_is_told(root: Path) -> None:
         b"",
         b"\xff\x00",
         b"[]",
-        b'{"format": "sceneparse census 0", "files": {}}',
-        b'{"format": "sceneparse census 1", "labels": "other ids", "files": {"000": [1, 2, 0, 9]}}',
-        b'{"format": "sceneparse census 1"}',
+        b'{"format": "sceneparse class statistics 0", "files": {}}',
+        b'{"format": "sceneparse class statistics 1", "labels": "other ids", "files": {"000": [1, 2, 0, 9]}}',
+        b'{"format": "sceneparse class statistics 1"}',
     ],
 )
 def test_a_census_that_is_of_no_use_is_made_anew(content: bytes, root: Path) -> None:

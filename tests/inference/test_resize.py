@@ -92,10 +92,10 @@ def test_images_of_mixed_sizes_get_the_answers_they_get_alone(kind: ResizeKind) 
 
 def test_images_seen_at_the_same_size_go_through_the_network_together() -> None:
     images = [random_image(*size) for size in ((50, 90), (64, 64), (100, 180), (90, 50), (70, 70))]
-    squash, keep = MeanBackend(), MeanBackend()
-    logits_of_each(images, squash, Resize("stretch", 64))
+    stretch, keep = MeanBackend(), MeanBackend()
+    logits_of_each(images, stretch, Resize("stretch", 64))
     logits_of_each(images, keep, Resize("keep_ratio", 64))
-    assert squash.batches == [5]
+    assert stretch.batches == [5]
     assert sorted(keep.batches) == [1, 2, 2]
 
 

@@ -71,12 +71,12 @@ def test_deciding_stays_in_its_memory_budget() -> None:
         labels, cpu = ade20k_labels(), torch.device("cpu")
         backend = TorchBackend(torch.nn.Identity(), labels, (4, 4), cpu, nullcontext, 32)
         logits = np.random.default_rng(0).normal(size=(150, 64, 64)).astype(np.float32)
-        truth = np.zeros((800, 800), np.uint8)
+        target = np.zeros((800, 800), np.uint8)
 
-        backend.score(logits, (64, 64), truth[:64, :64])
+        backend.score(logits, (64, 64), target[:64, :64])
         before = peak()
-        backend.score(logits, (64, 64), truth)
-        backend.label_map(logits, (64, 64), truth.shape)
+        backend.score(logits, (64, 64), target)
+        backend.label_map(logits, (64, 64), target.shape)
         print(peak() - before)
     """)
     # The answers and the counts of 800 x 800 pixels take up to 6 MiB beside the budget of 32; the

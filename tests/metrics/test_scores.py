@@ -115,5 +115,5 @@ def test_nothing_but_void_scores_nan() -> None:
 
 
 def test_sizes_that_differ_are_refused() -> None:
-    with pytest.raises(ValueError, match="truth is"):
+    with pytest.raises(ValueError, match="target is"):
         confusion_matrix(np.zeros((2, 2), np.uint8), np.zeros((2, 3), np.uint8), 2, IGNORE)

@@ -34,7 +34,7 @@ def read(path: Path) -> list[np.ndarray]:
 
 
 def test_progress_gif_holds_every_frame_and_loops(frames: list[Path], tmp_path: Path):
-    out = tmp_path / "new" / "film.gif"
+    out = tmp_path / "new" / "animation.gif"
     progress_gif(frames, out, width=300, seconds_per_frame=0.5)
     with Image.open(out) as animation:
         assert animation.size == (300, 150)
@@ -46,8 +46,8 @@ def test_progress_gif_holds_every_frame_and_loops(frames: list[Path], tmp_path: 
 
 
 def test_progress_gif_keeps_class_colors_flat(frames: list[Path], tmp_path: Path):
-    progress_gif(frames, tmp_path / "film.gif", width=400)
-    for epoch, frame in enumerate(read(tmp_path / "film.gif")):
+    progress_gif(frames, tmp_path / "animation.gif", width=400)
+    for epoch, frame in enumerate(read(tmp_path / "animation.gif")):
         expected = CLASSES[(np.arange(240) // 10 + epoch) % 24].astype(int)
         error = np.abs(frame[:, 160:].astype(int) - expected)
         assert error.max() == 0
@@ -56,8 +56,8 @@ def test_progress_gif_keeps_class_colors_flat(frames: list[Path], tmp_path: Path
 def test_progress_gif_stays_near_the_colors_of_photos_and_stills_them(
     frames: list[Path], tmp_path: Path
 ):
-    progress_gif(frames, tmp_path / "film.gif", width=400)
-    first, *others = (frame[:, :160] for frame in read(tmp_path / "film.gif"))
+    progress_gif(frames, tmp_path / "animation.gif", width=400)
+    first, *others = (frame[:, :160] for frame in read(tmp_path / "animation.gif"))
     with Image.open(frames[0]) as image:
         photo = np.asarray(image)[:, :160]
     assert np.abs(first.astype(int) - photo).mean() < 25
@@ -81,10 +81,10 @@ def test_progress_gif_of_few_colors_is_exact(tmp_path: Path):
     page = np.zeros((20, 30, 3), dtype=np.uint8)
     page[5:, 7:] = (1, 2, 3)
     Image.fromarray(page).save(tmp_path / "page.png")
-    progress_gif([tmp_path / "page.png"], tmp_path / "film.gif", width=30)
-    np.testing.assert_array_equal(read(tmp_path / "film.gif")[0], page)
+    progress_gif([tmp_path / "page.png"], tmp_path / "animation.gif", width=30)
+    np.testing.assert_array_equal(read(tmp_path / "animation.gif")[0], page)
 
 
 def test_progress_gif_refuses_no_frames(tmp_path: Path):
     with pytest.raises(ValueError, match="no frames"):
-        progress_gif([], tmp_path / "film.gif")
+        progress_gif([], tmp_path / "animation.gif")

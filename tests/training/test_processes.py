@@ -26,11 +26,11 @@ from sceneparse.training.group import device_of
 
 COUNTS = """
 import torch
-from sceneparse.system.ranks import find_place
-from sceneparse.training.group import joined, summed
-place = find_place()
-with joined(place):
-    print(int(summed(torch.tensor(1 + place.rank))))
+from sceneparse.system.ranks import find_rank_info
+from sceneparse.training.group import all_reduce, process_group
+place = find_rank_info()
+with process_group(place):
+    print(int(all_reduce(torch.tensor(1 + place.rank))))
 """
 
 
@@ -62,7 +62,7 @@ def test_two_processes_equal_one_with_the_whole_batch(case: Case, pair: Path) ->
 
 
 def test_what_one_process_finds_it_alone_tells(pair: Path) -> None:
-    assert (pair / "told_0").read_text().startswith("ToldElsewhere")
+    assert (pair / "told_0").read_text().startswith("ReportedByOtherRank")
     assert (pair / "told_1").read_text() == "InputError: one process alone has found something"
 
 

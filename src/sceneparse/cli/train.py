@@ -88,7 +88,7 @@ def demo(
     run = out / "run"
     for path, what in (
         (run / "model_progress.gif", "predictions over the epochs, as an animation"),
-        (run / "predictions_final.png", "photo, truth and prediction"),
+        (run / "predictions_final.png", "photo, ground truth and prediction"),
         (run / "training_history.png", "loss, IoU, accuracy and learning rate"),
         (out / "predictions", "index maps, coloured maps and overlays"),
         (out / "scores.json", "scores, per class too"),

@@ -54,7 +54,7 @@ def counted(mask: Mask, labels: Labels) -> NDArray[np.int64]:
 
 
 def _of_files(files: PairedFiles, root: Path | None) -> NDArray[np.int64]:
-    path = cache_folder(root) / f"{files.part}.census.json" if root else None
+    path = cache_folder(root) / f"{files.part}.class_statistics.json" if root else None
     known = _read(path, files) if path else {}
     names = files.names
     # Taken before the look: a file that changes meanwhile is looked at again the next time.
@@ -98,7 +98,7 @@ def _stamps(mask: Path) -> tuple[int, ...]:
 
 
 # Another number whenever masks are read otherwise than before.
-_FORMAT = "sceneparse census 1"
+_FORMAT = "sceneparse class statistics 1"
 
 
 def _read(path: Path, files: PairedFiles) -> dict[str, Facts]:

@@ -117,7 +117,7 @@ class _Work:
 
     Attributes:
         total: The loss.
-        prediction: The likeliest classes `(B, H, W)`.
+        prediction: The most probable classes `(B, H, W)`.
     """
 
     def __init__(self, batch: Batch, problem: Problem) -> None:

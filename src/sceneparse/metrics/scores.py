@@ -35,7 +35,7 @@ def confusion_matrix(
         ValueError: If the sizes differ.
     """
     if target.shape != prediction.shape:
-        raise ValueError(f"truth is {target.shape}, prediction {prediction.shape}")
+        raise ValueError(f"target is {target.shape}, prediction {prediction.shape}")
     cells = num_classes * (num_classes + 1)
     predicted = prediction.astype(np.int64)
     predicted[(predicted < 0) | (predicted >= num_classes)] = num_classes

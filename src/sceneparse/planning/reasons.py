@@ -113,9 +113,9 @@ def _of_machine(config: RunConfig, machine: MachineFacts) -> dict[str, str]:
     parts = config.training.accumulation
     limit = "--memory" if machine.asked_bytes else "the free memory"
     whole = "the whole batch fits" if parts == 1 else f"in {parts} parts the batch fits"
-    squash = "stretched as the training images are"
+    sizing = "stretched as the training images are"
     if config.inference.resize != "stretch":
-        squash = "long images would be bent too much in a square"
+        sizing = "long images would be bent too much in a square"
     reasons = {
         "training.accumulation": f"{whole} into {limit}",
         "training.precision": machine.measured or "what this device computes",
@@ -124,7 +124,7 @@ def _of_machine(config: RunConfig, machine: MachineFacts) -> dict[str, str]:
         "training.device": "what was measured on",
         "training.threads": "what was measured with",
         "training.processes": "what was measured with; more share the same steps",
-        "inference.resize": squash,
+        "inference.resize": sizing,
         "inference.size": "things look as large as in the cuts of training, on average",
     }
     if machine.asked_bytes:

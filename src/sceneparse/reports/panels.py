@@ -31,7 +31,7 @@ LONGEST_NAME = 40
 PHOTO_BITS = 6  # per colour: the lowest two cannot be seen, and are a third of the file
 GREY = (120, 120, 120)
 RULE = (222, 222, 222)
-HEADS = ("photo", "truth", "prediction")
+HEADS = ("photo", "ground truth", "prediction")
 
 
 @dataclass(frozen=True)

@@ -36,10 +36,10 @@ def process_group(place: RankInfo) -> Generator[None]:
     """Be one of the processes of a run while inside; alone, or joined already, do nothing.
 
     An error that is raised inside, in one process or in all, is raised on by one of them; in the
-    others it becomes `ToldElsewhere`. At the end all wait for each other.
+    others it becomes `ReportedByOtherRank`. At the end all wait for each other.
 
     Raises:
-        ToldElsewhere: If another process tells the user why the run ends.
+        ReportedByOtherRank: If another process tells the user why the run ends.
     """
     if place.world_size == 1 or _is_joined():
         yield
