@@ -22,7 +22,7 @@ DEFAULT = " ".join(f"{name}={value}" for name, value in OPENMP_WAITING.items())
 SETTINGS: dict[str, dict[str, str]] = {
     DEFAULT: dict(OPENMP_WAITING),
     "PyTorch's defaults": {},
-    "GOMP_SPINCOUNT=1000": {"GOMP_SPINCOUNT": "1000"},
+    "GOMP_SPINCOUNT=10000": {"GOMP_SPINCOUNT": "10000"},
     "OMP_WAIT_POLICY=passive": {"OMP_WAIT_POLICY": "passive"},
     "one thread": {"OMP_NUM_THREADS": "1"},
 }

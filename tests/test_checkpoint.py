@@ -76,9 +76,9 @@ def test_a_file_that_would_be_too_large_is_not_written(tmp_path: Path) -> None:
     path = tmp_path / "w.safetensors"
     weights = weights_of({"conv.weight": torch.zeros(1000, 1000)})
     with pytest.raises(InputError, match=r"4\.0. MB, more than 3 MB; nothing was written.*fp16"):
-        write_weights(path, weights, most_bytes=3_000_000)
+        write_weights(path, weights, max_bytes=3_000_000)
     assert not list(tmp_path.iterdir())
-    assert write_weights(path, weights, half=True, most_bytes=3_000_000) < 2_100_000
+    assert write_weights(path, weights, half=True, max_bytes=3_000_000) < 2_100_000
     with pytest.raises(InputError, match=r"more than 1 MB.*train a smaller network"):
-        write_weights(path, weights, half=True, most_bytes=1_000_000)
+        write_weights(path, weights, half=True, max_bytes=1_000_000)
     assert path.stat().st_size > 2_000_000

@@ -98,7 +98,8 @@ def test_a_mask_that_is_gone_is_told(root: Path) -> None:
         b"\xff\x00",
         b"[]",
         b'{"format": "sceneparse class statistics 0", "files": {}}',
-        b'{"format": "sceneparse class statistics 1", "labels": "other ids", "files": {"000": [1, 2, 0, 9]}}',
+        b'{"format": "sceneparse class statistics 1", "labels": "other ids", '
+        b'"files": {"000": [1, 2, 0, 9]}}',
         b'{"format": "sceneparse class statistics 1"}',
     ],
 )

@@ -64,7 +64,7 @@ app.add_typer(data.app, name="data")
 # How long an OpenMP thread spins before it sleeps, in turns of a loop. GNU's runtime, which
 # PyTorch's packages bring, spins for tens of milliseconds by default: beside a busy process a
 # training step then takes several times as long (docs/performance.md, benchmarks/busy.py).
-OPENMP_WAITING = {"GOMP_SPINCOUNT": "10000"}
+OPENMP_WAITING = {"GOMP_SPINCOUNT": "1000"}
 
 
 def _let_threads_sleep() -> None:

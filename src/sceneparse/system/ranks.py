@@ -10,28 +10,28 @@ SLURM_SHELLS = ("bash", "interactive")
 
 @dataclass(frozen=True)
 class RankInfo:
-    """The place of a process among those of a run.
+    """The rank of a process among those of a run.
 
     Attributes:
-        rank: Its number among all, from 0; the first one speaks and writes.
-        processes: How many there are, on all machines.
+        rank: Its number among all, from 0; rank zero speaks and writes.
+        world_size: How many there are, on all machines.
         local_rank: Its number among those of its machine.
-        local_processes: How many there are on its machine.
-        was_started: Whether torchrun, SLURM or sceneparse itself started it as one of a run.
+        local_world_size: How many there are on its machine.
+        was_launched: Whether torchrun, SLURM or sceneparse itself started it as one of a run.
     """
 
     rank: int = 0
-    processes: int = 1
+    world_size: int = 1
     local_rank: int = 0
-    local_processes: int = 1
-    was_started: bool = False
+    local_world_size: int = 1
+    was_launched: bool = False
 
 
 def find_rank_info(environment: Mapping[str, str] = os.environ) -> RankInfo:
-    """Read the place of this process; alone unless torchrun or `srun` says otherwise."""
+    """Read the rank of this process; alone unless torchrun or `srun` says otherwise."""
     if "TORCHELASTIC_RUN_ID" in environment:
         names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
-        return RankInfo(*(int(environment[name]) for name in names), was_started=True)
+        return RankInfo(*(int(environment[name]) for name in names), was_launched=True)
     # Those of the allocation, of which a step may take a part, count only where it tells none.
     tasks = int(environment.get("SLURM_STEP_NUM_TASKS") or environment.get("SLURM_NTASKS", "1"))
     # The batch script has the tasks of the job in its environment too, but is no step of it.
@@ -40,10 +40,10 @@ def find_rank_info(environment: Mapping[str, str] = os.environ) -> RankInfo:
         return RankInfo()
     return RankInfo(
         rank=int(environment["SLURM_PROCID"]),
-        processes=tasks,
+        world_size=tasks,
         local_rank=int(environment.get("SLURM_LOCALID", "0")),
-        local_processes=_tasks_of_this_node(environment, tasks),
-        was_started=True,
+        local_world_size=_tasks_of_this_node(environment, tasks),
+        was_launched=True,
     )
 
 

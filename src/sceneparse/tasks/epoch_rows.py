@@ -53,8 +53,7 @@ def epoch_line(record: EpochRecord, epochs: int) -> str:
         )
     timing = record.timing
     parts.append(
-        f"{timing['images_per_s']:.1f} images/s, "
-        f"{timing['train_s'] + timing['validation_s']:.0f} s"
+        f"{timing['images_per_s']:.1f} images/s, {timing['train_s'] + timing['validation_s']:.0f} s"
     )
     return " | ".join(parts)
 
