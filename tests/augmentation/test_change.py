@@ -74,7 +74,7 @@ def test_nothing_is_the_default() -> None:
 @pytest.mark.parametrize("name", list(NEW))
 def test_a_field_changes_nothing_but_what_it_says(name: str) -> None:
     parts = {"rotation": "cut", "class_share": "cut", "color_probability": "colors"}
-    mine = parts.get(name, "colors" if name == "grey" else "artefacts")
+    mine = parts.get(name, "colors" if name == "grey" else "degradation")
     plain, other = many(OLD, 30), many(replace(OLD, **{name: NEW[name]}), 30)
     for one, two in zip(plain, other, strict=True):
         assert one._replace(**{mine: None}) == two._replace(**{mine: None})

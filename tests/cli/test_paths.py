@@ -2,6 +2,7 @@
 
 import inspect
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, get_args
@@ -12,6 +13,7 @@ import yaml
 from pydantic import BaseModel, TypeAdapter
 
 from sceneparse.cli import app
+from sceneparse.cli.paths import split_overrides
 from sceneparse.cli.train import default_folder
 from sceneparse.config import RunConfig
 from sceneparse.config.reading import parse_config
@@ -76,7 +78,7 @@ def paths_in(value: Any) -> list[Path]:
 
 
 def test_the_parameters_and_fields_that_are_known_to_be_paths_are_among_those_tested() -> None:
-    assert {("train", "out"), ("predict", "images"), ("data cache", "to")} <= {*PATH_PARAMETERS}
+    assert {("train", "out"), ("predict", "out"), ("data cache", "to")} <= {*PATH_PARAMETERS}
     names = {(section.__name__, name) for section, name in PATH_FIELDS}
     assert {("FolderData", "root"), ("Ade20kFullData", "labels"), ("UNetModel", "weights")} <= names
     assert ("CityscapesData", "cache") in names
@@ -128,7 +130,7 @@ def test_a_run_lies_in_the_home_folder_when_it_is_asked_to(
 ) -> None:
     document = yaml.safe_load(rectangles_config.read_text())
     (home / "data").symlink_to(document["data"]["root"])
-    rectangles_config.rename(home / "mine.yaml")
+    shutil.copy(rectangles_config, home / "mine.yaml")
     done = cli("train", "~/mine.yaml", "data.root=~/data", "training.epochs=1", "--out=~/run")
     assert (done.returncode, done.stderr) == (0, "")
     stored = yaml.safe_load((home / "run" / "config.yaml").read_text())
@@ -149,3 +151,9 @@ def test_no_two_configs_of_the_package_share_a_default_run_folder() -> None:
     assert default_folder(Path("configs/folder.yaml")) == Path("runs/folder")
     assert default_folder(Path("mydata.yaml")) == Path("runs/mydata")
     assert default_folder(Path("/data/of/mine/mydata.yaml")) == Path("runs/mydata")
+
+
+def test_paths_and_overrides_are_told_apart(home: Path) -> None:
+    paths, overrides = split_overrides(["~/a.png", "inference.flip=true", "b=c.png", "x.y/z=1.png"])
+    assert paths == [home / "a.png", Path("b=c.png"), Path("x.y/z=1.png")]
+    assert overrides == ["inference.flip=true"]

@@ -79,7 +79,7 @@ def test_a_sum_is_that_of_its_parts(shape: str) -> None:
         torch.testing.assert_close(grad, added, rtol=1e-4, atol=1e-6)
 
 
-def test_a_sum_is_computed_in_strips_only_if_all_its_losses_are() -> None:
+def test_a_sum_is_computed_in_tiles_only_if_all_its_losses_are() -> None:
     features, head, target = example("stride 4")
     mixed = WeightedSum([term("dice"), term("focal", tiled=False)])
     plain = WeightedSum([term("dice", tiled=False), term("focal", tiled=False)])
@@ -196,13 +196,13 @@ def test_certain_logits_keep_a_finite_loss_and_gradient(kind: str, tiled: bool) 
 
 @pytest.mark.parametrize("certainty", [1.0, 8.0])
 @pytest.mark.parametrize("kind", UNWEIGHTED)
-def test_strips_are_as_exact_as_the_plain_way_where_pixels_are_right(
+def test_tiles_are_as_exact_as_the_plain_way_where_pixels_are_right(
     kind: str, certainty: float
 ) -> None:
     torch.manual_seed(0)
     target = torch.randint(0, 5, (2, 8, 16)).repeat_interleave(4, 1)
     one_hot = nn.functional.one_hot(target, 5).movedim(-1, 1)
-    features = (one_hot * certainty + torch.randn(target.shape)).requires_grad_()
+    features = (one_hot * certainty + torch.randn(one_hot.shape)).requires_grad_()
     double = features.detach().double().requires_grad_()
     head = nn.Conv2d(5, 5, 1, bias=False)
     nn.init.dirac_(head.weight)

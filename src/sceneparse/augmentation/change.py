@@ -197,7 +197,7 @@ class Change(NamedTuple):
         cut: What is cut out.
         flip: Whether it is mirrored left and right.
         colors: How its colours change.
-        artefacts: How it is made worse.
+        degradation: Blur, noise and JPEG, if any.
         mix: What is laid over it, if anything.
         learned: Row and column of the first pixel of its mask that is learned from.
     """
@@ -227,7 +227,7 @@ def drawn(augmentation: Augmentation, random: np.random.Generator) -> Change:
     if augmentation.class_share < 1:
         places += [(above, before) for above, before in more]
     cut = Cut(height, width, augmentation.scale is not None, tuple(places), angle)
-    return Change(cut, flip, colors, _artefacts(augmentation, random))
+    return Change(cut, flip, colors, _degradation(augmentation, random))
 
 
 def _colors(augmentation: Augmentation, random: np.random.Generator) -> Colors:
@@ -244,7 +244,7 @@ def _colors(augmentation: Augmentation, random: np.random.Generator) -> Colors:
     return colors._replace(saturation=0.0) if random.random() < augmentation.grey else colors
 
 
-def _artefacts(augmentation: Augmentation, random: np.random.Generator) -> Degradation:
+def _degradation(augmentation: Augmentation, random: np.random.Generator) -> Degradation:
     def drawn_if(probability: float, value: Callable[[float], float]) -> float:
         happens, place = random.random(2).tolist()
         return value(place) if happens < probability else 0

@@ -218,8 +218,8 @@ def pair(
         InputError: If an image has no mask, or a mask no image.
     """
     image_of, mask_of = images.files, masks.files
-    _check_all_paired(image_of, mask_of, "image", f"mask of the same name in {masks.folder}")
-    _check_all_paired(mask_of, image_of, "mask", f"image of the same name in {images.folder}")
+    _check_all_paired(image_of, mask_of, "image", f"a mask of the same name in {masks.folder}")
+    _check_all_paired(mask_of, image_of, "mask", f"an image of the same name in {images.folder}")
     names = sorted(image_of)
     return PairedFiles(
         images=tuple(image_of[name] for name in names),
@@ -278,7 +278,7 @@ def _check_all_paired(
     alone = [path for stem, path in files.items() if stem not in others]
     if alone:
         more = f" (and {len(alone) - 1} more)" if len(alone) > 1 else ""
-        raise InputError(f"{alone[0]}: {what} without a {missing}{more}; add it or remove this one")
+        raise InputError(f"{alone[0]}: {what} without {missing}{more}; add it or remove this one")
 
 
 def _check_sizes(

@@ -236,7 +236,7 @@ def greyed(pattern: str) -> Callable[[Path], None]:
         (
             "camvid32",
             removing("train.txt"),
-            r"train\.txt: no such list.*write the names of its pict",
+            r"train\.txt: no such list.*write the names of its imag",
         ),
         (
             "camvid32",
