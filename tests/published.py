@@ -14,7 +14,7 @@ from sceneparse.labels import table_labels
 SIZE = (24, 40)
 # Raw ids of each image, by split and by its name.
 Ids = NDArray[Any]
-Truth = dict[str, dict[str, Ids]]
+Masks = dict[str, dict[str, Ids]]
 
 
 def striped(ids: Sequence[int], shift: int = 0, size: tuple[int, int] = SIZE) -> Ids:
@@ -38,8 +38,8 @@ def write_ids(path: Path, ids: Ids, *, palette: bool = False) -> None:
     image.save(path)
 
 
-def write_cityscapes(root: Path) -> Truth:
-    target: Truth = {"training": {}, "validation": {}}
+def write_cityscapes(root: Path) -> Masks:
+    target: Masks = {"training": {}, "validation": {}}
     for split, folder, cities in (
         ("training", "train", ("aachen", "aachen", "bochum")),
         ("validation", "val", ("frankfurt", "munster")),
@@ -57,11 +57,11 @@ def write_cityscapes(root: Path) -> Truth:
     return target
 
 
-def write_voc2012(root: Path) -> Truth:
+def write_voc2012(root: Path) -> Masks:
     """Write VOC with SBD; the ground truth is that of `augmented`."""
     lists = {"train": ["2007_000032", "2007_000039"], "val": ["2007_000033", "2008_000001"]}
     more = ["2008_000002", "2008_000007"]
-    target: Truth = {"training": {}, "validation": {}}
+    target: Masks = {"training": {}, "validation": {}}
     for number, name in enumerate([*lists["train"], *lists["val"], *more, "2009_unlisted"]):
         write_image(root / "JPEGImages" / f"{name}.jpg")
         ids = striped([*range(21), 255], number)
@@ -81,9 +81,9 @@ def write_voc2012(root: Path) -> Truth:
     return target
 
 
-def write_coco_stuff(root: Path) -> Truth:
+def write_coco_stuff(root: Path) -> Masks:
     labels = table_labels("coco_stuff")
-    target: Truth = {"training": {}, "validation": {}}
+    target: Masks = {"training": {}, "validation": {}}
     for split, folder, count in (("training", "train2017", 3), ("validation", "val2017", 2)):
         for number in range(count):
             name = f"{len(folder) * 1000 + number:012d}"
@@ -95,8 +95,8 @@ def write_coco_stuff(root: Path) -> Truth:
     return target
 
 
-def write_camvid11(root: Path) -> Truth:
-    target: Truth = {}
+def write_camvid11(root: Path) -> Masks:
+    target: Masks = {}
     for split, folder in (("training", "train"), ("validation", "val"), ("test", "test")):
         target[split] = {}
         for number in range(2):
@@ -109,11 +109,11 @@ def write_camvid11(root: Path) -> Truth:
     return target
 
 
-def write_camvid32(root: Path) -> Truth:
+def write_camvid32(root: Path) -> Masks:
     labels = table_labels("camvid32")
     colors = np.zeros((32, 3), np.uint8)
     colors[list(labels.raw_ids)] = labels.palette
-    target: Truth = {}
+    target: Masks = {}
     for split, name_of_list in (("training", "train"), ("validation", "val"), ("test", "test")):
         target[split] = {}
         for number in range(2):
@@ -128,8 +128,8 @@ def write_camvid32(root: Path) -> Truth:
     return target
 
 
-def write_pascal_context(root: Path) -> Truth:
-    target: Truth = {"training": {}, "validation": {}}
+def write_pascal_context(root: Path) -> Masks:
+    target: Masks = {"training": {}, "validation": {}}
     folder = root / "ImageSets" / "SegmentationContext"
     folder.mkdir(parents=True)
     # VOC 2010 has its own lists too.
@@ -149,9 +149,9 @@ def write_pascal_context(root: Path) -> Truth:
 OBJECTS = (*range(7, 3100, 10), 3688)
 
 
-def write_ade20k_full(root: Path, objects: Sequence[int] = OBJECTS, images: int = 20) -> Truth:
+def write_ade20k_full(root: Path, objects: Sequence[int] = OBJECTS, images: int = 20) -> Masks:
     """Write images that all show all objects, and one of them some that are rare."""
-    target: Truth = {"training": {}, "validation": {}}
+    target: Masks = {"training": {}, "validation": {}}
     rare = [5, 3001]
     for split, count in (("training", images), ("validation", 2)):
         for number in range(count):
@@ -181,7 +181,7 @@ def _object(id: int, part_level: int = 0) -> dict[str, Any]:
     return {"id": 0, "name": f"object {id}, thing", "name_ndx": id, "parts": parts}
 
 
-WRITERS: dict[str, Callable[[Path], Truth]] = {
+WRITERS: dict[str, Callable[[Path], Masks]] = {
     "cityscapes": write_cityscapes,
     "voc2012": write_voc2012,
     "coco_stuff": write_coco_stuff,

@@ -16,7 +16,7 @@ from sceneparse.labels import Labels, Mask
 
 @dataclass(frozen=True)
 class Prediction:
-    """The parse of one image, at its own size.
+    """The segmentation of one image, at its own size.
 
     Attributes:
         mask: Train ids `(H, W)`.
@@ -82,12 +82,12 @@ class Predictor:
         return f"{self.resize}{views_text(self.views)}{after}"
 
     def __call__(self, image: NDArray[np.uint8]) -> Prediction:
-        """Parse an image `(H, W, 3)` RGB uint8 at its own size."""
+        """Segment an image `(H, W, 3)` RGB uint8 at its own size."""
         answer = self._label_map(self._logits([image])[0], image)
         return Prediction(answer.mask, answer.confidence, self.labels)
 
     def score(self, images: Sequence[NDArray[np.uint8]], targets: Sequence[Mask]) -> list[Counts]:
-        """Parse images of any sizes at the sizes of their annotations, and count each.
+        """Segment images of any sizes at the sizes of their annotations, and count each.
 
         Images that the network sees at the same size go through it together.
         """

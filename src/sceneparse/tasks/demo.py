@@ -51,7 +51,7 @@ def demo(data: Path | None, out: Path, console: Console) -> ScoreReport:
     console.print("3. evaluate: on images it has not seen", style="bold")
     report = evaluate_model(EvaluationTarget(str(run.folder.path)), "auto", console)
     report.write(out / "scores.json")
-    console.print("4. predict: parse images and draw what was found", style="bold")
+    console.print("4. predict: segment images and draw what was found", style="bold")
     files = list(_validation_files(root)[:IMAGES_TO_PARSE])
     results = results_of(files, out / "predictions", overwrite=False)
     for paths, _ in predict_files(load(run.folder.path), files, results):

@@ -72,10 +72,10 @@ def pace(config: RunConfig, seconds: float = MEASURE_S) -> Pace:
             batch = next(batches)
             # Threads read ahead so far; in a short measurement that work would count as its own.
             time.sleep(BATCHES_AHEAD * data_s)
-            whole = training_pace(bench, chain([batch], batches), sys.maxsize, seconds)
+            images_per_s = training_pace(bench, chain([batch], batches), seconds)
         validation_image_s = _image_s(bench.predictor, validation, bench.plan.threads, seconds)
     return Pace(
-        step_s=loader.batch_size / whole.images_per_s,
+        step_s=loader.batch_size / images_per_s,
         data_s=data_s,
         validation_image_s=validation_image_s,
         start_s=start_s,

@@ -86,11 +86,11 @@ def results_of(files: Sequence[Path], out: Path, *, overwrite: bool) -> list[Res
     for file, paths in zip(files, results, strict=True):
         for path in paths:
             if path.resolve() in images:
-                raise InputError(f"{path}: is an image to parse; give another folder with --out")
+                raise InputError(f"{path}: is an image to segment; give another folder with --out")
             if path in maker:
                 raise InputError(
                     f"{path}: would be a result of both {maker[path]} and {file}; "
-                    "parse them into different folders"
+                    "segment them into different folders"
                 )
             if path.exists() and not overwrite:
                 raise InputError(
@@ -103,7 +103,7 @@ def results_of(files: Sequence[Path], out: Path, *, overwrite: bool) -> list[Res
 def predict_files(
     predictor: Predictor, files: Sequence[Path], results: Sequence[Results]
 ) -> Iterator[tuple[Results, Prediction]]:
-    """Parse images one after the other, and write the results of each.
+    """Segment images one after the other, and write the results of each.
 
     Raises:
         InputError: If an image cannot be read, or its results cannot be written.

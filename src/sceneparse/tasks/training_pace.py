@@ -1,12 +1,11 @@
 """How fast a run trains, measured on a few of its steps."""
 
 from collections.abc import Iterator
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import torch
 
 from sceneparse import factory
-from sceneparse.augmentation.transform import Transform
 from sceneparse.config import RunConfig
 from sceneparse.data.dataset import Dataset
 from sceneparse.data.loader import Batch
@@ -25,28 +24,14 @@ class Bench(NamedTuple):
     Attributes:
         state: As at its start.
         job: What is done with it.
-        transform: That of its loader.
         plan: What it does on this machine.
         predictor: Around its network.
     """
 
     state: TrainState
     job: Job
-    transform: Transform
     plan: Plan
     predictor: Predictor
-
-
-class TrainingPace(NamedTuple):
-    """How fast training goes.
-
-    Attributes:
-        images_per_s: What it learns from.
-        waiting: Share of the time that it waits for data, in 0..1.
-    """
-
-    images_per_s: float
-    waiting: float
 
 
 def run_to_measure(config: RunConfig, training: Dataset) -> Bench:
@@ -69,8 +54,7 @@ def run_to_measure(config: RunConfig, training: Dataset) -> Bench:
     state, job, predictor = assemble(
         config, plan, segmenter, training, _never, class_statistics=class_statistics
     )
-    # The protocol of the loader hides which class it was given.
-    return Bench(state, job, cast("Transform", job.loader.transform), plan, predictor)
+    return Bench(state, job, plan, predictor)
 
 
 def warm_up(bench: Bench, batch: Batch) -> None:
@@ -79,16 +63,13 @@ def warm_up(bench: Bench, batch: Batch) -> None:
         train_step(bench.state, bench.job, batch)
 
 
-def training_pace(
-    bench: Bench, batches: Iterator[Batch], images: int, seconds: float
-) -> TrainingPace:
-    """Train as the loop does, and measure it as the loop does, but from the first batch on.
+def training_pace(bench: Bench, batches: Iterator[Batch], seconds: float) -> float:
+    """Train as the loop does, from the first batch on; return images per second.
 
     Args:
         bench: The run.
         batches: What it learns from.
-        images: Stop when it has learned from so many.
-        seconds: Or after so many of them.
+        seconds: Stop after so many of them.
 
     Raises:
         InputError: If a file is broken.
@@ -96,14 +77,12 @@ def training_pace(
     batch = next(batches)
     wait_for(bench.plan.device)
     clock = Clock()
-    while clock.images < images and clock.seconds() < seconds:
+    while clock.seconds() < seconds:
         train_step(bench.state, bench.job, batch)
         clock.images += len(batch.names)
-        with clock.waiting():
-            batch = next(batches)
+        batch = next(batches)
     wait_for(bench.plan.device)
-    taken = clock.seconds()
-    return TrainingPace(clock.images / taken, clock.waited / taken)
+    return clock.images / clock.seconds()
 
 
 def _never(_: Predictor) -> Evaluation:

@@ -12,7 +12,7 @@ from PIL import Image
 from pydantic import TypeAdapter
 from rich.console import Console
 from tests.caching import make, same
-from tests.published import OBJECTS, WRITERS, Truth, striped, write_ids
+from tests.published import OBJECTS, WRITERS, Masks, striped, write_ids
 
 from sceneparse import factory
 from sceneparse.config import DataConfig
@@ -48,13 +48,13 @@ def files(name: str, root: Path, split: str = "training", **options: Any) -> Pai
 @pytest.fixture(scope="module", params=NAMES)
 def tree(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[str, Path, Truth]:
+) -> tuple[str, Path, Masks]:
     """Name, root and raw ids of a data set, which is not to be changed."""
     root = tmp_path_factory.mktemp("published") / request.param
     return request.param, root, WRITERS[request.param](root)
 
 
-def test_images_pair_with_masks_and_ids_are_mapped(tree: tuple[str, Path, Truth]) -> None:
+def test_images_pair_with_masks_and_ids_are_mapped(tree: tuple[str, Path, Masks]) -> None:
     name, root, target = tree
     for split, ids in target.items():
         dataset = files(name, root, split)
@@ -103,7 +103,7 @@ def test_classes_are_those_of_the_benchmark(
     assert labels.ignore_index == (255 if classes <= 255 else 65535)
 
 
-def test_a_root_is_recognised_by_what_is_in_it(tree: tuple[str, Path, Truth]) -> None:
+def test_a_root_is_recognised_by_what_is_in_it(tree: tuple[str, Path, Masks]) -> None:
     name, root, _ = tree
     layout = published(root)
     assert layout is not None
@@ -113,7 +113,7 @@ def test_a_root_is_recognised_by_what_is_in_it(tree: tuple[str, Path, Truth]) ->
         assert dataset == files(name, root, split)
 
 
-def test_headers_are_looked_at_once(tree: tuple[str, Path, Truth]) -> None:
+def test_headers_are_looked_at_once(tree: tuple[str, Path, Masks]) -> None:
     name, root, target = tree
     for split, ids in target.items():
         sizes = checked_sizes(files(name, root, split), root)
@@ -121,7 +121,7 @@ def test_headers_are_looked_at_once(tree: tuple[str, Path, Truth]) -> None:
         assert (cache_folder(root) / f"{files(name, root, split).part}.headers.json").is_file()
 
 
-def test_the_cache_holds_what_the_files_do(tree: tuple[str, Path, Truth]) -> None:
+def test_the_cache_holds_what_the_files_do(tree: tuple[str, Path, Masks]) -> None:
     name, root, _ = tree
     make(root)
     for split in ("training", "validation"):
@@ -132,7 +132,7 @@ def test_the_cache_holds_what_the_files_do(tree: tuple[str, Path, Truth]) -> Non
         assert all(same(packed[index], plain[index]) for index in range(len(plain)))
 
 
-def test_inspect_counts_what_is_there(tree: tuple[str, Path, Truth]) -> None:
+def test_inspect_counts_what_is_there(tree: tuple[str, Path, Masks]) -> None:
     _, root, target = tree
     report = inspect_data(root, Console(file=io.StringIO()))
     assert report.problems == []
