@@ -2,17 +2,15 @@
 
 import math
 import shutil
-from io import StringIO
 
 import numpy as np
 import torch
-from rich.console import Console
 from torch import Tensor
 
 import material
 from gpu_common import Found, Here, Skipped, encoder_unet, first_loss, in_fp32, unet
 from gpu_runs import small_config
-from sceneparse.checkpoint import Weights
+from sceneparse.artifacts.weights import StoredModel
 from sceneparse.data.datasets.synthetic import SyntheticScenes
 from sceneparse.factory.loading import find_weights, predictor_of
 from sceneparse.system.device import native_precision
@@ -127,18 +125,18 @@ def bundled_native(here: Here) -> Found:
 def weights_move(here: Here) -> Found:
     """Weights that were written on the device predict the same on the CPU."""
     folder = here.folder / "moved"
-    train(small_config(here, "fp32", epochs=1), folder, Console(file=StringIO()))
+    train(small_config(here, "fp32", epochs=1), out=folder)
     weights = find_weights(folder)
     with in_fp32(here.device):
         return _apart(here, weights, weights, 1e-3, "only where two classes are equal to 1e-5")
 
 
-def _in_precision(weights: Weights, precision: str) -> Weights:
+def _in_precision(weights: StoredModel, precision: str) -> StoredModel:
     training = weights.config.training.model_copy(update={"precision": precision})
     return weights._replace(config=weights.config.model_copy(update={"training": training}))
 
 
-def _apart(here: Here, there: Weights, on_cpu: Weights, limit: float, reason: str) -> Found:
+def _apart(here: Here, there: StoredModel, on_cpu: StoredModel, limit: float, reason: str) -> Found:
     """Compare predictions on the device and on the CPU: the share of pixels that differ."""
     one, other = predictor_of(there, here.device), predictor_of(on_cpu, torch.device("cpu"))
     scenes = SyntheticScenes(1 if here.quick else 4, 192, 256, seed=0)

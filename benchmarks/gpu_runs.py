@@ -3,12 +3,10 @@
 import warnings
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import torch
-from rich.console import Console
 from torch import Tensor
 
 import material
@@ -16,11 +14,12 @@ from gpu_common import Found, Here, Skipped
 from machine import ROOT
 from measure import measured
 from sceneparse import factory
-from sceneparse.checkpoint import read_checkpoint
+from sceneparse.artifacts.checkpoint import read_checkpoint
 from sceneparse.config import RunConfig
 from sceneparse.config.reading import parse_config, read_config
 from sceneparse.data.datasets.synthetic import SyntheticScenes
 from sceneparse.system.device import native_precision
+from sceneparse.tasks.events import EpochEnded, Event
 from sceneparse.tasks.train import train
 from sceneparse.training.auto import MEMORY_SHARE, resolve, step_bytes
 from training import trainer
@@ -83,19 +82,18 @@ def exact_resume_fp16(here: Here) -> Found:
 
 def _resumed(here: Here, precision: str) -> Found:
     config = small_config(here, precision, epochs=2)
-    quiet = Console(file=StringIO(), width=500)
     paths = {name: here.folder / f"{precision}-{name}" for name in ("whole", "parts", "again")}
     with _deterministic() as caught:
-        train(config, paths["whole"], quiet)
+        train(config, out=paths["whole"])
         try:
-            train(config, paths["parts"], Console(file=_Stopping(), width=500))
+            train(config, out=paths["parts"], callback=_stop_at_second_epoch)
         except Stopped:
-            train(config, paths["parts"], quiet, resume=True)
+            train(config, out=paths["parts"], resume=True)
         states = {name: _state(paths[name]) for name in ("whole", "parts")}
         differ = differing(states["whole"], states["parts"])
         note = ""
         if differ:
-            train(config, paths["again"], quiet)
+            train(config, out=paths["again"])
             again = differing(states["whole"], _state(paths["again"]))
             note = f"{len(again)} differ between two whole runs; here {', '.join(differ[:3])}"
     refused = {
@@ -110,16 +108,10 @@ class Stopped(Exception):  # noqa: N818 - no error
     """The end of a run that is going to be resumed."""
 
 
-class _Stopping(StringIO):
-    """Ends a run when it tells of its second epoch, whose checkpoint is then not yet written."""
-
-    was_told = False
-
-    def write(self, text: str, /) -> int:
-        if "epoch 2/2" in text and not self.was_told:
-            self.was_told = True
-            raise Stopped
-        return super().write(text)
+def _stop_at_second_epoch(event: Event) -> None:
+    """End a run when it reports its second epoch, whose checkpoint is not written by then."""
+    if isinstance(event, EpochEnded) and event.record.epoch == 2:
+        raise Stopped
 
 
 @contextmanager

@@ -4,12 +4,10 @@ import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from io import StringIO
 from pathlib import Path
 
 import numpy as np
 import torch
-from rich.console import Console
 from torch import Tensor
 
 from sceneparse import factory
@@ -68,7 +66,7 @@ def batches(
     data = Ade20kData(root=root, training_limit=MOST, cache="off")
     if source == "cache":
         folder = Path(tempfile.mkdtemp())
-        cache_data(CacheOrder(root, folder, ("training",)), Console(file=StringIO()))
+        cache_data(CacheOrder(root, folder, ("training",)))
         data = data.model_copy(update={"cache": folder})
     dataset = factory.dataset(data, "training", to_learn=True)
     if source == "cache" and not isinstance(dataset, Packed):

@@ -1,19 +1,18 @@
 """Folders of small images, their caches, and what must hold of them."""
 
-import io
 import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
-from rich.console import Console
 
 from sceneparse import factory
 from sceneparse.config import FolderData
 from sceneparse.data.cache.reader import Packed
 from sceneparse.data.dataset import Dataset, PairedFiles, Sample
 from sceneparse.tasks.cache import CacheOrder, cache_data
+from sceneparse.tasks.events import Event, Message
 from tests.conftest import rectangles
 
 COUNT = 10
@@ -26,10 +25,9 @@ def add(root: Path, number: int, seed: int | None = None) -> None:
 
 
 def make(root: Path, *splits: str, **options: Any) -> str:
-    console = Console(file=io.StringIO(), width=10_000)
-    cache_data(CacheOrder(root, splits=splits, **options), console)
-    assert isinstance(console.file, io.StringIO)
-    return console.file.getvalue()
+    events: list[Event] = []
+    cache_data(CacheOrder(root, splits=splits, **options), events.append)
+    return "\n".join(event.text for event in events if isinstance(event, Message))
 
 
 def opened(root: Path, split: str = "training", *, to_learn: bool = True, **data: Any) -> Dataset:

@@ -2,20 +2,18 @@
 
 import csv
 import os
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 import torch.nn.functional as F
-from rich.console import Console
 from torch import Tensor, nn
 from torch.distributed import TCPStore  # pyright: ignore[reportPrivateImportUsage] - public
 from torch.multiprocessing.spawn import start_processes
 
 from sceneparse import factory
-from sceneparse.checkpoint import read_checkpoint
+from sceneparse.artifacts.checkpoint import read_checkpoint
 from sceneparse.config.reading import parse_config, read_config
 from sceneparse.data.loader import Batch, Loader
 from sceneparse.errors import InputError
@@ -208,7 +206,7 @@ def _work(rank: int, folder: Path) -> None:
         torch.save(results, folder / "results.pt")
     for name, overrides in (("two", LONGER), ("apart", APART)):
         config = read_config(folder / "run.yaml", overrides)
-        train(config, folder / name, Console(file=StringIO()))
+        train(config, out=folder / name)
 
 
 def run_pair(folder: Path) -> None:
@@ -216,7 +214,7 @@ def run_pair(folder: Path) -> None:
     store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
     method = CONTEXT.get_start_method()
     start_processes(be_one_of, args=(store.port, folder), nprocs=2, start_method=method)
-    train(read_config(folder / "run.yaml", LONGER), folder / "one", Console(file=StringIO()))
+    train(read_config(folder / "run.yaml", LONGER), out=folder / "one")
 
 
 def rows(run: Path) -> list[dict[str, str]]:

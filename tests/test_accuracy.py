@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from sceneparse.errors import InputError
-from sceneparse.metrics.comparison import compare_files
+from sceneparse.metrics.comparison import compare
 from tests.cli.command import run_command
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
@@ -84,7 +84,7 @@ def test_what_helps_is_kept_once_and_a_crash_is_told(
     options.work.mkdir()
     assert helps.run_all(options)
     paths = [tmp_path / "results" / f"{name}-0.json" for name in ("base", "flip")]
-    compared = compare_files(*paths)
+    compared = compare(*paths)
     assert compared.images == 4
     text = paths[0].read_text(encoding="utf-8")
     assert str(tmp_path) not in text

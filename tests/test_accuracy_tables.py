@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from sceneparse.metrics.comparison import compare_files
+from sceneparse.metrics.comparison import compare
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "benchmarks"
@@ -145,7 +145,7 @@ def test_the_mean_over_seeds_is_that_of_each(bench: Any, tmp_path: Path) -> None
     found = gains.gain(*paths)
     assert found.miou.gain.value == pytest.approx(np.mean(found.of_each))
     one = gains.gain({0: paths[0][0]}, {0: paths[1][0]})
-    direct = compare_files(paths[0][0], paths[1][0]).differences
+    direct = compare(paths[0][0], paths[1][0]).differences
     assert one.miou == direct.miou
     assert gains.gain({0: paths[0][0]}, {1: paths[1][1]}) is None
 

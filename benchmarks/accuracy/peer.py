@@ -24,7 +24,7 @@ from sceneparse.data.dataset import Dataset
 from sceneparse.data.loader import Batch, Loader
 from sceneparse.inference.backends.torch import TorchBackend
 from sceneparse.models.lite import read_lite_weights
-from sceneparse.tasks.evaluate import score
+from sceneparse.tasks.evaluate import evaluate_dataset
 from sceneparse.tasks.score import ScoreReport
 
 ENCODER = "tf_efficientnet_lite0"
@@ -103,7 +103,7 @@ def _report(peer: nn.Module, validation: Dataset, request: dict[str, Any]) -> Sc
     backend = TorchBackend(peer, validation.labels, (32, 1), CPU, nullcontext)
     inference = InferenceConfig(resize="stretch", size=request["transform"]["size"])
     predictor = factory.predictor_around(backend, validation.labels, inference)
-    found = score(predictor, validation, request["threads"])
+    found = evaluate_dataset(predictor, validation, request["threads"])
     return ScoreReport(
         scores=found.scores,
         labels=validation.labels,

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from machine import commit, machine
-from sceneparse.checkpoint import write_text
+from sceneparse.artifacts.writing import write_text
 from sceneparse.config import RunConfig
 
 _SCORES = ("miou", "pixel_accuracy", "mean_accuracy", "fwiou", "classes_absent", "loss", "images")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from machine import ROOT
-from sceneparse.checkpoint import RunFolder
+from sceneparse.artifacts.run_folder import RunFolder
 from sceneparse.config import RunConfig
 from sceneparse.config.reading import config_differences, read_config
 from sceneparse.errors import InputError

@@ -8,20 +8,63 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sceneparse.config import RunConfig
+    from sceneparse.errors import InputError
     from sceneparse.factory.loading import load
     from sceneparse.inference.predictor import Prediction, Predictor
     from sceneparse.labels import Labels
+    from sceneparse.metrics.comparison import Comparison, compare
     from sceneparse.models.unet import UNet
+    from sceneparse.tasks.evaluate import evaluate
+    from sceneparse.tasks.plan import Planned, plan
+    from sceneparse.tasks.predict import predict
+    from sceneparse.tasks.score import ScoreReport, score
+    from sceneparse.tasks.train import Run, train
+    from sceneparse.tasks.tta import TtaReport, tta
 
 __version__ = "0.1.0"
-__all__ = ["Labels", "Prediction", "Predictor", "UNet", "load"]
+__all__ = [
+    "Comparison",
+    "InputError",
+    "Labels",
+    "Planned",
+    "Prediction",
+    "Predictor",
+    "Run",
+    "RunConfig",
+    "ScoreReport",
+    "TtaReport",
+    "UNet",
+    "compare",
+    "evaluate",
+    "load",
+    "plan",
+    "predict",
+    "score",
+    "train",
+    "tta",
+]
 
 _HOMES = {
-    "Labels": "sceneparse.labels",
-    "Prediction": "sceneparse.inference.predictor",
-    "Predictor": "sceneparse.inference.predictor",
-    "UNet": "sceneparse.models.unet",
-    "load": "sceneparse.factory.loading",
+    "Comparison": "metrics.comparison",
+    "InputError": "errors",
+    "Labels": "labels",
+    "Planned": "tasks.plan",
+    "Prediction": "inference.predictor",
+    "Predictor": "inference.predictor",
+    "Run": "tasks.train",
+    "RunConfig": "config",
+    "ScoreReport": "tasks.score",
+    "TtaReport": "tasks.tta",
+    "UNet": "models.unet",
+    "compare": "metrics.comparison",
+    "evaluate": "tasks.evaluate",
+    "load": "factory.loading",
+    "plan": "tasks.plan",
+    "predict": "tasks.predict",
+    "score": "tasks.score",
+    "train": "tasks.train",
+    "tta": "tasks.tta",
 }
 
 
@@ -29,4 +72,9 @@ def __getattr__(name: str) -> Any:
     """Import a public name from where it lives."""
     if name not in _HOMES:
         raise AttributeError(f"module 'sceneparse' has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    return getattr(import_module(f"sceneparse.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    """List the public names, so that they can be completed before they are imported."""
+    return [*__all__, "__version__"]

@@ -1,12 +1,26 @@
-"""The one exception for what a user can mend."""
+"""The exception for mistakes that a user can correct."""
 
 
 class InputError(Exception):
-    """Something the user gave is wrong: the message names the file, what was found and the fix.
+    """Something that the user gave is wrong.
 
-    The command line prints the message and exits with code 2; it never shows a traceback for it.
+    The message names the file, what was found, what was expected and the fix. The command line
+    prints the message and exits with code 2; it shows no traceback.
+
+    Attributes:
+        parameters: Names of the parameters of the job that correct the mistake, such as
+            `overwrite`; the command line names its options after them.
     """
 
+    def __init__(self, message: str, *parameters: str) -> None:
+        """Take the message and the parameters that correct the mistake."""
+        super().__init__(message)
+        self.parameters = parameters
 
-class ReportedByOtherRank(InputError):  # noqa: N818 - it is no error of this process's own
-    """The run ends here because of something that another of its processes tells the user."""
+    def __reduce__(self) -> tuple[type["InputError"], tuple[str, ...]]:
+        """Keep the parameters when the error is pickled, as between processes."""
+        return type(self), (str(self), *self.parameters)
+
+
+class ReportedByOtherRank(InputError):  # noqa: N818 - not an error of this process
+    """The run ends because of an error that another of its processes reports."""

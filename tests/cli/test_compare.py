@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from sceneparse.metrics.bootstrap import differences
-from sceneparse.metrics.comparison import compare_files, read_scored
+from sceneparse.metrics.comparison import compare, read_scored
 from tests.cli.conftest import Cli
 from tests.conftest import rectangles, write_rectangles
 
@@ -57,7 +57,7 @@ def test_a_score_file_holds_what_each_image_adds(scored: Path) -> None:
     right, predicted, true = far.counts.sum(axis=0)
     ious = [entry["iou"] for entry in document["per_class"]]
     np.testing.assert_allclose(right / (predicted + true - right), ious)
-    compared = compare_files(scored / "far.json", scored / "near.json")
+    compared = compare(scored / "far.json", scored / "near.json")
     assert compared.differences == differences(far.counts, near.counts)
 
 
@@ -65,8 +65,8 @@ def test_images_are_paired_by_name(scored: Path) -> None:
     document = json.loads((scored / "near.json").read_text())
     document["per_image"].reverse()
     (scored / "turned.json").write_text(json.dumps(document))
-    plain = compare_files(scored / "far.json", scored / "near.json")
-    turned = compare_files(scored / "far.json", scored / "turned.json")
+    plain = compare(scored / "far.json", scored / "near.json")
+    turned = compare(scored / "far.json", scored / "turned.json")
     assert plain.differences == turned.differences
 
 

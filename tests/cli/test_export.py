@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from sceneparse.checkpoint import read_weights, write_weights
+from sceneparse.artifacts.weights import read_weights, write_weights
 from sceneparse.config import Ade20kFullData
 from sceneparse.config.reading import parse_config, read_config
 from sceneparse.errors import InputError
-from sceneparse.tasks.evaluate import EvaluationTarget, evaluate_model
+from sceneparse.tasks.evaluate import evaluate
 from sceneparse.tasks.export import export_safetensors
 from sceneparse.tasks.train import train
 from tests.cli.command import run_command
@@ -45,7 +45,7 @@ inference: {{size: 32}}
 report: {{images: 1}}
 """
     (folder / "config.yaml").write_text(text)
-    train(parse_config(text, "test"), folder / "run", QUIET)
+    train(parse_config(text, "test"), out=folder / "run")
     return folder
 
 
@@ -71,11 +71,11 @@ def test_a_run_starts_from_another_and_learns_on(finished: Path, cli: Cli, tmp_p
     # Nobody needs the first run any more: not who scores the second, nor who resumes it.
     shutil.rmtree(tmp_path / "first")
     next_run = tmp_path / "next"
-    assert evaluate_model(EvaluationTarget(str(next_run)), "cpu", QUIET).images == 6
+    assert evaluate(next_run, device="cpu").images == 6
     config = read_config(finished / "config.yaml", again)
-    assert train(config, next_run, QUIET, resume=True).finished
+    assert train(config, out=next_run, resume=True).is_finished
     with pytest.raises(InputError, match="first: no such weights file"):
-        train(config, tmp_path / "third", QUIET)
+        train(config, out=tmp_path / "third")
     assert not (tmp_path / "third").exists()
 
 
@@ -141,5 +141,5 @@ loading.BUNDLED = Path({str(file)!r})
         done = run_command(arguments, tmp_path, before=bundled)
         assert done.returncode == 0, done.stderr
     assert (tmp_path / "out" / "000.png").is_file()
-    report = evaluate_model(EvaluationTarget(str(file), rectangles_root), "cpu", QUIET)
+    report = evaluate(file, data=rectangles_root, device="cpu")
     assert f"{report.scores.miou:.4f}" in done.stdout

@@ -14,13 +14,13 @@ from pydantic import BaseModel, TypeAdapter
 
 from sceneparse.cli import app
 from sceneparse.cli.paths import split_overrides
-from sceneparse.cli.train import default_folder
 from sceneparse.config import RunConfig
 from sceneparse.config.reading import parse_config
 from sceneparse.errors import InputError
 from sceneparse.factory.loading import find_weights
 from sceneparse.labels.files import read_labels
 from sceneparse.system.paths import expanded
+from sceneparse.tasks.train import default_folder
 from tests.cli.conftest import Cli
 
 CONFIGS = Path(__file__).parents[2] / "configs"

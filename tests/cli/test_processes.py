@@ -11,13 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from sceneparse.checkpoint import read_weights
+from sceneparse.artifacts.weights import read_weights
 from sceneparse.config.reading import read_config
 from sceneparse.tasks.train import train
 from tests.cli.conftest import Cli
 from tests.cli.test_train import assert_same
 from tests.pair import LONGER, assert_close
-from tests.training.test_fit import QUIET
 
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 TWO = [*TORCHRUN, "-m", "sceneparse"]
@@ -58,7 +57,7 @@ def test_two_processes_stop_together_and_go_on_exactly_on_two_or_nearly_on_one(
     assert metrics.read_bytes() == (pair / "two" / "metrics.csv").read_bytes()
     weights = [read_weights(run / "model.safetensors") for run in (pair / "two", metrics.parent)]
     assert_same(weights[0].tensors, weights[1].tensors)
-    assert train(read_config(config, LONGER), alone, QUIET, resume=True).finished
+    assert train(read_config(config, LONGER), out=alone, resume=True).is_finished
     assert_close(alone, pair / "two")
 
 

@@ -15,7 +15,8 @@ import pytest
 import torch
 from PIL import Image
 
-from sceneparse.checkpoint import read_checkpoint, read_weights
+from sceneparse.artifacts.checkpoint import read_checkpoint
+from sceneparse.artifacts.weights import read_weights
 from sceneparse.system.stop_signals import stop_signals
 from tests.cli.command import COMMAND, run_and_stop
 from tests.cli.conftest import Cli

@@ -5,14 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from tests.training.test_fit import QUIET, run
+from tests.training.test_fit import run
 
 from sceneparse import factory
 from sceneparse.config import CrossEntropyLoss, PixelLossSection, RunConfig, SumLoss
 from sceneparse.config.reading import config_differences, parse_config, read_config
 from sceneparse.data import class_statistics
 from sceneparse.errors import InputError
-from sceneparse.tasks.evaluate import EvaluationTarget, evaluate_model
+from sceneparse.tasks.evaluate import evaluate
 
 RULE = "loss.class_weights={kind: median_frequency, power: 0.5, least: 0.6, most: 1.2}"
 SHORT = ("training.epochs=1", "report.every=9", "report.images=1")
@@ -50,8 +50,8 @@ def test_a_run_stores_its_class_weights_and_never_counts_again(
     # Whoever counts from here on fails.
     monkeypatch.setattr(class_statistics, "counted", None)
     monkeypatch.setenv("SCENEPARSE_CACHE", str(tmp_path / "empty"))
-    assert run(config, tmp_path / "run", resume=True).finished
-    report = evaluate_model(EvaluationTarget(str(tmp_path / "run")), "cpu", QUIET)
+    assert run(config, tmp_path / "run", resume=True).is_finished
+    report = evaluate(tmp_path / "run", device="cpu")
     assert report.scores.miou == trained.best_miou
     other = read_config(rectangles_config, [*SHORT, RULE.replace("0.5", "0.4")])
     with pytest.raises(InputError, match=r"loss\.class_weights\.power: 0\.4 instead of 0\.5"):

@@ -10,7 +10,8 @@ from tests.conftest import rectangles
 
 import sceneparse
 from sceneparse import factory
-from sceneparse.checkpoint import WEIGHTS_FILE, Weights, read_weights, write_weights
+from sceneparse.artifacts.run_folder import WEIGHTS_FILE
+from sceneparse.artifacts.weights import StoredModel, read_weights, write_weights
 from sceneparse.config import EncoderUNetModel, RunConfig
 from sceneparse.config.reading import parse_config
 from sceneparse.errors import InputError
@@ -36,16 +37,16 @@ training: {precision: fp32}
 """
 
 
-def trained(text: str) -> Weights:
+def trained(text: str) -> StoredModel:
     """Make weights as a run of this config would leave them."""
     config = parse_config(text, "test")
     torch.manual_seed(0)
     segmenter = factory.segmenter(factory.untrained(config.model), 4)
-    return Weights(segmenter.state_dict(), config, LABELS)
+    return StoredModel(segmenter.state_dict(), config, LABELS)
 
 
 @pytest.fixture
-def bundled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Weights:
+def bundled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StoredModel:
     """Put a model where that of the package is looked for."""
     weights = trained(EVERYTHING)
     write_weights(tmp_path / WEIGHTS_FILE, loading.deployed(weights), half=True)
@@ -53,7 +54,7 @@ def bundled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Weights:
     return weights
 
 
-def test_the_bundled_model_is_the_default(bundled: Weights, tmp_path: Path) -> None:
+def test_the_bundled_model_is_the_default(bundled: StoredModel, tmp_path: Path) -> None:
     image, _ = rectangles(0)
     predictions = [
         predictor(image)
@@ -124,7 +125,7 @@ def test_an_untrained_network_is_built_without_reading_anything(
             factory.segmenter(config, 4)
 
 
-def test_training_starts_from_the_bundled_model(bundled: Weights) -> None:
+def test_training_starts_from_the_bundled_model(bundled: StoredModel) -> None:
     config = parse_config(EVERYTHING, "test", ["model.weights=bundled"])
     segmenter, taken = segmenter_to_train(config.model, LABELS)
     assert taken is not None

@@ -1,10 +1,8 @@
 """Data sets that commands name by a config, with its options."""
 
-import io
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 from tests.conftest import write_rectangles
 from tests.published import OBJECTS, WRITERS
 
@@ -16,10 +14,6 @@ from sceneparse.errors import InputError
 from sceneparse.tasks.cache import CacheOrder, cache_data
 from sceneparse.tasks.data_files import data_at, data_config
 from sceneparse.tasks.inspect import inspect_data
-
-
-def quiet() -> Console:
-    return Console(file=io.StringIO())
 
 
 def config(root: Path, text: str) -> Path:
@@ -43,20 +37,20 @@ def test_the_cache_of_a_config_serves_its_runs(
     WRITERS[name](tmp_path / "data")
     path = config(tmp_path / "data", options)
     root, layout = data_at(path)
-    cache_data(CacheOrder(root, layout=layout), quiet())
+    cache_data(CacheOrder(root, layout=layout))
     for split in ("training", "validation"):
         dataset = factory.dataset(read_config(path).data, split)
         assert isinstance(dataset, Packed)
         assert dataset.held == len(dataset)
         assert dataset.labels.num_classes == classes
-    report = inspect_data(path, quiet())
+    report = inspect_data(path)
     assert report.labels.num_classes == classes
     assert not report.problems
 
 
 def test_a_cache_of_other_classes_is_none_at_all(tmp_path: Path) -> None:
     WRITERS["pascal_context"](tmp_path / "data")
-    cache_data(CacheOrder(tmp_path / "data"), quiet())
+    cache_data(CacheOrder(tmp_path / "data"))
     path = config(tmp_path / "data", "kind: pascal_context, background: true")
     assert not isinstance(factory.dataset(read_config(path).data, "training"), Packed)
 
@@ -75,13 +69,13 @@ def test_drawn_scenes_have_no_files(tmp_path: Path) -> None:
 def test_a_config_whose_data_are_elsewhere_says_where_it_looked(tmp_path: Path) -> None:
     path = config(tmp_path / "data", "kind: cityscapes")
     with pytest.raises(InputError, match=r"data: no such folder; set data\.root to that of l"):
-        inspect_data(path, quiet())
+        inspect_data(path)
 
 
 def test_a_folder_that_is_no_data_set_says_what_is_in_it(tmp_path: Path) -> None:
     WRITERS["voc2012"](tmp_path / "VOCdevkit" / "VOC2012")
     with pytest.raises(InputError, match=r"VOCdevkit: no data set that is .*: VOC2012; give"):
-        inspect_data(tmp_path / "VOCdevkit", quiet())
+        inspect_data(tmp_path / "VOCdevkit")
 
 
 @pytest.mark.parametrize("name", WRITERS)

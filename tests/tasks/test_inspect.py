@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
+from sceneparse.cli.output import data_table
 from sceneparse.errors import InputError
 from sceneparse.tasks.inspect import DataReport, inspect_data
 
@@ -31,17 +32,13 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def quiet() -> Console:
-    return Console(file=io.StringIO())
-
-
 def inspected(root: Path) -> DataReport:
-    return inspect_data(root, quiet())
+    return inspect_data(root)
 
 
 def printed(report: DataReport, width: int = 120) -> str:
     console = Console(file=io.StringIO(), width=width)
-    console.print(report.table())
+    console.print(data_table(report))
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from sceneparse.cli import progress
 from sceneparse.config.reading import read_config
-from sceneparse.tasks import recorder
-from sceneparse.tasks.remaining_time import MIN_STEPS, RemainingTime, Timetable, time_left
+from sceneparse.tasks.events import time_left
+from sceneparse.tasks.remaining_time import MIN_STEPS, RemainingTime, Timetable
 from sceneparse.tasks.train import train
 
 STEP_S, VALIDATION_S, DRAWING_S = 2.0, 50.0, 30.0
@@ -96,11 +97,13 @@ def test_it_is_said_in_words_of_its_size() -> None:
 def test_log_and_bar_of_a_run_say_it(
     terminal: bool, rectangles_config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recorder, "LOG_EVERY_S", 0)
+    monkeypatch.setattr(progress, "LOG_EVERY_S", 0)
     console = Console(file=io.StringIO(), force_terminal=terminal, width=150)
     few = ["training.epochs=1", "training.batch_size=2", "report.images=1"]
     config = read_config(rectangles_config, few)
-    train(config, tmp_path / "run", console)
+    monkeypatch.setattr(progress, "console", console)
+    with progress.shown_events() as callback:
+        train(config, out=tmp_path / "run", callback=callback)
     assert isinstance(console.file, io.StringIO)
     told = console.file.getvalue()
     assert re.search(r"\d min left|less than a minute left", told)

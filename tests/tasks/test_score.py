@@ -10,8 +10,7 @@ from PIL import Image
 
 from sceneparse.data.io.decode import read_mask
 from sceneparse.errors import InputError
-from sceneparse.labels import ade20k_labels
-from sceneparse.tasks.score import score_folders
+from sceneparse.tasks.score import score
 
 
 def slow_ade20k(
@@ -58,7 +57,7 @@ def test_score_agrees_with_a_slow_reference_on_official_images(
     annotations = official_root / "annotations" / "validation"
     targets = {path.stem: read_mask(path) for path in sorted(annotations.glob("*.png"))}
     shifted = {name: np.roll(target, 8, axis=1) for name, target in targets.items()}
-    report = score_folders(write(tmp_path / "shifted", shifted), annotations, ade20k_labels())
+    report = score(write(tmp_path / "shifted", shifted), annotations)
     names = sorted(targets)
     expected = slow_ade20k([targets[n] for n in names], [shifted[n] for n in names])
     assert report.images == 3
@@ -71,7 +70,7 @@ def test_score_agrees_with_a_slow_reference_on_official_images(
 def test_score_of_the_truth_is_one(tmp_path: Path) -> None:
     target = np.random.default_rng(0).integers(0, 151, (40, 50)).astype(np.uint8)
     folder = write(tmp_path / "truth", {"a": target})
-    report = score_folders(folder, folder, ade20k_labels())
+    report = score(folder, folder)
     assert report.scores.miou == 1.0
     assert report.warnings == ()
 
@@ -80,7 +79,7 @@ def test_score_brings_another_size_to_the_truth_by_nearest_neighbour(tmp_path: P
     target = np.repeat(np.repeat(np.array([[1, 2], [3, 4]], np.uint8), 10, 0), 10, 1)
     annotations = write(tmp_path / "truth", {"a": target})
     predictions = write(tmp_path / "small", {"a": target[::5, ::5]})
-    report = score_folders(predictions, annotations, ade20k_labels())
+    report = score(predictions, annotations)
     assert report.scores.miou == 1.0
     assert "nearest neighbour: a.png" in report.warnings[0]
 
@@ -90,10 +89,9 @@ def test_score_counts_predictions_of_no_class_as_wrong(tmp_path: Path) -> None:
     prediction = target.copy()
     prediction[0] = 0
     prediction[1] = 200
-    report = score_folders(
+    report = score(
         write(tmp_path / "p", {"a": prediction}),
         write(tmp_path / "t", {"a": target}),
-        ade20k_labels(),
     )
     assert report.scores.pixel_accuracy == 0.5
 
@@ -101,7 +99,7 @@ def test_score_counts_predictions_of_no_class_as_wrong(tmp_path: Path) -> None:
 def test_score_names_the_annotation_with_unknown_ids(tmp_path: Path) -> None:
     folder = write(tmp_path / "t", {"a": np.full((4, 4), 200, np.uint8)})
     with pytest.raises(InputError, match=r"a\.png: values 200 are neither"):
-        score_folders(folder, folder, ade20k_labels())
+        score(folder, folder)
 
 
 def test_score_reports_a_missing_prediction(tmp_path: Path) -> None:
@@ -109,7 +107,7 @@ def test_score_reports_a_missing_prediction(tmp_path: Path) -> None:
     annotations = write(tmp_path / "t", {"a": target, "b": target})
     predictions = write(tmp_path / "p", {"a": target})
     with pytest.raises(InputError, match=r"b\.png: annotation without a prediction"):
-        score_folders(predictions, annotations, ade20k_labels())
+        score(predictions, annotations)
 
 
 def test_score_takes_the_folder_that_predict_wrote(tmp_path: Path) -> None:
@@ -117,12 +115,12 @@ def test_score_takes_the_folder_that_predict_wrote(tmp_path: Path) -> None:
     annotations = write(tmp_path / "t", {"a": target})
     color = np.zeros((4, 4, 3), np.uint8)
     predictions = write(tmp_path / "p", {"a": target, "a_color": color})
-    assert score_folders(predictions, annotations, ade20k_labels()).scores.miou == 1.0
+    assert score(predictions, annotations).scores.miou == 1.0
 
 
 def test_report_writes_the_promised_keys(tmp_path: Path) -> None:
     folder = write(tmp_path / "t", {"a": np.ones((4, 4), np.uint8)})
-    report = score_folders(folder, folder, ade20k_labels())
+    report = score(folder, folder)
     report.write(tmp_path / "scores.json")
     document = json.loads((tmp_path / "scores.json").read_text())
     keys = ("miou", "pixel_accuracy", "mean_accuracy", "fwiou", "classes_absent", "per_class")

@@ -1,28 +1,24 @@
 """Settings are tried as `evaluate` would score them, and the network runs once for each view."""
 
-from io import StringIO
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from rich.console import Console
 
 from sceneparse.config.reading import read_config
 from sceneparse.factory.loading import load
 from sceneparse.inference.cached_backend import CachedBackend
-from sceneparse.tasks.evaluate import EvaluationTarget, evaluate_model, opened
+from sceneparse.tasks.evaluate import evaluate, open_model_and_data
 from sceneparse.tasks.train import train
 from sceneparse.tasks.tta import PLAIN, SETTINGS, Setting, Trial, TtaReport, tried, tta
-
-QUIET = Console(file=StringIO())
 
 
 @pytest.fixture(scope="module")
 def model(rectangles_config: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     """A model that has learned a bit."""
     config = read_config(rectangles_config, ["training.epochs=2", "report.every=9"])
-    return str(train(config, tmp_path_factory.mktemp("model") / "run", QUIET).folder.path)
+    return str(train(config, out=tmp_path_factory.mktemp("model") / "run").folder)
 
 
 class Counting:
@@ -44,15 +40,15 @@ def test_every_setting_scores_as_evaluate_does_and_the_network_runs_once_a_view(
     model: str,
 ) -> None:
     size = "inference.size=64"  # at which all three scales differ by a stride
-    weights, dataset = opened(EvaluationTarget(model, overrides=(size,)))
+    weights, dataset = open_model_and_data(model, None, "validation", (size,))
     counting = Counting(model)
     samples = [dataset[place] for place in range(len(dataset))]
     trials = tried(SETTINGS, CachedBackend(counting), weights, samples)
     # Three scales, each also mirrored.
     assert counting.runs == 6 * len(samples)
     for trial in (trials[0], trials[3], trials[4], trials[-1]):
-        target = EvaluationTarget(model, overrides=(size, *trial.setting.overrides))
-        report = evaluate_model(target, "cpu", QUIET)
+        overrides = (size, *trial.setting.overrides)
+        report = evaluate(model, overrides=overrides, device="cpu")
         np.testing.assert_array_equal(trial.counts, report.per_image)
     assert all(trial.milliseconds > 0 for trial in trials)
 
@@ -64,7 +60,7 @@ def test_settings_of_all_methods_are_tried() -> None:
 
 
 def test_halves_share_no_image(model: str) -> None:
-    report = tta(EvaluationTarget(model), 5, "cpu", QUIET)
+    report = tta(model, images=5, device="cpu")
     plain = report.trials[0]
     assert plain.setting == PLAIN
     assert len(plain.chosen_on) == 3

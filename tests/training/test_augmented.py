@@ -129,7 +129,7 @@ def test_batches_do_not_depend_on_a_cache(tmp_path: Path) -> None:
     write_rectangles(tmp_path / "data", {"training": 12, "validation": 2})
     config = config_of(tmp_path / "data")
     before = list(loader_of(config).batches(0, 3))
-    cache_data(CacheOrder(tmp_path / "data"), QUIET)
+    cache_data(CacheOrder(tmp_path / "data"))
     assert_same(list(loader_of(config).batches(0, 3)), before)
 
 
@@ -158,15 +158,15 @@ def test_a_run_makes_the_loader_that_its_config_says(uneven_root: Path, whole: l
 def test_rectangles_are_learned_with_everything_on(rectangles_config: Path, tmp_path: Path) -> None:
     rest = ("training.epochs=12", "training.validate_every=50", "report.every=50")
     config = read_config(rectangles_config, [*EVERYTHING, *rest, "schedule.kind=one_cycle"])
-    assert train(config, tmp_path / "run", QUIET).best_miou > 0.9
+    assert train(config, out=tmp_path / "run").best_miou > 0.9
 
 
 def test_a_resumed_run_needs_the_same_sampling(rectangles_config: Path, tmp_path: Path) -> None:
     config = read_config(rectangles_config, [*EVERYTHING, "training.epochs=1"])
-    train(config, tmp_path / "run", QUIET)
+    train(config, out=tmp_path / "run")
     other = read_config(rectangles_config, [EVERYTHING[0], "training.epochs=1"])
     with pytest.raises(InputError, match=r"sampling\.kind: uniform instead of class_balanced"):
-        train(other, tmp_path / "run", QUIET, resume=True)
+        train(other, out=tmp_path / "run", resume=True)
 
 
 def test_rare_classes_that_there_are_none_of_are_told(
@@ -176,5 +176,5 @@ def test_rare_classes_that_there_are_none_of_are_told(
         rectangles_config, ["transform.copy_paste=0.5", "transform.rare_below=0.01"]
     )
     with pytest.raises(InputError, match=r"no class of the training images holds less than 1"):
-        train(config, tmp_path / "run", QUIET)
+        train(config, out=tmp_path / "run")
     assert not (tmp_path / "run").exists()

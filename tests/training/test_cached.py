@@ -1,22 +1,21 @@
 """Runs that read from a cache: the same to the last bit; what is not in it is told."""
 
-import io
 import os
 import shutil
 from pathlib import Path
 
 import pytest
 import torch
-from rich.console import Console
 from tests.conftest import write_rectangles
 
-from sceneparse.checkpoint import read_weights
+from sceneparse.artifacts.weights import read_weights
 from sceneparse.config.reading import read_config
 from sceneparse.data.cache.format import default_folder
 from sceneparse.errors import InputError
 from sceneparse.tasks.cache import CacheOrder, cache_data
-from sceneparse.tasks.evaluate import EvaluationTarget, evaluate_model
-from sceneparse.tasks.train import TrainedRun, train
+from sceneparse.tasks.evaluate import evaluate
+from sceneparse.tasks.events import Event, Message
+from sceneparse.tasks.train import Run, train
 
 SHORT = ("training.epochs=1", "report.every=9", "report.images=1")
 
@@ -28,16 +27,11 @@ def root(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
-def quiet() -> Console:
-    return Console(file=io.StringIO(), width=10_000)
-
-
-def run(config: Path, out: Path, *overrides: str, resume: bool = False) -> tuple[TrainedRun, str]:
-    console = quiet()
+def run(config: Path, out: Path, *overrides: str, resume: bool = False) -> tuple[Run, str]:
+    events: list[Event] = []
     settings = read_config(config, [*SHORT, *overrides])
-    trained = train(settings, out, console, resume=resume)
-    assert isinstance(console.file, io.StringIO)
-    return trained, console.file.getvalue()
+    trained = train(settings, out=out, resume=resume, callback=events.append)
+    return trained, "\n".join(event.text for event in events if isinstance(event, Message))
 
 
 def test_training_from_the_cache_equals_training_from_files(
@@ -45,24 +39,23 @@ def test_training_from_the_cache_equals_training_from_files(
 ) -> None:
     at = f"data.root={root}"
     files, _ = run(rectangles_config, tmp_path / "files", at)
-    cache_data(CacheOrder(root), quiet())
+    cache_data(CacheOrder(root))
     for path in root.rglob("*.png"):  # none of them is opened any more
         before = path.stat()
         path.write_bytes(bytes(before.st_size))
         os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
     cached, said = run(rectangles_config, tmp_path / "cached", at)
     assert "read from their files" not in said
-    assert files.folder.metrics.read_bytes() == cached.folder.metrics.read_bytes()
-    one, other = (read_weights(trained.folder.weights).tensors for trained in (files, cached))
+    assert files.files.metrics.read_bytes() == cached.files.metrics.read_bytes()
+    one, other = (read_weights(trained.weights).tensors for trained in (files, cached))
     assert all(torch.equal(one[name], other[name]) for name in one | other)
-    target = EvaluationTarget(str(tmp_path / "cached"))
-    assert evaluate_model(target, "cpu", quiet()).scores.miou == files.best_miou
+    assert evaluate(tmp_path / "cached", device="cpu").scores.miou == files.best_miou
 
 
 def test_what_changed_since_is_told_in_one_line_and_read_from_files(
     rectangles_config: Path, root: Path, tmp_path: Path
 ) -> None:
-    cache_data(CacheOrder(root, to=tmp_path / "fast"), quiet())
+    cache_data(CacheOrder(root, to=tmp_path / "fast"))
     for path in (root / "images" / "training").glob("00[35].png"):
         shutil.copy(path.with_stem("000"), path)
     at = f"data.root={root}"
@@ -74,8 +67,7 @@ def test_what_changed_since_is_told_in_one_line_and_read_from_files(
     )
     # A model is scored also where the cache is gone.
     shutil.rmtree(tmp_path / "fast")
-    target = EvaluationTarget(str(tmp_path / "cached"))
-    assert evaluate_model(target, "cpu", quiet()).scores.miou == cached.best_miou
+    assert evaluate(tmp_path / "cached", device="cpu").scores.miou == cached.best_miou
 
 
 def test_a_run_goes_on_with_a_cache_but_not_with_other_pixels(
@@ -83,10 +75,10 @@ def test_a_run_goes_on_with_a_cache_but_not_with_other_pixels(
 ) -> None:
     at = f"data.root={root}"
     run(rectangles_config, tmp_path / "run", at, "data.cache=off")
-    cache_data(CacheOrder(root), quiet())
+    cache_data(CacheOrder(root))
     resumed, _ = run(rectangles_config, tmp_path / "run", at, resume=True)
-    assert resumed.finished
-    cache_data(CacheOrder(root, short_side=32), quiet())
+    assert resumed.is_finished
+    cache_data(CacheOrder(root, short_side=32))
     reduced = f"data.cache={default_folder(root, 32)}"
     with pytest.raises(InputError, match="not those that the run was started with"):
         run(rectangles_config, tmp_path / "run", at, reduced, resume=True)

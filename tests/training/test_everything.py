@@ -10,7 +10,7 @@ from tests.training.test_loop import Watcher
 from sceneparse import factory
 from sceneparse.config.reading import parse_config
 from sceneparse.tasks.assembly import Assembly, assemble
-from sceneparse.tasks.evaluate import score
+from sceneparse.tasks.evaluate import evaluate_dataset
 from sceneparse.training.auto import resolve
 from sceneparse.training.loop import fit
 
@@ -56,7 +56,9 @@ def made(root: Path, settings: Mapping[str, object]) -> Assembly:
     torch.manual_seed(config.seed)
     segmenter = factory.segmenter(config.model, training.labels.num_classes)
     plan = resolve(config, segmenter, training)
-    return assemble(config, plan, segmenter, training, lambda kept: score(kept, validation, 1))
+    return assemble(
+        config, plan, segmenter, training, lambda kept: evaluate_dataset(kept, validation, 1)
+    )
 
 
 def trained(run: Assembly, path: Path, stop_at: int | None = None) -> Watcher:

@@ -1,37 +1,37 @@
 """Whole runs: they learn, keep what they promise, and refuse what would lose something."""
 
 import shutil
-from io import StringIO
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
-from rich.console import Console
 from tests.conftest import rectangles
 
-from sceneparse.checkpoint import RunFolder, read_checkpoint, read_weights
+from sceneparse.artifacts.checkpoint import read_checkpoint
+from sceneparse.artifacts.run_folder import RunFolder
+from sceneparse.artifacts.weights import read_weights
 from sceneparse.config import RunConfig
 from sceneparse.config.reading import read_config
 from sceneparse.errors import InputError
 from sceneparse.factory.loading import load
-from sceneparse.tasks.evaluate import EvaluationTarget, evaluate_model
-from sceneparse.tasks.train import TrainedRun, train
+from sceneparse.tasks.evaluate import evaluate
+from sceneparse.tasks.events import Event
+from sceneparse.tasks.train import Run, train
 
-QUIET = Console(file=StringIO())
 SPARSE = ("training.validate_every=50", "report.every=50")
 
 
-def run(config: RunConfig, path: Path, *, resume: bool = False) -> TrainedRun:
-    return train(config, path, QUIET, resume=resume)
+def run(config: RunConfig, path: Path, *, resume: bool = False) -> Run:
+    return train(config, out=path, resume=resume)
 
 
 @pytest.fixture(scope="module")
 def once(rectangles_config: Path, tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     """The folder of a run of one epoch; a test that changes it takes a copy."""
     config = read_config(rectangles_config, ["training.epochs=1"])
-    return run(config, tmp_path_factory.mktemp("once") / "run").folder
+    return run(config, tmp_path_factory.mktemp("once") / "run").files
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def copied(once: RunFolder, tmp_path: Path) -> RunFolder:
 def test_a_tiny_unet_learns_coloured_rectangles(rectangles_config: Path, tmp_path: Path) -> None:
     config = read_config(rectangles_config, ["training.epochs=9", *SPARSE])
     trained = run(config, tmp_path / "run")
-    assert trained.finished
+    assert trained.is_finished
     assert trained.best_miou > 0.9
 
 
@@ -52,11 +52,11 @@ def test_evaluating_the_kept_weights_gives_the_score_of_the_run(
 ) -> None:
     config = read_config(rectangles_config, ["training.epochs=3", "report.every=9"])
     trained = run(config, tmp_path / "run")
-    report = evaluate_model(EvaluationTarget(str(tmp_path / "run")), "cpu", QUIET)
+    report = evaluate(tmp_path / "run", device="cpu")
     assert report.scores.miou == trained.best_miou
     assert report.resize == "stretched to 32×32"
-    windows = EvaluationTarget(str(tmp_path / "run"), overrides=("inference.resize=window",))
-    assert "windows of 32×32" in str(evaluate_model(windows, "cpu", QUIET).resize)
+    windows = evaluate(tmp_path / "run", overrides=["inference.resize=window"], device="cpu")
+    assert "windows of 32×32" in str(windows.resize)
 
 
 def test_averaged_weights_are_scored_and_kept_and_the_raw_ones_stay_in_the_checkpoint(
@@ -64,10 +64,10 @@ def test_averaged_weights_are_scored_and_kept_and_the_raw_ones_stay_in_the_check
 ) -> None:
     overrides = ["training.epochs=1", "training.ema=0.9"]
     trained = run(read_config(rectangles_config, overrides), tmp_path / "run")
-    report = evaluate_model(EvaluationTarget(str(tmp_path / "run")), "cpu", QUIET)
+    report = evaluate(tmp_path / "run", device="cpu")
     assert report.scores.miou == trained.best_miou
-    kept = read_weights(trained.folder.weights).tensors
-    state = read_checkpoint(trained.folder.checkpoint)
+    kept = read_weights(trained.weights).tensors
+    state = read_checkpoint(trained.files.checkpoint)
     assert all(torch.equal(state["average"][name], kept[name]) for name in kept)
     learned = read_checkpoint(once.checkpoint)["segmenter"]
     assert all(torch.equal(state["segmenter"][name], learned[name]) for name in kept)
@@ -81,16 +81,15 @@ def test_a_run_whose_score_rises_no_more_ends_early_and_stays_ended(
     still = ["optimizer.lr=1e-30", "model.normalization=group"]
     overrides = [*still, "training.epochs=9", "training.patience=2", "report.every=9"]
     config = read_config(rectangles_config, overrides)
-    said = "ended early, after epoch 3 of 9: no better mIoU than that of epoch 1 in 2 validations"
+    said = "early stopping after epoch 3 of 9: no better mIoU than that of epoch 1 in 2 validations"
     for resume in (False, True):
-        console = Console(file=StringIO(), width=10_000)
-        trained = train(config, tmp_path / "run", console, resume=resume)
-        assert trained.finished
+        events: list[Event] = []
+        trained = train(config, out=tmp_path / "run", resume=resume, callback=events.append)
+        assert trained.is_finished
         assert trained.best_epoch == 1
-        assert len(trained.folder.metrics.read_text().splitlines()) == 4
-        assert trained.folder.predictions("final").exists()
-        assert isinstance(console.file, StringIO)
-        told = console.file.getvalue()
+        assert len(trained.files.metrics.read_text().splitlines()) == 4
+        assert trained.files.predictions("final").exists()
+        told = "\n".join(map(str, events))
         assert told.count(said) == 1
         assert ("the run is finished: nothing is left to train" in told) == resume
 
@@ -136,7 +135,7 @@ def test_the_same_seed_gives_the_same_weights(
 ) -> None:
     config = read_config(rectangles_config, ["training.epochs=1"])
     other = read_config(rectangles_config, ["training.epochs=1", "seed=1"])
-    again, another = (run(c, tmp_path / str(c.seed)).folder for c in (config, other))
+    again, another = (run(c, tmp_path / str(c.seed)).files for c in (config, other))
     tensors = [
         read_weights(folder.weights).tensors["network.head.weight"]
         for folder in (once, again, another)
@@ -200,7 +199,7 @@ def test_a_run_goes_on_where_its_data_have_moved_to(
     shutil.copytree(rectangles_root, tmp_path / "moved")
     changes = [f"data.root={tmp_path / 'moved'}", "training.threads=1", "report.every=9"]
     config = read_config(rectangles_config, ["training.epochs=1", *changes])
-    assert run(config, copied.path, resume=True).finished
+    assert run(config, copied.path, resume=True).is_finished
     (tmp_path / "moved" / "images" / "training" / "000.png").unlink()
     (tmp_path / "moved" / "masks" / "training" / "000.png").unlink()
     with pytest.raises(InputError, match="not those that the run was started with"):
@@ -249,7 +248,7 @@ def test_what_is_told_of_single_values_helps(
     override: str, rectangles_config: Path, tmp_path: Path
 ) -> None:
     config = read_config(rectangles_config, [*STARVED, *SPARSE, "training.batch_size=1", override])
-    assert run(config, tmp_path / "run").finished
+    assert run(config, tmp_path / "run").is_finished
 
 
 def test_a_run_stopped_before_its_first_checkpoint_leaves_no_row_twice(

@@ -17,7 +17,7 @@ from sceneparse.augmentation.transform import Transform
 from sceneparse.config import RunConfig
 from sceneparse.config.reading import parse_config
 from sceneparse.data.loader import Loader
-from sceneparse.tasks.evaluate import score
+from sceneparse.tasks.evaluate import evaluate_dataset
 from sceneparse.training.loop import EpochRecord, Job, fit, train_step
 from sceneparse.training.state import EpochSums, TrainState
 
@@ -91,7 +91,7 @@ inference: {{size: 32}}
         loss=factory.loss(config.loss, labels),
         loader=loader,
         ignore_index=labels.ignore_index,
-        validate=lambda: score(predictor, validation, 1),
+        validate=lambda: evaluate_dataset(predictor, validation, 1),
         epochs=3,
         validate_every=1,
         clip_norm=1.0,

@@ -5,21 +5,18 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from io import StringIO
 from pathlib import Path
 
 import pytest
 import torch
-from rich.console import Console
 from tests.pair import CASES, LIMITS, NETWORKS, Case, assert_close, rows, steps_of
-from tests.training.test_fit import QUIET
 
 from sceneparse import factory
 from sceneparse.config.reading import parse_config, read_config
 from sceneparse.errors import InputError
 from sceneparse.models.normalization import SyncBatchNorm2d, normalization, synchronise_
 from sceneparse.system.ranks import RankInfo, find_rank_info
-from sceneparse.tasks.evaluate import EvaluationTarget, evaluate_model
+from sceneparse.tasks.evaluate import evaluate
 from sceneparse.tasks.train import train
 from sceneparse.training.auto import resolve
 from sceneparse.training.group import device_of
@@ -77,7 +74,7 @@ def test_two_processes_leave_the_run_that_one_leaves(pair: Path) -> None:
 
 @pytest.mark.parametrize("name", ["two", "apart"])
 def test_what_two_processes_have_scored_one_scores_exactly(pair: Path, name: str) -> None:
-    report = evaluate_model(EvaluationTarget(str(pair / name)), "cpu", QUIET)
+    report = evaluate(pair / name, device="cpu")
     assert report.scores.miou == max(float(row["validation_miou"]) for row in rows(pair / name))
 
 
@@ -195,7 +192,7 @@ def test_a_batch_is_shared_evenly_or_refused(rectangles_root: Path) -> None:
 def test_a_process_alone_cannot_be_two(rectangles_config: Path, tmp_path: Path) -> None:
     config = read_config(rectangles_config, ["training.processes=2"])
     with pytest.raises(InputError, match=r"2, but this process is alone; .*torchrun"):
-        train(config, tmp_path / "run", Console(file=StringIO()))
+        train(config, out=tmp_path / "run")
 
 
 def test_more_processes_than_devices_are_refused() -> None:

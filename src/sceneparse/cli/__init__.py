@@ -100,8 +100,11 @@ def main() -> None:
 def _message(error: Exception) -> str | None:
     """Say what a user can do about an error; nothing if it is none of theirs."""
     match error:
-        case InputError():
+        case InputError(parameters=()):
             return str(error)
+        case InputError():
+            options = ", ".join(f"--{name.replace('_', '-')}" for name in error.parameters)
+            return f"{error} ({options})"
         case ModuleNotFoundError():
             extra = _EXTRA_OF.get((error.name or "").partition(".")[0])
             needs = f'this command needs `pip install "sceneparse[{extra}]"`'

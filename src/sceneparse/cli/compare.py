@@ -19,9 +19,9 @@ def compare(
 
     The 95 % intervals come from 1000 draws of the images, the same for both.
     """
-    from sceneparse.metrics.comparison import compare_files
+    from sceneparse.metrics.comparison import compare as compare_scores
 
-    comparison = compare_files(first, second)
+    comparison = compare_scores(first, second)
     console.print(differences_table(comparison))
     for title, movers in zip(("gain most", "lose most"), comparison.movers(classes), strict=True):
         if movers:

@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
-from sceneparse.cli.output import console
+from sceneparse.cli.output import console, data_table
 from sceneparse.cli.paths import path_argument, path_option
+from sceneparse.cli.progress import shown_events
 
 app = typer.Typer(help="Make data sets, look at them, decode them once.", no_args_is_help=True)
 
@@ -26,7 +27,9 @@ def synth(
     from sceneparse.tasks.synth import write_scenes
 
     held_out = validation or max(1, images // 5)
-    write_scenes(out, {"training": images, "validation": held_out}, (height, width), seed, console)
+    splits = {"training": images, "validation": held_out}
+    with shown_events() as callback:
+        write_scenes(out, splits, (height, width), seed, callback)
     console.print(f"{images} training and {held_out} validation scenes: {out}", soft_wrap=True)
 
 
@@ -40,8 +43,9 @@ def inspect(
     """Read every image and mask, say what is wrong with them, and count classes and sizes."""
     from sceneparse.tasks.inspect import inspect_data
 
-    report = inspect_data(data, console)
-    console.print(report.table())
+    with shown_events() as callback:
+        report = inspect_data(data, callback)
+    console.print(data_table(report))
     for problem in report.problems:
         console.print(f"problem: {problem}", style="red", soft_wrap=True)
     console.print(report.summary(), soft_wrap=True)
@@ -80,5 +84,6 @@ def cache(
 
     root, layout = data_at(data)
     order = CacheOrder(root, to, tuple(split or ()), short_side, check, layout)
-    cache_data(order, console)
+    with shown_events() as callback:
+        cache_data(order, callback)
     console.print(how_to_use(order), soft_wrap=True)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from sceneparse.cli.output import console
+from sceneparse.cli.output import console, layers_table
 from sceneparse.cli.paths import path_argument
 
 Overrides = Annotated[
@@ -24,7 +24,7 @@ def summary(
 
     settings = read_config(config, overrides or [])
     found = summarise(settings)
-    console.print(found.table())
+    console.print(layers_table(found))
     sys.stdout.write(f"\n```mermaid\n{found.diagram}\n```\n")
 
 

@@ -5,13 +5,16 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from sceneparse.system.ranks import find_rank_info
 
 if TYPE_CHECKING:
     from sceneparse.metrics.bootstrap import Interval
     from sceneparse.metrics.comparison import Comparison, Mover
+    from sceneparse.tasks.inspect import DataReport
     from sceneparse.tasks.score import ScoreReport
+    from sceneparse.tasks.summary import NetworkSummary
     from sceneparse.tasks.tta import TtaReport
 
 # Markup is off: names and paths may hold brackets. Of the processes of a run the first one speaks.
@@ -91,6 +94,39 @@ def best_table(report: "TtaReport") -> Table:
         plain = trial is report.best[0]
         told = ("", "") if plain else gains
         table.add_row(trial.setting.method, miou, accuracy, *told, f"{trial.milliseconds:.0f}")
+    return table
+
+
+def data_table(report: "DataReport") -> Table:
+    """Lay out the classes of a data set: share of labelled pixels, and images of each split."""
+    table = Table(title=Text(f"classes of {report.root}"), title_justify="left")
+    table.add_column("id", justify="right")
+    table.add_column("class")
+    table.add_column("share", justify="right")
+    for split in report.splits:
+        table.add_column(f"{split.name} images", justify="right")
+    for raw_id, name, share, images in report.rows():
+        table.add_row(str(raw_id), Text(name), f"{share:.3%}", *map(str, images))
+    return table
+
+
+def layers_table(network: "NetworkSummary") -> Table:
+    """Lay out the layers of a network: output shape, parameters and multiply-adds."""
+    adds = sum(layer.multiply_adds for layer in network.layers)
+    table = Table(
+        title=f"{network.parameters:,} parameters, {adds / 1e9:.2f} G multiply-adds for an image "
+        f"of {network.size}×{network.size}, {network.num_classes} classes",
+        title_justify="left",
+    )
+    for column in ("layer", "kind"):
+        table.add_column(column)
+    for column in ("output", "parameters", "M multiply-adds"):
+        table.add_column(column, justify="right")
+    for layer in network.layers:
+        shape = "×".join(str(side) for side in layer.shape)
+        work = f"{layer.multiply_adds / 1e6:,.1f}" if layer.multiply_adds else ""
+        name = layer.name.removeprefix("network.")
+        table.add_row(name, layer.kind, shape, f"{layer.parameters:,}", work)
     return table
 
 

@@ -8,15 +8,16 @@ from rich.table import Table
 
 from sceneparse.cli.output import console
 from sceneparse.cli.paths import path_argument, path_option
+from sceneparse.cli.progress import shown_events
 
-# As in runs.plan_facts, which takes longer to import.
+# As in tasks.plan_facts, which takes longer to import.
 StartFrom = Literal["auto", "bundled", "imagenet", "none"]
 
 
 def plan(
     data: Annotated[Path, path_argument("A published data set, or a folder of yours.")],
-    hours: Annotated[float, typer.Option(min=0.0001, help="That the training is to take.")],
-    memory: Annotated[
+    hours: Annotated[float, typer.Option(min=0.0001, help="How long the training may take.")],
+    memory_gb: Annotated[
         float | None,
         typer.Option(min=0.1, help="GiB that it may take.", show_default="what is free"),
     ] = None,
@@ -31,16 +32,19 @@ def plan(
 
     Looks at the data, and measures this machine for about a minute.
     """
-    from sceneparse.tasks.plan import PlanOrder
     from sceneparse.tasks.plan import plan as make_plan
+    from sceneparse.tasks.plan import time_text
 
     target = out or Path(f"{data.resolve().name}.yaml")
-    planned = make_plan(PlanOrder(data, hours, memory, weights, target), console)
+    with shown_events() as callback:
+        planned = make_plan(
+            data, hours=hours, memory_gb=memory_gb, weights=weights, out=target, callback=callback
+        )
     table = Table(show_header=False)
     for _ in range(3):
         table.add_column(overflow="fold")
     for row in planned.rows():
         table.add_row(*row)
     console.print(table)
-    console.print(planned.time(), soft_wrap=True)
+    console.print(time_text(planned.seconds), soft_wrap=True)
     console.print(f"written: {target}\n  sceneparse train {target}", soft_wrap=True)

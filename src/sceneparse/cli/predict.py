@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from sceneparse.cli.output import console
 from sceneparse.cli.paths import path_option, split_overrides
+from sceneparse.cli.progress import shown_events
 
 
 def predict(
@@ -24,17 +24,16 @@ def predict(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")] = "auto",
 ) -> None:
     """Segment images: index map, coloured map, overlay with legend, and classes as JSON."""
-    from sceneparse.factory.loading import load
-    from sceneparse.tasks.memory import PREDICTION, advice_on_memory
-    from sceneparse.tasks.predict import find_images, predict_files, results_of
+    from sceneparse.tasks.predict import predict as predict_images
 
     paths, overrides = split_overrides(images)
-    files = find_images(paths)
-    results = results_of(files, out, overwrite=overwrite)
-    predictor = load(model, device, overrides)
-    with advice_on_memory(PREDICTION):
-        for written, prediction in predict_files(predictor, files, results):
-            largest = [
-                f"{found['name']} {found['share']:.0%}" for found in prediction.classes()[:4]
-            ]
-            console.print(f"{written.overlay}: {', '.join(largest)}", soft_wrap=True)
+    with shown_events() as callback:
+        predict_images(
+            paths,
+            out=out,
+            model=model,
+            overwrite=overwrite,
+            overrides=overrides,
+            device=device,
+            callback=callback,
+        )

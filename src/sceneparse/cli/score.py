@@ -7,6 +7,7 @@ import typer
 
 from sceneparse.cli.output import classes_table, console, scores_table
 from sceneparse.cli.paths import path_argument, path_option
+from sceneparse.cli.progress import shown_events
 
 if TYPE_CHECKING:
     from sceneparse.tasks.score import ScoreReport
@@ -30,10 +31,17 @@ def evaluate(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")] = "auto",
 ) -> None:
     """Score a model at the size of each annotation, from one confusion matrix over all images."""
-    from sceneparse.tasks.evaluate import EvaluationTarget, evaluate_model
+    from sceneparse.tasks.evaluate import evaluate as evaluate_model
 
-    target = EvaluationTarget(model, data, split, tuple(overrides or ()))
-    report = evaluate_model(target, device, console)
+    with shown_events() as callback:
+        report = evaluate_model(
+            model,
+            data=data,
+            split=split,
+            overrides=overrides or (),
+            device=device,
+            callback=callback,
+        )
     _show(report, json)
 
 
@@ -46,10 +54,9 @@ def score(
     json: Annotated[Path | None, path_option("Write the scores here too.")] = None,
 ) -> None:
     """Score predictions in files, given in the annotations' own ids."""
-    from sceneparse.labels.files import read_labels
-    from sceneparse.tasks.score import score_folders
+    from sceneparse.tasks.score import score as score_folders
 
-    report = score_folders(predictions, annotations, read_labels(labels))
+    report = score_folders(predictions, annotations, labels=labels)
     for warning in report.warnings:
         console.print(f"warning: {warning}", style="yellow", soft_wrap=True)
     _show(report, json)

@@ -10,6 +10,7 @@ import typer
 
 from sceneparse.cli.output import console, scores_table
 from sceneparse.cli.paths import path_argument, path_option
+from sceneparse.cli.progress import shown_events
 from sceneparse.system.ranks import find_rank_info
 
 
@@ -26,7 +27,7 @@ def train(
         ),
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on from the folder's checkpoint.")
+        bool, typer.Option("--resume", help="Resume from the folder's checkpoint.")
     ] = False,
 ) -> None:
     """Train a network and leave weights, scores, curves and images in a run folder.
@@ -35,42 +36,34 @@ def train(
     """
     from sceneparse.config.reading import read_config
 
-    place = find_rank_info()
+    rank_info = find_rank_info()
     with ExitStack() as stack:
-        if place.world_size > 1:
+        if rank_info.world_size > 1:
             from sceneparse.training.group import process_group
 
-            # A mistake in the config is then told by one of them.
-            stack.enter_context(process_group(place))
+            # One of the processes then reports a mistake in the config.
+            stack.enter_context(process_group(rank_info))
         settings = read_config(config, overrides or [])
         from sceneparse.tasks.launching import processes_to_start, run_processes
 
         count = processes_to_start(settings.training)
         if count > 1:
             raise typer.Exit(run_processes(count, sys.argv[1:]))
+        from sceneparse.tasks.train import default_folder
         from sceneparse.tasks.train import train as train_run
 
+        callback = stack.enter_context(shown_events())
         folder = out or default_folder(config)
-        run = train_run(settings, folder, console, resume=resume)
-    if not run.finished:
+        run = train_run(settings, out=folder, resume=resume, callback=callback)
+    if not run.is_finished:
         again = shlex.join(["sceneparse", *sys.argv[1:], *([] if resume else ["--resume"])])
-        console.print(f"stopped; the state is saved. Go on with:\n  {again}", soft_wrap=True)
-        raise typer.Exit(run.exit_code)
+        console.print(f"stopped; the state is saved. Resume with:\n  {again}", soft_wrap=True)
+        raise typer.Exit(128 + run.stopped_by)
     console.print(
         f"kept the weights of epoch {run.best_epoch}, validation mIoU {run.best_miou:.4f} "
-        f"({run.resize}): {run.folder.weights}",
+        f"({run.resize}): {run.weights}",
         soft_wrap=True,
     )
-
-
-def default_folder(config: Path) -> Path:
-    """Return the run folder of a config: `runs/mydata`, or `runs/ade20k-lite0` of one in configs/.
-
-    There many have the same name, in a folder for each data set.
-    """
-    parts = [*config.parent.parts, config.stem]
-    folders = [place for place, part in enumerate(parts[:-1], start=1) if part == "configs"]
-    return Path("runs") / "-".join(parts[folders[-1] if folders else -1 :])
 
 
 def demo(
@@ -83,12 +76,13 @@ def demo(
     """Generate scenes, train a U-Net on them, evaluate, predict and draw: about five minutes."""
     from sceneparse.tasks.demo import demo as run_demo
 
-    report = run_demo(data, out, console)
+    with shown_events() as callback:
+        report = run_demo(data, out, callback)
     console.print(scores_table(report))
     run = out / "run"
     for path, what in (
         (run / "model_progress.gif", "predictions over the epochs, as an animation"),
-        (run / "predictions_final.png", "photo, ground truth and prediction"),
+        (run / "predictions_final.png", "image, ground truth and prediction"),
         (run / "training_history.png", "loss, IoU, accuracy and learning rate"),
         (out / "predictions", "index maps, coloured maps and overlays"),
         (out / "scores.json", "scores, per class too"),

@@ -7,6 +7,7 @@ import typer
 
 from sceneparse.cli.output import best_table, console, trials_table
 from sceneparse.cli.paths import path_option
+from sceneparse.cli.progress import shown_events
 
 
 def tta(
@@ -20,19 +21,26 @@ def tta(
     ] = None,
     split: Annotated[str, typer.Option(help="Which part of the data.")] = "validation",
     images: Annotated[
-        int, typer.Option(min=2, help="Most that are used; half of them to choose by.")
+        int, typer.Option(min=2, help="Images used at most; half of them to choose by.")
     ] = 100,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")] = "auto",
 ) -> None:
-    """Try averaging over views and refining edges on a trained model: gain and cost of each.
+    """Try test-time augmentation and edge refinement on a trained model: gain and cost of each.
 
     Settings are chosen on one half of the images and reported on the other.
     """
-    from sceneparse.tasks.evaluate import EvaluationTarget
     from sceneparse.tasks.tta import tta as try_settings
 
-    target = EvaluationTarget(model, data, split, tuple(overrides or ()))
-    report = try_settings(target, images, device, console)
+    with shown_events() as callback:
+        report = try_settings(
+            model,
+            data=data,
+            split=split,
+            images=images,
+            overrides=overrides or (),
+            device=device,
+            callback=callback,
+        )
     console.print(trials_table(report))
     console.print(best_table(report))
     if split == "training":

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from sceneparse.config.run import RunConfig
 from sceneparse.errors import InputError
+from sceneparse.system.paths import expanded
 from sceneparse.system.yaml_text import parse_yaml
 
 
@@ -35,6 +36,17 @@ def read_config(path: Path, overrides: Sequence[str] = ()) -> RunConfig:
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read ({error})") from None
     return parse_config(text, str(path), overrides)
+
+
+def resolve_config(config: RunConfig | str | Path, overrides: Sequence[str] = ()) -> RunConfig:
+    """Return a config that is given as such or as a YAML file, with overrides laid over it.
+
+    Raises:
+        InputError: If the file or an override is wrong.
+    """
+    if not isinstance(config, RunConfig):
+        return read_config(expanded(config), overrides)
+    return parse_config(config_yaml(config), "config", overrides) if overrides else config
 
 
 def parse_config(text: str, source: str, overrides: Sequence[str] = ()) -> RunConfig:

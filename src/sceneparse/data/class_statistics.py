@@ -19,7 +19,8 @@ from sceneparse.data.cache.reader import Packed
 from sceneparse.data.dataset import Dataset, PairedFiles
 from sceneparse.data.loader import prefetched
 from sceneparse.labels import Labels, Mask
-from sceneparse.system.user_cache import cache_folder, write_whole
+from sceneparse.system.files import write_whole
+from sceneparse.system.user_cache import cache_folder
 
 # Pixels of each class in each sample, (N, C).
 ClassStatistics = NDArray[np.int64]

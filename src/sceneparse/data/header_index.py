@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from sceneparse.data.dataset import PairedFiles
 from sceneparse.data.loader import prefetched
-from sceneparse.system.user_cache import cache_folder, write_whole
+from sceneparse.system.files import write_whole
+from sceneparse.system.user_cache import cache_folder
 
 # Bytes and time of change in ns of an image, then of its mask.
 Stamps = tuple[int, ...]

@@ -8,7 +8,8 @@ from typing import assert_never
 import torch
 
 from sceneparse import factory
-from sceneparse.checkpoint import WEIGHTS_FILE, Weights, read_weights
+from sceneparse.artifacts.run_folder import WEIGHTS_FILE
+from sceneparse.artifacts.weights import StoredModel, read_weights
 from sceneparse.config import EncoderUNetModel, ModelConfig, UNetModel
 from sceneparse.config.reading import config_yaml, parse_config
 from sceneparse.errors import InputError
@@ -39,7 +40,7 @@ def load(
     return predictor_of(overridden(find_weights(model), overrides), best_device(device))
 
 
-def overridden(weights: Weights, overrides: Sequence[str]) -> Weights:
+def overridden(weights: StoredModel, overrides: Sequence[str]) -> StoredModel:
     """Change how the pixels of an image become a mask.
 
     Raises:
@@ -55,7 +56,7 @@ def overridden(weights: Weights, overrides: Sequence[str]) -> Weights:
     return weights._replace(config=config)
 
 
-def find_weights(model: str | Path) -> Weights:
+def find_weights(model: str | Path) -> StoredModel:
     """Read the weights of a run folder, of a weights file or, named `bundled`, of the package.
 
     Raises:
@@ -71,7 +72,7 @@ def find_weights(model: str | Path) -> Weights:
     return read_weights(path)
 
 
-def _bundled_weights() -> Weights:
+def _bundled_weights() -> StoredModel:
     if not BUNDLED.is_file():
         raise InputError(
             "this installation has no bundled model; name a run folder or a weights file instead"
@@ -116,13 +117,13 @@ def _named(config: ModelConfig) -> str:
             assert_never(config)
 
 
-def deployed(weights: Weights) -> Weights:
+def deployed(weights: StoredModel) -> StoredModel:
     """Leave out what only training needs; predictions stay the same."""
     model = factory.deployed(weights.config.model)
     return weights._replace(config=weights.config.model_copy(update={"model": model}))
 
 
-def predictor_of(weights: Weights, device: torch.device) -> Predictor:
+def predictor_of(weights: StoredModel, device: torch.device) -> Predictor:
     """Build the network of stored weights and the way from pixels to mask around it.
 
     Raises:

@@ -99,13 +99,13 @@ class Comparison:
             raise InputError(f"{path}: cannot be written ({error.strerror})") from None
 
 
-def compare_files(first: Path, second: Path) -> Comparison:
-    """Compare two score files, written by `evaluate --json` or `score --json`.
+def compare(first: str | Path, second: str | Path) -> Comparison:
+    """Compare two score files, written by `evaluate` or `score`.
 
     Raises:
         InputError: If a file is none, or they are of other classes or images.
     """
-    one, other = read_scored(first), read_scored(second)
+    one, other = read_scored(Path(first)), read_scored(Path(second))
     if one.ids != other.ids:
         raise InputError(
             f"{first} and {second}: are scores of other classes; compare scores of one data set"
@@ -152,8 +152,8 @@ def read_scored(path: Path) -> ScoredImages:
         raise InputError(f"{path}: cannot be read ({error})") from None
     except (ValueError, KeyError, TypeError, OverflowError):
         raise InputError(
-            f"{path}: no scores of single images; write it with `sceneparse evaluate MODEL "
-            "--json FILE` or `sceneparse score ... --json FILE`"
+            f"{path}: no scores of single images; expected a score file, as `sceneparse evaluate` "
+            "and `sceneparse score` write them"
         ) from None
     if not names:
         raise InputError(f"{path}: scores of no image")

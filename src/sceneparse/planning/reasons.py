@@ -111,7 +111,7 @@ def _of_learning(config: RunConfig, data: DataFacts, start: Start) -> dict[str, 
 
 def _of_machine(config: RunConfig, machine: MachineFacts) -> dict[str, str]:
     parts = config.training.accumulation
-    limit = "--memory" if machine.asked_bytes else "the free memory"
+    limit = "the memory given" if machine.asked_bytes else "the free memory"
     whole = "the whole batch fits" if parts == 1 else f"in {parts} parts the batch fits"
     sizing = "stretched as the training images are"
     if config.inference.resize != "stretch":
@@ -128,5 +128,5 @@ def _of_machine(config: RunConfig, machine: MachineFacts) -> dict[str, str]:
         "inference.size": "things look as large as in the cuts of training, on average",
     }
     if machine.asked_bytes:
-        reasons["inference.memory_budget_mb"] = "an eighth of --memory at most"
+        reasons["inference.memory_budget_mb"] = "at most an eighth of the memory given"
     return reasons

@@ -83,7 +83,8 @@ def fitting_sizes(
         raise InputError(
             f"memory: {LEAST_PART} training images of {sizes[0]}×{sizes[0]} take "
             f"{needed / 2**20:.0f} MiB, and {max(0, memory_bytes) / 2**20:.0f} MiB are left for "
-            "them; give more --memory, or use a machine that has more"
+            "them; allow more memory, or use a machine that has more",
+            "memory_gb",
         )
     return fitting
 
@@ -134,8 +135,9 @@ def too_short(seconds: float, least_s: float) -> InputError:
     # A little more, since the next measurement will not be the same.
     least = math.ceil(1.1 * least_s / 3.6) / 1000
     return InputError(
-        f"--hours {seconds / 3600:g}: too short to go through the training images once; give at "
-        f"least --hours {least:g}, or fewer images"
+        f"{seconds / 3600:g} hours: too short for one epoch; give at least {least:g} hours, or "
+        "fewer images",
+        "hours",
     )
 
 

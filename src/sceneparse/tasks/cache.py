@@ -6,9 +6,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import Progress
-
 from sceneparse.data.cache.format import default_folder
 from sceneparse.data.cache.reader import Packed
 from sceneparse.data.cache.writer import Packing, damaged, planned, written
@@ -18,6 +15,7 @@ from sceneparse.data.datasets.recognise import Layout, open_published, published
 from sceneparse.data.header_index import checked_sizes
 from sceneparse.errors import InputError
 from sceneparse.system.user_cache import locked
+from sceneparse.tasks.events import Callback, Message, activity, ignore, tracked
 
 
 @dataclass(frozen=True)
@@ -46,7 +44,7 @@ class CacheOrder:
         return self.to or default_folder(self.root, self.short_side)
 
 
-def cache_data(order: CacheOrder, console: Console) -> None:
+def cache_data(order: CacheOrder, callback: Callback = ignore) -> None:
     """Decode what a cache lacks, and leave there what it has.
 
     Raises:
@@ -58,16 +56,14 @@ def cache_data(order: CacheOrder, console: Console) -> None:
     with locked(order.folder):
         packings = {name: _packing(order, files) for name, files in parts.items()}
         if order.check:
-            with console.status("reading what is there"):
+            with activity(callback, "reading the cache"):
                 packings = {name: _checked(it, threads) for name, it in packings.items()}
         for name, packing in packings.items():
-            console.print(_what_to_do(name, packing), soft_wrap=True)
+            callback(Message(_what_to_do(name, packing)))
         _check_room(order.folder, list(packings.values()))
-        with Progress(console=console, transient=True) as progress:
-            for name, packing in packings.items():
-                task = progress.add_task(name, total=len(packing.missing))
-                for _ in written(packing, threads):
-                    progress.advance(task)
+        for name, packing in packings.items():
+            for _ in tracked(written(packing, threads), callback, name, len(packing.missing)):
+                pass
 
 
 def how_to_use(order: CacheOrder) -> str:
@@ -99,7 +95,8 @@ def _parts(order: CacheOrder) -> dict[str, PairedFiles]:
     if splits:
         raise InputError(
             f"{root / 'images'}: has no folders of splits, so all images are cached together; "
-            "leave out --split"
+            "leave out the split",
+            "split",
         )
     return {WHOLE: whole_folder(root)}
 
@@ -126,8 +123,10 @@ def _check_room(folder: Path, packings: list[Packing]) -> None:
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise InputError(
-            f"{folder}: {_size(free)} free, expected at least {_size(needed)}; make room, give a "
-            "folder on another disk with --to, or reduce large images with --short-side"
+            f"{folder}: {_size(free)} free, expected at least {_size(needed)}; make room, choose a "
+            "folder on another disk, or reduce large images",
+            "to",
+            "short_side",
         )
 
 

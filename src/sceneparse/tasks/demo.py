@@ -4,15 +4,13 @@ import time
 from importlib import resources
 from pathlib import Path
 
-from rich.console import Console
-
 from sceneparse.config import Ade20kData, RunConfig
 from sceneparse.config.reading import parse_config
 from sceneparse.data.dataset import PairedFiles
 from sceneparse.data.datasets.ade20k import ade20k
 from sceneparse.errors import InputError
-from sceneparse.factory.loading import load
-from sceneparse.tasks.evaluate import EvaluationTarget, evaluate_model
+from sceneparse.tasks.evaluate import evaluate
+from sceneparse.tasks.events import Callback, Message, ignore
 from sceneparse.tasks.predict import predict_files, results_of
 from sceneparse.tasks.score import ScoreReport
 from sceneparse.tasks.synth import write_scenes
@@ -24,39 +22,38 @@ SCENE_SIZE = (192, 256)
 IMAGES_TO_PARSE = 4
 
 
-def demo(data: Path | None, out: Path, console: Console) -> ScoreReport:
+def demo(data: Path | None, out: Path, callback: Callback = ignore) -> ScoreReport:
     """Make or take data, train, evaluate, predict and draw.
 
     Args:
         data: A folder like `ADEChallengeData2016`; none for generated scenes.
         out: New folder for everything.
-        console: Where it is told.
+        callback: Called with each event.
 
     Raises:
         InputError: If the folder holds something already, or the data are not as they should be.
     """
     start = time.perf_counter()
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(f"{out}: is not empty; remove it, or give another folder with --out")
+        raise InputError(f"{out}: is not empty; remove it, or choose another folder", "out")
     root = data or out / "scenes"
     if data is None:
-        console.print("1. scenes: drawing images with exact masks", style="bold")
-        write_scenes(root, SCENES, SCENE_SIZE, 0, console)
+        callback(Message("1. scenes: drawing images with exact masks"))
+        write_scenes(root, SCENES, SCENE_SIZE, 0, callback)
     config = demo_config(root)
-    console.print(f"2. train: a U-Net on the images in {root}", style="bold")
-    run = train(config, out / "run", console)
-    if not run.finished:
-        console.print("interrupted")
-        raise SystemExit(run.exit_code)
-    console.print("3. evaluate: on images it has not seen", style="bold")
-    report = evaluate_model(EvaluationTarget(str(run.folder.path)), "auto", console)
+    callback(Message(f"2. train: a U-Net on the images in {root}"))
+    run = train(config, out=out / "run", callback=callback)
+    if not run.is_finished:
+        raise KeyboardInterrupt
+    callback(Message("3. evaluate: on images it has not seen"))
+    report = evaluate(run.folder, callback=callback)
     report.write(out / "scores.json")
-    console.print("4. predict: segment images and draw what was found", style="bold")
+    callback(Message("4. predict: segment images and draw the classes"))
     files = list(_validation_files(root)[:IMAGES_TO_PARSE])
     results = results_of(files, out / "predictions", overwrite=False)
-    for paths, _ in predict_files(load(run.folder.path), files, results):
-        console.print(f"   {paths.overlay}", soft_wrap=True)
-    console.print(f"done in {time.perf_counter() - start:.0f} s")
+    for paths, _ in predict_files(run.load(), files, results):
+        callback(Message(f"   {paths.overlay}"))
+    callback(Message(f"done in {time.perf_counter() - start:.0f} s"))
     return report
 
 

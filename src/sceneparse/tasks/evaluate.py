@@ -1,15 +1,11 @@
 """From a model's name and a data root to a score report."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.progress import Progress
-
 from sceneparse import factory
-from sceneparse.checkpoint import Weights
+from sceneparse.artifacts.weights import StoredModel
 from sceneparse.data.dataset import Dataset
 from sceneparse.data.loader import prefetched
 from sceneparse.errors import InputError
@@ -17,44 +13,61 @@ from sceneparse.factory.loading import find_weights, overridden, predictor_of
 from sceneparse.inference.evaluate import Evaluation, EvaluationSums, evaluation_sums
 from sceneparse.inference.predictor import Predictor
 from sceneparse.system.device import best_device
+from sceneparse.system.paths import expanded
+from sceneparse.tasks.events import Callback, Progress, ignore
 from sceneparse.tasks.memory import PREDICTION, advice_on_memory
 from sceneparse.tasks.score import ScoreReport
 
 
-@dataclass(frozen=True)
-class EvaluationTarget:
-    """What is to be scored on what.
-
-    Attributes:
-        model: A run folder, a weights file, or `bundled`.
-        root: Where the data are; none for where the model was trained.
-        split: Which part of them.
-        overrides: `inference.field=value`: images are sized for the network in another way.
-    """
-
-    model: str
-    root: Path | None = None
-    split: str = "validation"
-    overrides: tuple[str, ...] = ()
-
-
-def evaluate_model(target: EvaluationTarget, device: str, console: Console) -> ScoreReport:
+def evaluate(
+    model: str | Path,
+    *,
+    data: str | Path | None = None,
+    split: str = "validation",
+    overrides: Sequence[str] = (),
+    device: str = "auto",
+    callback: Callback = ignore,
+) -> ScoreReport:
     """Score a model on a split of the data it was trained on, or of the same kind elsewhere.
+
+    Every image is scored at the size of its annotation; one confusion matrix over all images
+    gives the scores.
+
+    Args:
+        model: A run folder, a weights file, or `bundled`.
+        data: The data root; the one that the model was trained on if not given.
+        split: Which part of the data.
+        overrides: `inference.field=value`: images are sized for the network in another way.
+        device: `auto`, or a torch device.
+        callback: Called with each event.
 
     Raises:
         InputError: If the model or the data cannot be read, or their classes differ.
+
+    Example:
+        >>> report = sceneparse.evaluate("runs/mydata")  # doctest: +SKIP
+        >>> report.scores.miou  # doctest: +SKIP
+        0.61
     """
-    weights, dataset = opened(target)
+    root = None if data is None else expanded(data)
+    weights, dataset = open_model_and_data(model, root, split, overrides)
     predictor = predictor_of(weights, best_device(device))
-    with Progress(console=console, transient=True) as progress, advice_on_memory(PREDICTION):
-        task = progress.add_task("evaluating", total=len(dataset))
-        evaluation = score(predictor, dataset, 2, lambda: progress.advance(task))
-    data = target.root or getattr(weights.config.data, "root", "generated scenes")
+    total, done = len(dataset), 0
+
+    def on_image() -> None:
+        nonlocal done
+        done += 1
+        callback(Progress("evaluating", done, total))
+
+    callback(Progress("evaluating", 0, total))
+    with advice_on_memory(PREDICTION):
+        evaluation = evaluate_dataset(predictor, dataset, 2, on_image)
+    source = root or getattr(weights.config.data, "root", "generated scenes")
     return ScoreReport(
         scores=evaluation.scores,
         labels=weights.labels,
         images=evaluation.images,
-        source={"model": target.model, "data": str(data), "split": target.split},
+        source={"model": str(model), "data": str(source), "split": split},
         loss=evaluation.loss,
         resize=str(predictor),
         names=tuple(dataset.names),
@@ -62,23 +75,25 @@ def evaluate_model(target: EvaluationTarget, device: str, console: Console) -> S
     )
 
 
-def opened(target: EvaluationTarget) -> tuple[Weights, Dataset]:
-    """Read a model and open its data.
+def open_model_and_data(
+    model: str | Path, data: Path | None, split: str, overrides: Sequence[str] = ()
+) -> tuple[StoredModel, Dataset]:
+    """Read a model and open the data to score it on.
 
     Raises:
         InputError: If either cannot be read, or their classes differ.
     """
-    weights = overridden(find_weights(target.model), target.overrides)
-    dataset = factory.dataset(weights.config.data, target.split, target.root)
+    weights = overridden(find_weights(model), overrides)
+    dataset = factory.dataset(weights.config.data, split, data)
     if dataset.labels.class_names != weights.labels.class_names:
         raise InputError(
-            f"{target.model}: was trained on {weights.labels.num_classes} classes, the data have "
+            f"{model}: was trained on {weights.labels.num_classes} classes, the data have "
             f"{dataset.labels.num_classes}, or other names; evaluate it on data of its own classes"
         )
     return weights, dataset
 
 
-def score(
+def evaluate_dataset(
     predictor: Predictor,
     dataset: Dataset,
     threads: int,
@@ -86,10 +101,10 @@ def score(
 ) -> Evaluation:
     """Evaluate on a data set; the next images are read while the network runs."""
     everything = range(len(dataset))
-    return score_sums(predictor, dataset, everything, threads, on_image).evaluation()
+    return count_images(predictor, dataset, everything, threads, on_image).evaluation()
 
 
-def score_sums(
+def count_images(
     predictor: Predictor,
     dataset: Dataset,
     indices: Sequence[int],

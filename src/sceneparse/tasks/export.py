@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from sceneparse.checkpoint import write_weights
+from sceneparse.artifacts.weights import write_weights
 from sceneparse.config import Ade20kFullData, RunConfig, SyntheticData
 from sceneparse.errors import InputError
 from sceneparse.factory.loading import deployed, find_weights, overridden
@@ -36,7 +36,11 @@ def export_safetensors(
             would be too large, or cannot be written.
     """
     if path.is_dir() or (path.exists() and not overwrite):
-        raise InputError(f"{path}: is there already; add --overwrite, or give another file")
+        raise InputError(
+            f"{path}: is there already; allow overwriting, or choose another file",
+            "overwrite",
+            "out",
+        )
     weights = deployed(overridden(find_weights(model), overrides))
     weights = weights._replace(config=_elsewhere(weights.config))
     try:

@@ -7,10 +7,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.progress import Progress
-from rich.table import Table
-from rich.text import Text
 
 from sceneparse.data.class_statistics import counted
 from sceneparse.data.dataset import PairedFiles
@@ -20,6 +16,7 @@ from sceneparse.data.loader import prefetched
 from sceneparse.errors import InputError
 from sceneparse.labels import Labels
 from sceneparse.tasks.data_files import data_at
+from sceneparse.tasks.events import Callback, ignore, tracked
 
 
 @dataclass(frozen=True)
@@ -57,26 +54,19 @@ class DataReport:
     splits: list[SplitCounts]
     problems: list[str]
 
-    def table(self) -> Table:
-        """Lay out the classes: share of labelled pixels, and images of each split."""
-        table = Table(title=Text(f"classes of {self.root}"), title_justify="left")
-        table.add_column("id", justify="right")
-        table.add_column("class")
-        table.add_column("share", justify="right")
-        for split in self.splits:
-            table.add_column(f"{split.name} images", justify="right")
+    def rows(self) -> list[tuple[int, str, float, list[int]]]:
+        """List the classes, most frequent first: id, name, share of pixels, images per split."""
         total: NDArray[np.int64] = np.sum([split.pixels for split in self.splits], axis=0)
         labelled = max(1, int(total.sum()))
-        for index in np.argsort(-total, kind="stable").tolist():
-            counts = [str(split.images[index]) for split in self.splits]
-            share = f"{total[index] / labelled:.3%}"
-            table.add_row(
-                str(self.labels.raw_ids[index]),
-                Text(self.labels.class_names[index]),
-                share,
-                *counts,
+        return [
+            (
+                self.labels.raw_ids[index],
+                self.labels.class_names[index],
+                float(total[index] / labelled),
+                [int(split.images[index]) for split in self.splits],
             )
-        return table
+            for index in np.argsort(-total, kind="stable").tolist()
+        ]
 
     def summary(self) -> str:
         """Say in a few lines what there is."""
@@ -92,12 +82,12 @@ class DataReport:
         return "\n".join(lines)
 
 
-def inspect_data(path: Path, console: Console) -> DataReport:
+def inspect_data(path: Path, callback: Callback = ignore) -> DataReport:
     """Read every pixel of a `folder`, or of a published data set in its layout.
 
     Args:
         path: The data set, or the config of a run on it.
-        console: Where progress is shown.
+        callback: Called with each event.
 
     Raises:
         InputError: If it is neither, or its images and masks do not pair.
@@ -107,17 +97,15 @@ def inspect_data(path: Path, console: Console) -> DataReport:
     labels = next(iter(splits.values())).labels
     problems: list[str] = []
     counts: list[SplitCounts] = []
-    with Progress(console=console, transient=True) as progress:
-        for name, pairs in splits.items():
-            task = progress.add_task(name, total=len(pairs))
-            sums = _Sums(labels.num_classes)
-            for result in prefetched(_counted(pairs), range(len(pairs)), threads=2, ahead=8):
-                progress.advance(task)
-                if isinstance(result, str):
-                    problems.append(result)
-                else:
-                    sums.add(result)
-            counts.append(sums.of_split(name))
+    for name, pairs in splits.items():
+        sums = _Sums(labels.num_classes)
+        results = prefetched(_counted(pairs), range(len(pairs)), threads=2, ahead=8)
+        for result in tracked(results, callback, name, len(pairs)):
+            if isinstance(result, str):
+                problems.append(result)
+            else:
+                sums.add(result)
+        counts.append(sums.of_split(name))
     return DataReport(root, labels, counts, problems)
 
 

@@ -13,7 +13,7 @@ from sceneparse.config import RunConfig
 from sceneparse.data.dataset import Dataset
 from sceneparse.data.loader import BATCHES_AHEAD, Loader
 from sceneparse.inference.predictor import Predictor
-from sceneparse.tasks.evaluate import score_sums
+from sceneparse.tasks.evaluate import count_images
 from sceneparse.tasks.memory import advice_on_memory
 from sceneparse.tasks.training_pace import run_to_measure, training_pace, warm_up
 
@@ -101,7 +101,7 @@ def _image_s(predictor: Predictor, dataset: Dataset, threads: int, seconds: floa
         count = min(affordable, len(dataset))
         places = np.linspace(0, len(dataset) - 1, count).astype(int).tolist()
         start = time.perf_counter()
-        score_sums(predictor, dataset, places, threads)
+        count_images(predictor, dataset, places, threads)
         times.append((time.perf_counter() - start) / count)
         affordable = max(affordable, int(seconds / times[0]))
     return times[-1]

@@ -1,12 +1,10 @@
-"""From a data set and hours to the config of a run that fits."""
+"""From a data set and a number of hours to the config of a run that fits."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
-
 from sceneparse import __version__
-from sceneparse.checkpoint import write_text
+from sceneparse.artifacts.writing import write_text
 from sceneparse.config import RunConfig
 from sceneparse.errors import InputError
 from sceneparse.planning.commented import commented_yaml
@@ -15,27 +13,10 @@ from sceneparse.planning.length import Parts, Seconds, chosen_length, seconds_of
 from sceneparse.planning.recipe import draft, finished
 from sceneparse.planning.sizes import SMALLEST, chosen_sizes
 from sceneparse.system.device import best_device
+from sceneparse.system.paths import expanded
+from sceneparse.tasks.events import Callback, activity, ignore
 from sceneparse.tasks.plan_facts import StartFrom, best_start, data_facts
 from sceneparse.tasks.plan_measuring import measured_machine, measured_parts
-
-
-@dataclass(frozen=True)
-class PlanOrder:
-    """What a plan is asked for.
-
-    Attributes:
-        root: Where the data are.
-        hours: That the run is to take.
-        memory_gb: GiB that it may take; none for what is free.
-        weights: What it starts from.
-        out: The config to write, which must not be there yet.
-    """
-
-    root: Path
-    hours: float
-    memory_gb: float | None
-    weights: StartFrom
-    out: Path
 
 
 @dataclass(frozen=True)
@@ -48,6 +29,7 @@ class Planned:
         seconds: What it takes, as far as can be told.
         parts: What was measured of it.
         data: What it learns.
+        header: Comment at the top of the config file.
     """
 
     config: RunConfig
@@ -55,6 +37,17 @@ class Planned:
     seconds: Seconds
     parts: Parts
     data: DataFacts
+    header: str
+
+    def write(self, path: str | Path) -> None:
+        """Write the config as YAML, with the reason of each field beside it.
+
+        Raises:
+            InputError: If the file exists, or cannot be written.
+        """
+        path = expanded(path)
+        _check_free(path)
+        write_text(path, commented_yaml(self.config, self.reasons, self.header))
 
     def rows(self) -> list[tuple[str, str, str]]:
         """Return the main choices: field, value, reason."""
@@ -67,12 +60,6 @@ class Planned:
                 shown = value["kind"] if isinstance(value, dict) else value
                 found.append((path, str(shown), self.reasons[path]))
         return found
-
-    def time(self) -> str:
-        """Say where the time goes."""
-        parts = self.seconds._asdict().items()
-        shares = ", ".join(f"{name} {seconds / self.seconds.total:.0%}" for name, seconds in parts)
-        return f"about {_duration(self.seconds.total)}: {shares}"
 
 
 _MAIN = (
@@ -93,63 +80,85 @@ _MAIN = (
 )
 
 
-def plan(order: PlanOrder, console: Console) -> Planned:
-    """Look at the data and the machine, and write a config that fits time and memory.
+def plan(
+    data: str | Path,
+    *,
+    hours: float,
+    memory_gb: float | None = None,
+    weights: StartFrom = "auto",
+    out: str | Path | None = None,
+    callback: Callback = ignore,
+) -> Planned:
+    """Look at the data and the machine, and make a config that fits time and memory.
+
+    Measures this machine for about a minute.
+
+    Args:
+        data: A published data set, or a folder of your own.
+        hours: How long the training may take.
+        memory_gb: GiB that it may take; what is free if not given.
+        weights: What it starts from; `auto` for the best weights at hand, without a download.
+        out: The config file to write, which must not exist; none to write nothing.
+        callback: Called with each event.
 
     Raises:
         InputError: If the data are not as they should be, time or memory are too little, the
             weights are not there, or the config would overwrite a file.
     """
-    if order.out.exists():
-        raise InputError(f"{order.out}: is there already; remove it, or give another with --out")
-    _make_folder(order.out)
-    seconds = 3600 * order.hours
-    data = data_facts(order.root.resolve(), console)
-    start = best_start(data, best_device().type, order.weights)
-    with console.status("measuring this machine") as status:
-        asked_bytes = order.memory_gb * 2**30 if order.memory_gb else None
-        machine = measured_machine(data, start, seconds, asked_bytes)
-        facts, speed = machine.facts, machine.speed
+    if out is not None:
+        out = expanded(out)
+        _check_free(out)
+    seconds = 3600 * hours
+    facts = data_facts(expanded(data).resolve(), callback)
+    start = best_start(facts, best_device().type, weights)
+    with activity(callback, "measuring this machine"):
+        asked_bytes = memory_gb * 2**30 if memory_gb else None
+        measured = measured_machine(facts, start, seconds, asked_bytes)
+        machine, speed = measured.facts, measured.speed
         least = start.learned_size or SMALLEST
-        sizes = chosen_sizes(data, speed, machine.costs, seconds, facts.memory_bytes, least)
-        drafted = draft(data, facts, start, sizes, speed)
-        status.update("measuring the run")
-        parts = measured_parts(drafted.config, data, machine, seconds)
+        sizes = chosen_sizes(facts, speed, measured.costs, seconds, machine.memory_bytes, least)
+        drafted = draft(facts, machine, start, sizes, speed)
+    with activity(callback, "measuring the run"):
+        parts = measured_parts(drafted.config, facts, measured, seconds)
     length = chosen_length(sizes, parts, speed, seconds)
     config, reasons = finished(drafted, length, length.epochs * parts.steps_per_epoch)
     taken = seconds_of(length, sizes.size, parts, speed)
-    planned = Planned(config, reasons, taken, parts, data)
-    write_text(order.out, commented_yaml(config, reasons, _header(order, planned)))
+    options = f", memory_gb={memory_gb:g}" if memory_gb else ""
+    options += f", weights={weights}" if weights != "auto" else ""
+    header = "\n".join(
+        [
+            f"Planned by sceneparse {__version__} for hours={hours:g}{options}.",
+            f"Estimate: {time_text(taken)}.",
+            f"Measured: {1000 * parts.step_s:.0f} ms per step of {config.training.batch_size} "
+            f"images, {parts.steps_per_epoch} steps per epoch, {parts.validation_s:.1f} s per "
+            "validation; as busy as the machine was.",
+            f"Data: {facts.training} images to train on, {facts.validation} to validate on, "
+            f"{len(facts.class_names)} classes, median {facts.width}×{facts.height} pixels.",
+        ]
+    )
+    planned = Planned(config, reasons, taken, parts, facts, header)
+    if out is not None:
+        planned.write(out)
     return planned
 
 
-def _make_folder(out: Path) -> None:
-    """Make the folder of the config before the time for a plan is spent."""
+def _check_free(path: Path) -> None:
+    """Make the folder of a config before the time for a plan is spent."""
+    if path.exists():
+        raise InputError(f"{path}: exists already; remove it, or choose another file", "out")
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(
-            f"{out.parent}: cannot be made ({error.strerror}); give another place with --out"
+            f"{path.parent}: cannot be made ({error.strerror}); choose another folder", "out"
         ) from None
 
 
-def _header(order: PlanOrder, planned: Planned) -> str:
-    parts, data = planned.parts, planned.data
-    batch_size = planned.config.training.batch_size
-    options = f" --memory {order.memory_gb:g}" if order.memory_gb else ""
-    options += f" --weights {order.weights}" if order.weights != "auto" else ""
-    return "\n".join(
-        [
-            f"Written by sceneparse {__version__}: plan --hours {order.hours:g}{options}",
-            f"Train it: sceneparse train {order.out}",
-            f"Planned: {planned.time()}.",
-            f"Measured: {1000 * parts.step_s:.0f} ms per step of {batch_size} images, "
-            f"{parts.steps_per_epoch} steps per epoch, {parts.validation_s:.1f} s per validation; "
-            "as busy as the machine was.",
-            f"Data: {data.training} images to train on, {data.validation} to validate on, "
-            f"{len(data.class_names)} classes, median {data.width}×{data.height} pixels.",
-        ]
-    )
+def time_text(seconds: Seconds) -> str:
+    """Write how long a run takes and where the time goes."""
+    parts = seconds._asdict().items()
+    shares = ", ".join(f"{name} {part / seconds.total:.0%}" for name, part in parts)
+    return f"about {_duration(seconds.total)}: {shares}"
 
 
 def _duration(seconds: float) -> str:

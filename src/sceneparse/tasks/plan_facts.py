@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Any, Literal, assert_never, cast
 
 import numpy as np
-from rich.console import Console
 
 from sceneparse import factory
-from sceneparse.checkpoint import Weights
+from sceneparse.artifacts.weights import StoredModel
 from sceneparse.config import EncoderUNetModel, ModelConfig, UNetModel
 from sceneparse.data.cache.reader import Packed
 from sceneparse.data.class_statistics import class_pixels
@@ -21,6 +20,7 @@ from sceneparse.losses.class_weights import median_frequency
 from sceneparse.models.lite import lite_weights_installed
 from sceneparse.planning.facts import DataFacts, Start
 from sceneparse.tasks.data_files import data_config
+from sceneparse.tasks.events import Callback, activity, ignore
 
 # Masks that are counted, spread over the training images, and those of them that are timed.
 COUNTED, TIMED = 1000, 8
@@ -40,7 +40,7 @@ WIDTHS = {"cpu": 16, "mps": 32, "cuda": 32}
 StartFrom = Literal["auto", "bundled", "imagenet", "none"]
 
 
-def data_facts(root: Path, console: Console) -> DataFacts:
+def data_facts(root: Path, callback: Callback = ignore) -> DataFacts:
     """Look at a data set as a run does when it starts, and count classes in some of its masks.
 
     Raises:
@@ -50,11 +50,11 @@ def data_facts(root: Path, console: Console) -> DataFacts:
     training, validation = (
         _files(factory.dataset(config, split)) for split in ("training", "validation")
     )
-    with console.status("looking at the files"):
+    with activity(callback, "reading the headers of all files"):
         sizes = checked_sizes(training, root)
         checked_sizes(validation, root)
     chosen = training.limited(COUNTED)
-    with console.status("counting the pixels of each class"):
+    with activity(callback, "counting the pixels of each class"):
         weights = median_frequency(class_pixels(chosen, root))
     height, width = np.median(sizes, axis=0).astype(int).tolist()
     return DataFacts(
@@ -112,7 +112,7 @@ def best_start(data: DataFacts, device: str, asked: StartFrom = "auto") -> Start
         case _:
             assert_never(asked)
     if start is None:
-        raise InputError(f"--weights {asked}: not there; {missing}, or leave --weights out")
+        raise InputError(f"weights {asked}: not there; {missing}, or use auto", "weights")
     return start
 
 
@@ -159,18 +159,18 @@ def _finer(model: ModelConfig) -> dict[str, Any]:
     }
 
 
-def _is_for(bundled: Weights, data: DataFacts) -> bool:
+def _is_for(bundled: StoredModel, data: DataFacts) -> bool:
     """Tell whether the model of the package knows enough of the classes, and is new to the data."""
     known = set(bundled.labels.class_names) & set(data.class_names)
     return len(known) >= KNOWN * len(data.class_names) and not _may_have_seen(bundled, data)
 
 
-def _may_have_seen(bundled: Weights, data: DataFacts) -> bool:
+def _may_have_seen(bundled: StoredModel, data: DataFacts) -> bool:
     """Tell whether it has learned images of the same data set: perhaps those of validation."""
     return bundled.config.data.kind == data.config.kind
 
 
-def _further(bundled: Weights, data: DataFacts) -> Start:
+def _further(bundled: StoredModel, data: DataFacts) -> Start:
     finer = _finer(bundled.config.model)
     model: ModelConfig = bundled.config.model.model_copy(
         update={"weights": "bundled", **_fixed(data), **finer}

@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,8 @@ from sceneparse.data.loader import prefetched
 from sceneparse.drawing import color_mask, overlay, with_legend
 from sceneparse.errors import InputError
 from sceneparse.inference.predictor import Prediction, Predictor
+from sceneparse.system.paths import expanded
+from sceneparse.tasks.events import Callback, Message, ignore
 
 # A JPEG has at most 65,500 pixels in a row or a column; the legend takes some of them.
 LONGEST_OVERLAY = 60_000
@@ -33,6 +36,68 @@ class Results(NamedTuple):
     color: Path
     overlay: Path
     summary: Path
+
+
+@dataclass(frozen=True)
+class SegmentedFile:
+    """An image file and what was written for it.
+
+    Attributes:
+        image: The image.
+        results: The files written.
+        classes: The classes found, largest first: id, name, share of pixels, mean confidence.
+    """
+
+    image: Path
+    results: Results
+    classes: list[dict[str, Any]]
+
+    def __str__(self) -> str:
+        """Write the overlay's path and the four largest classes."""
+        largest = [f"{found['name']} {found['share']:.0%}" for found in self.classes[:4]]
+        return f"{self.results.overlay}: {', '.join(largest)}"
+
+
+def predict(
+    images: Sequence[str | Path] | str | Path,
+    *,
+    out: str | Path,
+    model: str | Path = "bundled",
+    overwrite: bool = False,
+    overrides: Sequence[str] = (),
+    device: str = "auto",
+    callback: Callback = ignore,
+) -> list[SegmentedFile]:
+    """Segment image files: write index map, coloured map, overlay with legend, and JSON.
+
+    To segment images in memory, call the predictor that `sceneparse.load` returns.
+
+    Args:
+        images: Image files, or folders of them.
+        out: Folder of the results.
+        model: A run folder, a weights file, or `bundled`, the model of the package.
+        overwrite: Whether results that exist may be replaced.
+        overrides: `inference.field=value`: pixels become a mask in another way.
+        device: `auto`, or a torch device.
+        callback: Called with each event: a message for each image.
+
+    Raises:
+        InputError: If an image or the model cannot be read, or a result would replace a file.
+    """
+    from sceneparse.factory.loading import load
+    from sceneparse.tasks.memory import PREDICTION, advice_on_memory
+
+    given = [images] if isinstance(images, str | Path) else images
+    files = find_images([expanded(path) for path in given])
+    results = results_of(files, expanded(out), overwrite=overwrite)
+    predictor = load(model, device, overrides)
+    segmented: list[SegmentedFile] = []
+    with advice_on_memory(PREDICTION):
+        pairs = predict_files(predictor, files, results)
+        for file, (written, prediction) in zip(files, pairs, strict=True):
+            segmented.append(SegmentedFile(file, written, prediction.classes()))
+            callback(Message(str(segmented[-1])))
+    return segmented
 
 
 def find_images(paths: Sequence[Path]) -> list[Path]:
@@ -86,7 +151,9 @@ def results_of(files: Sequence[Path], out: Path, *, overwrite: bool) -> list[Res
     for file, paths in zip(files, results, strict=True):
         for path in paths:
             if path.resolve() in images:
-                raise InputError(f"{path}: is an image to segment; give another folder with --out")
+                raise InputError(
+                    f"{path}: is an image to segment; choose another folder for the results", "out"
+                )
             if path in maker:
                 raise InputError(
                     f"{path}: would be a result of both {maker[path]} and {file}; "
@@ -94,7 +161,9 @@ def results_of(files: Sequence[Path], out: Path, *, overwrite: bool) -> list[Res
                 )
             if path.exists() and not overwrite:
                 raise InputError(
-                    f"{path}: is there already; add --overwrite, or give another folder with --out"
+                    f"{path}: is there already; allow overwriting, or choose another folder",
+                    "overwrite",
+                    "out",
                 )
             maker[path] = file
     return results

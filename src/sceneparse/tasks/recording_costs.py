@@ -1,13 +1,10 @@
 """How long it takes to write and draw what a run leaves, measured by doing so."""
 
-import io
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from rich.console import Console
-
-from sceneparse.checkpoint import RunFolder
+from sceneparse.artifacts.run_folder import RunFolder
 from sceneparse.config import RunConfig
 from sceneparse.data.dataset import Dataset
 from sceneparse.factory.loading import find_weights, predictor_of
@@ -15,8 +12,10 @@ from sceneparse.inference.evaluate import Evaluation
 from sceneparse.planning.facts import Costs
 from sceneparse.reports.progress import progress_gif
 from sceneparse.system.stop_signals import StopRequests
-from sceneparse.tasks.evaluate import score_sums
-from sceneparse.tasks.recorder import Recorder, shown_samples
+from sceneparse.tasks.evaluate import count_images
+from sceneparse.tasks.events import ignore
+from sceneparse.tasks.recorder import Recorder
+from sceneparse.tasks.run_drawings import samples_to_draw
 from sceneparse.tasks.training_pace import Bench
 from sceneparse.training.loop import EpochRecord
 
@@ -33,23 +32,26 @@ def recording_costs(config: RunConfig, bench: Bench, validation: Dataset) -> Cos
         Seconds; those of the beginning are the recorder's alone.
     """
     few = range(min(len(validation), bench.predictor.batch_size))
-    evaluation = score_sums(bench.predictor, validation, few, bench.plan.threads).evaluation()
+    evaluation = count_images(bench.predictor, validation, few, bench.plan.threads).evaluation()
     with TemporaryDirectory() as place:
         folder = RunFolder(Path(place) / "run")
         folder.create()
-        console = Console(file=io.StringIO())
-        recorder = Recorder(config, folder, bench.state, bench.predictor, console)
         clock = _Laps()
-        recorder.start(shown_samples(validation, config.report), 1, 1, StopRequests())
-        begin_s = clock.lap()
-        for epoch in (1, 2, 3):
-            recorder.epoch_ended(_record(epoch, evaluation))
-            recorder.save()
-            clock.lap()
-        _, drawn_s, plain_s = clock.laps[-3:]
-        frames = [folder.predictions("initial"), folder.predictions("epoch_002")]
-        progress_gif(frames, folder.progress)
-        animation_s = clock.lap()
+        samples = samples_to_draw(validation, config.report.images)
+        recorder = Recorder(
+            config, folder, bench.state, bench.predictor, samples, 1, StopRequests(), ignore
+        )
+        with recorder:
+            begin_s = clock.lap()
+            for epoch in (1, 2, 3):
+                recorder.epoch_ended(_record(epoch, evaluation))
+                recorder.save()
+                clock.lap()
+            _, drawn_s, plain_s = clock.laps[-3:]
+            frames = [folder.predictions("initial"), folder.predictions("epoch_002")]
+            progress_gif(frames, folder.progress)
+            animation_s = clock.lap()
+        clock.lap()
         recorder.finish(predictor_of(find_weights(folder.path), bench.plan.device))
         end_s = clock.lap()
     return Costs(

@@ -82,14 +82,3 @@ class RemainingTime:
 
 def _mean(seconds: list[float]) -> float:
     return sum(seconds) / len(seconds) if seconds else 0.0
-
-
-def time_left(seconds: float | None) -> str:
-    """Say how long that is, such as `12 min left`; nothing where it is not known."""
-    if seconds is None:
-        return ""
-    if seconds < 60:
-        return "less than a minute left"
-    if seconds <= 7200:
-        return f"{seconds / 60:.0f} min left"
-    return f"{seconds / 3600:.1f} h left"

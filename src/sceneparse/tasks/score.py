@@ -15,6 +15,7 @@ from sceneparse.data.dataset import files_by_stem, read_annotation
 from sceneparse.data.io.decode import MASK_SUFFIXES, read_mask
 from sceneparse.errors import InputError
 from sceneparse.labels import Labels, Mask
+from sceneparse.labels.files import read_labels
 from sceneparse.metrics.bootstrap import (
     RESAMPLES,
     ImageCounts,
@@ -23,6 +24,7 @@ from sceneparse.metrics.bootstrap import (
     intervals,
 )
 from sceneparse.metrics.scores import Scores, confusion_matrix
+from sceneparse.system.paths import expanded
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,9 @@ class ScoreReport:
             raise InputError(f"{path}: cannot be written ({error.strerror})") from None
 
 
-def score_folders(predictions: Path, annotations: Path, labels: Labels) -> ScoreReport:
+def score(
+    predictions: str | Path, annotations: str | Path, *, labels: Labels | str = "ade20k"
+) -> ScoreReport:
     """Score index PNGs of any tool against annotations, both in the annotations' own ids.
 
     The prediction of an annotation is the file of the same name; other files, such as coloured
@@ -124,12 +128,19 @@ def score_folders(predictions: Path, annotations: Path, labels: Labels) -> Score
     prediction of another size than its annotation is brought to it by nearest neighbour, and
     reported.
 
+    Args:
+        predictions: Folder of index PNGs.
+        annotations: Folder of annotations.
+        labels: The classes: the name of a published data set, a labels file, or labels.
+
     Raises:
         InputError: If predictions are missing, files are broken, or an annotation holds unknown
             ids.
     """
-    targets = files_by_stem(annotations, MASK_SUFFIXES)
-    predicted = _predictions_of(targets, predictions)
+    if isinstance(labels, str):
+        labels = read_labels(labels)
+    targets = files_by_stem(expanded(annotations), MASK_SUFFIXES)
+    predicted = _predictions_of(targets, expanded(predictions))
     confusion = np.zeros((labels.num_classes, labels.num_classes + 1), np.int64)
     per_image: list[ImageCounts] = []
     resized: list[str] = []

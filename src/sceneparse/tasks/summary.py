@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-from rich.table import Table
-
 from sceneparse import factory
 from sceneparse.config import FolderData, RunConfig, SyntheticData
 from sceneparse.data.datasets.folder import folder_labels
@@ -30,30 +28,6 @@ class NetworkSummary:
     diagram: str
     size: int
     num_classes: int
-
-    def table(self) -> Table:
-        """Lay out the layers."""
-        adds = sum(layer.multiply_adds for layer in self.layers)
-        table = Table(
-            title=f"{self.parameters:,} parameters, {adds / 1e9:.2f} G multiply-adds for a "
-            f"image of {self.size}×{self.size}, {self.num_classes} classes",
-            title_justify="left",
-        )
-        for column in ("layer", "kind"):
-            table.add_column(column)
-        for column in ("output", "parameters", "M multiply-adds"):
-            table.add_column(column, justify="right")
-        for layer in self.layers:
-            shape = "×".join(str(side) for side in layer.shape)
-            work = f"{layer.multiply_adds / 1e6:,.1f}" if layer.multiply_adds else ""
-            table.add_row(
-                layer.name.removeprefix("network."),
-                layer.kind,
-                shape,
-                f"{layer.parameters:,}",
-                work,
-            )
-        return table
 
 
 def summary(config: RunConfig) -> NetworkSummary:

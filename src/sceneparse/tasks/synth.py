@@ -6,15 +6,17 @@ from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import Progress
-
 from sceneparse.data.datasets.synthetic import synthetic, write_scene
 from sceneparse.errors import InputError
+from sceneparse.tasks.events import Callback, ignore, tracked
 
 
 def write_scenes(
-    root: Path, images: Mapping[str, int], size: tuple[int, int], seed: int, console: Console
+    root: Path,
+    images: Mapping[str, int],
+    size: tuple[int, int],
+    seed: int,
+    callback: Callback = ignore,
 ) -> None:
     """Draw the splits of a data set and write them in the layout of `ADEChallengeData2016`.
 
@@ -23,7 +25,7 @@ def write_scenes(
         images: Number of scenes of each split.
         size: Height and width.
         seed: Which scenes.
-        console: Where progress is shown.
+        callback: Called with each event.
 
     Raises:
         InputError: If the folder holds something already.
@@ -34,13 +36,10 @@ def write_scenes(
         root.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"{root}: cannot be made ({error.strerror}); give another") from None
-    with (
-        ProcessPoolExecutor(mp_context=get_context("spawn")) as pool,
-        Progress(console=console, transient=True) as progress,
-    ):
-        task = progress.add_task("drawing scenes", total=sum(images.values()))
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
         for split, count in images.items():
             scenes = synthetic(split, count, size, seed)
             write = partial(write_scene, scenes, split=split, root=root)
-            for _ in pool.map(write, range(count), chunksize=8):
-                progress.advance(task)
+            written = pool.map(write, range(count), chunksize=8)
+            for _ in tracked(written, callback, f"drawing {split} scenes", count):
+                pass

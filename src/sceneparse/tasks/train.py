@@ -2,16 +2,17 @@
 
 import hashlib
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from rich.console import Console
 
 from sceneparse import factory
-from sceneparse.checkpoint import RunFolder, read_checkpoint
-from sceneparse.config import DataConfig, ModelConfig, RunConfig, SyntheticData
-from sceneparse.config.reading import config_differences, resumed_config
+from sceneparse.artifacts.checkpoint import read_checkpoint
+from sceneparse.artifacts.run_folder import RunFolder
+from sceneparse.config import DataConfig, ModelConfig, ReportConfig, RunConfig, SyntheticData
+from sceneparse.config.reading import config_differences, resolve_config, resumed_config
 from sceneparse.data.cache.reader import Packed
 from sceneparse.data.class_statistics import ClassStatistics
 from sceneparse.data.dataset import Dataset, PairedFiles, Sample
@@ -26,9 +27,11 @@ from sceneparse.system.ranks import RankInfo, find_rank_info
 from sceneparse.system.stop_signals import StopRequests
 from sceneparse.tasks.assembly import assemble
 from sceneparse.tasks.cache import cache_notes
-from sceneparse.tasks.evaluate import score_sums
+from sceneparse.tasks.evaluate import count_images
+from sceneparse.tasks.events import Callback, Message, activity, ignore
 from sceneparse.tasks.memory import advice_on_memory
-from sceneparse.tasks.recorder import Recorder, SilentObserver, shown_samples
+from sceneparse.tasks.recorder import Recorder, SilentObserver, check_tensorboard
+from sceneparse.tasks.run_drawings import samples_to_draw
 from sceneparse.training.auto import Plan, resolve
 from sceneparse.training.environment import environment
 from sceneparse.training.group import all_reduce, broadcast_from_rank_zero, largest, process_group
@@ -37,66 +40,121 @@ from sceneparse.training.state import TrainState
 
 
 @dataclass(frozen=True)
-class TrainedRun:
-    """What `train` leaves.
+class Run:
+    """A training run as `train` leaves it.
 
     Attributes:
-        folder: Where the run is.
-        finished: Whether it reached its end; if not, it can be resumed.
-        best_epoch: Epoch whose weights were kept.
-        best_miou: Their validation mIoU.
-        resize: How images were sized for it.
-        stopped_by: The signal that stopped it, in whichever process; 0 if it is finished.
+        folder: The run folder: `model.safetensors`, tables, drawings, checkpoint.
+        is_finished: Whether the run reached its end; if not, it can be resumed.
+        best_epoch: The epoch whose weights were kept, counted from 1; 0 if none was validated.
+        best_miou: Validation mIoU of these weights, in 0..1.
+        resize: How images were sized for the network when it was validated.
+        stopped_by: Number of the signal that stopped the run, in whichever process; 0 if none.
     """
 
-    folder: RunFolder
-    finished: bool
+    folder: Path
+    is_finished: bool
     best_epoch: int
     best_miou: float
     resize: str
     stopped_by: int = 0
 
     @property
-    def exit_code(self) -> int:
-        """What a shell says of a program that a signal has ended; 0 if the run is finished."""
-        return 0 if self.finished else 128 + self.stopped_by
+    def files(self) -> RunFolder:
+        """The paths of all files in the folder."""
+        return RunFolder(self.folder)
+
+    @property
+    def weights(self) -> Path:
+        """The weights file: the best weights by validation mIoU, with config and labels."""
+        return self.files.weights
+
+    @property
+    def history(self) -> list[dict[str, float]]:
+        """The row of each epoch in `metrics.csv`: losses, scores and learning rate."""
+        return self.files.read_history()
+
+    @property
+    def scores(self) -> dict[str, float]:
+        """The row of the epoch whose weights were kept; empty if none was validated."""
+        rows = [row for row in self.history if row["epoch"] == self.best_epoch]
+        return rows[0] if rows else {}
+
+    def load(self, device: str = "auto") -> Predictor:
+        """Load the kept weights as a predictor."""
+        from sceneparse.factory.loading import load
+
+        return load(self.folder, device)
 
 
-def train(config: RunConfig, path: Path, console: Console, *, resume: bool = False) -> TrainedRun:
-    """Train a network and leave everything about it in a folder.
+def train(
+    config: RunConfig | str | Path,
+    *,
+    out: str | Path | None = None,
+    overrides: Sequence[str] = (),
+    resume: bool = False,
+    callback: Callback = ignore,
+) -> Run:
+    """Train a network and leave everything about it in a run folder.
+
+    Where torchrun or SLURM started this process as one of several, all of them share each step;
+    rank zero writes the folder and reports.
 
     Args:
-        config: The run; what is `auto` in it is decided here, and stored.
-        path: The run folder, which must not hold a run unless this one is resumed.
-        console: Where progress is shown.
+        config: A YAML file, or a config; what is `auto` in it is decided here, and stored.
+        out: The run folder. It must not hold a run unless this one is resumed. By default
+            `runs/` and the name of the config file.
+        overrides: `section.field=value`, laid over the config.
         resume: Go on from the folder's checkpoint instead of starting.
-
-    Where torchrun or SLURM started this process as one of several, all share each step; the first
-    of them writes the folder and shows progress.
+        callback: Called with each event, in rank zero; `print` shows them.
 
     Raises:
         InputError: If data, config or folder are not as they should be.
+
+    Example:
+        >>> run = sceneparse.train("mydata.yaml", overrides=["training.epochs=5"])  # doctest: +SKIP
+        >>> run.scores["validation_miou"]  # doctest: +SKIP
+        0.61
     """
-    place = find_rank_info()
-    with process_group(place):
-        return _train(config, RunFolder(path), console, place, resume=resume)
+    settings = resolve_config(config, overrides)
+    if out is None:
+        out = default_folder(Path("run") if isinstance(config, RunConfig) else Path(config))
+    rank_info = find_rank_info()
+    with process_group(rank_info):
+        return _train(
+            settings,
+            RunFolder(Path(out)),
+            callback if rank_info.rank == 0 else ignore,
+            rank_info,
+            resume=resume,
+        )
+
+
+def default_folder(config: Path) -> Path:
+    """Return the run folder of a config: `runs/mydata`, or `runs/ade20k-lite0` of one in configs/.
+
+    There many files have the same name, in a folder for each data set.
+    """
+    parts = [*config.parent.parts, config.stem]
+    folders = [index for index, part in enumerate(parts[:-1], start=1) if part == "configs"]
+    return Path("runs") / "-".join(parts[folders[-1] if folders else -1 :])
 
 
 def _train(
-    config: RunConfig, folder: RunFolder, console: Console, place: RankInfo, *, resume: bool
-) -> TrainedRun:
+    config: RunConfig, folder: RunFolder, callback: Callback, place: RankInfo, *, resume: bool
+) -> Run:
     _check_processes(config, place)
     if resume:
         config = _resumed_config(config, folder)
     elif place.rank == 0:
         folder.check_free()
-    training, validation = _opened(config, place, console)
+    training, validation = _opened(config, place, callback)
     data_key = _data_key(training, place)
     torch.manual_seed(config.seed)
-    segmenter = _at_start(config.model, training.labels, console, resume=resume)
+    segmenter = _at_start(config.model, training.labels, callback, resume=resume)
     # One process looks at the masks for all.
     class_statistics = broadcast_from_rank_zero(
-        lambda: _class_statistics(config, training, console)
+        lambda: _class_statistics(config, training, callback)
     )
     config = factory.balanced(config, class_statistics)
     # Measured where there is something to measure, so that all decide alike.
@@ -111,74 +169,90 @@ def _train(
         state, job, predictor = assemble(
             config, plan, segmenter, training, validate, place, data_key, class_statistics
         )
-    shown = shown_samples(validation, config.report) if place.rank == 0 else []
-    # Not before: after a mistake that only then shows, the user starts again in the same folder.
-    if not resume and place.rank == 0:
-        folder.create()
-        folder.write_start(config, training.labels, environment(config.seed))
+    samples = _samples(config.report, validation, place)
     if resume:
         state.load_state_dict(read_checkpoint(folder.checkpoint))
+    elif place.rank == 0:
+        # Not before: after a mistake that only then shows, the user starts in the same folder.
+        folder.create()
+        folder.write_start(config, training.labels, environment(config.seed))
     stop = StopRequests()
     if place.rank == 0:
-        _announce(plan, job, state, len(validation), str(predictor), console)
-        recorder = Recorder(config, folder, state, predictor, console)
-        finished = _recorded(recorder, state, job, shown, stop)
-        if finished:
-            recorder.finish(predictor_of(find_weights(folder.path), job.fabric.device))
-            _tell_early_end(state, job, console)
+        _announce(plan, job, state, len(validation), str(predictor), callback)
+        recorder = Recorder(
+            config, folder, state, predictor, samples, job.loader.steps_per_epoch, stop, callback
+        )
+        is_finished = _recorded(recorder, folder, state, job, stop, callback)
     else:
-        finished = _beside(state, job, stop)
-    return TrainedRun(
-        folder=folder,
-        finished=finished,
+        is_finished = _beside(state, job, stop)
+    return Run(
+        folder=folder.path,
+        is_finished=is_finished,
         best_epoch=state.best_epoch,
         best_miou=state.best_miou,
         resize=str(predictor),
-        stopped_by=0 if finished else largest(stop.number),
+        stopped_by=0 if is_finished else largest(stop.number),
     )
 
 
+def _samples(config: ReportConfig, validation: Dataset, place: RankInfo) -> list[Sample]:
+    """Read what rank zero draws, before there is a folder."""
+    if place.rank != 0:
+        return []
+    check_tensorboard(config)
+    return samples_to_draw(validation, config.images)
+
+
 def _recorded(
-    recorder: Recorder, state: TrainState, job: Job, shown: list[Sample], stop: StopRequests
+    recorder: Recorder,
+    folder: RunFolder,
+    state: TrainState,
+    job: Job,
+    stop: StopRequests,
+    callback: Callback,
 ) -> bool:
-    """Train in the process that writes the folder, and return whether the run is over."""
-    with stop, recorder:
-        recorder.start(shown, job.total_steps, job.loader.steps_per_epoch, stop)
-        with advice_on_memory():
-            return fit(state, job, recorder)
+    """Train in rank zero, and return whether the run is over."""
+    with stop, recorder, advice_on_memory():
+        is_finished = fit(state, job, recorder)
+    if is_finished:
+        recorder.finish(predictor_of(find_weights(folder.path), job.fabric.device))
+        _report_early_stopping(state, job, callback)
+    return is_finished
 
 
 def _beside(state: TrainState, job: Job, stop: StopRequests) -> bool:
-    """Train in another process, and return whether the run is over."""
-    # What all have counted is in the checkpoint; the first one goes on from there.
+    """Train in another process than rank zero, and return whether the run is over."""
+    # The checkpoint holds the counts of all processes; rank zero goes on from them.
     state.sums.confusion.zero_()
     with stop, advice_on_memory():
         return fit(state, job, SilentObserver(stop))
 
 
-def _at_start(config: ModelConfig, labels: Labels, console: Console, *, resume: bool) -> Segmenter:
-    """Make the network as it is before its first step, and say what it took of another model."""
-    # Of a resumed run everything is in the checkpoint: nothing else is read.
+def _at_start(
+    config: ModelConfig, labels: Labels, callback: Callback, *, resume: bool
+) -> Segmenter:
+    """Make the network as it is before its first step, and report what it took of a model."""
+    # A resumed run finds everything in its checkpoint: nothing else is read.
     start = factory.untrained(config) if resume else config
     segmenter, taken = segmenter_to_train(start, labels)
     if taken:
-        console.print(f"weights of {start.weights}: {taken}", soft_wrap=True)
+        callback(Message(f"weights of {start.weights}: {taken}"))
     return segmenter
 
 
 def _class_statistics(
-    config: RunConfig, training: Dataset, console: Console
+    config: RunConfig, training: Dataset, callback: Callback
 ) -> ClassStatistics | None:
     if not factory.needs_class_statistics(config):
         return None
-    with console.status("counting the pixels of each class"):
+    with activity(callback, "counting the pixels of each class"):
         return factory.class_statistics(config, training)
 
 
 def _validated(predictor: Predictor, dataset: Dataset, threads: int, place: RankInfo) -> Evaluation:
     """Score on a data set of which each process takes its share."""
     share = range(place.rank, len(dataset), place.world_size)
-    own = score_sums(predictor, dataset, share, threads)
+    own = count_images(predictor, dataset, share, threads)
     # Confusion is counted in whole numbers: the sum is that of one process, whatever the order.
     all_reduce(torch.from_numpy(own.confusion))
     loss, images = all_reduce(torch.tensor([own.loss, own.images], dtype=torch.float64)).tolist()
@@ -200,7 +274,7 @@ def _check_processes(config: RunConfig, place: RankInfo) -> None:
     )
 
 
-def _opened(config: RunConfig, place: RankInfo, console: Console) -> tuple[Dataset, Dataset]:
+def _opened(config: RunConfig, place: RankInfo, callback: Callback) -> tuple[Dataset, Dataset]:
     """Open both splits; one process looks at every file of them for all."""
     training = factory.dataset(config.data, "training", to_learn=True)
     validation = factory.dataset(config.data, "validation")
@@ -208,7 +282,7 @@ def _opened(config: RunConfig, place: RankInfo, console: Console) -> tuple[Datas
         checked(training, config.data)
         checked(validation, config.data)
         for note in cache_notes({"training": training, "validation": validation}):
-            console.print(note, soft_wrap=True)
+            callback(Message(note))
     return training, validation
 
 
@@ -236,32 +310,35 @@ def _resumed_config(config: RunConfig, folder: RunFolder) -> RunConfig:
 
 
 def _announce(
-    plan: Plan, job: Job, state: TrainState, images: int, scored: str, console: Console
+    plan: Plan, job: Job, state: TrainState, images: int, scored: str, callback: Callback
 ) -> None:
-    """Say what is going to happen, with everything that was `auto`."""
+    """Report what is going to happen, with everything that was `auto`."""
     parameters = sum(parameter.numel() for parameter in state.segmenter.parameters())
     parts = f" in {plan.accumulation} parts" if plan.accumulation > 1 else ""
-    console.print(
-        f"{parameters / 1e6:.2f} M parameters · {len(job.loader.dataset)} images to train on, "
-        f"{images} to validate · {job.epochs} epochs in batches of {plan.batch_size}{parts} · "
-        f"{plan} · scores of images {scored}"
-        + (f" · from step {state.step}" if state.step else ""),
-        soft_wrap=True,
+    callback(
+        Message(
+            f"{parameters / 1e6:.2f} M parameters · {len(job.loader.dataset)} images to train on, "
+            f"{images} to validate · {job.epochs} epochs in batches of {plan.batch_size}{parts} · "
+            f"{plan} · scores of images {scored}"
+            + (f" · from step {state.step}" if state.step else "")
+        )
     )
     if plan.times:
-        console.print(plan.reasons(), soft_wrap=True)
+        callback(Message(plan.reasons()))
     if plan.uncompiled:
-        console.print(f"training.compile: goes on uncompiled: {plan.uncompiled}", soft_wrap=True)
+        callback(Message(f"training.compile: goes on uncompiled: {plan.uncompiled}"))
     if job.is_over(state):
-        console.print("the run is finished: nothing is left to train")
+        callback(Message("the run is finished: nothing is left to train"))
 
 
-def _tell_early_end(state: TrainState, job: Job, console: Console) -> None:
+def _report_early_stopping(state: TrainState, job: Job, callback: Callback) -> None:
     if state.step < job.total_steps:
-        console.print(
-            f"ended early, after epoch {state.step // job.loader.steps_per_epoch} of {job.epochs}: "
-            f"no better mIoU than that of epoch {state.best_epoch} in {job.patience} validations",
-            soft_wrap=True,
+        epoch = state.step // job.loader.steps_per_epoch
+        callback(
+            Message(
+                f"early stopping after epoch {epoch} of {job.epochs}: no better mIoU than that of "
+                f"epoch {state.best_epoch} in {job.patience} validations"
+            )
         )
 
 
@@ -273,7 +350,7 @@ def _data_key(dataset: Dataset, place: RankInfo) -> str:
     """
     text = dataset.labels.to_json() + "\n".join(dataset.names)
     if isinstance(dataset, Packed) and dataset.short_side:
-        text += f"\n--short-side {dataset.short_side}"
+        text += f"\nshort_side {dataset.short_side}"
     key = hashlib.sha256(os.fsencode(text)).hexdigest()
     if broadcast_from_rank_zero(lambda: key) != key:
         raise InputError(

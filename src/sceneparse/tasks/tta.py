@@ -10,14 +10,13 @@ import shlex
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from rich.console import Console
-from rich.progress import Progress
 
 from sceneparse import factory
-from sceneparse.checkpoint import Weights
+from sceneparse.artifacts.weights import StoredModel
 from sceneparse.data.dataset import Sample
 from sceneparse.data.loader import prefetched
 from sceneparse.errors import InputError
@@ -33,7 +32,9 @@ from sceneparse.metrics.bootstrap import (
     scores,
 )
 from sceneparse.system.device import best_device
-from sceneparse.tasks.evaluate import EvaluationTarget, opened
+from sceneparse.system.paths import expanded
+from sceneparse.tasks.evaluate import open_model_and_data
+from sceneparse.tasks.events import Callback, ignore, tracked
 from sceneparse.tasks.memory import PREDICTION, advice_on_memory
 
 
@@ -153,46 +154,61 @@ class TtaReport:
         return f"better: {words}"
 
 
-def tta(target: EvaluationTarget, images: int, device: str, console: Console) -> TtaReport:
-    """Try every setting on images spread over the data, then the best ones together.
+def tta(
+    model: str | Path,
+    *,
+    data: str | Path | None = None,
+    split: str = "validation",
+    images: int = 100,
+    overrides: Sequence[str] = (),
+    device: str = "auto",
+    callback: Callback = ignore,
+) -> TtaReport:
+    """Try test-time augmentation and refinement on a trained model: gain and cost of each.
+
+    Settings are chosen on one half of the images and reported on the other.
 
     Args:
-        target: Model, data, and overrides for all settings.
-        images: Most that are used; half of them to choose by.
-        device: Where the network runs.
-        console: Where progress is shown.
+        model: A run folder or a weights file.
+        data: The data root; the one that the model was trained on if not given.
+        split: Which part of the data.
+        images: Number of images used at most, spread over the data; half of them to choose by.
+        overrides: `inference.field=value` for all settings.
+        device: `auto`, or a torch device.
+        callback: Called with each event.
 
     Raises:
         InputError: If model or data cannot be read, or there are fewer than two images.
     """
-    weights, dataset = opened(target)
+    root = None if data is None else expanded(data)
+    weights, dataset = open_model_and_data(model, root, split, overrides)
     number = min(images, len(dataset))
     if number < 2:
         raise InputError(
-            f"{target.model}: {number} image to try settings on; what is chosen on an image cannot "
-            "be judged by it, so at least 2 are needed"
+            f"{model}: {number} image to try settings on; what is chosen on an image cannot be "
+            "judged by it, so at least 2 are needed"
         )
     indices = [place * len(dataset) // number for place in range(number)]
     network = CachedBackend(predictor_of(weights, best_device(device)).backend)
-    with Progress(console=console, transient=True) as progress, advice_on_memory(PREDICTION):
-        task = progress.add_task("trying settings", total=None)
 
-        def run(settings: Sequence[Setting]) -> tuple[Trial, ...]:
-            samples = prefetched(dataset.__getitem__, indices, threads=1, ahead=2)
-            progress.reset(task, total=number)
-            return tried(
-                settings, network, weights, progress.track(samples, total=number, task_id=task)
-            )
+    def run(settings: Sequence[Setting]) -> tuple[Trial, ...]:
+        samples = prefetched(dataset.__getitem__, indices, threads=1, ahead=2)
+        reported = tracked(samples, callback, "trying settings", number)
+        return tried(settings, network, weights, reported)
 
+    with advice_on_memory(PREDICTION):
         trials = run(SETTINGS)
         best = _best_of_each(trials)
         together = _together([trial.setting for trial in best], trials)
         both = run([together]) if together else ()
-    return TtaReport((*trials, *both), (*best, *both), target.overrides)
+    return TtaReport((*trials, *both), (*best, *both), tuple(overrides))
 
 
 def tried(
-    settings: Sequence[Setting], network: CachedBackend, weights: Weights, samples: Iterable[Sample]
+    settings: Sequence[Setting],
+    network: CachedBackend,
+    weights: StoredModel,
+    samples: Iterable[Sample],
 ) -> tuple[Trial, ...]:
     """Score every setting on every image."""
     predictors = [

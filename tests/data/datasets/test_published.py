@@ -1,6 +1,5 @@
 """Every published data set: pairs, ids, what is kept about it, and what it says when files lack."""
 
-import io
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +9,6 @@ import numpy as np
 import pytest
 from PIL import Image
 from pydantic import TypeAdapter
-from rich.console import Console
 from tests.caching import make, same
 from tests.published import OBJECTS, WRITERS, Masks, striped, write_ids
 
@@ -134,7 +132,7 @@ def test_the_cache_holds_what_the_files_do(tree: tuple[str, Path, Masks]) -> Non
 
 def test_inspect_counts_what_is_there(tree: tuple[str, Path, Masks]) -> None:
     _, root, target = tree
-    report = inspect_data(root, Console(file=io.StringIO()))
+    report = inspect_data(root)
     assert report.problems == []
     assert [split.name for split in report.splits] == ["training", "validation"]
     for split in report.splits:
@@ -149,7 +147,7 @@ def test_inspect_counts_what_is_there(tree: tuple[str, Path, Masks]) -> None:
 def test_one_split_is_enough_to_look_at(tmp_path: Path) -> None:
     WRITERS["coco_stuff"](tmp_path)
     shutil.rmtree(tmp_path / "images" / "train2017")
-    report = inspect_data(tmp_path, Console(file=io.StringIO()))
+    report = inspect_data(tmp_path)
     assert [split.name for split in report.splits] == ["validation"]
 
 

@@ -32,7 +32,7 @@ from sceneparse.data.dataset import PairedFiles, Sample
 from sceneparse.data.header_index import stamps
 from sceneparse.data.loader import prefetched
 from sceneparse.errors import InputError
-from sceneparse.system.user_cache import write_whole
+from sceneparse.system.files import write_whole
 
 # Each sample begins at a multiple of this many bytes.
 _ALIGNMENT = 64
@@ -109,8 +109,9 @@ def planned(
     missing = tuple(number for number, entry in enumerate(entries) if not entry)
     if old and old.entries and not kept and old.root != str(root.resolve()):
         raise InputError(
-            f"{index}: belongs to another data set, {old.root}; give another folder with --to, or "
-            "delete that one"
+            f"{index}: belongs to another data set, {old.root}; choose another folder, or delete "
+            "that one",
+            "to",
         )
     packing = Packing(files, root, stored, pixels, index, made, kept, missing)
     used = sum(_aligned(end_of(entry, files.labels) - entry.offset) for entry in kept)
@@ -141,7 +142,8 @@ def written(packing: Packing, threads: int) -> Iterator[str]:
     except OSError as error:
         raise InputError(
             f"{packing.pixels}: cannot be written ({error.strerror}); what is there is kept: make "
-            "room and run the command again, or give another folder with --to"
+            "room and try again, or choose another folder",
+            "to",
         ) from None
 
 
@@ -196,13 +198,15 @@ def _old(pixels: Path, index: Path, short_side: int | None) -> PackIndex | None:
     old = read_index(index)
     if old is None and (index.exists() or pixels.exists()):
         raise InputError(
-            f"{index}: not the index of a cache; delete it and {pixels.name}, or give another "
-            "folder with --to"
+            f"{index}: not the index of a cache; delete it and {pixels.name}, or choose another "
+            "folder",
+            "to",
         )
     if old and old.recipe.get("short_side") != short_side:
         raise InputError(
-            f"{index}: a cache with --short-side {old.recipe.get('short_side')}, expected "
-            f"{short_side}; give another folder with --to, or delete that one"
+            f"{index}: a cache with short_side {old.recipe.get('short_side')}, expected "
+            f"{short_side}; choose another folder, or delete that one",
+            "to",
         )
     return old
 

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 from sceneparse.data.datasets.listing import files_below
 from sceneparse.data.loader import prefetched
 from sceneparse.errors import InputError
-from sceneparse.system.user_cache import cache_folder, write_whole
+from sceneparse.system.files import write_whole
+from sceneparse.system.user_cache import cache_folder
 
 SPLITS_BELOW = Path("images") / "ADE"
 # Another number whenever other objects are counted in the same files.

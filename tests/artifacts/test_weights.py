@@ -8,14 +8,14 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from sceneparse.checkpoint import Weights, read_weights, write_weights
+from sceneparse.artifacts.weights import StoredModel, read_weights, write_weights
 from sceneparse.config import RunConfig
 from sceneparse.errors import InputError
 from sceneparse.labels import ade20k_labels
 
 
-def weights_of(tensors: dict[str, torch.Tensor]) -> Weights:
-    return Weights(tensors, RunConfig(seed=7), ade20k_labels())
+def weights_of(tensors: dict[str, torch.Tensor]) -> StoredModel:
+    return StoredModel(tensors, RunConfig(seed=7), ade20k_labels())
 
 
 def stored_types(path: Path) -> dict[str, torch.dtype]:

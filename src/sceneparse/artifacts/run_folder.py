@@ -1,0 +1,158 @@
+"""The folder of a run."""
+
+import csv
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sceneparse.artifacts.writing import write_text
+from sceneparse.config.reading import config_yaml, parse_config
+from sceneparse.config.run import RunConfig
+from sceneparse.errors import InputError
+from sceneparse.labels import Labels
+
+WEIGHTS_FILE = "model.safetensors"
+# Raised whenever the files change so that an older version could misread them.
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Paths of one run.
+
+    Attributes:
+        path: The folder.
+    """
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        """The resolved config."""
+        return self.path / "config.yaml"
+
+    @property
+    def environment(self) -> Path:
+        """Versions, commit, hardware, seed."""
+        return self.path / "environment.json"
+
+    @property
+    def metrics(self) -> Path:
+        """A row per epoch."""
+        return self.path / "metrics.csv"
+
+    @property
+    def timing(self) -> Path:
+        """A row per epoch: what depends on the machine."""
+        return self.path / "timing.csv"
+
+    @property
+    def labels(self) -> Path:
+        """The classes."""
+        return self.path / "labels.json"
+
+    @property
+    def weights(self) -> Path:
+        """The best weights by validation."""
+        return self.path / WEIGHTS_FILE
+
+    @property
+    def checkpoint(self) -> Path:
+        """All that a resumed run needs."""
+        return self.path / "checkpoints" / "last.pt"
+
+    @property
+    def tensorboard(self) -> Path:
+        """TensorBoard logs."""
+        return self.path / "tensorboard"
+
+    @property
+    def history(self) -> Path:
+        """The learning curves."""
+        return self.path / "training_history.png"
+
+    @property
+    def progress(self) -> Path:
+        """The predictions over the epochs, as an animation."""
+        return self.path / "model_progress.gif"
+
+    def predictions(self, when: str) -> Path:
+        """Return the image of predictions at a time: `initial`, `epoch_005`, `final`."""
+        return self.path / f"predictions_{when}.png"
+
+    def create(self) -> None:
+        """Make the folder.
+
+        Raises:
+            InputError: If there is a run or anything else in it, or it cannot be made.
+        """
+        self.check_free()
+        try:
+            self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"{self.path}: cannot be made ({error.strerror})") from None
+
+    def check_free(self) -> None:
+        """Refuse a folder in which a new run would overwrite something.
+
+        Raises:
+            InputError: If there is anything in it.
+        """
+        if self.checkpoint.exists():
+            raise InputError(
+                f"{self.path}: holds a run already; resume it, or choose another folder",
+                "resume",
+                "out",
+            )
+        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+            raise InputError(
+                f"{self.path}: is not empty, and holds no run to resume; remove it, or choose "
+                "another folder",
+                "out",
+            )
+
+    def read_config(self) -> RunConfig:
+        """Read the config of a run that was started before.
+
+        Raises:
+            InputError: If there is none, or another version of sceneparse wrote it.
+        """
+        if not self.config.is_file():
+            raise InputError(f"{self.path}: no run to resume here (no config.yaml)")
+        self._check_format()
+        return parse_config(self.config.read_text(encoding="utf-8"), str(self.config))
+
+    def write_start(
+        self, config: RunConfig, labels: Labels, environment: Mapping[str, Any]
+    ) -> None:
+        """Write what is known when a run starts."""
+        write_text(self.labels, labels.to_json())
+        write_text(self.environment, json.dumps({"format": FORMAT, **environment}, indent=1))
+        write_text(self.config, config_yaml(config))
+
+    def read_history(self) -> list[dict[str, float]]:
+        """Read the row of each epoch in `metrics.csv`; what was not measured is left out."""
+        if not self.metrics.exists():
+            return []
+        with self.metrics.open(encoding="utf-8", newline="") as file:
+            return [
+                {name: float(text) for name, text in row.items() if text}
+                for row in csv.DictReader(file)
+            ]
+
+    def _check_format(self) -> None:
+        try:
+            found = json.loads(self.environment.read_text(encoding="utf-8")).get("format")
+        except (OSError, ValueError, AttributeError):
+            raise InputError(
+                f"{self.environment}: missing or broken, so this is no complete run folder; start "
+                "a new run in another folder",
+                "out",
+            ) from None
+        if found != FORMAT:
+            raise InputError(
+                f"{self.environment}: a run folder of format {found}, expected {FORMAT}; resume "
+                "the run with the version of sceneparse that started it, or start a new run"
+            )

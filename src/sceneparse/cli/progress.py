@@ -1,0 +1,77 @@
+"""Progress bars and lines in a terminal, from the events of a job."""
+
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, SpinnerColumn, TaskID, TextColumn
+from rich.progress import Progress as ProgressBars
+
+from sceneparse.cli.output import console
+from sceneparse.tasks.events import (
+    Callback,
+    EpochEnded,
+    Event,
+    Message,
+    Progress,
+    StepEnded,
+    time_left,
+)
+
+# Seconds between lines of a log that has no progress bar.
+LOG_EVERY_S = 60
+
+
+@contextmanager
+def shown_events() -> Generator[Callback]:
+    """Show the events of a job while inside: messages as lines, progress as bars."""
+    shown = _ShownEvents(console)
+    with shown.bars:
+        yield shown
+
+
+class _ShownEvents:
+    def __init__(self, console: Console) -> None:
+        self.bars = ProgressBars(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.fields[detail]}"),
+            console=console,
+            transient=True,
+        )
+        self._console = console
+        self._tasks: dict[str, TaskID] = {}
+        self._logged = time.monotonic()
+
+    def __call__(self, event: Event) -> None:
+        match event:
+            case Message():
+                self._console.print(event.text, soft_wrap=True)
+            case Progress(task, done, total):
+                self._move(task, task, done, total, "" if total is None else f"{done}/{total}")
+                if event.is_finished:
+                    self.bars.remove_task(self._tasks.pop(task))
+            case StepEnded():
+                left = time_left(event.seconds_left)
+                detail = f"loss {event.loss:.3f}" + (f" · {left}" if left else "")
+                title = f"epoch {event.epoch}/{event.epochs}"
+                self._move("training", title, event.step, event.total_steps, detail)
+                self._log(event)
+            case EpochEnded():
+                self._console.print(str(event), soft_wrap=True)
+
+    def _move(self, task: str, title: str, done: int, total: int | None, detail: str) -> None:
+        if task not in self._tasks:
+            self._tasks[task] = self.bars.add_task(title, total=total, detail=detail)
+        self.bars.update(
+            self._tasks[task], description=title, completed=done, total=total, detail=detail
+        )
+
+    def _log(self, event: StepEnded) -> None:
+        """Write a line now and then where there is no terminal to show a bar in."""
+        now = time.monotonic()
+        if not self._console.is_terminal and now - self._logged >= LOG_EVERY_S:
+            self._logged = now
+            self._console.print(str(event), soft_wrap=True)
