@@ -12,21 +12,20 @@ from torch import Tensor, nn
 
 import material
 from gpu_common import IGNORE, Found, Here, in_fp32, unet
-from sceneparse import factory
 from sceneparse.augmentation.change import Colors
 from sceneparse.augmentation.colors import changed_colors, changed_colors_of_batch
-from sceneparse.config import (
+from sceneparse.data.datasets.synthetic import SyntheticScenes
+from sceneparse.inference.backends.torch import TorchBackend
+from sceneparse.losses.loss import SegmentationLoss, WeightedSum
+from sceneparse.losses.settings import (
     CrossEntropyLoss,
     DiceLoss,
     FocalLoss,
     GeneralisedDiceLoss,
-    LossConfig,
+    LossSettings,
     LovaszLoss,
     SumLoss,
 )
-from sceneparse.data.datasets.synthetic import SyntheticScenes
-from sceneparse.inference.backends.torch import TorchBackend
-from sceneparse.losses.loss import WeightedSum
 from sceneparse.ops.precision import exact_products
 from sceneparse.ops.upsampling import upsample
 from sceneparse.system.device import allow_tf32
@@ -91,7 +90,8 @@ def _losses(here: Here, dtype: torch.dtype) -> Found:
         for name, config in _loss_configs(head.out_channels).items():
             exact = _exact_loss(config, features, head, shape, target)
             for tiled in (True, False):
-                errors = _loss_errors(_one_way(config, tiled), features, head, shape, target, exact)
+                loss = _one_way(config.build(material.labels(head.out_channels)), tiled)
+                errors = _loss_errors(loss, features, head, shape, target, exact)
                 share = max(errors[part] / limits[part] for part in limits)
                 if not tiled:
                     plain_worst = max(plain_worst, share)
@@ -107,24 +107,23 @@ def _losses(here: Here, dtype: torch.dtype) -> Found:
     return Found(worst, 1.0, reason, f"{note}; without tiles {plain_worst:.2g}")
 
 
-def _loss_configs(classes: int) -> dict[str, LossConfig]:
+def _loss_configs(classes: int) -> dict[str, LossSettings | SumLoss]:
     weights = tuple(0.25 + (place % 5) / 2 for place in range(classes))
     alone = {
         "cross_entropy": CrossEntropyLoss(),
         "smooth": CrossEntropyLoss(label_smoothing=0.1, class_weights=weights),
-        "focal": FocalLoss(kind="focal", gamma=1.5, class_weights=weights),
-        "dice": DiceLoss(kind="dice"),
-        "generalised_dice": GeneralisedDiceLoss(kind="generalised_dice"),
-        "lovasz": LovaszLoss(kind="lovasz"),
+        "focal": FocalLoss(gamma=1.5, class_weights=weights),
+        "dice": DiceLoss(),
+        "generalised_dice": GeneralisedDiceLoss(),
+        "lovasz": LovaszLoss(),
     }
-    return {**alone, "sum": SumLoss(kind="sum", terms=tuple(alone.values()))}
+    return {**alone, "sum": SumLoss(terms=tuple(alone.values()))}
 
 
-def _one_way(config: LossConfig, tiled: bool) -> LossConfig:
-    if isinstance(config, SumLoss):
-        terms = tuple(term.model_copy(update={"tiled": tiled}) for term in config.terms)
-        return config.model_copy(update={"terms": terms})
-    return config.model_copy(update={"tiled": tiled})
+def _one_way(loss: SegmentationLoss | WeightedSum, tiled: bool) -> SegmentationLoss | WeightedSum:
+    for term in loss.losses if isinstance(loss, WeightedSum) else [loss]:
+        term.tiled = tiled
+    return loss
 
 
 def _loss_example(here: Here, shape: Any, dtype: torch.dtype) -> tuple[Tensor, nn.Conv2d, Tensor]:
@@ -138,10 +137,10 @@ def _loss_example(here: Here, shape: Any, dtype: torch.dtype) -> tuple[Tensor, n
 
 
 def _exact_loss(
-    config: LossConfig, features: Tensor, head: nn.Conv2d, shape: Any, target: Tensor
+    config: LossSettings | SumLoss, features: Tensor, head: nn.Conv2d, shape: Any, target: Tensor
 ) -> list[Tensor]:
     """Compute the mean loss and its gradients by definition in float64."""
-    loss = factory.loss(config, material.labels(head.out_channels))
+    loss = config.build(material.labels(head.out_channels))
     terms = loss.losses if isinstance(loss, WeightedSum) else [loss]
     double, moving = copy.deepcopy(head).double(), features.double().requires_grad_()
     logits = upsample(double(moving), shape[1], shape[2])
@@ -151,7 +150,7 @@ def _exact_loss(
 
 
 def _loss_errors(
-    config: LossConfig,
+    loss: SegmentationLoss | WeightedSum,
     features: Tensor,
     head: nn.Conv2d,
     shape: Any,
@@ -160,7 +159,6 @@ def _loss_errors(
 ) -> dict[str, float]:
     """Compute the same as a training step does, and compare."""
     kind, dtype = features.device.type, features.dtype
-    loss = factory.loss(config, material.labels(head.out_channels))
     scaler = torch.amp.GradScaler(kind, enabled=dtype == torch.float16)
     moving = features.clone().requires_grad_()
     with torch.autocast(kind, dtype, enabled=dtype != torch.float32):

@@ -2,6 +2,7 @@
 
 import math
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -132,8 +133,8 @@ def weights_move(here: Here) -> Found:
 
 
 def _in_precision(weights: StoredModel, precision: str) -> StoredModel:
-    training = weights.config.training.model_copy(update={"precision": precision})
-    return weights._replace(config=weights.config.model_copy(update={"training": training}))
+    training = replace(weights.config.training, precision=precision)
+    return weights._replace(config=replace(weights.config, training=training))
 
 
 def _apart(here: Here, there: StoredModel, on_cpu: StoredModel, limit: float, reason: str) -> Found:

@@ -13,7 +13,6 @@ import material
 from gpu_common import Found, Here, Skipped
 from machine import ROOT
 from measure import measured
-from sceneparse import factory
 from sceneparse.artifacts.checkpoint import read_checkpoint
 from sceneparse.config import RunConfig
 from sceneparse.config.reading import parse_config, read_config
@@ -31,7 +30,7 @@ def auto_settings(here: Here) -> Found:
     overrides = ["model.weights=none", f"transform.size={side}"]
     config = _lite0([*overrides, f"training.device={here.device.type}"])
     scenes = SyntheticScenes(64, 64, 64, seed=0)
-    segmenter = factory.segmenter(config.model, scenes.labels.num_classes)
+    segmenter = config.model.build(scenes.labels.num_classes)
     before = _allocated(here)
     plan = resolve(config, segmenter, scenes)
     if plan.batch_size != 16 or plan.accumulation & (plan.accumulation - 1):

@@ -3,7 +3,7 @@
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,13 +15,13 @@ from sceneparse.augmentation.change import Augmentation, Colors, Crop
 from sceneparse.augmentation.colors import changed_colors
 from sceneparse.augmentation.resampling import resample
 from sceneparse.augmentation.transform import Transform
-from sceneparse.config import Ade20kData
 from sceneparse.data.cache.reader import Packed
+from sceneparse.data.datasets.ade20k import Ade20kData
 from sceneparse.data.loader import Batch, Loader
 from sceneparse.models.segmenter import Segmenter
 from sceneparse.models.unet import UNet
 from sceneparse.system.device import keep_freed_memory
-from sceneparse.tasks.cache import CacheOrder, cache_data
+from sceneparse.tasks.cache import cache_data
 
 # As many as `training.threads: auto` on a CPU.
 THREADS = min(os.cpu_count() or 1, 2)
@@ -66,8 +66,8 @@ def batches(
     data = Ade20kData(root=root, training_limit=MOST, cache="off")
     if source == "cache":
         folder = Path(tempfile.mkdtemp())
-        cache_data(CacheOrder(root, folder, ("training",)))
-        data = data.model_copy(update={"cache": folder})
+        cache_data(root, to=folder, splits=["training"])
+        data = replace(data, cache=folder)
     dataset = factory.dataset(data, "training", to_learn=True)
     if source == "cache" and not isinstance(dataset, Packed):
         raise RuntimeError("the cache was not used")

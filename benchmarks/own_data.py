@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from PIL import Image
 
 from accuracy.records import Record
@@ -27,6 +26,7 @@ from accuracy.sitting import ended, parser, prepared
 from sceneparse.config.reading import read_config
 from sceneparse.data.datasets.ade20k import ade20k
 from sceneparse.labels import ade20k_labels
+from sceneparse.system.yaml_text import write_yaml
 
 NAME = "own_data"
 NAMES = ("shared", "other", "photos")
@@ -190,7 +190,7 @@ def write_labels(root: Path, masks: Iterable[Path], *, named: bool) -> None:
     names = ade20k_labels().class_names
     classes = {id_: names[id_ - 1] if named else f"thing {id_}" for id_ in sorted(found - {0})}
     document = {"classes": classes, "ignored_ids": [0]}
-    (root / "labels.yaml").write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
+    (root / "labels.yaml").write_text(write_yaml(document), encoding="utf-8")
 
 
 if __name__ == "__main__":

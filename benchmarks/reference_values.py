@@ -47,7 +47,7 @@ LITE0 = (
     "training.precision=bf16",
     "training.ema=0.9",
     "transform.copy_paste=0.5",
-    "loss.class_weights={kind: median_frequency, power: 0.35, least: 0.35, most: 3.0}",
+    "loss.class_weights={kind: median_frequency, power: 0.35, min: 0.35, max: 3.0}",
 )
 PREDICTED = 20
 

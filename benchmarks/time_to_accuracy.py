@@ -15,7 +15,7 @@ import shutil
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -78,8 +78,10 @@ class Race:
         ours = self.bench.asked((), 0)
         threads = ours.training.threads
         # The peer's loss wants a mask as large as its logits, and has no images that grow.
-        left_out = {"size", "first_size", "growth", "mask_stride"}
-        changes = ours.transform.model_dump(mode="json", exclude=left_out)
+        left_out = {"size", "progressive_resizing", "mask_stride"}
+        changes = {
+            key: value for key, value in asdict(ours.transform).items() if key not in left_out
+        }
         return {
             "optimizer": PEERS[side]["optimizer"],
             "lr": PEERS[side]["lr"],

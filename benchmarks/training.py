@@ -11,7 +11,6 @@ from torch import Tensor, nn
 
 import material
 from machine import ROOT
-from sceneparse import factory
 from sceneparse.config.reading import read_config
 from sceneparse.data.loader import Batch
 from sceneparse.inference.evaluate import Evaluation
@@ -71,7 +70,7 @@ def trainer(
     where = torch.device(device or "cpu")
     config = read_config(ROOT / "configs" / "ade20k" / f"{config_name}.yaml", overrides)
     torch.manual_seed(seed)
-    segmenter = factory.segmenter(config.model, classes)
+    segmenter = config.model.build(classes)
     nothing = material.Nothing(material.labels(classes))
     plan = Plan(
         device=where,

@@ -16,7 +16,6 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageOps
 
 from sceneparse.augmentation.change import (
-    Augmentation,
     Box,
     Change,
     Colors,
@@ -28,6 +27,7 @@ from sceneparse.augmentation.change import (
     RareClasses,
 )
 from sceneparse.augmentation.mixing import Mixing, Rarity
+from sceneparse.augmentation.settings import TransformSettings
 from sceneparse.augmentation.transform import Transform
 from sceneparse.data.dataset import Sample
 from sceneparse.data.datasets.synthetic import SyntheticScenes
@@ -102,8 +102,8 @@ def cells() -> list[Cell]:
         Cell("hue: 0.1", "a tenth of the circle", colored(hue=0.1)),
         Cell("grey: 0.1", "no colour", colored(saturation=0.0)),
         Cell("blur: 0.3, blur_sigma: 2", "1.8 pixels", worse(blur=1.8)),
-        Cell("noise: 0.3, noise_sigma: 24", "22 of 255", worse(noise=22)),
-        Cell("jpeg: 0.3, jpeg_quality: 10", "quality 10", worse(quality=10)),
+        Cell("noise: 0.3", "11 of 255", worse(noise=11)),
+        Cell("jpeg: 0.3", "quality 30", worse(quality=30)),
         Cell("cutmix: 0.2", "half of the area", mixed(box)),
         Cell("classmix: 0.2", "half of the classes", mixed(HalfOfClasses(5))),
         Cell("copy_paste: 0.2", "people, boats, rocks", mixed(RareClasses())),
@@ -116,8 +116,8 @@ def transform() -> Transform:
     rare = [index for index, name in enumerate(LABELS.class_names) if name.startswith(names)]
     is_rare = np.zeros(LABELS.ignore_index + 1, np.bool_)
     is_rare[rare] = True
-    mixing = Mixing(len(SCENES), LABELS.ignore_index, rarity=Rarity(is_rare, ()))
-    bounded = Augmentation(class_share=0.75)
+    bounded = TransformSettings(crop=0.5, class_share=0.75)
+    mixing = Mixing(len(SCENES), LABELS.ignore_index, bounded, rarity=Rarity(is_rare, ()))
     return Transform(SIZE, bounded, 0, LABELS.ignore_index, mixing=mixing)
 
 
@@ -162,27 +162,28 @@ def times() -> str:
     size = 256
     samples = [SCENES[index] for index in range(6)]
     fields = {
-        "size: 256": Augmentation(),
-        "crop: 0.5": Augmentation(crop=0.5),
-        "scale: [0.5, 2]": Augmentation(scale=(0.5, 2.0)),
-        "scale, class_share: 0.75": Augmentation(scale=(0.5, 2.0), class_share=0.75),
-        "rotation: 20": Augmentation(rotation=20),
-        "brightness, contrast, saturation": Augmentation(
+        "size: 256": TransformSettings(),
+        "crop: 0.5": TransformSettings(crop=0.5),
+        "scale: [0.5, 2]": TransformSettings(scale=(0.5, 2.0)),
+        "scale, class_share: 0.75": TransformSettings(scale=(0.5, 2.0), class_share=0.75),
+        "rotation: 20": TransformSettings(rotation=20),
+        "brightness, contrast, saturation": TransformSettings(
             brightness=0.3, contrast=0.3, saturation=0.3
         ),
-        "hue: 0.1": Augmentation(hue=0.1),
-        "blur: 1": Augmentation(blur=1),
-        "noise: 1": Augmentation(noise=1),
-        "jpeg: 1": Augmentation(jpeg=1),
+        "hue: 0.1": TransformSettings(hue=0.1),
+        "blur: 1": TransformSettings(blur=1),
+        "noise: 1": TransformSettings(noise=1),
+        "jpeg: 1": TransformSettings(jpeg=1),
     }
     makers: dict[str, Transform] = {
         name: Transform(size, augmentation, 0, LABELS.ignore_index)
         for name, augmentation in fields.items()
     }
     plain = makers["size: 256"]
-    mixing = Mixing(len(samples), LABELS.ignore_index)
-    makers["cutmix: 1"] = replace(plain, mixing=replace(mixing, cutmix=1))
-    makers["classmix: 1"] = replace(plain, mixing=replace(mixing, classmix=1))
+    for name in ("cutmix", "classmix"):
+        settings = replace(TransformSettings(), **{name: 1.0})
+        mixing = Mixing(len(samples), LABELS.ignore_index, settings)
+        makers[f"{name}: 1"] = replace(plain, mixing=mixing)
 
     def done(made: Transform) -> Callable[[int], object]:
         def make(index: int) -> Sample:

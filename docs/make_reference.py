@@ -6,16 +6,21 @@ Run by `make docs`; a test holds the file against what this would write.
 import inspect
 import json
 from collections.abc import Iterator
+from dataclasses import MISSING, Field, fields, is_dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import click
 import typer
-from pydantic import BaseModel
-from pydantic.fields import FieldInfo
 
 from sceneparse.cli import app
 from sceneparse.config import RunConfig
+from sceneparse.config.schema import descriptions_of, fields_of, sections_of
+from sceneparse.data.settings import DATASETS
+from sceneparse.inference.settings import REFINEMENTS
+from sceneparse.losses.settings import LOSSES
+from sceneparse.models.settings import MODELS
+from sceneparse.optimization.settings import OPTIMIZERS, SCHEDULES
 
 TARGET = Path(__file__).parent / "reference.md"
 INTRODUCTION = """# Reference
@@ -35,13 +40,13 @@ def reference() -> str:
         lines += [*_parameters(command), ""]
     lines += ["## Config", ""]
     lines += [
-        "A run is one YAML file; every field has a default but where none is given. "
-        "`null` switches a field off.",
+        "A run is one YAML file. Every field has a default unless it is required; `null` switches "
+        "a field off.",
         "",
     ]
-    told: set[type[BaseModel]] = set()
-    for name, field in RunConfig.model_fields.items():
-        lines += [*_section(name, field, told), ""]
+    done: set[type] = set()
+    for name, annotation in fields_of(RunConfig).items():
+        lines += [*_section(name, annotation, getattr(RunConfig, name), done), ""]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -62,51 +67,47 @@ def _parameters(command: Any) -> Iterator[str]:
         told = getattr(parameter, "show_default", None)
         default = told if isinstance(told, str) else parameter.default
         if not is_argument and parameter.required:
-            note = " To be given."
+            note = " Required."
         elif not is_argument and default not in (None, False):
             note = f" Default: {default}."
         yield f"- {shown}: {parameter.help or ''}{note}".rstrip(": ")
 
 
-def _section(name: str, field: FieldInfo, told: set[type[BaseModel]]) -> list[str]:
-    """Tell all kinds of a section that are not told yet, and after each the sections inside it."""
-    sections = [section for section in _sections(field.annotation) if section not in told]
-    told.update(sections)
+def _section(name: str, annotation: Any, default: Any, done: set[type]) -> list[str]:
+    """Describe all kinds of a section that are not described yet, each with its own sections."""
+    sections = {kind: cls for kind, cls in sections_of(annotation).items() if cls not in done}
+    done.update(sections.values())
     if not sections:
-        return [f"### `{name}`", "", f"`{field.default}` unless given. {field.description or ''}"]
+        description = descriptions_of(RunConfig)[name]
+        return [f"### `{name}`", "", f"Default: {_value(default)}. {description}"]
     lines: list[str] = []
-    for section in sections:
-        kind = section.model_fields.get("kind")
-        title = f"`{name}`" + (f", kind `{get_args(kind.annotation)[0]}`" if kind else "")
+    for kind, section in sections.items():
+        title = f"`{name}`" + (f", kind `{kind}`" if kind else "")
         lines += [f"### {title}", "", inspect.cleandoc(section.__doc__ or ""), ""]
+        descriptions = descriptions_of(section)
         rows = [
-            f"| `{key}` | {_default(inner)} | {' '.join((inner.description or '').split())} |"
-            for key, inner in section.model_fields.items()
-            if key != "kind"
+            f"| `{field.name}` | {_default(field)} | {descriptions[field.name]} |"
+            for field in fields(section)
         ]
         if rows:
             lines += ["| field | default | |", "|---|---|---|", *rows, ""]
-        for key, inner in section.model_fields.items():
-            if not told.issuperset(_sections(inner.annotation)):
-                lines += [*_section(f"{name}.{key}", inner, told), ""]
+        for key, inner in fields_of(section).items():
+            if not done.issuperset(sections_of(inner).values()):
+                lines += [*_section(f"{name}.{key}", inner, None, done), ""]
     return lines[:-1]
 
 
-def _sections(annotation: Any) -> list[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [section for part in get_args(annotation) for section in _sections(part)]
+def _default(field: Field[Any]) -> str:
+    return "required" if field.default is MISSING else _value(field.default)
 
 
-def _default(field: FieldInfo) -> str:
-    if field.is_required():
-        return "to be given"
-    kind = getattr(field.default, "kind", None)
-    if kind:
-        return f"kind `{kind}`"
-    # As YAML has it, of which JSON is a part.
-    is_text = isinstance(field.default, str | Path)
-    return f"`{field.default if is_text else json.dumps(field.default)}`"
+def _value(value: Any) -> str:
+    """Write a default as YAML has it; of settings of one of several classes their kind."""
+    if is_dataclass(value):
+        kinds = {**DATASETS, **MODELS, **LOSSES, **OPTIMIZERS, **SCHEDULES, **REFINEMENTS}
+        return next((f"kind `{kind}`" for kind, cls in kinds.items() if cls is type(value)), "")
+    is_text = isinstance(value, str | Path)
+    return f"`{value if is_text else json.dumps(value)}`"
 
 
 if __name__ == "__main__":

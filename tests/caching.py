@@ -8,10 +8,10 @@ import numpy as np
 from PIL import Image
 
 from sceneparse import factory
-from sceneparse.config import FolderData
 from sceneparse.data.cache.reader import Packed
 from sceneparse.data.dataset import Dataset, PairedFiles, Sample
-from sceneparse.tasks.cache import CacheOrder, cache_data
+from sceneparse.data.datasets.folder import FolderData
+from sceneparse.tasks.cache import cache_data
 from sceneparse.tasks.events import Event, Message
 from tests.conftest import rectangles
 
@@ -26,13 +26,13 @@ def add(root: Path, number: int, seed: int | None = None) -> None:
 
 def make(root: Path, *splits: str, **options: Any) -> str:
     events: list[Event] = []
-    cache_data(CacheOrder(root, splits=splits, **options), events.append)
+    cache_data(root, splits=splits, callback=events.append, **options)
     return "\n".join(event.text for event in events if isinstance(event, Message))
 
 
 def opened(root: Path, split: str = "training", *, to_learn: bool = True, **data: Any) -> Dataset:
     # Half are held out, so that both splits have several.
-    config = FolderData(kind="folder", root=root, validation_share=0.5, **data)
+    config = FolderData(root=root, validation_share=0.5, **data)
     return factory.dataset(config, split, to_learn=to_learn)
 
 

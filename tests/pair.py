@@ -22,6 +22,7 @@ from sceneparse.models.normalization import SyncBatchNorm2d, synchronise_
 from sceneparse.ops.confusion import confusion_matrix
 from sceneparse.ops.upsampling import upsample
 from sceneparse.optimization.average import WeightAverage
+from sceneparse.optimization.schedule import Schedule
 from sceneparse.system.ranks import RankInfo, find_rank_info
 from sceneparse.tasks.train import train
 from sceneparse.training.group import (
@@ -98,7 +99,7 @@ schedule: {{kind: constant}}
     config = parse_config(text, "test")
     training = factory.dataset(config.data, "training")
     torch.manual_seed(1)
-    segmenter = factory.segmenter(config.model, training.labels.num_classes)
+    segmenter = config.model.build(training.labels.num_classes)
     # No step uses it, as is the case with some of timm's.
     segmenter.register_parameter("unused", nn.Parameter(torch.ones(3)))
     if dtype == "float64":
@@ -125,7 +126,7 @@ schedule: {{kind: constant}}
     state = TrainState(
         segmenter=segmenter,
         optimizer=optimizer,
-        schedule=factory.schedule(config.schedule, STEPS[dtype]),
+        schedule=Schedule(config.schedule, STEPS[dtype]),
         precision=None,
         sums=EpochSums.zeros(training.labels.num_classes, fabric.device),
         data_key="rectangles",
@@ -136,9 +137,7 @@ schedule: {{kind: constant}}
         fabric=fabric,
         model=model,
         optimizer=wrapped,
-        loss=ExactCrossEntropy()
-        if dtype == "float64"
-        else factory.loss(config.loss, training.labels),
+        loss=ExactCrossEntropy() if dtype == "float64" else config.loss.build(training.labels),
         loader=loader,
         ignore_index=training.labels.ignore_index,
         validate=lambda: pytest.fail("no validation here"),

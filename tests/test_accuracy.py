@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ def test_every_change_is_a_config_of_its_own(bench: Any, tmp_path: Path) -> None
     assert len({config.model_dump_json() for config in (base, *found)}) == len(changes) + 1
     for change, config in zip(changes, found, strict=True):
         if not change.trains:
-            assert config.model_copy(update={"inference": base.inference}) == base
+            assert replace(config, inference=base.inference) == base
 
 
 def test_held_out_images_depend_on_their_names_alone(

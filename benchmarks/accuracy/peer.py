@@ -19,10 +19,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sceneparse import factory
-from sceneparse.config import Ade20kData, InferenceConfig, TransformConfig
+from sceneparse.augmentation.settings import TransformSettings
 from sceneparse.data.dataset import Dataset
+from sceneparse.data.datasets.ade20k import Ade20kData
 from sceneparse.data.loader import Batch, Loader
 from sceneparse.inference.backends.torch import TorchBackend
+from sceneparse.inference.settings import InferenceSettings
 from sceneparse.models.lite import read_lite_weights
 from sceneparse.tasks.evaluate import evaluate_dataset
 from sceneparse.tasks.score import ScoreReport
@@ -71,7 +73,7 @@ def main() -> None:
 
 
 def _batches(request: dict[str, Any], training: Dataset) -> Iterable[Batch]:
-    transform = TransformConfig(**request["transform"])
+    transform = TransformSettings(**request["transform"])
     change = factory.transform(transform, request["seed"], CPU, training.labels)
     size, threads = request["batch_size"], request["threads"]
     loader = Loader(training, change, request["seed"], size, threads)
@@ -101,7 +103,7 @@ def _train(
 
 def _report(peer: nn.Module, validation: Dataset, request: dict[str, Any]) -> ScoreReport:
     backend = TorchBackend(peer, validation.labels, (32, 1), CPU, nullcontext)
-    inference = InferenceConfig(resize="stretch", size=request["transform"]["size"])
+    inference = InferenceSettings(resize="stretch", size=request["transform"]["size"])
     predictor = factory.predictor_around(backend, validation.labels, inference)
     found = evaluate_dataset(predictor, validation, request["threads"])
     return ScoreReport(

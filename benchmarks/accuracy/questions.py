@@ -35,7 +35,7 @@ class Question:
 
 BASE = Change("base", "nothing", ())
 
-_WEIGHTS = "{{kind: {}, power: {}, least: {}, most: {}}}"
+_WEIGHTS = "{{kind: {}, power: {}, min: {}, max: {}}}"
 _USUAL = _WEIGHTS.format("median_frequency", 0.35, 0.35, 3.0)
 
 
@@ -168,9 +168,9 @@ QUESTIONS = (
                 "growing",
                 "from 96 to 160 pixels in the first 0.6",
                 (
-                    "transform.first_size=96",
+                    "transform.progressive_resizing.start_size=96",
                     "transform.size=160",
-                    "transform.growth=0.6",
+                    "transform.progressive_resizing.share=0.6",
                     "inference.size=192",
                 ),
             ),

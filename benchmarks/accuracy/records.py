@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from machine import commit, machine
 from sceneparse.artifacts.writing import write_text
 from sceneparse.config import RunConfig
+from sceneparse.config.reading import config_document, config_of
+from sceneparse.config.schema import fields_of
+from sceneparse.errors import InputError
 
 _SCORES = ("miou", "pixel_accuracy", "mean_accuracy", "fwiou", "classes_absent", "loss", "images")
 
@@ -83,7 +84,7 @@ class Record:
 
 def known(config: RunConfig) -> dict[str, Any]:
     """Return a config as plain data, without where its images lie."""
-    document = config.model_dump(mode="json")
+    document = config_document(config)
     document["data"] = {
         key: value for key, value in document["data"].items() if key not in ("root", "cache")
     }
@@ -94,11 +95,11 @@ def _filled(asked: dict[str, Any]) -> dict[str, Any]:
     """Put in what was added to configs since: its default is what was done before."""
     if "data" not in asked:
         return asked
-    fields = {name: asked[name] for name in RunConfig.model_fields if name in asked}
+    fields = {name: asked[name] for name in fields_of(RunConfig) if name in asked}
     fields["data"] = {"root": ".", **asked["data"]}
     try:
-        return {**asked, **known(RunConfig.model_validate(fields))}
-    except ValidationError:
+        return {**asked, **known(config_of(fields, "record"))}
+    except InputError:
         return asked
 
 

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from sceneparse.tasks.evaluate import evaluate
     from sceneparse.tasks.plan import Planned, plan
     from sceneparse.tasks.predict import predict
+    from sceneparse.tasks.run import Run
     from sceneparse.tasks.score import ScoreReport, score
-    from sceneparse.tasks.train import Run, train
+    from sceneparse.tasks.train import train
     from sceneparse.tasks.tta import TtaReport, tta
 
 __version__ = "0.1.0"
@@ -52,7 +53,7 @@ _HOMES = {
     "Planned": "tasks.plan",
     "Prediction": "inference.predictor",
     "Predictor": "inference.predictor",
-    "Run": "tasks.train",
+    "Run": "tasks.run",
     "RunConfig": "config",
     "ScoreReport": "tasks.score",
     "TtaReport": "tasks.tta",

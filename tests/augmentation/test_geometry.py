@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from sceneparse.augmentation.change import Augmentation, Crop, Cut
+from sceneparse.augmentation.change import Crop, Cut
 from sceneparse.augmentation.geometry import FILL, Square, cut_out, largest_share
 from sceneparse.augmentation.resampling import resample
+from sceneparse.augmentation.settings import TransformSettings
 from sceneparse.augmentation.transform import Transform
 from sceneparse.data.dataset import Sample
 from sceneparse.labels import Mask
@@ -17,10 +18,10 @@ VOID = 255
 # One colour per id, far apart.
 PAINT = np.array([[20, 20, 20], [230, 40, 40], [40, 230, 40], [40, 40, 230]], np.uint8)
 GEOMETRIES = {
-    "scale": Augmentation(scale=(0.4, 2.0), flip=0.5),
-    "rotation": Augmentation(crop=0.5, rotation=30, flip=0.5),
-    "any angle": Augmentation(rotation=180, flip=0.5),
-    "all": Augmentation(scale=(0.4, 2.0), aspect=1.5, rotation=40, flip=0.5, class_share=0.6),
+    "scale": TransformSettings(scale=(0.4, 2.0), flip=0.5),
+    "rotation": TransformSettings(crop=0.5, rotation=30, flip=0.5),
+    "any angle": TransformSettings(rotation=180, flip=0.5),
+    "all": TransformSettings(scale=(0.4, 2.0), aspect=1.5, rotation=40, flip=0.5, class_share=0.6),
 }
 
 
@@ -167,8 +168,8 @@ def test_the_class_bound_holds_where_any_place_allows_it() -> None:
     """On an image whose left two thirds are one class."""
     ids = (np.indices((90, 120))[1] >= 80).astype(np.uint8)
     sample = Sample(PAINT[ids], ids, "two")
-    bounded = Transform(32, Augmentation(scale=(1.0, 2.0), class_share=0.75), 1, VOID)
-    free = replace(bounded, augmentation=Augmentation(scale=(1.0, 2.0)))
+    bounded = Transform(32, TransformSettings(scale=(1.0, 2.0), class_share=0.75), 1, VOID)
+    free = replace(bounded, settings=TransformSettings(scale=(1.0, 2.0)))
     moved = 0
     for index in range(60):
         change = bounded.change(0, index)

@@ -1,14 +1,15 @@
 """What another sample adds: the right one, the right parts, as often as asked."""
 
 from collections import Counter
-from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
-from sceneparse.augmentation.change import Augmentation, Box, Crop, Cut, HalfOfClasses, Mix
+from sceneparse.augmentation.change import Box, Crop, Cut, HalfOfClasses, Mix
 from sceneparse.augmentation.change import RareClasses as Rare
 from sceneparse.augmentation.mixing import Mixing, half_of_classes, rarity
+from sceneparse.augmentation.settings import TransformSettings
 from sceneparse.augmentation.transform import Transform
 from sceneparse.data.dataset import Sample
 
@@ -26,12 +27,12 @@ def sample(first: int, classes: int = 4) -> Sample:
     return Sample(image, ids, str(first))
 
 
-def mixing(**probabilities: float) -> Mixing:
-    return replace(Mixing(4, VOID, rarity=rarity(PIXELS, 0.05, VOID)), **probabilities)
+def mixing(**probabilities: Any) -> Mixing:
+    return Mixing(4, VOID, TransformSettings(**probabilities), rarity=rarity(PIXELS, 0.05, VOID))
 
 
 def mixes(mixing: Mixing, count: int = 1500) -> list[Mix | None]:
-    return [mixing.drawn(Augmentation(), np.random.default_rng(index)) for index in range(count)]
+    return [mixing.drawn(np.random.default_rng(index)) for index in range(count)]
 
 
 def check_parts(out: Sample, one: Sample, other: Sample, part: np.ndarray) -> None:
@@ -55,8 +56,8 @@ def test_each_kind_comes_as_often_as_asked_and_never_two() -> None:
 
 
 def test_another_probability_leaves_the_draws_of_a_sample_as_they_are() -> None:
-    plain = Transform(32, Augmentation(crop=0.5, flip=0.5, hue=0.1, noise=1), 0, VOID)
-    mixed = Transform(32, plain.augmentation, 0, VOID, mixing=mixing(cutmix=1))
+    plain = Transform(32, TransformSettings(crop=0.5, flip=0.5, hue=0.1, noise=1), 0, VOID)
+    mixed = Transform(32, plain.settings, 0, VOID, mixing=mixing(cutmix=1))
     for index in range(10):
         assert mixed.change(0, index)._replace(mix=None) == plain.change(0, index)
 
@@ -121,14 +122,17 @@ def test_what_is_rare_is_told_by_the_share_of_labelled_pixels() -> None:
 def test_partners_follow_the_law_by_which_samples_are_drawn() -> None:
     even = Counter(mix.partner for mix in mixes(mixing(cutmix=1)) if mix)
     assert all(abs(even[index] / even.total() - 0.25) < 0.05 for index in range(4))
-    uneven = Mixing(4, VOID, cutmix=1, cumulative=np.cumsum([1.0, 1.0, 1.0, 7.0]))
+    uneven = Mixing(
+        4, VOID, TransformSettings(cutmix=1), cumulative=np.cumsum([1.0, 1.0, 1.0, 7.0])
+    )
     counts = Counter(mix.partner for mix in mixes(uneven) if mix)
     assert abs(counts[3] / counts.total() - 0.7) < 0.05
 
 
 @pytest.mark.parametrize("kind", ["cutmix", "classmix", "copy_paste"])
 def test_partners_are_cut_by_draws_of_their_own(kind: str) -> None:
-    transform = Transform(32, Augmentation(crop=0.5, flip=0.5), 0, VOID, mixing=mixing(**{kind: 1}))
+    settings: dict[str, Any] = {"crop": 0.5, "flip": 0.5, kind: 1}
+    transform = Transform(32, TransformSettings(**settings), 0, VOID, mixing=mixing(**settings))
     changes = [transform.change(0, index) for index in range(20)]
     assert all(change.mix and change.mix.cut != change.cut for change in changes)
     assert len({change.mix and change.mix.flip for change in changes}) == 2
@@ -139,7 +143,7 @@ def test_partners_are_cut_by_draws_of_their_own(kind: str) -> None:
 
 
 def test_a_mix_is_the_two_cuts_put_together() -> None:
-    augmentation = Augmentation(crop=0.6, flip=0.5)
+    augmentation = TransformSettings(crop=0.6, flip=0.5)
     transform = Transform(24, augmentation, 0, VOID, mixing=mixing(cutmix=1))
     one, other = sample(0), sample(100)
     for index in range(10):

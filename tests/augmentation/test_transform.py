@@ -7,17 +7,18 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from sceneparse.augmentation.change import Augmentation, Crop
+from sceneparse.augmentation.change import Crop
 from sceneparse.augmentation.resampling import resample
+from sceneparse.augmentation.settings import TransformSettings
 from sceneparse.augmentation.transform import Transform
 from sceneparse.data.dataset import Sample
 from sceneparse.labels import Mask
 
-ALL = Augmentation(
+ALL = TransformSettings(
     crop=0.4, aspect=1.5, flip=0.5, brightness=0.3, contrast=0.3, saturation=0.3, hue=0.1
 )
 VOID = 255
-PLACES = Augmentation(crop=0.4, aspect=1.5, flip=0.5)
+PLACES = TransformSettings(crop=0.4, aspect=1.5, flip=0.5)
 # One colour per id, far apart.
 PAINT = np.array([[20, 20, 20], [230, 40, 40], [40, 230, 40], [40, 40, 230]], np.uint8)
 
@@ -80,7 +81,7 @@ def test_a_sample_is_not_changed_by_its_transform() -> None:
 @pytest.mark.parametrize("size", [(40, 50), (32, 32), (9, 200), (300, 310)])
 def test_no_augmentation_is_a_plain_resize(size: tuple[int, int]) -> None:
     sample = noisy(size)
-    out = transformed(Transform(32, Augmentation(), 1, VOID), sample, 4, 7)
+    out = transformed(Transform(32, TransformSettings(), 1, VOID), sample, 4, 7)
     image = np.array(Image.fromarray(sample.image).resize((32, 32), Image.Resampling.BILINEAR))
     rows = ((np.arange(32) + 0.5) * size[0] / 32).astype(int)
     columns = ((np.arange(32) + 0.5) * size[1] / 32).astype(int)
@@ -124,10 +125,13 @@ def test_alignment_is_seen_to_be_lost_where_the_mask_is_shifted() -> None:
 
 @pytest.mark.parametrize("stride", [2, 4])
 def test_of_the_mask_every_so_many_th_pixel_is_learned(stride: int) -> None:
-    sample, transform = noisy((400, 300)), Transform(64, PLACES, 5, VOID, mask_stride=stride)
+    sample, transform = (
+        noisy((400, 300)),
+        Transform(64, replace(PLACES, mask_stride=stride), 5, VOID),
+    )
     firsts: list[tuple[int, int]] = []
     for index in range(200):
-        whole = transformed(replace(transform, mask_stride=1), sample, 0, index)
+        whole = transformed(Transform(64, PLACES, 5, VOID), sample, 0, index)
         thin = transformed(transform, sample, 0, index)
         np.testing.assert_array_equal(thin.image, whole.image)
         row, column = transform.change(0, index).learned
@@ -153,7 +157,9 @@ def test_flip_happens_as_often_as_asked() -> None:
     sample = noisy((32, 32))
     flipped = [
         not np.array_equal(
-            transformed(Transform(32, Augmentation(flip=0.25), 0, VOID), sample, epoch, 0).mask,
+            transformed(
+                Transform(32, TransformSettings(flip=0.25), 0, VOID), sample, epoch, 0
+            ).mask,
             sample.mask,
         )
         for epoch in range(400)
@@ -171,7 +177,7 @@ def test_crop_and_aspect_stay_in_their_limits() -> None:
     corners: list[NDArray[np.float64]] = []
     for index in range(200):
         out = transformed(
-            Transform(50, Augmentation(crop=0.5, aspect=1.4), 0, VOID), sample, 0, index
+            Transform(50, TransformSettings(crop=0.5, aspect=1.4), 0, VOID), sample, 0, index
         ).image
         heights.append(float(np.ptp(out[..., 0].astype(float))) * 50 / 49 / 100)
         widths.append(float(np.ptp(out[..., 1].astype(float))) * 50 / 49 / 200)
@@ -189,7 +195,9 @@ def test_crop_and_aspect_stay_in_their_limits() -> None:
 @pytest.mark.parametrize("kind", ["brightness", "contrast", "saturation", "hue"])
 def test_colours_change_and_the_mask_does_not(kind: str) -> None:
     sample = painted((32, 32))
-    out = transformed(Transform(32, replace(Augmentation(), **{kind: 0.5}), 0, VOID), sample, 0, 1)
+    out = transformed(
+        Transform(32, replace(TransformSettings(), **{kind: 0.5}), 0, VOID), sample, 0, 1
+    )
     assert np.abs(out.image.astype(int) - sample.image).mean() > 1
     np.testing.assert_array_equal(out.mask, sample.mask)
 

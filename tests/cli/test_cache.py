@@ -14,9 +14,9 @@ import pytest
 from PIL import Image
 
 from sceneparse import factory
-from sceneparse.config import FolderData
 from sceneparse.data.cache.format import default_folder
 from sceneparse.data.cache.reader import Packed
+from sceneparse.data.datasets.folder import FolderData
 from tests.cli.command import COMMAND
 from tests.cli.conftest import Cli
 
@@ -54,7 +54,7 @@ def few(tmp_path: Path) -> Path:
 
 
 def packed(root: Path) -> Packed:
-    dataset = factory.dataset(FolderData(kind="folder", root=root), "training")
+    dataset = factory.dataset(FolderData(root=root), "training")
     assert isinstance(dataset, Packed)
     return dataset
 

@@ -3,8 +3,7 @@
 import json
 from pathlib import Path
 
-import yaml
-
+from sceneparse.system.yaml_text import parse_yaml
 from tests.cli.conftest import Cli
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "ade20k"
@@ -37,8 +36,8 @@ def test_summary_has_the_classes_of_its_data_set(cli: Cli) -> None:
 
 def test_config_prints_defaults_and_overrides(cli: Cli) -> None:
     done = cli("config", CONFIGS / "unet.yaml", "optimizer.lr=3e-4")
-    assert yaml.safe_load(done.stdout)["optimizer"]["lr"] == 3e-4
-    assert yaml.safe_load(done.stdout)["report"]["images"] == 6
+    assert parse_yaml(done.stdout, "config")["optimizer"]["lr"] == 3e-4
+    assert parse_yaml(done.stdout, "config")["report"]["images"] == 6
 
 
 def test_config_prints_its_schema(cli: Cli) -> None:

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
@@ -9,8 +10,8 @@ import pytest
 from rich.console import Console
 
 from sceneparse.artifacts.weights import read_weights, write_weights
-from sceneparse.config import Ade20kFullData
 from sceneparse.config.reading import parse_config, read_config
+from sceneparse.data.datasets.ade20k_full import Ade20kFullData
 from sceneparse.errors import InputError
 from sceneparse.tasks.evaluate import evaluate
 from sceneparse.tasks.export import export_safetensors
@@ -107,8 +108,8 @@ def test_a_file_says_nothing_of_where_the_classes_were_named(
     finished: Path, tmp_path: Path
 ) -> None:
     weights = read_weights(finished / "run" / "model.safetensors")
-    data = Ade20kFullData(kind="ade20k_full", root=Path("/me/ade"), labels=Path("/me/some.yaml"))
-    config = weights.config.model_copy(update={"data": data})
+    data = Ade20kFullData(root=Path("/me/ade"), labels=Path("/me/some.yaml"))
+    config = replace(weights.config, data=data)
     write_weights(tmp_path / "mine", weights._replace(config=config))
     file = tmp_path / "away"
     export_safetensors(str(tmp_path / "mine"), file, half=False, max_bytes=None, overwrite=False)

@@ -5,21 +5,22 @@ import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Any, get_args
 
 import pytest
 import typer
-import yaml
-from pydantic import BaseModel, TypeAdapter
+from pydantic import TypeAdapter
 
 from sceneparse.cli import app
 from sceneparse.cli.paths import split_overrides
 from sceneparse.config import RunConfig
-from sceneparse.config.reading import parse_config
+from sceneparse.config.reading import config_document, parse_config
+from sceneparse.config.schema import fields_of, sections_of
 from sceneparse.errors import InputError
 from sceneparse.factory.loading import find_weights
 from sceneparse.labels.files import read_labels
 from sceneparse.system.paths import expanded
+from sceneparse.system.yaml_text import parse_yaml
 from sceneparse.tasks.train import default_folder
 from tests.cli.conftest import Cli
 
@@ -56,20 +57,18 @@ PATH_PARAMETERS = [
 ]
 
 
-def sections_of(annotation: Any) -> Iterator[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation
-        for field in annotation.model_fields.values():
-            yield from sections_of(field.annotation)
-    for argument in get_args(annotation):
-        yield from sections_of(argument)
+def all_sections(section: type) -> Iterator[type]:
+    yield section
+    for annotation in fields_of(section).values():
+        for inner in sections_of(annotation).values():
+            yield from all_sections(inner)
 
 
 PATH_FIELDS = [
     (section, name)
-    for section in dict.fromkeys(sections_of(RunConfig))
-    for name, field in section.model_fields.items()
-    if mentions_path(field.annotation)
+    for section in dict.fromkeys(all_sections(RunConfig))
+    for name, annotation in fields_of(section).items()
+    if mentions_path(annotation)
 ]
 
 
@@ -96,19 +95,14 @@ def test_every_path_of_a_command_is_expanded(command: str, name: str, home: Path
 
 
 @pytest.mark.parametrize(("section", "name"), PATH_FIELDS)
-def test_every_path_of_a_config_is_expanded(
-    section: type[BaseModel], name: str, home: Path
-) -> None:
-    field = section.model_fields[name]
-    annotation: Any = field.annotation
-    if field.metadata:
-        annotation = Annotated[annotation, *field.metadata]
+def test_every_path_of_a_config_is_expanded(section: type, name: str, home: Path) -> None:
+    annotation = fields_of(section)[name]
     assert paths_in(TypeAdapter[Any](annotation).validate_python("~/x")) == [home / "x"]
 
 
 def test_words_that_are_no_paths_stay_words_and_other_paths_as_they_are(home: Path) -> None:
     text = "data: {kind: folder, root: ../mine, cache: auto}\nmodel: {weights: bundled}"
-    document = parse_config(text, "test").model_dump(mode="json")
+    document = config_document(parse_config(text, "test"))
     assert (document["data"]["root"], document["data"]["cache"]) == ("../mine", "auto")
     assert document["model"]["weights"] == "bundled"
     assert expanded("~") == home
@@ -128,12 +122,12 @@ def test_names_of_models_and_labels_that_are_paths_are_expanded(home: Path) -> N
 def test_a_run_lies_in_the_home_folder_when_it_is_asked_to(
     rectangles_config: Path, home: Path, cli: Cli, tmp_path: Path
 ) -> None:
-    document = yaml.safe_load(rectangles_config.read_text())
+    document = parse_yaml(rectangles_config.read_text(), "config")
     (home / "data").symlink_to(document["data"]["root"])
     shutil.copy(rectangles_config, home / "mine.yaml")
     done = cli("train", "~/mine.yaml", "data.root=~/data", "training.epochs=1", "--out=~/run")
     assert (done.returncode, done.stderr) == (0, "")
-    stored = yaml.safe_load((home / "run" / "config.yaml").read_text())
+    stored = parse_yaml((home / "run" / "config.yaml").read_text(), "config")
     assert stored["data"]["root"] == str(home / "data")
     done = cli("evaluate", "~/run", "--json", "~/scores.json")
     assert (done.returncode, done.stderr) == (0, "")

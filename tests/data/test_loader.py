@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from sceneparse.augmentation.change import Augmentation
+from sceneparse.augmentation.settings import TransformSettings
 from sceneparse.augmentation.transform import Transform
 from sceneparse.data.dataset import Sample
 from sceneparse.data.loader import Batch, Loader, prefetched
@@ -18,7 +18,7 @@ from sceneparse.labels import Labels
 from sceneparse.labels.files import distinct_colors
 
 VOID = 255
-AUGMENTATION = Augmentation(crop=0.5, flip=0.5, brightness=0.2)
+AUGMENTATION = TransformSettings(crop=0.5, flip=0.5, brightness=0.2)
 
 
 class Numbered:

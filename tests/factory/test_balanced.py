@@ -8,13 +8,15 @@ from PIL import Image
 from tests.training.test_fit import run
 
 from sceneparse import factory
-from sceneparse.config import CrossEntropyLoss, PixelLossSection, RunConfig, SumLoss
-from sceneparse.config.reading import config_differences, parse_config, read_config
+from sceneparse.config import RunConfig
+from sceneparse.config.reading import parse_config, read_config
+from sceneparse.config.resuming import config_differences
 from sceneparse.data import class_statistics
 from sceneparse.errors import InputError
+from sceneparse.losses.settings import CrossEntropyLoss, PixelLossSettings, SumLoss
 from sceneparse.tasks.evaluate import evaluate
 
-RULE = "loss.class_weights={kind: median_frequency, power: 0.5, least: 0.6, most: 1.2}"
+RULE = "loss.class_weights={kind: median_frequency, power: 0.5, min: 0.6, max: 1.2}"
 SHORT = ("training.epochs=1", "report.every=9", "report.images=1")
 
 
@@ -71,12 +73,12 @@ loss:
 """
     config = parse_config(text, "test")
     training = factory.dataset(config.data, "training")
-    resolved = factory.balanced(config, factory.class_statistics(config, training))
+    resolved = factory.with_class_weights(config, factory.class_statistics(config, training))
     assert isinstance(config.loss, SumLoss)
     assert isinstance(resolved.loss, SumLoss)
     assert resolved.loss.terms[2:] == config.loss.terms[2:]
     for term in resolved.loss.terms[:2]:
-        assert isinstance(term, PixelLossSection)
+        assert isinstance(term, PixelLossSettings)
         values = getattr(term.class_weights, "values", ())
         assert len(values) == 4
         assert all(np.isfinite(values))
@@ -85,19 +87,21 @@ loss:
         config, parse_config(text.replace("{kind: dice}", "{kind: lovasz}"), "test")
     )
     assert factory.class_statistics(resolved, training) is None
-    assert factory.balanced(resolved, None) == resolved
-    assert factory.loss(resolved.loss, training.labels)
+    assert factory.with_class_weights(resolved, None) == resolved
+    assert resolved.loss.build(training.labels)
     with pytest.raises(InputError, match=r"loss\.terms\.0\.class_weights\.values: auto"):
-        factory.loss(config.loss, training.labels)
+        config.loss.build(training.labels)
 
 
 def test_generated_scenes_can_be_weighed() -> None:
     text = """
 data: {kind: synthetic, training_images: 3, height: 32, width: 32}
-loss: {class_weights: {kind: median_frequency, power: 0.35, least: 0.35, most: 3.0}}
+loss: {class_weights: {kind: median_frequency, power: 0.35, min: 0.35, max: 3.0}}
 """
     config = parse_config(text, "test")
     training = factory.dataset(config.data, "training")
-    values = values_of(factory.balanced(config, factory.class_statistics(config, training)))
+    values = values_of(
+        factory.with_class_weights(config, factory.class_statistics(config, training))
+    )
     assert len(values) == 150
     assert all(isinstance(value, float) and 0.35 <= value <= 3 for value in values)

@@ -9,15 +9,15 @@ import torch
 from tests.conftest import rectangles
 
 import sceneparse
-from sceneparse import factory
 from sceneparse.artifacts.run_folder import WEIGHTS_FILE
 from sceneparse.artifacts.weights import StoredModel, read_weights, write_weights
-from sceneparse.config import EncoderUNetModel, RunConfig
+from sceneparse.config import RunConfig
 from sceneparse.config.reading import parse_config
 from sceneparse.errors import InputError
 from sceneparse.factory import loading
 from sceneparse.factory.loading import find_weights, load, segmenter_to_train
 from sceneparse.labels import Labels
+from sceneparse.models.settings import EncoderUNetModel
 
 LABELS = Labels(("background", "red", "green", "blue"), ((0, 0, 0),) * 4, (0, 1, 2, 3))
 EVERYTHING = """
@@ -41,7 +41,7 @@ def trained(text: str) -> StoredModel:
     """Make weights as a run of this config would leave them."""
     config = parse_config(text, "test")
     torch.manual_seed(0)
-    segmenter = factory.segmenter(factory.untrained(config.model), 4)
+    segmenter = config.model.untrained.build(4)
     return StoredModel(segmenter.state_dict(), config, LABELS)
 
 
@@ -118,11 +118,11 @@ def test_an_untrained_network_is_built_without_reading_anything(
     monkeypatch.setattr(loading, "BUNDLED", tmp_path / WEIGHTS_FILE)
     for weights in ("nowhere", "bundled"):
         config = parse_config(f"model: {model.replace('W', weights)}", "test").model
-        assert factory.segmenter(factory.untrained(config), 4)
+        assert config.untrained.build(4)
         with pytest.raises(InputError, match=r"no such weights file|no bundled model"):
             segmenter_to_train(config, LABELS)
         with pytest.raises(ValueError, match="not read here"):
-            factory.segmenter(config, 4)
+            config.build(4)
 
 
 def test_training_starts_from_the_bundled_model(bundled: StoredModel) -> None:
@@ -147,7 +147,7 @@ def test_weights_of_another_network_are_refused_with_both_named(tmp_path: Path) 
 
 
 def test_imagenet_weights_of_a_plain_unet_do_not_exist() -> None:
-    with pytest.raises(InputError, match=r"model\.weights: .*nobody has ImageNet weights"):
+    with pytest.raises(InputError, match=r"model: there are no ImageNet weights"):
         parse_config("model: {kind: unet, weights: imagenet}", "test")
 
 

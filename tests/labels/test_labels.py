@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-import yaml
 
 from sceneparse.errors import InputError
 from sceneparse.labels import Labels, ade20k_labels, table_labels, table_names
 from sceneparse.labels.files import distinct_colors, labels_from_text, read_labels
+from sceneparse.system.yaml_text import write_yaml
 
 FACTS = Path(__file__).parents[3] / "shared" / "facts" / "ade20k_classes.csv"
 PETS = Labels(
@@ -197,7 +197,7 @@ def test_classes_may_be_a_list_a_mapping_or_entries(
 
 def test_a_given_colour_is_kept_and_the_others_are_made_up() -> None:
     entries: list[Any] = [{"name": "a", "color": [9, 8, 7]}, "b"]
-    labels = labels_from_text(yaml.safe_dump({"classes": entries}), "x")
+    labels = labels_from_text(write_yaml({"classes": entries}), "x")
     assert labels.colors == ((9, 8, 7), distinct_colors(2)[1])
 
 
@@ -209,14 +209,14 @@ def test_a_given_colour_is_kept_and_the_others_are_made_up() -> None:
         ("classes: []", "expected a key `classes`"),
         ("classes: cat dog", r"expected a list such as \[wall, floor\], found 'cat dog'"),
         ("classes: 3", "expected a list .* found 3"),
-        ("classes: [yes, no]", "named True: YAML reads yes, no, .* quote it"),
+        ("classes: [true, false]", "named True: YAML reads true and .* quote it"),
         ("classes: [a, null]", "expected the name of a class, found None"),
         ("classes: [[a, b]]", "expected the name of a class, found"),
         ("classes: {a: 0}", "expected an id in whole numbers, found 'a'"),
         ("classes: {1: {name: a}}", "expected the name of a class, found {'name'"),
         ("classes: [{color: [1, 2, 3]}]", "expected the name of a class, found None"),
         ("classes: [{id: 1.5, name: a}]", "whole numbers, found 1.5"),
-        ("classes: [{id: yes, name: a}]", "whole numbers, found True"),
+        ("classes: [{id: true, name: a}]", "whole numbers, found True"),
         ("classes: [{id: 1, name: a}, {id: 1, name: b}]", "id 1 stands for more than one"),
         ("classes: [a]\nignored_ids: 255", r"such as \[0, 255\], found 255"),
         ("classes: [a]\nignored_ids: 0", "found 0"),

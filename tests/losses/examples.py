@@ -11,6 +11,13 @@ from sceneparse.losses.focal import Focal
 from sceneparse.losses.loss import SegmentationLoss, WeightedSum
 from sceneparse.losses.lovasz import LovaszSoftmax
 from sceneparse.losses.region import Region
+from sceneparse.losses.settings import (
+    CrossEntropyLoss,
+    DiceLoss,
+    FocalLoss,
+    GeneralisedDiceLoss,
+    LovaszLoss,
+)
 from sceneparse.ops.upsampling import upsample
 
 IGNORE = 255
@@ -26,18 +33,26 @@ SHAPES = {
 }
 
 
+def tiled_or_not(loss: SegmentationLoss, *, tiled: bool) -> SegmentationLoss:
+    """Compute a loss in tiles, or as it is defined."""
+    loss.tiled = tiled
+    return loss
+
+
 def term(kind: str, ignore_index: int = IGNORE, *, tiled: bool = True) -> SegmentationLoss:
     """Make a loss with unusual settings; class weights for six classes."""
     choose: dict[str, Callable[[], SegmentationLoss]] = {
-        "cross_entropy": lambda: CrossEntropy(ignore_index, tiled=tiled),
-        "smooth": lambda: CrossEntropy(ignore_index, 0.2, WEIGHTS, tiled=tiled),
-        "focal": lambda: Focal(ignore_index, 1.5, tiled=tiled),
-        "weighted_focal": lambda: Focal(ignore_index, 0.5, WEIGHTS, tiled=tiled),
-        "dice": lambda: Region(ignore_index, dice, tiled=tiled),
-        "generalised_dice": lambda: Region(ignore_index, generalised_dice, tiled=tiled),
-        "lovasz": lambda: LovaszSoftmax(ignore_index, tiled=tiled),
+        "cross_entropy": lambda: CrossEntropy(CrossEntropyLoss(), ignore_index),
+        "smooth": lambda: CrossEntropy(
+            CrossEntropyLoss(label_smoothing=0.2), ignore_index, WEIGHTS
+        ),
+        "focal": lambda: Focal(FocalLoss(gamma=1.5), ignore_index),
+        "weighted_focal": lambda: Focal(FocalLoss(gamma=0.5), ignore_index, WEIGHTS),
+        "dice": lambda: Region(DiceLoss(), ignore_index, dice),
+        "generalised_dice": lambda: Region(GeneralisedDiceLoss(), ignore_index, generalised_dice),
+        "lovasz": lambda: LovaszSoftmax(LovaszLoss(), ignore_index),
     }
-    return choose[kind]()
+    return tiled_or_not(choose[kind](), tiled=tiled)
 
 
 KINDS = ("cross_entropy", "smooth", "focal", "weighted_focal", "dice", "generalised_dice", "lovasz")

@@ -6,10 +6,13 @@ from typing import cast
 import pytest
 import torch
 import torch.nn.functional as F
+from tests.losses.examples import tiled_or_not
 from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile
 
 from sceneparse.losses.cross_entropy import CrossEntropy
+from sceneparse.losses.loss import SegmentationLoss
+from sceneparse.losses.settings import CrossEntropyLoss
 from sceneparse.ops import upsampling as upsample
 
 IGNORE = 255
@@ -32,7 +35,7 @@ def make(shape: str, seed: int = 0, classes: int = 6) -> tuple[Tensor, nn.Conv2d
 
 
 def gradients(
-    loss: CrossEntropy, features: Tensor, head: nn.Conv2d, shape: str, target: Tensor
+    loss: SegmentationLoss, features: Tensor, head: nn.Conv2d, shape: str, target: Tensor
 ) -> tuple[Tensor, list[Tensor]]:
     features = features.clone().requires_grad_()
     total = loss(features, head, SHAPES[shape][1], target).total
@@ -93,7 +96,9 @@ def test_loss_and_gradients_agree_with_float64(
 ) -> None:
     features, head, target = make(shape)
     weights = [0.1, 2.0, 0.0, 1.0, 3.0, 0.5] if weighted else None
-    loss = CrossEntropy(IGNORE, smoothing, weights, tiled=tiled)
+    loss = tiled_or_not(
+        CrossEntropy(CrossEntropyLoss(label_smoothing=smoothing), IGNORE, weights), tiled=tiled
+    )
     total, grads = gradients(loss, features, head, shape, target)
     double = None if weights is None else torch.tensor(weights, dtype=torch.float64)
     exact, exact_grads = reference(features, head, shape, target, smoothing, double)
@@ -106,7 +111,7 @@ def test_loss_and_gradients_agree_with_float64(
 @pytest.mark.parametrize("shape", SHAPES)
 def test_tiles_of_any_size_give_the_same(shape: str, monkeypatch: pytest.MonkeyPatch) -> None:
     features, head, target = make(shape)
-    loss = CrossEntropy(IGNORE)
+    loss = CrossEntropy(CrossEntropyLoss(), IGNORE)
     whole = gradients(loss, features, head, shape, target)[1]
     monkeypatch.setitem(upsample.TILE_BYTES, "cpu", 1)
     for row, all_rows in zip(gradients(loss, features, head, shape, target)[1], whole, strict=True):
@@ -116,7 +121,7 @@ def test_tiles_of_any_size_give_the_same(shape: str, monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize("tiled", [True, False])
 def test_void_pixels_change_neither_loss_nor_gradient(tiled: bool) -> None:
     features, head, target = make("stride 1")
-    loss = CrossEntropy(IGNORE, tiled=tiled)
+    loss = tiled_or_not(CrossEntropy(CrossEntropyLoss(), IGNORE), tiled=tiled)
     before = gradients(loss, features, head, "stride 1", target)
     void = (target == IGNORE)[:, None].expand_as(features)
     moved = torch.where(void, features + 3, features)
@@ -130,7 +135,7 @@ def test_void_pixels_change_neither_loss_nor_gradient(tiled: bool) -> None:
 @pytest.mark.parametrize("tiled", [True, False])
 def test_a_mask_of_nothing_but_void_gives_zero(tiled: bool) -> None:
     features, head, target = make("stride 4")
-    loss = CrossEntropy(IGNORE, tiled=tiled)
+    loss = tiled_or_not(CrossEntropy(CrossEntropyLoss(), IGNORE), tiled=tiled)
     total, grads = gradients(loss, features, head, "stride 4", torch.full_like(target, IGNORE))
     assert total == 0
     assert all((grad == 0).all() for grad in grads)
@@ -139,7 +144,9 @@ def test_a_mask_of_nothing_but_void_gives_zero(tiled: bool) -> None:
 def test_both_ways_count_the_same_confusion() -> None:
     features, head, target = make("padded")
     counts = [
-        CrossEntropy(IGNORE, tiled=way)(features, head, SHAPES["padded"][1], target).confusion
+        tiled_or_not(CrossEntropy(CrossEntropyLoss(), IGNORE), tiled=way)(
+            features, head, SHAPES["padded"][1], target
+        ).confusion
         for way in (True, False)
     ]
     torch.testing.assert_close(counts[0], counts[1])
@@ -153,7 +160,13 @@ def test_strips_are_no_worse_than_plain_under_bf16() -> None:
     errors: dict[bool, float] = {}
     for tiled in (True, False):
         with torch.autocast("cpu", torch.bfloat16):
-            grads = gradients(CrossEntropy(IGNORE, tiled=tiled), features, head, "stride 4", target)
+            grads = gradients(
+                tiled_or_not(CrossEntropy(CrossEntropyLoss(), IGNORE), tiled=tiled),
+                features,
+                head,
+                "stride 4",
+                target,
+            )
         errors[tiled] = float((grads[1][0].double() - exact).norm() / exact.norm())
     assert errors[True] <= errors[False]
 
@@ -162,7 +175,7 @@ def test_ignore_index_of_two_bytes_is_ignored() -> None:
     features, head, _ = make("stride 1")
     target = torch.zeros(3, 11, 7, dtype=torch.int32)
     target[:, 5:] = 65535
-    loss = CrossEntropy(65535)(features, head, (11.0, 7.0), target)
+    loss = CrossEntropy(CrossEntropyLoss(), 65535)(features, head, (11.0, 7.0), target)
     assert int(loss.confusion.sum()) == 3 * 5 * 7
 
 
@@ -174,7 +187,13 @@ def test_any_number_of_classes_agrees_with_the_plain_way(classes: int, shape: st
     target = torch.randint(0, classes, (3, *SHAPES[shape][2]), dtype=torch.int32)
     target[:, 2:5] = 65535
     way = {
-        tiled: gradients(CrossEntropy(65535, tiled=tiled), features, head, shape, target)
+        tiled: gradients(
+            tiled_or_not(CrossEntropy(CrossEntropyLoss(), 65535), tiled=tiled),
+            features,
+            head,
+            shape,
+            target,
+        )
         for tiled in (True, False)
     }
     torch.testing.assert_close(way[True][0], way[False][0], rtol=1e-5, atol=1e-4)
@@ -186,7 +205,9 @@ def test_confident_logits_keep_a_finite_loss_and_gradient() -> None:
     features, head, target = make("stride 4")
     with torch.no_grad():
         features = features * 1e4
-    total, grads = gradients(CrossEntropy(IGNORE), features, head, "stride 4", target)
+    total, grads = gradients(
+        CrossEntropy(CrossEntropyLoss(), IGNORE), features, head, "stride 4", target
+    )
     exact, exact_grads = reference(features, head, "stride 4", target, 0.0)
     assert total.item() == pytest.approx(exact.item(), rel=1e-5)
     for grad, exact_grad in zip(grads, exact_grads, strict=True):
@@ -199,7 +220,7 @@ class HeadAndLoss(nn.Module):
     def __init__(self, head: nn.Conv2d) -> None:
         super().__init__()
         self.head = head
-        self.loss = CrossEntropy(IGNORE)
+        self.loss = CrossEntropy(CrossEntropyLoss(), IGNORE)
 
     def forward(self, features: Tensor, target: Tensor) -> Tensor:
         return self.loss(features.relu(), self.head, SHAPES["padded"][1], target).total
@@ -226,6 +247,8 @@ def test_the_big_tensor_is_never_made() -> None:
     features = torch.randn(1, 8, 64, 64, requires_grad=True)
     head, target = nn.Conv2d(8, 150, 1), torch.randint(0, 150, (1, 512, 512), dtype=torch.uint8)
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True, acc_events=True) as memory:
-        CrossEntropy(IGNORE)(features, head, (64.0, 64.0), target).total.backward()
+        CrossEntropy(CrossEntropyLoss(), IGNORE)(
+            features, head, (64.0, 64.0), target
+        ).total.backward()
     largest = max(event.self_cpu_memory_usage for event in memory.events() or ())
     assert largest < 4 * 150 * 512 * 512 / 8

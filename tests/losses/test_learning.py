@@ -26,9 +26,9 @@ LOSSES = (
 def test_rectangles_are_learned_in_fifty_steps(loss: str) -> None:
     config = parse_config(f"model: {{width: 8}}\nloss: {loss}\noptimizer: {{lr: 0.01}}", "test")
     torch.manual_seed(0)
-    segmenter = factory.segmenter(config.model, 4).train()
+    segmenter = config.model.build(4).train()
     optimizer = factory.optimizer(config.optimizer, segmenter)
-    minimised = factory.loss(config.loss, LABELS)
+    minimised = config.loss.build(LABELS)
     pairs = [rectangles(index, (32, 32)) for index in range(24)]
     images = torch.from_numpy(np.stack([image for image, _ in pairs])).permute(0, 3, 1, 2)
     masks = torch.from_numpy(np.stack([ids for _, ids in pairs]))

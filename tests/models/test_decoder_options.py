@@ -1,28 +1,34 @@
 """Separable convolutions, dropout, a head on several levels: against slow references."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
 import pytest
 import torch
 import torch.nn.functional as F
+from tests.models.decoders import encoder_unet
 from torch import Tensor, nn
 
 from sceneparse.errors import InputError
 from sceneparse.losses.cross_entropy import CrossEntropy
+from sceneparse.losses.settings import CrossEntropyLoss
 from sceneparse.models.block import mermaid
 from sceneparse.models.encoder import Encoder
-from sceneparse.models.encoder_unet import DecoderOptions, EncoderUNet
+from sceneparse.models.encoder_unet import EncoderUNet
 from sceneparse.models.segmenter import Segmenter
 from sceneparse.models.separable import separable_double_conv
 from sceneparse.models.summary import layers_of
 from sceneparse.models.unet import double_conv
 
-EVERYTHING = DecoderOptions("separable", dropout=0.1, head_levels=2)
+EVERYTHING: dict[str, Any] = {"block": "separable", "dropout": 0.1, "head_levels": 2}
 
 
 def network(
-    options: DecoderOptions | None = None, stride: int = 4, name: str = "test_resnet"
+    options: Mapping[str, Any] = MappingProxyType({}), stride: int = 4, name: str = "test_resnet"
 ) -> EncoderUNet:
     torch.manual_seed(0)
-    return EncoderUNet(Encoder(name, "none"), 5, (24, 16, 8), stride, options=options)
+    return encoder_unet(Encoder(name, "none"), 5, (24, 16, 8), stride, **options)
 
 
 def bilinear(cells: Tensor, size: tuple[int, int]) -> Tensor:
@@ -63,13 +69,13 @@ def test_separable_convolutions_take_a_fraction_of_the_work() -> None:
             for layer in layers_of(Segmenter(net), 64)
             if "decoder" in layer.name
         )
-        for net in (network(), network(DecoderOptions("separable")))
+        for net in (network(), network({"block": "separable"}))
     ]
     assert work[1] < work[0] / 4
 
 
 def test_dropout_hides_channels_from_the_head_in_training_alone() -> None:
-    segmenter = Segmenter(network(DecoderOptions(dropout=0.5)))
+    segmenter = Segmenter(network({"dropout": 0.5}))
     image = torch.randint(0, 256, (8, 3, 64, 64), dtype=torch.uint8)
     hidden = (segmenter.features(image) == 0).all(dim=(2, 3))
     assert 0.25 < hidden.float().mean() < 0.75
@@ -87,7 +93,7 @@ def test_all_options_together_train_on_every_pyramid(name: str, stride: int) -> 
     image = torch.randint(0, 256, (2, 3, 29, 64), dtype=torch.uint8)
     mask = torch.randint(0, 5, (2, 29, 64), dtype=torch.uint8)
     with torch.autocast("cpu", torch.bfloat16):
-        sums = segmenter(image, mask, CrossEntropy(255))
+        sums = segmenter(image, mask, CrossEntropy(CrossEntropyLoss(), 255))
     sums.total.backward()
     for parameter_name, parameter in segmenter.named_parameters():
         assert parameter.grad is not None, parameter_name
@@ -118,7 +124,7 @@ def test_the_diagram_shows_what_was_built() -> None:
 
 @torch.no_grad()
 def test_the_head_sees_coarser_levels_upsampled() -> None:
-    unet = network(DecoderOptions(head_levels=3)).eval()
+    unet = network({"head_levels": 3}).eval()
     image = torch.randn(1, 3, 64, 32)
     levels: list[Tensor] = []
 
@@ -139,7 +145,7 @@ def test_the_head_sees_coarser_levels_upsampled() -> None:
 
 
 def test_a_head_that_sees_several_levels_is_drawn_so() -> None:
-    drawn = mermaid(network(DecoderOptions(head_levels=3)).blocks())
+    drawn = mermaid(network({"head_levels": 3}).blocks())
     assert "head[head: 48→5, stride 4]" in drawn
     assert "decoder_2 -- skip --> head" in drawn
     assert "decoder_1 -- skip --> head" in drawn
@@ -148,4 +154,4 @@ def test_a_head_that_sees_several_levels_is_drawn_so() -> None:
 
 def test_more_levels_than_there_are_are_refused() -> None:
     with pytest.raises(InputError, match=r"head_levels: found 4, expected at most 3"):
-        network(DecoderOptions(head_levels=4))
+        network({"head_levels": 4})

@@ -1,32 +1,33 @@
 """Encoders of every kind of pyramid, and stages of them that stay as they are."""
 
 import copy
+from typing import Any
 
 import pytest
 import torch
+from tests.models.decoders import encoder_unet
 from torch import nn
 
-from sceneparse import factory
 from sceneparse.config.reading import parse_config
 from sceneparse.errors import InputError
 from sceneparse.losses.cross_entropy import CrossEntropy
+from sceneparse.losses.settings import CrossEntropyLoss
 from sceneparse.models.encoder import Encoder
-from sceneparse.models.encoder_unet import DecoderOptions, EncoderUNet
 from sceneparse.models.normalization import synchronise_
 from sceneparse.models.segmenter import Segmenter
 from sceneparse.optimization.parameters import parameter_groups
 
 # Strides 2..32, 4..32 in NCHW and in NHWC, 1..32.
 PYRAMIDS = ("test_resnet", "test_convnext", "swin_tiny_patch4_window7_224", "vgg11")
-EVERYTHING = DecoderOptions("separable", dropout=0.1)
+EVERYTHING: dict[str, Any] = {"block": "separable", "dropout": 0.1}
 
 
 @pytest.mark.parametrize("name", PYRAMIDS)
 @torch.no_grad()
 def test_any_size_gives_features_of_the_size_that_is_promised(name: str) -> None:
     encoder = Encoder(name, "none")
-    for options in (DecoderOptions(), EVERYTHING):
-        segmenter = Segmenter(EncoderUNet(encoder, 3, (16, 8), 4, options=options)).eval()
+    for options in ({}, EVERYTHING):
+        segmenter = Segmenter(encoder_unet(encoder, 3, (16, 8), 4, **options)).eval()
         for height, width in ((1, 1), (33, 65), (70, 31)):
             features = segmenter.features(torch.zeros(1, 3, height, width, dtype=torch.uint8))
             rows, columns = (-(-side // 32) * 8 for side in (height, width))
@@ -53,10 +54,10 @@ def test_any_size_gives_features_of_the_size_that_is_promised(name: str) -> None
 )
 def test_well_known_encoders_train_at_any_size(name: str) -> None:
     text = f"model: {{kind: encoder_unet, encoder: {name}, weights: none, output_stride: 2}}"
-    segmenter = factory.segmenter(parse_config(text, "test").model, 5)
+    segmenter = parse_config(text, "test").model.build(5)
     image = torch.randint(0, 256, (2, 3, 70, 95), dtype=torch.uint8)
     mask = torch.randint(0, 5, (2, 70, 95), dtype=torch.uint8)
-    segmenter(image, mask, CrossEntropy(255)).total.backward()
+    segmenter(image, mask, CrossEntropy(CrossEntropyLoss(), 255)).total.backward()
     gradients = [parameter.grad for parameter in segmenter.parameters()]
     reached = [gradient for gradient in gradients if gradient is not None]
     assert all(gradient.isfinite().all() for gradient in reached)
@@ -67,7 +68,7 @@ def test_well_known_encoders_train_at_any_size(name: str) -> None:
 def test_normalisation_is_that_of_the_weights() -> None:
     for name, mean in (("test_resnet", (0.5, 0.5, 0.5)), ("resnet18", (0.485, 0.456, 0.406))):
         text = f"model: {{kind: encoder_unet, encoder: {name}, weights: none}}"
-        segmenter = factory.segmenter(parse_config(text, "test").model, 5)
+        segmenter = parse_config(text, "test").model.build(5)
         assert (segmenter.mean.flatten() / 255).tolist() == pytest.approx(mean)
 
 
@@ -82,7 +83,7 @@ def test_an_encoder_for_one_size_alone_is_refused(name: str) -> None:
 def test_blocks_are_left_out_in_training_alone(name: str) -> None:
     torch.manual_seed(0)
     encoder = Encoder(name, "none", drop_path=0.5)
-    encoder.fix(0, norm=True)
+    encoder.freeze(0, norm=True)
     for parameter in encoder.parameters():
         if parameter.ndim == 1:
             parameter.uniform_(0.5, 1.5)
@@ -114,7 +115,7 @@ def lively(name: str) -> Encoder:
 @torch.no_grad()
 def test_what_is_fixed_is_exactly_what_the_stages_depend_on(name: str, stages: int) -> None:
     encoder = lively(name)
-    encoder.fix(stages)
+    encoder.freeze(stages)
     encoder.eval()
     image = torch.randn(1, 3, 64, 64)
     before = encoder(image)
@@ -132,14 +133,16 @@ def test_what_is_fixed_is_exactly_what_the_stages_depend_on(name: str, stages: i
 
 def in_training(encoder: Encoder, steps: int = 3) -> Segmenter:
     """Train a few steps, with a switch to evaluation in between as a validation makes it."""
-    segmenter = Segmenter(EncoderUNet(encoder, 4, (16, 8), 4))
+    segmenter = Segmenter(encoder_unet(encoder, 4, (16, 8), 4))
     optimizer = torch.optim.SGD(parameter_groups(segmenter, 0.01, 0.01, 1.0), momentum=0.9)
     for _ in range(steps):
         segmenter.eval()
         segmenter.train()
         image = torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8)
         mask = torch.randint(0, 4, (2, 64, 64), dtype=torch.uint8)
-        (segmenter(image, mask, CrossEntropy(255)).total / mask.numel()).backward()
+        (
+            segmenter(image, mask, CrossEntropy(CrossEntropyLoss(), 255)).total / mask.numel()
+        ).backward()
         optimizer.step()
     return segmenter
 
@@ -147,7 +150,7 @@ def in_training(encoder: Encoder, steps: int = 3) -> Segmenter:
 @pytest.mark.parametrize("name", ["test_resnet", "test_efficientnet", "vgg11"])
 def test_fixed_stages_do_not_change_and_have_no_gradient(name: str) -> None:
     encoder = lively(name)
-    encoder.fix(2)
+    encoder.freeze(2)
     before = copy.deepcopy(encoder.state_dict())
     in_training(encoder)
     fixed = {name for name, p in encoder.named_parameters() if not p.requires_grad}
@@ -165,7 +168,7 @@ def test_fixed_stages_do_not_change_and_have_no_gradient(name: str) -> None:
 
 def test_fixed_norms_keep_their_statistics_and_learn_their_weights() -> None:
     encoder = lively("test_resnet")
-    encoder.fix(0, norm=True)
+    encoder.freeze(0, norm=True)
     before = copy.deepcopy(encoder.state_dict())
     in_training(encoder)
     for name, tensor in encoder.state_dict().items():
@@ -176,7 +179,7 @@ def test_fixed_norms_keep_their_statistics_and_learn_their_weights() -> None:
 def test_fixed_norms_stay_fixed_when_other_layers_take_their_place() -> None:
     for device in ("cpu", "cuda"):
         encoder = Encoder("test_efficientnet", "none")
-        encoder.fix(1)
+        encoder.freeze(1)
         synchronise_(encoder, torch.device(device))
         encoder.train()
         norms = [
@@ -192,4 +195,4 @@ def test_fixed_norms_stay_fixed_when_other_layers_take_their_place() -> None:
 
 def test_more_stages_than_there_are_cannot_be_fixed() -> None:
     with pytest.raises(InputError, match=r"freeze_stages: 6, but the encoder has 5 stages"):
-        Encoder("test_resnet", "none").fix(6)
+        Encoder("test_resnet", "none").freeze(6)

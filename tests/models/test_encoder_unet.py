@@ -2,10 +2,10 @@
 
 import pytest
 import torch
+from tests.models.decoders import encoder_unet
 
 from sceneparse.errors import InputError
 from sceneparse.models.encoder import Encoder
-from sceneparse.models.encoder_unet import EncoderUNet
 from sceneparse.models.segmenter import Segmenter
 
 PYRAMIDS = {
@@ -21,14 +21,14 @@ PYRAMIDS = {
 def test_decoder_returns_logits_at_its_stride(name: str, output_stride: int) -> None:
     encoder = Encoder(name, "none")
     assert encoder.strides == PYRAMIDS[name]
-    segmenter = Segmenter(EncoderUNet(encoder, 7, (16, 8), output_stride)).eval()
+    segmenter = Segmenter(encoder_unet(encoder, 7, (16, 8), output_stride)).eval()
     with torch.no_grad():
         logits = segmenter(torch.zeros(1, 3, 64, 96, dtype=torch.uint8))
     assert logits.shape == (1, 7, 64 // output_stride, 96 // output_stride)
 
 
 def test_every_skip_is_joined_at_its_own_stride() -> None:
-    network = EncoderUNet(Encoder("tf_efficientnet_lite0", "none"), 7, (16, 8), 2)
+    network = encoder_unet(Encoder("tf_efficientnet_lite0", "none"), 7, (16, 8), 2)
     skips = {block.stride: block.skips for block in network.blocks() if "decoder" in block.name}
     assert skips == {stride: (f"encoder stage {stride}",) for stride in (16, 8, 4, 2)}
 

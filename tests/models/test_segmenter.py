@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from sceneparse.losses.cross_entropy import CrossEntropy
+from sceneparse.losses.settings import CrossEntropyLoss
 from sceneparse.models.segmenter import Segmenter
 from sceneparse.models.unet import UNet
 
@@ -31,7 +32,7 @@ def test_segmenter_takes_any_size(segmenter: Segmenter, height: int, width: int)
     assert logits.shape[3] >= width
     assert segmenter.covered(height, width) == (height, width)
     mask = torch.zeros(2, height, width, dtype=torch.uint8)
-    assert segmenter(image, mask, CrossEntropy(255)).total.isfinite()
+    assert segmenter(image, mask, CrossEntropy(CrossEntropyLoss(), 255)).total.isfinite()
 
 
 @torch.no_grad()

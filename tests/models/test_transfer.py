@@ -1,12 +1,16 @@
 """Weights of one network in another: what fits, rows by the names of classes, and the account."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
 import pytest
 import torch
 import torch.nn.functional as F
+from tests.models.decoders import encoder_unet
 from torch import Tensor
 
 from sceneparse.models.encoder import Encoder
-from sceneparse.models.encoder_unet import DecoderOptions, EncoderUNet
 from sceneparse.models.segmenter import Segmenter
 from sceneparse.models.transfer import transfer
 from sceneparse.models.unet import UNet
@@ -24,17 +28,17 @@ def unet(classes: int, seed: int, width: int = 4) -> Segmenter:
     return segmenter
 
 
-def pyramid(name: str, seed: int, options: DecoderOptions | None = None) -> Segmenter:
+def pyramid(name: str, seed: int, options: Mapping[str, Any] = MappingProxyType({})) -> Segmenter:
     torch.manual_seed(seed)
-    return Segmenter(EncoderUNet(Encoder(name, "none"), 4, (16, 8), 4, options=options))
+    return Segmenter(encoder_unet(Encoder(name, "none"), 4, (16, 8), 4, **options))
 
 
 def seen(stride: int, head_levels: int, classes: int, seed: int) -> Segmenter:
     """Over a decoder of two levels, or of three."""
     torch.manual_seed(seed)
-    options = DecoderOptions(head_levels=head_levels)
+    options: dict[str, Any] = {"head_levels": head_levels}
     encoder = Encoder("test_resnet", "none")
-    return Segmenter(EncoderUNet(encoder, classes, (16, 8, 12), stride, options=options)).eval()
+    return Segmenter(encoder_unet(encoder, classes, (16, 8, 12), stride, **options)).eval()
 
 
 def names(segmenter: Segmenter, *parts: str) -> set[str]:
@@ -79,7 +83,7 @@ def test_of_names_that_occur_twice_the_first_goes_to_the_first() -> None:
 
 def test_every_tensor_is_accounted_for() -> None:
     old = pyramid("test_resnet", 0)
-    new = pyramid("test_resnet", 1, DecoderOptions("separable"))
+    new = pyramid("test_resnet", 1, {"block": "separable"})
     before = {name: tensor.clone() for name, tensor in new.state_dict().items()}
     taken = transfer(new, old.state_dict(), OLD, OLD)
     given = old.state_dict()
@@ -128,7 +132,7 @@ def test_where_nothing_fits_nothing_fits(other: Segmenter) -> None:
 def test_the_encoder_alone_is_taken_under_another_decoder() -> None:
     old = pyramid("test_resnet", 0)
     torch.manual_seed(1)
-    new = Segmenter(EncoderUNet(Encoder("test_resnet", "none"), 4, (24, 12), 4))
+    new = Segmenter(encoder_unet(Encoder("test_resnet", "none"), 4, (24, 12), 4))
     taken = transfer(new, old.state_dict(), OLD, OLD)
     assert set(taken.taken) == names(new, "encoder") | {"mean", "std"}
     assert taken.fits

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from tests.models.decoders import encoder_unet
 from torch import nn
 
 from sceneparse import factory
 from sceneparse.config.reading import read_config
 from sceneparse.models.encoder import Encoder
-from sceneparse.models.encoder_unet import EncoderUNet
 from sceneparse.models.segmenter import Segmenter
 from sceneparse.models.stages import encoder_stages
 from sceneparse.models.unet import UNet
@@ -20,7 +20,7 @@ CONFIGS = sorted((Path(__file__).parents[2] / "configs").rglob("*.yaml"))
 
 @pytest.fixture
 def segmenter() -> Segmenter:
-    return Segmenter(EncoderUNet(Encoder("tf_efficientnet_lite0", "none"), 5, (8,), 4))
+    return Segmenter(encoder_unet(Encoder("tf_efficientnet_lite0", "none"), 5, (8,), 4))
 
 
 @pytest.mark.parametrize("layer_decay", [1.0, 0.75])
@@ -29,7 +29,7 @@ def test_every_parameter_that_learns_is_in_exactly_one_group(
     path: Path, layer_decay: float
 ) -> None:
     config = read_config(path, [f"optimizer.layer_decay={layer_decay}"])
-    segmenter = factory.segmenter(factory.untrained(config.model), 150)
+    segmenter = config.model.untrained.build(150)
     groups = factory.optimizer(config.optimizer, segmenter).param_groups
     grouped = [id(parameter) for group in groups for parameter in group["params"]]
     learning = [id(parameter) for parameter in segmenter.parameters() if parameter.requires_grad]
@@ -58,7 +58,7 @@ def test_the_encoder_has_its_own_rate(segmenter: Segmenter) -> None:
 def test_what_is_fixed_is_in_no_group(segmenter: Segmenter) -> None:
     encoder = segmenter.network.encoder
     assert isinstance(encoder, Encoder)
-    encoder.fix(5)
+    encoder.freeze(5)
     groups = parameter_groups(segmenter, 1e-3, 0.05, 0.5)
     grouped = {id(parameter) for group in groups for parameter in group["params"]}
     fixed = {id(p) for p in encoder.parameters()}
@@ -82,8 +82,8 @@ STAGES = {
 @pytest.mark.parametrize("fixed", [0, 2])
 @pytest.mark.parametrize("name", STAGES)
 def test_the_rate_of_an_encoder_falls_from_stage_to_stage(name: str, fixed: int) -> None:
-    network = EncoderUNet(Encoder(name, "none"), 5, (8,), 4)
-    network.encoder.fix(fixed)
+    network = encoder_unet(Encoder(name, "none"), 5, (8,), 4)
+    network.encoder.freeze(fixed)
     segmenter = Segmenter(network)
     before = {key: value.clone() for key, value in segmenter.state_dict().items()}
     groups = parameter_groups(segmenter, 1.0, 0.0, 0.5, 0.1, encoder_stages(network))

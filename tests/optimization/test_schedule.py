@@ -5,16 +5,16 @@ import math
 import pytest
 import torch
 
-from sceneparse import factory
 from sceneparse.config.reading import parse_config
-from sceneparse.optimization.schedule import Constant, Cosine, OneCycle, Plateau, Poly, WarmUp
+from sceneparse.optimization.schedule import Schedule
+from sceneparse.optimization.settings import Constant, Cosine, OneCycle, Plateau, Poly
 
 
 def test_plateau_does_as_torch_does() -> None:
     parameter = torch.zeros(1, requires_grad=True)
     optimizer = torch.optim.SGD([parameter], lr=1.0)
     theirs = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.5, patience=2)
-    ours = Plateau(0.5, 2)
+    ours = Schedule(Plateau(patience=2), 9)
     losses = [3.0, 2.0, 2.1, 2.0, 2.2, 2.0, 1.9, 1.99, 1.9, 1.9, 1.9, 1.9, 1.9, 1.0]
     for loss in losses:
         theirs.step(loss)
@@ -24,7 +24,7 @@ def test_plateau_does_as_torch_does() -> None:
 
 
 def test_plateau_goes_on_where_it_was() -> None:
-    first, second = Plateau(0.5, 1), Plateau(0.5, 1)
+    first, second = (Schedule(Plateau(patience=1), 9) for _ in range(2))
     for loss in (1.0, 1.0):
         first.validated(loss)
     second.load_state_dict(first.state_dict())
@@ -35,34 +35,34 @@ def test_plateau_goes_on_where_it_was() -> None:
 
 
 def test_one_cycle_rises_to_one_and_falls_to_its_end() -> None:
-    schedule = OneCycle(total_steps=100, warmup=0.2, start=0.1, end=0.01)
+    schedule = Schedule(OneCycle(warmup=0.2), 100)
     factors = [schedule.factor(step) for step in range(100)]
-    assert factors[0] == 0.1
+    assert factors[0] == 0.04
     assert factors[20] == 1.0
-    assert factors[99] == pytest.approx(0.01)
+    assert factors[99] == pytest.approx(0.001)
     assert factors[:21] == sorted(factors[:21])
     assert factors[20:] == sorted(factors[20:], reverse=True)
 
 
 @pytest.mark.parametrize("steps", [1, 2, 3])
 def test_one_cycle_is_finite_however_short(steps: int) -> None:
-    schedule = OneCycle(steps, warmup=0.5, start=0.1, end=0.0)
+    schedule = Schedule(OneCycle(warmup=0.5), steps)
     assert all(math.isfinite(schedule.factor(step)) for step in range(steps))
 
 
 def test_constant_stays() -> None:
-    assert {Constant().factor(step) for step in range(9)} == {1.0}
+    assert {Schedule(Constant(), 9).factor(step) for step in range(9)} == {1.0}
 
 
 def test_poly_and_cosine_do_as_torch_does() -> None:
     parameter = torch.zeros(1, requires_grad=True)
     for ours, theirs in (
         (
-            Poly(20, 0.9, end=0.0),
+            Schedule(Poly(), 20),
             lambda sgd: torch.optim.lr_scheduler.PolynomialLR(sgd, 20, power=0.9),
         ),
         (
-            Cosine(20, end=0.1),
+            Schedule(Cosine(end=0.1), 20),
             lambda sgd: torch.optim.lr_scheduler.CosineAnnealingLR(sgd, 20, eta_min=0.1),
         ),
     ):
@@ -78,7 +78,7 @@ def test_poly_and_cosine_do_as_torch_does() -> None:
 def test_rates_rise_linearly_and_the_rest_of_the_run_is_left_to_the_schedule(kind: str) -> None:
     text = f"schedule: {{kind: {kind}, warmup: %s}}"
     plain, risen = (
-        factory.schedule(parse_config(text % warmup, "test").schedule, total)
+        Schedule(parse_config(text % warmup, "test").schedule, total)
         for warmup, total in ((0, 72), (0.1, 80))
     )
     assert [risen.factor(step) for step in range(8)] == pytest.approx([n / 9 for n in range(1, 9)])
@@ -88,7 +88,7 @@ def test_rates_rise_linearly_and_the_rest_of_the_run_is_left_to_the_schedule(kin
 
 
 def test_a_plateau_remembers_through_a_warm_up() -> None:
-    first, second = WarmUp(Plateau(0.5, 0), 2), WarmUp(Plateau(0.5, 0), 2)
+    first, second = (Schedule(Plateau(patience=0, warmup=0.2), 10) for _ in range(2))
     for loss in (1.0, 1.0):
         first.validated(loss)
     second.load_state_dict(first.state_dict())
@@ -99,5 +99,5 @@ def test_a_plateau_remembers_through_a_warm_up() -> None:
 @pytest.mark.parametrize("kind", ["poly", "cosine"])
 def test_rates_are_positive_however_short_a_run(kind: str, steps: int) -> None:
     config = parse_config(f"schedule: {{kind: {kind}, warmup: 0.5}}", "test").schedule
-    schedule = factory.schedule(config, steps)
+    schedule = Schedule(config, steps)
     assert all(0 < schedule.factor(step) <= 1 for step in range(steps))

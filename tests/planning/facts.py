@@ -3,18 +3,19 @@
 from pathlib import Path
 from typing import Any
 
-from sceneparse.config import EncoderUNetModel, FolderData
+from sceneparse.data.datasets.folder import FolderData
+from sceneparse.models.settings import EncoderUNetModel
 from sceneparse.planning.facts import Costs, DataFacts, MachineFacts, Measured, Speed, Start
 from sceneparse.planning.length import Parts
 
 COSTS = Costs(begin_s=10.0, epoch_s=0.5, drawing_s=2.0, frame_s=0.1, end_s=4.0)
 PARTS = Parts(step_s=1.0, steps_per_epoch=50, validation_s=8.0, costs=COSTS)
-START = Start(EncoderUNetModel(kind="encoder_unet", decoder_channels=(64, 32)), "installed")
+START = Start(EncoderUNetModel(decoder_channels=(64, 32)), "installed")
 
 
 def data(**changes: Any) -> DataFacts:
     facts: dict[str, Any] = {
-        "config": FolderData(kind="folder", root=Path("pets")),
+        "config": FolderData(root=Path("pets")),
         "training": 800,
         "validation": 200,
         "height": 480,

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from sceneparse.augmentation.growth import Growth
+from sceneparse.augmentation.progressive_resizing import SizeSchedule
 from sceneparse.errors import InputError
 from sceneparse.planning.length import Length, chosen_length, seconds_of
 from sceneparse.planning.sizes import GROWTH, Sizes
@@ -30,7 +30,7 @@ def test_the_epochs_follow_the_pace() -> None:
 
 def test_what_a_run_takes_is_the_sum_of_all_that_it_does() -> None:
     length = Length(epochs=9, first_size=96, validate_every=4, report_every=3)
-    growth = Growth(96, 224, round(GROWTH * 9))
+    growth = SizeSchedule(96, 224, round(GROWTH * 9))
     line, total = speed(), COSTS.begin_s + COSTS.end_s
     frames = 1
     for epoch in range(1, 10):
@@ -62,5 +62,5 @@ def test_no_drawing_is_between_the_first_and_the_last_where_time_is_short() -> N
 
 
 def test_a_single_epoch_that_takes_too_long_is_refused() -> None:
-    with pytest.raises(InputError, match=r"give at least --hours 0\.0"):
+    with pytest.raises(InputError, match=r"give at least 0\.0\d+ hours"):
         chosen_length(PLAIN, PARTS, speed(), 40)

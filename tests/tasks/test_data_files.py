@@ -1,5 +1,6 @@
 """Data sets that commands name by a config, with its options."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,12 +8,14 @@ from tests.conftest import write_rectangles
 from tests.published import OBJECTS, WRITERS
 
 from sceneparse import factory
-from sceneparse.config import Ade20kFullData, FolderData
 from sceneparse.config.reading import read_config
 from sceneparse.data.cache.reader import Packed
+from sceneparse.data.datasets.ade20k_full import Ade20kFullData
+from sceneparse.data.datasets.folder import FolderData
+from sceneparse.data.settings import DATASETS
 from sceneparse.errors import InputError
-from sceneparse.tasks.cache import CacheOrder, cache_data
-from sceneparse.tasks.data_files import data_at, data_config
+from sceneparse.tasks.cache import cache_data
+from sceneparse.tasks.data_files import find_data
 from sceneparse.tasks.inspect import inspect_data
 
 
@@ -36,8 +39,7 @@ def test_the_cache_of_a_config_serves_its_runs(
 ) -> None:
     WRITERS[name](tmp_path / "data")
     path = config(tmp_path / "data", options)
-    root, layout = data_at(path)
-    cache_data(CacheOrder(root, layout=layout))
+    cache_data(path)
     for split in ("training", "validation"):
         dataset = factory.dataset(read_config(path).data, split)
         assert isinstance(dataset, Packed)
@@ -50,20 +52,22 @@ def test_the_cache_of_a_config_serves_its_runs(
 
 def test_a_cache_of_other_classes_is_none_at_all(tmp_path: Path) -> None:
     WRITERS["pascal_context"](tmp_path / "data")
-    cache_data(CacheOrder(tmp_path / "data"))
+    cache_data(tmp_path / "data")
     path = config(tmp_path / "data", "kind: pascal_context, background: true")
     assert not isinstance(factory.dataset(read_config(path).data, "training"), Packed)
 
 
 def test_a_config_of_a_folder_names_that_folder(tmp_path: Path) -> None:
     write_rectangles(tmp_path / "data", {"training": 2, "validation": 1}, (8, 9))
-    assert data_at(config(tmp_path / "data", "kind: folder")) == (tmp_path / "data", None)
+    assert find_data(config(tmp_path / "data", "kind: folder")) == FolderData(
+        root=tmp_path / "data"
+    )
 
 
 def test_drawn_scenes_have_no_files(tmp_path: Path) -> None:
     (tmp_path / "run.yaml").write_text("data: {kind: synthetic}")
     with pytest.raises(InputError, match=r"run\.yaml: its scenes are drawn .* data synth"):
-        data_at(tmp_path / "run.yaml")
+        find_data(tmp_path / "run.yaml")
 
 
 def test_a_config_whose_data_are_elsewhere_says_where_it_looked(tmp_path: Path) -> None:
@@ -74,20 +78,21 @@ def test_a_config_whose_data_are_elsewhere_says_where_it_looked(tmp_path: Path) 
 
 def test_a_folder_that_is_no_data_set_says_what_is_in_it(tmp_path: Path) -> None:
     WRITERS["voc2012"](tmp_path / "VOCdevkit" / "VOC2012")
-    with pytest.raises(InputError, match=r"VOCdevkit: no data set that is .*: VOC2012; give"):
+    with pytest.raises(InputError, match=r"VOCdevkit: no known data set.*: VOC2012; give"):
         inspect_data(tmp_path / "VOCdevkit")
 
 
 @pytest.mark.parametrize("name", WRITERS)
 def test_a_folder_tells_the_config_of_its_data(name: str, tmp_path: Path) -> None:
     target = WRITERS[name](tmp_path / "data")
-    found = data_config(tmp_path / "data")
-    assert found.kind == {"camvid11": "camvid", "camvid32": "camvid"}.get(name, name)
+    found = find_data(tmp_path / "data")
+    kind = {"camvid11": "camvid", "camvid32": "camvid"}.get(name, name)
+    assert type(found) is DATASETS[kind]
     if isinstance(found, Ade20kFullData):
-        found = found.model_copy(update={"min_images": 1})
+        found = replace(found, min_images=1)
     for split in ("training", "validation"):
         assert len(factory.dataset(found, split)) == len(target[split])
 
 
 def test_a_folder_of_ones_own_tells_its_config(rectangles_root: Path) -> None:
-    assert data_config(rectangles_root) == FolderData(kind="folder", root=rectangles_root)
+    assert find_data(rectangles_root) == FolderData(root=rectangles_root)

@@ -6,10 +6,11 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from sceneparse.config import TrainingConfig
+from sceneparse.config import TrainingSettings
 from sceneparse.errors import InputError
 from sceneparse.system.stop_signals import stop_signals
 from sceneparse.tasks import launching
@@ -61,8 +62,8 @@ def test_one_that_fails_ends_those_that_hang(monkeypatch: pytest.MonkeyPatch) ->
 def test_processes_are_as_many_as_asked_for_and_as_there_are_devices(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def count(**fields: object) -> int:
-        return processes_to_start(TrainingConfig.model_validate(fields))
+    def count(**fields: Any) -> int:
+        return processes_to_start(TrainingSettings(**fields))
 
     assert count(device="cpu") == 1
     assert count(device="cpu", processes=3) == 3

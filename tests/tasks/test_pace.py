@@ -16,7 +16,7 @@ def test_each_part_of_a_run_is_measured_and_nothing_written(
     text = f"""
 data: {{kind: folder, root: {rectangles_root}}}
 model: {{width: 4}}
-transform: {{size: 64, first_size: 32}}
+transform: {{size: 64, progressive_resizing: {{start_size: 32}}}}
 training: {{batch_size: 4, accumulation: 2, ema: 0.99, precision: fp32, device: cpu}}
 inference: {{size: 32}}
 """

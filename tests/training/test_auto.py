@@ -3,7 +3,6 @@
 import pytest
 import torch
 
-from sceneparse import factory
 from sceneparse.config.reading import parse_config
 from sceneparse.errors import InputError
 from sceneparse.labels import ade20k_labels
@@ -20,7 +19,7 @@ def test_a_wider_network_needs_more_memory_per_image() -> None:
     needed: list[int] = []
     for width in (4, 8):
         config = parse_config(f"model: {{width: {width}}}\ntransform: {{size: 64}}", "test")
-        segmenter = factory.segmenter(config.model, 150)
+        segmenter = config.model.build(150)
         before = {name: value.clone() for name, value in segmenter.state_dict().items()}
         needed.append(step_bytes(config, segmenter, labels, "fp32"))
         for name, value in segmenter.state_dict().items():
@@ -50,10 +49,10 @@ def test_parts_have_two_images_of_all_processes(share: int, processes: int) -> N
 
 def test_a_parameter_that_no_step_moves_is_found() -> None:
     config = parse_config("model: {width: 4}", "test")
-    segmenter = factory.segmenter(config.model, 150)
+    segmenter = config.model.build(150)
     before = {name: value.clone() for name, value in segmenter.state_dict().items()}
     random = torch.get_rng_state()
-    loss = factory.loss(config.loss, ade20k_labels())
+    loss = config.loss.build(ade20k_labels())
     assert not has_unused_parameters(segmenter, loss)
     assert torch.equal(torch.get_rng_state(), random)
     assert all(torch.equal(value, before[name]) for name, value in segmenter.state_dict().items())

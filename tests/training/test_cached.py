@@ -12,10 +12,11 @@ from sceneparse.artifacts.weights import read_weights
 from sceneparse.config.reading import read_config
 from sceneparse.data.cache.format import default_folder
 from sceneparse.errors import InputError
-from sceneparse.tasks.cache import CacheOrder, cache_data
+from sceneparse.tasks.cache import cache_data
 from sceneparse.tasks.evaluate import evaluate
 from sceneparse.tasks.events import Event, Message
-from sceneparse.tasks.train import Run, train
+from sceneparse.tasks.run import Run
+from sceneparse.tasks.train import train
 
 SHORT = ("training.epochs=1", "report.every=9", "report.images=1")
 
@@ -39,7 +40,7 @@ def test_training_from_the_cache_equals_training_from_files(
 ) -> None:
     at = f"data.root={root}"
     files, _ = run(rectangles_config, tmp_path / "files", at)
-    cache_data(CacheOrder(root))
+    cache_data(root)
     for path in root.rglob("*.png"):  # none of them is opened any more
         before = path.stat()
         path.write_bytes(bytes(before.st_size))
@@ -55,7 +56,7 @@ def test_training_from_the_cache_equals_training_from_files(
 def test_what_changed_since_is_told_in_one_line_and_read_from_files(
     rectangles_config: Path, root: Path, tmp_path: Path
 ) -> None:
-    cache_data(CacheOrder(root, to=tmp_path / "fast"))
+    cache_data(root, to=tmp_path / "fast")
     for path in (root / "images" / "training").glob("00[35].png"):
         shutil.copy(path.with_stem("000"), path)
     at = f"data.root={root}"
@@ -75,10 +76,10 @@ def test_a_run_goes_on_with_a_cache_but_not_with_other_pixels(
 ) -> None:
     at = f"data.root={root}"
     run(rectangles_config, tmp_path / "run", at, "data.cache=off")
-    cache_data(CacheOrder(root))
+    cache_data(root)
     resumed, _ = run(rectangles_config, tmp_path / "run", at, resume=True)
     assert resumed.is_finished
-    cache_data(CacheOrder(root, short_side=32))
+    cache_data(root, short_side=32)
     reduced = f"data.cache={default_folder(root, 32)}"
     with pytest.raises(InputError, match="not those that the run was started with"):
         run(rectangles_config, tmp_path / "run", at, reduced, resume=True)

@@ -19,7 +19,8 @@ RUN = """
 data: {{kind: folder, root: {root}}}
 model: {network}
 transform:
-  {{size: 64, first_size: 32, growth: {growth}, mask_stride: 2, crop: 0.5, flip: 0.5,
+  {{size: 64, progressive_resizing: {{start_size: 32, share: {growth}}},
+   mask_stride: 2, crop: 0.5, flip: 0.5,
     brightness: 0.2}}
 optimizer: {{kind: adamw, lr: 0.03, encoder_lr_mult: 0.5, layer_decay: 0.7}}
 schedule: {{kind: poly, power: 20, warmup: 0.1}}
@@ -54,7 +55,7 @@ def made(root: Path, settings: Mapping[str, object]) -> Assembly:
         factory.dataset(config.data, name) for name in ("training", "validation")
     )
     torch.manual_seed(config.seed)
-    segmenter = factory.segmenter(config.model, training.labels.num_classes)
+    segmenter = config.model.build(training.labels.num_classes)
     plan = resolve(config, segmenter, training)
     return assemble(
         config, plan, segmenter, training, lambda kept: evaluate_dataset(kept, validation, 1)

@@ -18,7 +18,8 @@ from sceneparse.errors import InputError
 from sceneparse.factory.loading import load
 from sceneparse.tasks.evaluate import evaluate
 from sceneparse.tasks.events import Event
-from sceneparse.tasks.train import Run, train
+from sceneparse.tasks.run import Run
+from sceneparse.tasks.train import train
 
 SPARSE = ("training.validate_every=50", "report.every=50")
 
@@ -221,8 +222,12 @@ STARVED = (
             "training.batch_size=8 or a smaller training.accumulation",
         ),
         (
-            ["training.batch_size=1", "transform.size=64", "transform.first_size=32"],
-            "training.batch_size=2 or a larger transform.first_size",
+            [
+                "training.batch_size=1",
+                "transform.size=64",
+                "transform.progressive_resizing.start_size=32",
+            ],
+            "training.batch_size=2 or a larger transform.progressive_resizing.start_size",
         ),
         (
             ["training.batch_size=1", "model.weights=bundled"],

@@ -17,6 +17,7 @@ from sceneparse.augmentation.transform import Transform
 from sceneparse.config import RunConfig
 from sceneparse.config.reading import parse_config
 from sceneparse.data.loader import Loader
+from sceneparse.optimization.schedule import Schedule
 from sceneparse.tasks.evaluate import evaluate_dataset
 from sceneparse.training.loop import EpochRecord, Job, fit, train_step
 from sceneparse.training.state import EpochSums, TrainState
@@ -69,7 +70,7 @@ inference: {{size: 32}}
     validation = factory.dataset(config.data, "validation")
     labels = training.labels
     torch.manual_seed(0)
-    segmenter = factory.segmenter(config.model, labels.num_classes)
+    segmenter = config.model.build(labels.num_classes)
     transform = factory.transform(config.transform, 0, torch.device("cpu"), labels)
     loader = Loader(training, transform, 0, 4, 2)
     plugin = PLUGINS[precision]()
@@ -77,7 +78,7 @@ inference: {{size: 32}}
     state = TrainState(
         segmenter=segmenter,
         optimizer=factory.optimizer(config.optimizer, segmenter),
-        schedule=factory.schedule(config.schedule, 3 * loader.steps_per_epoch),
+        schedule=Schedule(config.schedule, 3 * loader.steps_per_epoch),
         precision=plugin,
         sums=EpochSums.zeros(labels.num_classes, fabric.device),
         data_key="rectangles",
@@ -88,7 +89,7 @@ inference: {{size: 32}}
         fabric=fabric,
         model=model,
         optimizer=optimizer,
-        loss=factory.loss(config.loss, labels),
+        loss=config.loss.build(labels),
         loader=loader,
         ignore_index=labels.ignore_index,
         validate=lambda: evaluate_dataset(predictor, validation, 1),

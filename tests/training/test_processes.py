@@ -103,7 +103,7 @@ def test_synchronised_layers_keep_names_values_and_the_shared_ones_shared() -> N
 
 def test_pytorch_synchronises_on_cuda_under_the_same_names() -> None:
     config = parse_config(f"model: {NETWORKS['encoder']}", "test")
-    segmenter = factory.segmenter(config.model, 4)
+    segmenter = config.model.build(4)
     before = {name: tensor.data_ptr() for name, tensor in segmenter.state_dict().items()}
     synchronise_(segmenter, torch.device("cuda"))
     assert any(isinstance(layer, torch.nn.SyncBatchNorm) for layer in segmenter.modules())
@@ -177,7 +177,7 @@ def test_a_batch_is_shared_evenly_or_refused(rectangles_root: Path) -> None:
     given = "device: cpu, precision: fp32, memory_format: contiguous"  # nothing to be measured
     config = parse_config(f"{text}training: {{{given}}}", "test")
     data = factory.dataset(config.data, "training")
-    segmenter = factory.segmenter(config.model, data.labels.num_classes)
+    segmenter = config.model.build(data.labels.num_classes)
     sizes = {
         processes: resolve(config, segmenter, data, RankInfo(0, processes, 0, processes)).batch_size
         for processes in (1, 2, 3, 8, 24)

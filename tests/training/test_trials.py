@@ -38,11 +38,11 @@ def test_measuring_leaves_the_network_and_the_random_numbers_alone() -> None:
     labels = ade20k_labels()
     config = parse_config("model: {width: 4}", "test")
     torch.manual_seed(0)
-    segmenter = factory.segmenter(config.model, 150).train()
+    segmenter = config.model.build(150).train()
     before = {name: value.clone() for name, value in segmenter.state_dict().items()}
     random = torch.get_rng_state()
     ways = possible_ways("auto", "auto", CPU)
-    times = measured(ways, segmenter, factory.loss(config.loss, labels), (32, 32), CPU)
+    times = measured(ways, segmenter, config.loss.build(labels), (32, 32), CPU)
     assert list(times) == ways
     assert all(time > 0 for time in times.values())
     torch.testing.assert_close(torch.get_rng_state(), random)
@@ -59,7 +59,7 @@ transform: {{size: 32}}
 """
     config = parse_config(text, "test")
     dataset = factory.dataset(config.data, "training")
-    segmenter = factory.segmenter(config.model, dataset.labels.num_classes)
+    segmenter = config.model.build(dataset.labels.num_classes)
     plan = resolve(config, segmenter, dataset)
     assert "ms per image" in plan.reasons()
     stored = plan.stored_in(config)
@@ -79,7 +79,7 @@ def test_the_layout_changes_no_result(memory_format: str) -> None:
     for layout in ("channels_last", memory_format):
         config = parse_config("model: {width: 4}", "test")
         torch.manual_seed(0)
-        segmenter = factory.segmenter(config.model, 5).eval()
+        segmenter = config.model.build(5).eval()
         to_memory_format = factory.on_device(
             segmenter, CPU, "contiguous" if layout == "contiguous" else "channels_last"
         )

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from sceneparse.artifacts.writing import write_text
+from sceneparse.config import RunConfig
 from sceneparse.config.reading import config_yaml, parse_config
-from sceneparse.config.run import RunConfig
 from sceneparse.errors import InputError
 from sceneparse.labels import Labels
 

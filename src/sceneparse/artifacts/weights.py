@@ -9,8 +9,8 @@ from safetensors.torch import save
 from torch import Tensor
 
 from sceneparse.artifacts.writing import written
+from sceneparse.config import RunConfig
 from sceneparse.config.reading import config_yaml, parse_config
-from sceneparse.config.run import RunConfig
 from sceneparse.errors import InputError
 from sceneparse.labels import Labels
 from sceneparse.labels.files import labels_from_text

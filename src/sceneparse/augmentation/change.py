@@ -9,60 +9,17 @@ same when another one is switched on.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
+from sceneparse.augmentation.settings import TransformSettings
+
 # Places that are tried until one class does not take too much of the cut, as in mmsegmentation.
 _TRIES = 10
-
-
-@dataclass(frozen=True)
-class Augmentation:
-    """Ranges of what training changes in an image.
-
-    Attributes:
-        crop: Smallest share of the sides that is cut out, in 0..1; 1 keeps the whole image.
-        aspect: Largest factor by which the cut's ratio of sides differs from the image's.
-        scale: Range of the image's shorter side, in sides of the square: instead of a share of
-            the image, a square is cut out of the image scaled to that; none for `crop`.
-        class_share: Largest share of a cut that one class may take, in 0..1, if any of the places
-            that are tried allows it.
-        rotation: Largest angle in degrees.
-        flip: Probability of mirroring left and right.
-        brightness: Largest relative change of brightness.
-        contrast: Largest relative change of contrast.
-        saturation: Largest relative change of saturation.
-        hue: Largest shift of hue, as a share of the colour circle, in 0..0.5.
-        color_probability: Of each of these four changes.
-        grey: Probability of taking all colour away.
-        blur: Probability of blurring.
-        blur_sigma: Largest standard deviation of the blur in pixels of the square.
-        noise: Probability of adding noise.
-        noise_sigma: Largest standard deviation of the noise, in 0..255.
-        jpeg: Probability of artefacts of JPEG.
-        jpeg_quality: Lowest quality of that JPEG, in 1..95.
-    """
-
-    crop: float = 1.0
-    aspect: float = 1.0
-    scale: tuple[float, float] | None = None
-    class_share: float = 1.0
-    rotation: float = 0.0
-    flip: float = 0.0
-    brightness: float = 0.0
-    contrast: float = 0.0
-    saturation: float = 0.0
-    hue: float = 0.0
-    color_probability: float = 1.0
-    grey: float = 0.0
-    blur: float = 0.0
-    blur_sigma: float = 2.0
-    noise: float = 0.0
-    noise_sigma: float = 12.0
-    jpeg: float = 0.0
-    jpeg_quality: int = 30
+# Largest standard deviations of the blur, in pixels of the square, and of the noise, in 0..255; and
+# the lowest and the highest JPEG quality: what still looks like a photo that somebody took.
+_BLUR_SIGMA, _NOISE_SIGMA, _JPEG_QUALITY = 2.0, 12.0, (30, 95)
 
 
 class Crop(NamedTuple):
@@ -210,51 +167,50 @@ class Change(NamedTuple):
     learned: tuple[int, int] = (0, 0)
 
 
-def drawn(augmentation: Augmentation, random: np.random.Generator) -> Change:
+def drawn(settings: TransformSettings, random: np.random.Generator) -> Change:
     """Draw a change at random."""
-    if augmentation.scale is None:
-        side, most = random.uniform(augmentation.crop, 1.0), 1.0
+    scale = settings.scale_of_square
+    if scale is None:
+        side, most = random.uniform(settings.crop, 1.0), 1.0
     else:
-        side, most = 1 / random.uniform(*augmentation.scale), np.inf
-    stretch = augmentation.aspect ** random.uniform(-0.5, 0.5)
+        side, most = 1 / random.uniform(*scale), np.inf
+    stretch = settings.aspect ** random.uniform(-0.5, 0.5)
     height, width = min(most, side * stretch), min(most, side / stretch)
     left, top = random.random(), random.random()
-    flip = bool(random.random() < augmentation.flip)
-    colors = _colors(augmentation, random)
-    angle = augmentation.rotation * random.uniform(-1, 1)
+    flip = bool(random.random() < settings.flip)
+    colors = _colors(settings, random)
+    angle = settings.rotation * random.uniform(-1, 1)
     places = [(top, left)]
     more = random.random((_TRIES - 1, 2)).tolist()
-    if augmentation.class_share < 1:
+    if settings.class_share < 1:
         places += [(above, before) for above, before in more]
-    cut = Cut(height, width, augmentation.scale is not None, tuple(places), angle)
-    return Change(cut, flip, colors, _degradation(augmentation, random))
+    cut = Cut(height, width, scale is not None, tuple(places), angle)
+    return Change(cut, flip, colors, _degradation(settings, random))
 
 
-def _colors(augmentation: Augmentation, random: np.random.Generator) -> Colors:
-    ranges = (augmentation.brightness, augmentation.contrast, augmentation.saturation)
+def _colors(settings: TransformSettings, random: np.random.Generator) -> Colors:
+    ranges = (settings.brightness, settings.contrast, settings.saturation)
     brightness, contrast, saturation = (random.uniform(1 - most, 1 + most) for most in ranges)
-    hue = random.uniform(-augmentation.hue, augmentation.hue)
+    hue = random.uniform(-settings.hue, settings.hue)
     values = (brightness, contrast, saturation, hue)
-    happens = random.random(4) < augmentation.color_probability
+    happens = random.random(4) < settings.color_probability
     chosen = (
         value if changes else same
         for value, changes, same in zip(values, happens, Colors(), strict=True)
     )
     colors = Colors(*chosen)
-    return colors._replace(saturation=0.0) if random.random() < augmentation.grey else colors
+    return colors._replace(saturation=0.0) if random.random() < settings.grey else colors
 
 
-def _degradation(augmentation: Augmentation, random: np.random.Generator) -> Degradation:
+def _degradation(settings: TransformSettings, random: np.random.Generator) -> Degradation:
     def drawn_if(probability: float, value: Callable[[float], float]) -> float:
         happens, place = random.random(2).tolist()
         return value(place) if happens < probability else 0
 
     # A blur or noise of less than a tenth of the most could not be seen.
-    blur = drawn_if(augmentation.blur, lambda place: augmentation.blur_sigma * (0.1 + 0.9 * place))
-    noise = drawn_if(
-        augmentation.noise, lambda place: augmentation.noise_sigma * (0.1 + 0.9 * place)
-    )
+    blur = drawn_if(settings.blur, lambda place: _BLUR_SIGMA * (0.1 + 0.9 * place))
+    noise = drawn_if(settings.noise, lambda place: _NOISE_SIGMA * (0.1 + 0.9 * place))
     seed = int(random.integers(2**32))
-    best, worst = 95, augmentation.jpeg_quality
-    quality = drawn_if(augmentation.jpeg, lambda place: worst + round((best - worst) * place))
+    worst, best = _JPEG_QUALITY
+    quality = drawn_if(settings.jpeg, lambda place: worst + round((best - worst) * place))
     return Degradation(blur, noise, seed, int(quality))

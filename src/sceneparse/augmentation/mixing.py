@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sceneparse.augmentation.change import (
-    Augmentation,
     Box,
     Crop,
     HalfOfClasses,
@@ -21,6 +20,7 @@ from sceneparse.augmentation.change import (
     RareClasses,
     drawn,
 )
+from sceneparse.augmentation.settings import TransformSettings
 from sceneparse.data.dataset import Sample
 from sceneparse.data.sampling import sample_at
 from sceneparse.labels import Mask
@@ -46,9 +46,7 @@ class Mixing:
     Attributes:
         samples: How many there are.
         ignore_index: Train id of void.
-        cutmix: Probability of a rectangle of another sample.
-        classmix: Probability of half of the classes of another sample.
-        copy_paste: Probability of the rare classes of another sample.
+        settings: How often what is pasted, and how the other sample is cut.
         cumulative: Sums up to each sample of how often they are drawn, `(samples,)`; none for all
             alike.
         rarity: For `copy_paste`.
@@ -56,33 +54,27 @@ class Mixing:
 
     samples: int
     ignore_index: int
-    cutmix: float = 0.0
-    classmix: float = 0.0
-    copy_paste: float = 0.0
+    settings: TransformSettings
     cumulative: NDArray[np.float64] | None = None
     rarity: Rarity | None = None
 
-    def drawn(self, augmentation: Augmentation, random: np.random.Generator) -> Mix | None:
-        """Draw what is laid over a sample; for most nothing, and never two things.
-
-        Args:
-            augmentation: By which the other sample is cut.
-            random: Where from.
-        """
+    def drawn(self, random: np.random.Generator) -> Mix | None:
+        """Draw what is laid over a sample; for most nothing, and never two things."""
+        settings = self.settings
         kind, kind_of_class, place = random.random(3).tolist()
         seed = int(random.integers(2**32))
-        if kind < self.cutmix:
+        if kind < settings.cutmix:
             part, partner = Box(_half(random)), self._partner(place)
-        elif kind < self.cutmix + self.classmix:
+        elif kind < settings.cutmix + settings.classmix:
             part, partner = HalfOfClasses(seed), self._partner(place)
-        elif kind < self.cutmix + self.classmix + self.copy_paste and self.rarity:
+        elif kind < settings.cutmix + settings.classmix + settings.copy_paste and self.rarity:
             # All rare classes alike, and then all samples that hold it.
             holders = self.rarity.holders
             those = holders[sample_at(kind_of_class, len(holders), None)]
             part, partner = RareClasses(), int(those[sample_at(place, len(those), None)])
         else:
             return None
-        change = drawn(augmentation, random)
+        change = drawn(settings, random)
         return Mix(partner, change.cut, change.flip, part)
 
     def _partner(self, place: float) -> int:

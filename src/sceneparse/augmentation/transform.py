@@ -4,12 +4,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from sceneparse.augmentation.change import Augmentation, Change, Cut, drawn
+from sceneparse.augmentation.change import Change, Cut, drawn
 from sceneparse.augmentation.colors import changed_colors
 from sceneparse.augmentation.degradation import degrade
 from sceneparse.augmentation.geometry import Square, cut_out
-from sceneparse.augmentation.growth import Growth
 from sceneparse.augmentation.mixing import Mixing
+from sceneparse.augmentation.progressive_resizing import SizeSchedule
+from sceneparse.augmentation.settings import TransformSettings
 from sceneparse.data.dataset import Sample
 
 # The loader's order of samples takes the other streams of random numbers.
@@ -24,37 +25,37 @@ class Transform:
 
     Attributes:
         size: Height and width that come out.
-        augmentation: What is random.
-        seed: Of the run.
+        settings: What is random.
+        seed: Seed of the run.
         ignore_index: Train id of void.
-        mask_stride: Of the mask, one pixel of so many in each direction comes out.
         leaves_colors: Whether colours are changed later, on the device that trains.
         mixing: What other samples add; none for nothing.
-        growth: How the size grows over the epochs; none if it does not.
+        size_schedule: The size in each epoch; none if it is always the same.
     """
 
     size: int
-    augmentation: Augmentation
+    settings: TransformSettings
     seed: int
     ignore_index: int
-    mask_stride: int = 1
     leaves_colors: bool = False
     mixing: Mixing | None = None
-    growth: Growth | None = None
+    size_schedule: SizeSchedule | None = None
 
     def at(self, epoch: int) -> "Transform":
         """Return the transform of an epoch, whose images may be smaller."""
-        return replace(self, size=self.growth.size_at(epoch)) if self.growth else self
+        schedule = self.size_schedule
+        return replace(self, size=schedule.size_at(epoch)) if schedule else self
 
     def change(self, epoch: int, index: int) -> Change:
         """Draw what is done to one sample of one epoch."""
         random = np.random.default_rng([_STREAM, self.seed, epoch, index])
-        change = drawn(self.augmentation, random)
+        change = drawn(self.settings, random)
         if self.mixing:
-            change = change._replace(mix=self.mixing.drawn(self.augmentation, random))
-        if self.mask_stride > 1:
+            change = change._replace(mix=self.mixing.drawn(random))
+        stride = self.settings.mask_stride
+        if stride > 1:
             # No pixel is in the middle of an even number of them: on average none is off.
-            row, column = random.integers(2, size=2) + self.mask_stride // 2 - 1
+            row, column = random.integers(2, size=2) + stride // 2 - 1
             change = change._replace(learned=(int(row), int(column)))
         return change
 
@@ -85,10 +86,11 @@ class Transform:
         if not self.leaves_colors:
             image = changed_colors(image, change.colors)
         row, column = change.learned
-        mask = square.mask[row :: self.mask_stride, column :: self.mask_stride]
+        stride = self.settings.mask_stride
+        mask = square.mask[row::stride, column::stride]
         return square._replace(image=image, mask=mask)
 
     def cut(self, sample: Sample, cut: Cut, *, flip: bool) -> Sample:
         """Cut a part out of a sample and scale it to the square."""
-        square = Square(self.size, self.augmentation.class_share, self.ignore_index)
+        square = Square(self.size, self.settings.class_share, self.ignore_index)
         return cut_out(sample, cut, square, flip=flip)

@@ -79,11 +79,15 @@ def cache(
 
     A build that was stopped goes on where it was; later, only what changed is decoded again.
     """
-    from sceneparse.tasks.cache import CacheOrder, cache_data, how_to_use
-    from sceneparse.tasks.data_files import data_at
+    from sceneparse.tasks.cache import cache_data
 
-    root, layout = data_at(data)
-    order = CacheOrder(root, to, tuple(split or ()), short_side, check, layout)
     with shown_events() as callback:
-        cache_data(order, callback)
-    console.print(how_to_use(order), soft_wrap=True)
+        made = cache_data(
+            data,
+            to=to,
+            splits=split or (),
+            short_side=short_side,
+            check=check,
+            callback=callback,
+        )
+    console.print(str(made), soft_wrap=True)

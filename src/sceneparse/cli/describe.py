@@ -36,7 +36,8 @@ def config(
     ] = False,
 ) -> None:
     """Print a config as it is after overrides and defaults."""
-    from sceneparse.config.reading import config_schema, config_yaml, read_config
+    from sceneparse.config.reading import config_yaml, read_config
+    from sceneparse.config.schema import config_schema
     from sceneparse.errors import InputError
 
     if schema:

@@ -1,95 +1,62 @@
-"""A whole run."""
+"""A whole run: the settings of all its parts."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt, model_validator
+from annotated_types import Ge, Gt, Le, Lt
 
-from sceneparse.config.data import DataConfig
-from sceneparse.config.loss import CrossEntropyLoss, LossConfig
-from sceneparse.config.model import ModelConfig, UNetModel
-from sceneparse.config.optimization import (
-    Adam,
-    OptimizerConfig,
-    Plateau,
-    ScheduleConfig,
-)
-from sceneparse.config.published import Ade20kData
-from sceneparse.config.refinement import NoRefinement, RefinementConfig
-from sceneparse.config.sampling import SamplingConfig, UniformSampling
-from sceneparse.config.section import Section
-from sceneparse.config.transform import TransformConfig
+from sceneparse.augmentation.settings import TransformSettings
+from sceneparse.data.datasets.ade20k import Ade20kData
+from sceneparse.data.settings import DataSection, SamplingSection, UniformSampling
+from sceneparse.inference.settings import InferenceSettings
+from sceneparse.losses.settings import CrossEntropyLoss, LossSection
+from sceneparse.models.settings import ModelSection, UNetModel
+from sceneparse.optimization.settings import Adam, OptimizerSection, Plateau, ScheduleSection
+from sceneparse.system.settings import PositiveFloat, PositiveInt, settings
 
 
-def _switch(value: object) -> object:
-    """Undo YAML 1.1, to which bare `on` and `off` are true and false."""
-    return {True: "on", False: "off"}[value] if isinstance(value, bool) else value
-
-
-class TrainingConfig(Section):
+@settings
+class TrainingSettings:
     """How long a run is, and on what."""
 
     epochs: PositiveInt = 30
-    """Times that the training images are gone through."""
+    """Passes over the training images."""
     batch_size: PositiveInt | Literal["auto"] = "auto"
     """Images per step of all processes together; `auto`: 16, or fewer for a tiny data set."""
     accumulation: PositiveInt | Literal["auto"] = "auto"
-    """Parts in which each process computes its share of a batch, one after another: less memory,
-    and the same step, but for batch normalisation, which sees each part by itself; `auto`: as many
-    as the memory asks for."""
+    """Parts in which each process computes its share of a batch, one after another: less memory
+    for the same step, except that batch normalisation sees each part by itself; `auto`: as many
+    as the memory needs."""
     precision: Literal["auto", "bf16", "fp16", "fp32"] = "auto"
     """`auto`: the fastest in a short measurement; bf16 only where it is computed natively."""
     memory_format: Literal["auto", "channels_last", "contiguous"] = "auto"
-    """How tensors lie in memory; `auto`: the fastest in the same measurement."""
-    compile: Annotated[Literal["auto", "on", "off"], BeforeValidator(_switch)] = "auto"
+    """Memory layout of tensors; `auto`: the fastest in the same measurement."""
+    compile: Literal["auto", "on", "off"] = "auto"
     """Compile the network with torch.compile; `auto`: for long runs on CUDA. Without a compiler the
     run goes on uncompiled and says so."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    """`auto`: the fastest that is there."""
+    """`auto`: the fastest one available."""
     threads: PositiveInt | Literal["auto"] = "auto"
     """Threads of each process that read images ahead."""
     processes: PositiveInt | Literal["auto"] = "auto"
-    """That share each step; `auto`: those that were started, else one for each CUDA device."""
+    """Processes that share each step; `auto`: those that were started, else one per CUDA device."""
     sync_batch_norm: bool = True
-    """Normalise over the images of all processes, as one would; `false`: each by itself."""
+    """Normalise over the images of all processes, as one process would; `false`: each by itself."""
     clip_norm: PositiveFloat | None = None
-    """Largest norm of the gradient; longer ones are shortened."""
-    ema: float | None = Field(default=None, gt=0, lt=1)
-    """Keep a moving average of the weights, of which this share stays in a step, such as 0.999 (the
-    first steps are forgotten faster); it is validated, drawn and kept instead of the weights."""
+    """Largest norm of the gradient; longer ones are clipped."""
+    ema: Annotated[float, Gt(0), Lt(1)] | None = None
+    """Decay of an exponential moving average of the weights, such as 0.999; the averaged network is
+    validated, drawn and kept. The decay is smaller in the first steps."""
     patience: PositiveInt | None = None
-    """Validations in a row without a better mIoU after which the run ends early."""
+    """Early stopping: validations in a row without a better mIoU after which the run ends."""
     validate_every: PositiveInt = 1
     """Epochs from one validation to the next."""
 
 
-class InferenceConfig(Section):
-    """How images are sized for the network, in validation and ever after."""
-
-    resize: Literal["stretch", "keep_ratio", "window"] = "stretch"
-    """`stretch` to a square; `keep_ratio`; `window`: ratio kept, overlapping squares."""
-    size: int = Field(default=256, ge=32, le=4096)
-    """Pixels of the short side, and of the square."""
-    overlap: float = Field(default=0.25, ge=0, lt=1)
-    """Least share of a window that the next one sees again."""
-    scales: tuple[Annotated[float, Field(ge=0.1, le=4)], ...] = Field(
-        default=(1.0,), min_length=1, max_length=8
-    )
-    """Factors on `size` at which the network sees each image; its answers are averaged."""
-    flip: bool = False
-    """See each image mirrored too, at every scale."""
-    refine: RefinementConfig = NoRefinement()
-    """What follows the edges of the photo afterwards."""
-    batch_size: PositiveInt = 4
-    """Images that go through the network together when a data set is scored; their sizes may
-    differ, those that the network sees at the same size are put together."""
-    memory_budget_mb: int = Field(default=256, ge=16)
-    """Most memory in MiB that bringing the logits of an image to its size takes."""
-
-
-class ReportConfig(Section):
+@settings
+class ReportSettings:
     """What a run draws."""
 
-    images: int = Field(default=6, ge=1, le=24)
+    images: Annotated[int, Ge(1), Le(24)] = 6
     """Validation images that are drawn, the same each time."""
     every: PositiveInt = 5
     """Epochs from one drawing to the next."""
@@ -97,31 +64,29 @@ class ReportConfig(Section):
     """Write TensorBoard logs too; needs the extra `sceneparse[tensorboard]`."""
 
 
-class RunConfig(Section):
-    """One training run, whole."""
+@settings
+class RunConfig:
+    """A training run as data: complete after loading, never changed."""
 
-    seed: int = Field(default=0, ge=0, lt=2**31)
-    """Of weights, order and augmentation."""
-    data: DataConfig = Ade20kData()
-    model: ModelConfig = UNetModel()
-    transform: TransformConfig = TransformConfig()
-    sampling: SamplingConfig = UniformSampling()
-    loss: LossConfig = CrossEntropyLoss()
-    optimizer: OptimizerConfig = Adam()
-    schedule: ScheduleConfig = Plateau()
-    training: TrainingConfig = TrainingConfig()
-    inference: InferenceConfig = InferenceConfig()
-    report: ReportConfig = ReportConfig()
-
-    @model_validator(mode="before")
-    @classmethod
-    def _default_kinds(cls, document: Any) -> Any:
-        """Let a section that names no `kind` be of the default one."""
-        if not isinstance(document, dict):
-            return document
-        filled: dict[str, Any] = {**document}
-        for name, field in cls.model_fields.items():
-            kind = getattr(field.default, "kind", None)
-            if kind is not None and isinstance(filled.get(name), dict):
-                filled[name] = {"kind": kind, **filled[name]}
-        return filled
+    seed: Annotated[int, Ge(0), Lt(2**31)] = 0
+    """Seed of weights, order and augmentation."""
+    data: DataSection = Ade20kData()
+    """The images."""
+    model: ModelSection = UNetModel()
+    """The network."""
+    transform: TransformSettings = TransformSettings()
+    """Augmentation."""
+    sampling: SamplingSection = UniformSampling()
+    """How often each training image is drawn."""
+    loss: LossSection = CrossEntropyLoss()
+    """What is minimised."""
+    optimizer: OptimizerSection = Adam()
+    """The optimizer."""
+    schedule: ScheduleSection = Plateau()
+    """The learning rate over the steps."""
+    training: TrainingSettings = TrainingSettings()
+    """Length, precision, device and processes."""
+    inference: InferenceSettings = InferenceSettings()
+    """How images become masks."""
+    report: ReportSettings = ReportSettings()
+    """Drawings and logs."""

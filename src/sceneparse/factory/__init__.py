@@ -1,6 +1,6 @@
 """The composition root: from a config to finished objects. The only place where parts meet."""
 
-from sceneparse.factory.class_weights import balanced
+from sceneparse.factory.class_weights import with_class_weights
 from sceneparse.factory.data import cached, dataset
 from sceneparse.factory.inference import (
     Precision,
@@ -10,12 +10,9 @@ from sceneparse.factory.inference import (
     refinement,
     resize,
 )
-from sceneparse.factory.losses import loss
-from sceneparse.factory.networks import deployed, on_device, segmenter, untrained
-from sceneparse.factory.optimization import optimizer, schedule
+from sceneparse.factory.networks import on_device, optimizer
 from sceneparse.factory.training_input import (
     class_statistics,
-    growth,
     mixing,
     needs_class_statistics,
     sampling,
@@ -25,13 +22,9 @@ from sceneparse.factory.training_input import (
 __all__ = [
     "Precision",
     "autocast",
-    "balanced",
     "cached",
     "class_statistics",
     "dataset",
-    "deployed",
-    "growth",
-    "loss",
     "mixing",
     "needs_class_statistics",
     "on_device",
@@ -41,8 +34,6 @@ __all__ = [
     "refinement",
     "resize",
     "sampling",
-    "schedule",
-    "segmenter",
     "transform",
-    "untrained",
+    "with_class_weights",
 ]

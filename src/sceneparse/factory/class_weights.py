@@ -1,70 +1,49 @@
 """Class weights that a config leaves to be counted become numbers once, when a run starts."""
 
-from typing import assert_never
+from dataclasses import replace
 
-from sceneparse.config import (
-    FromCounts,
-    LossConfig,
-    MedianFrequency,
-    MedianShare,
-    OneLoss,
-    PixelLossSection,
-    RunConfig,
+from sceneparse.config import RunConfig
+from sceneparse.losses.class_weights import ClassStatistics
+from sceneparse.losses.settings import (
+    ClassWeightRule,
+    LossSettings,
+    PixelLossSettings,
     SumLoss,
 )
-from sceneparse.losses import class_weights
-from sceneparse.losses.class_weights import ClassStatistics, Weights
 
 
-def are_open(loss: LossConfig) -> bool:
+def has_uncounted_weights(loss: LossSettings | SumLoss) -> bool:
     """Tell whether class weights of a loss are still to be counted."""
     terms = loss.terms if isinstance(loss, SumLoss) else (loss,)
-    return any(_open_rule(term) is not None for term in terms)
+    return any(_uncounted(term) for term in terms)
 
 
-def balanced(config: RunConfig, class_statistics: ClassStatistics | None) -> RunConfig:
+def with_class_weights(config: RunConfig, class_statistics: ClassStatistics | None) -> RunConfig:
     """Return the config with all class weights as numbers.
 
     Args:
         config: The run.
-        class_statistics: Pixels of each class in each training image, `(N, C)`, as
+        class_statistics: Pixels of each class in each training image `(N, C)`, as
             `factory.class_statistics` counts them where a run needs them; none if it needs none.
     """
     loss = config.loss
-    if class_statistics is None or not are_open(loss):
+    if class_statistics is None or not has_uncounted_weights(loss):
         return config
     if isinstance(loss, SumLoss):
-        terms = tuple(_with_values(term, class_statistics) for term in loss.terms)
-        loss = loss.model_copy(update={"terms": terms})
-    else:
-        loss = _with_values(loss, class_statistics)
-    return config.model_copy(update={"loss": loss})
+        terms = tuple(_counted(term, class_statistics) for term in loss.terms)
+        return replace(config, loss=replace(loss, terms=terms))
+    return replace(config, loss=_counted(loss, class_statistics))
 
 
-def _with_values(loss: OneLoss, class_statistics: ClassStatistics) -> OneLoss:
-    rule = _open_rule(loss)
+def _counted(loss: LossSettings, class_statistics: ClassStatistics) -> LossSettings:
+    rule = _uncounted(loss)
     if rule is None:
         return loss
-    weights = class_weights.tempered(
-        _weights(rule, class_statistics), rule.power, rule.least, rule.most
-    )
-    filled = rule.model_copy(update={"values": tuple(weights.tolist())})
-    return loss.model_copy(update={"class_weights": filled})
+    values = tuple(rule.from_statistics(class_statistics).tolist())
+    return replace(loss, class_weights=replace(rule, values=values))
 
 
-def _open_rule(loss: OneLoss) -> FromCounts | None:
+def _uncounted(loss: LossSettings) -> ClassWeightRule | None:
     """Return the rule of a loss whose class weights are not numbers yet."""
-    rule = loss.class_weights if isinstance(loss, PixelLossSection) else None
-    if rule is None or isinstance(rule, tuple) or rule.values != "auto":
-        return None
-    return rule
-
-
-def _weights(rule: FromCounts, class_statistics: ClassStatistics) -> Weights:
-    match rule:
-        case MedianFrequency():
-            return class_weights.median_frequency(class_statistics)
-        case MedianShare():
-            return class_weights.median_share(class_statistics)
-        case _:
-            assert_never(rule)
+    rule = loss.class_weights if isinstance(loss, PixelLossSettings) else None
+    return rule if isinstance(rule, ClassWeightRule) and rule.values == "auto" else None

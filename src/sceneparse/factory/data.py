@@ -2,19 +2,19 @@
 
 from pathlib import Path
 
-from sceneparse.config import CacheChoice, DataConfig, FolderData, SyntheticData
 from sceneparse.data.cache.format import default_folder, renewing_command
 from sceneparse.data.cache.reader import Packed, open_packed
 from sceneparse.data.dataset import Dataset, PairedFiles
 from sceneparse.data.datasets.ade20k import ade20k
-from sceneparse.data.datasets.folder import folder
-from sceneparse.data.datasets.synthetic import synthetic
+from sceneparse.data.datasets.folder import FolderData, folder
+from sceneparse.data.datasets.published import CacheChoice, PublishedData
+from sceneparse.data.datasets.synthetic import SyntheticData, synthetic
+from sceneparse.data.settings import DataSettings
 from sceneparse.errors import InputError
-from sceneparse.factory.published import published_split
 
 
 def dataset(
-    config: DataConfig, split: str, root: Path | None = None, *, to_learn: bool = False
+    config: DataSettings, split: str, root: Path | None = None, *, to_learn: bool = False
 ) -> Dataset:
     """Open one split of a data set.
 
@@ -39,11 +39,11 @@ def dataset(
             training = split == "training"
             images = config.training_images if training else config.validation_images
             return synthetic(split, images, (config.height, config.width), config.seed)
-        case _:
+        case PublishedData():
             limits = {"training": config.training_limit, "validation": config.validation_limit}
             limit = None if root else limits.get(split)
             root = root or config.root
-            files = published_split(config, split, root).limited(limit)
+            files = config.open_split(root, split).limited(limit)
             return cached(files, config.cache, root, split, to_learn=to_learn)
 
 

@@ -1,17 +1,12 @@
 """The way from pixels to mask."""
 
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict
 from functools import partial
 from typing import Any, Literal, assert_never
 
 import torch
 
-from sceneparse.config import (
-    DenseCrfRefinement,
-    GuidedFilterRefinement,
-    InferenceConfig,
-    NoRefinement,
-)
 from sceneparse.inference.backend import Backend
 from sceneparse.inference.backends.torch import TorchBackend
 from sceneparse.inference.dense_crf import DenseCrf
@@ -19,6 +14,12 @@ from sceneparse.inference.guided_filter import GuidedFilter
 from sceneparse.inference.predictor import Predictor
 from sceneparse.inference.refinement import Refinement
 from sceneparse.inference.resize import Resize
+from sceneparse.inference.settings import (
+    DenseCrfRefinement,
+    GuidedFilterRefinement,
+    InferenceSettings,
+    NoRefinement,
+)
 from sceneparse.inference.views import views_of
 from sceneparse.labels import Labels
 from sceneparse.models.segmenter import Segmenter
@@ -29,7 +30,7 @@ Precision = Literal["bf16", "fp16", "fp32"]
 def predictor(
     segmenter: Segmenter,
     labels: Labels,
-    inference: InferenceConfig,
+    inference: InferenceSettings,
     precision: Precision,
     device: torch.device,
 ) -> Predictor:
@@ -46,7 +47,7 @@ def predictor(
     return predictor_around(backend, labels, inference)
 
 
-def predictor_around(backend: Backend, labels: Labels, inference: InferenceConfig) -> Predictor:
+def predictor_around(backend: Backend, labels: Labels, inference: InferenceSettings) -> Predictor:
     """Make the way from pixels to mask around a network in whatever runtime."""
     return Predictor(
         backend,
@@ -58,7 +59,7 @@ def predictor_around(backend: Backend, labels: Labels, inference: InferenceConfi
     )
 
 
-def refinement(config: InferenceConfig, backend: Backend) -> Refinement | None:
+def refinement(config: InferenceSettings, backend: Backend) -> Refinement | None:
     """Make what follows the edges of a photo, for a network."""
     most_bytes = config.memory_budget_mb * 2**20
     match config.refine:
@@ -67,13 +68,13 @@ def refinement(config: InferenceConfig, backend: Backend) -> Refinement | None:
         case GuidedFilterRefinement(radius=radius, epsilon=epsilon):
             return GuidedFilter(radius, epsilon, most_bytes)
         case DenseCrfRefinement() as crf:
-            fields = crf.model_dump(exclude={"kind"})
+            fields = asdict(crf)
             return DenseCrf(stride=backend.output_stride, most_bytes=most_bytes, **fields)
         case _:
             assert_never(config.refine)
 
 
-def resize(config: InferenceConfig) -> Resize:
+def resize(config: InferenceSettings) -> Resize:
     """Make the rule by which images are sized for the network."""
     return Resize(config.resize, config.size, config.overlap)
 

@@ -1,21 +1,21 @@
 """From a model on disk to a predictor, or to a network that goes on learning."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
-from typing import assert_never
 
 import torch
 
 from sceneparse import factory
 from sceneparse.artifacts.run_folder import WEIGHTS_FILE
 from sceneparse.artifacts.weights import StoredModel, read_weights
-from sceneparse.config import EncoderUNetModel, ModelConfig, UNetModel
-from sceneparse.config.reading import config_yaml, parse_config
+from sceneparse.config.reading import config_document, config_of
 from sceneparse.errors import InputError
 from sceneparse.inference.predictor import Predictor
 from sceneparse.labels import Labels
 from sceneparse.models.segmenter import Segmenter
+from sceneparse.models.settings import ModelSettings
 from sceneparse.models.transfer import Transfer, transfer
 from sceneparse.system.device import best_device, native_precision
 from sceneparse.system.paths import expanded
@@ -52,7 +52,7 @@ def overridden(weights: StoredModel, overrides: Sequence[str]) -> StoredModel:
             f"{wrong[0]}: a trained model takes overrides of `inference` alone, such as "
             "inference.resize=window"
         )
-    config = parse_config(config_yaml(weights.config), "the model's config", overrides)
+    config = config_of(config_document(weights.config), "the model's config", overrides)
     return weights._replace(config=config)
 
 
@@ -81,7 +81,7 @@ def _bundled_weights() -> StoredModel:
         return read_weights(path)
 
 
-def segmenter_to_train(config: ModelConfig, labels: Labels) -> tuple[Segmenter, Transfer | None]:
+def segmenter_to_train(config: ModelSettings, labels: Labels) -> tuple[Segmenter, Transfer | None]:
     """Make a network with the weights that its training starts from.
 
     Args:
@@ -95,32 +95,22 @@ def segmenter_to_train(config: ModelConfig, labels: Labels) -> tuple[Segmenter, 
         InputError: If there are no such weights, or nothing of them fits.
     """
     if config.weights in ("imagenet", "none"):
-        return factory.segmenter(config, labels.num_classes), None
+        return config.build(labels.num_classes), None
     given = find_weights(config.weights)
-    segmenter = factory.segmenter(factory.untrained(config), labels.num_classes)
+    segmenter = config.untrained.build(labels.num_classes)
     taken = transfer(segmenter, given.tensors, labels.class_names, given.labels.class_names)
     if not taken.fits:
         raise InputError(
-            f"model.weights: nothing in {config.weights} fits; found {_named(given.config.model)}, "
-            f"expected {_named(config)}; train the same kind of network, or set model.weights=none"
+            f"model.weights: nothing in {config.weights} fits; found {given.config.model}, "
+            f"expected {config}; train the same kind of network, or set model.weights=none"
         )
     return segmenter, taken
 
 
-def _named(config: ModelConfig) -> str:
-    match config:
-        case UNetModel():
-            return f"{config.kind} of width {config.width}"
-        case EncoderUNetModel():
-            return f"{config.kind} over {config.encoder}"
-        case _:
-            assert_never(config)
-
-
 def deployed(weights: StoredModel) -> StoredModel:
     """Leave out what only training needs; predictions stay the same."""
-    model = factory.deployed(weights.config.model)
-    return weights._replace(config=weights.config.model_copy(update={"model": model}))
+    model = weights.config.model.deployed
+    return weights._replace(config=replace(weights.config, model=model))
 
 
 def predictor_of(weights: StoredModel, device: torch.device) -> Predictor:
@@ -131,7 +121,7 @@ def predictor_of(weights: StoredModel, device: torch.device) -> Predictor:
     """
     weights = deployed(weights)
     config = weights.config
-    segmenter = factory.segmenter(config.model, weights.labels.num_classes)
+    segmenter = config.model.build(weights.labels.num_classes)
     try:
         segmenter.load_state_dict(weights.tensors)
     except RuntimeError as error:

@@ -6,23 +6,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sceneparse.augmentation.change import Augmentation
-from sceneparse.augmentation.growth import Growth
 from sceneparse.augmentation.mixing import Mixing, rarity
+from sceneparse.augmentation.settings import TransformSettings
 from sceneparse.augmentation.transform import Transform
-from sceneparse.config import (
-    ClassBalancedSampling,
-    RunConfig,
-    SamplingConfig,
-    SyntheticData,
-    TransformConfig,
-    UniformSampling,
-)
+from sceneparse.config import RunConfig
 from sceneparse.data.class_statistics import class_pixels
 from sceneparse.data.dataset import Dataset
+from sceneparse.data.datasets.synthetic import SyntheticData
 from sceneparse.data.sampling import repeat_factors
+from sceneparse.data.settings import ClassBalancedSampling, SamplingSettings, UniformSampling
 from sceneparse.errors import InputError
-from sceneparse.factory.class_weights import are_open
+from sceneparse.factory.class_weights import has_uncounted_weights
 from sceneparse.labels import Labels
 
 
@@ -42,11 +36,11 @@ def class_statistics(config: RunConfig, training: Dataset) -> NDArray[np.int64] 
 def needs_class_statistics(config: RunConfig) -> bool:
     """Tell whether a run asks how many pixels of each class its training images hold."""
     samples_by_class = not isinstance(config.sampling, UniformSampling)
-    return samples_by_class or config.transform.copy_paste > 0 or are_open(config.loss)
+    return samples_by_class or config.transform.copy_paste > 0 or has_uncounted_weights(config.loss)
 
 
 def sampling(
-    config: SamplingConfig, class_statistics: NDArray[np.int64] | None
+    config: SamplingSettings, class_statistics: NDArray[np.int64] | None
 ) -> NDArray[np.float64] | None:
     """Return how much more often than others each image is drawn `(N,)`; none for all alike.
 
@@ -70,54 +64,27 @@ def sampling(
 
 
 def transform(
-    config: TransformConfig,
+    settings: TransformSettings,
     seed: int,
     device: torch.device,
     labels: Labels,
+    epochs: int = 1,
     mixing: Mixing | None = None,
 ) -> Transform:
     """Make what training does to each image; an accelerator changes the colours itself."""
-    base = (config.short_side or config.size) / config.size
-    augmentation = Augmentation(
-        crop=config.crop,
-        aspect=config.aspect,
-        scale=config.scale and (config.scale[0] * base, config.scale[1] * base),
-        class_share=config.class_share,
-        rotation=config.rotation,
-        flip=config.flip,
-        brightness=config.brightness,
-        contrast=config.contrast,
-        saturation=config.saturation,
-        hue=config.hue,
-        color_probability=config.color_probability,
-        grey=config.grey,
-        blur=config.blur,
-        blur_sigma=config.blur_sigma,
-        noise=config.noise,
-        noise_sigma=config.noise_sigma,
-        jpeg=config.jpeg,
-        jpeg_quality=config.jpeg_quality,
-    )
     return Transform(
-        config.size,
-        augmentation,
-        seed,
-        labels.ignore_index,
-        mask_stride=config.mask_stride,
+        size=settings.size,
+        settings=settings,
+        seed=seed,
+        ignore_index=labels.ignore_index,
         leaves_colors=device.type != "cpu",
         mixing=mixing,
+        size_schedule=settings.size_schedule(epochs),
     )
-
-
-def growth(config: TransformConfig, epochs: int) -> Growth | None:
-    """Make what lets images grow over the epochs of a run; none if they do not."""
-    if config.first_size is None:
-        return None
-    return Growth(config.first_size, config.size, round(config.growth * epochs))
 
 
 def mixing(
-    config: TransformConfig,
+    config: TransformSettings,
     training: Dataset,
     factors: NDArray[np.float64] | None,
     class_statistics: NDArray[np.int64] | None,
@@ -149,9 +116,7 @@ def mixing(
     return Mixing(
         samples=len(training),
         ignore_index=ignore_index,
-        cutmix=config.cutmix,
-        classmix=config.classmix,
-        copy_paste=config.copy_paste,
+        settings=config,
         cumulative=None if factors is None else np.cumsum(factors),
         rarity=rare,
     )

@@ -104,7 +104,7 @@ def _list(values: Any, example: str) -> Sequence[Any]:
 
 def _name(name: Any) -> str:
     if isinstance(name, bool):
-        raise InputError(f"a class is named {name}: YAML reads yes, no, on and off so; quote it")
+        raise InputError(f"a class is named {name}: YAML reads true and false so; quote it")
     if not isinstance(name, (str, int, float)) or name == "":
         raise InputError(
             f"expected the name of a class, found {name!r:.60}; give names, a mapping like "

@@ -9,6 +9,7 @@ from torch import Tensor
 from sceneparse.losses.batch import Batch
 from sceneparse.losses.loss import SegmentationLoss
 from sceneparse.losses.pixels import PixelLoss, Pixels, TileGradient
+from sceneparse.losses.settings import CrossEntropyLoss
 from sceneparse.ops.precision import sum_dtype
 from sceneparse.ops.upsampling import BITS_PER_NAT
 
@@ -20,30 +21,23 @@ class CrossEntropy(SegmentationLoss):
 
     def __init__(
         self,
+        settings: CrossEntropyLoss,
         ignore_index: int,
-        label_smoothing: float = 0.0,
         class_weights: Sequence[float] | None = None,
-        weight: float = 1.0,
-        *,
-        tiled: bool = True,
     ) -> None:
-        """Choose the loss.
+        """Make the loss.
 
         Args:
+            settings: Label smoothing and the factor on the loss.
             ignore_index: Train id of pixels that count neither in the loss nor in the gradient.
-            label_smoothing: Share of the target spread evenly over all classes, in 0..1 (Szegedy et
-                al., 2016, section 7).
-            class_weights: What a pixel of each class counts, C of them; none: all count 1. As in
+            class_weights: Weight of a pixel of each class, C of them; none: all count 1. As in
                 `F.cross_entropy`, smoothed targets are weighted by their own classes.
-            weight: What the loss is multiplied by.
-            tiled: Compute it tile by tile instead of on logits of the target's size: the same
-                numbers in less time and memory.
         """
-        super().__init__(ignore_index, weight, tiled=tiled)
-        self.label_smoothing = label_smoothing
+        super().__init__(settings, ignore_index)
+        self.label_smoothing = settings.label_smoothing
         weights = None if class_weights is None else torch.tensor(class_weights)
         self.register_buffer("class_weights", weights)
-        self.sees_logits = label_smoothing > 0
+        self.needs_logits = settings.label_smoothing > 0
 
     def plain(self, logits: Tensor, target: Tensor) -> Tensor:
         """Compute it as PyTorch does."""

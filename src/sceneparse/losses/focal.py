@@ -8,6 +8,7 @@ from torch import Tensor
 from sceneparse.losses.batch import Batch
 from sceneparse.losses.loss import SegmentationLoss
 from sceneparse.losses.pixels import PixelLoss, Pixels, TileGradient
+from sceneparse.losses.settings import FocalLoss
 from sceneparse.losses.survey import of_truth
 from sceneparse.ops.precision import sum_dtype
 
@@ -31,25 +32,20 @@ class Focal(SegmentationLoss):
 
     def __init__(
         self,
+        settings: FocalLoss,
         ignore_index: int,
-        gamma: float = 2.0,
         class_weights: Sequence[float] | None = None,
-        weight: float = 1.0,
-        *,
-        tiled: bool = True,
     ) -> None:
-        """Choose the loss.
+        """Make the loss.
 
         Args:
+            settings: The exponent gamma and the factor on the loss.
             ignore_index: Train id of void.
-            gamma: How fast it fades for pixels that are right.
-            class_weights: What a pixel of each class counts, C of them; none: all count 1. They are
+            class_weights: Weight of a pixel of each class, C of them; none: all count 1. They are
                 alpha of the paper.
-            weight: What the loss is multiplied by.
-            tiled: Compute it tile by tile.
         """
-        super().__init__(ignore_index, weight, tiled=tiled)
-        self.gamma = gamma
+        super().__init__(settings, ignore_index)
+        self.gamma = settings.gamma
         weights = None if class_weights is None else torch.tensor(class_weights)
         self.register_buffer("class_weights", weights)
 

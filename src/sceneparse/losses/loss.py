@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from sceneparse.losses.batch import Batch
 from sceneparse.losses.pixels import PixelLoss
+from sceneparse.losses.settings import LossSettings
 from sceneparse.losses.sums import LossSum
 from sceneparse.losses.tiled import Problem, tiled_loss
 from sceneparse.ops.confusion import confusion_matrix
@@ -26,19 +27,19 @@ class SegmentationLoss(nn.Module, ABC):
 
     Attributes:
         ignore_index: Train id of pixels that count neither in the loss nor in the gradient.
-        weight: What it is multiplied by.
+        weight: Factor on the loss.
         tiled: Whether it is computed tile by tile instead of on logits of the target's size:
-            the same numbers in less memory.
-        sees_logits: Whether its tiles need the logits beside their softmax.
+            the same numbers in less memory. Slow references in tests switch it off.
+        needs_logits: Whether its tiles need the logits beside their softmax.
     """
 
-    def __init__(self, ignore_index: int, weight: float = 1.0, *, tiled: bool = True) -> None:
+    def __init__(self, settings: LossSettings, ignore_index: int) -> None:
         """Set the attributes."""
         super().__init__()
         self.ignore_index = ignore_index
-        self.weight = weight
-        self.tiled = tiled
-        self.sees_logits = False
+        self.weight = settings.weight
+        self.tiled = True
+        self.needs_logits = False
 
     @abstractmethod
     def plain(self, logits: Tensor, target: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ from torch import Tensor
 from sceneparse.losses.batch import Batch
 from sceneparse.losses.loss import SegmentationLoss
 from sceneparse.losses.pixels import PixelLoss, Pixels, TileGradient
+from sceneparse.losses.settings import LossSettings
 from sceneparse.losses.survey import Sums, soft_sums
 
 # Of the soft counts of each class: a number that is 0 where all is right, and at most about 1.
@@ -22,18 +23,15 @@ class Region(SegmentationLoss):
     pixel is that its probabilities are part of the counts. Tiles are made twice.
     """
 
-    def __init__(
-        self, ignore_index: int, of_sums: OfSums, weight: float = 1.0, *, tiled: bool = True
-    ) -> None:
-        """Choose the loss.
+    def __init__(self, settings: LossSettings, ignore_index: int, of_sums: OfSums) -> None:
+        """Make the loss.
 
         Args:
+            settings: The factor on the loss.
             ignore_index: Train id of void.
             of_sums: The function, such as `dice`.
-            weight: What the loss is multiplied by.
-            tiled: Compute it tile by tile.
         """
-        super().__init__(ignore_index, weight, tiled=tiled)
+        super().__init__(settings, ignore_index)
         self.of_sums = of_sums
 
     def plain(self, logits: Tensor, target: Tensor) -> Tensor:

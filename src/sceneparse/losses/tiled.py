@@ -33,7 +33,7 @@ class TiledLoss(Protocol):
         ...
 
     @property
-    def sees_logits(self) -> bool:
+    def needs_logits(self) -> bool:
         """Whether it needs the logits of a tile beside their softmax."""
         ...
 
@@ -126,7 +126,7 @@ class _Work:
         self.prediction = torch.empty(target.shape, dtype=torch.int64, device=target.device)
         self._batch = batch
         self._losses = [(loss.weight, loss.of_batch(batch)) for loss in problem.losses]
-        self._keeps_logits = any(loss.sees_logits for loss in problem.losses)
+        self._keeps_logits = any(loss.needs_logits for loss in problem.losses)
 
     def add(self, band: Band) -> None:
         """Add what the pixels of a band come to."""

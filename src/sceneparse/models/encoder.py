@@ -15,7 +15,7 @@ from sceneparse.models.lite import lite_weights_installed, read_lite_weights
 if TYPE_CHECKING:
     from timm.models import FeatureInfo
 
-Weights = Literal["imagenet", "none"]
+EncoderWeights = Literal["imagenet", "none"]
 
 # Neither a square nor what any model was made for.
 _ANY_SIZE = (64, 96)
@@ -32,7 +32,7 @@ class Encoder(nn.Module):
         std: What they expect it to be divided by.
     """
 
-    def __init__(self, name: str, weights: Weights, drop_path: float = 0.0) -> None:
+    def __init__(self, name: str, weights: EncoderWeights, drop_path: float = 0.0) -> None:
         """Build the encoder.
 
         Args:
@@ -66,7 +66,7 @@ class Encoder(nn.Module):
         stages = self.body(image)
         return [stage.permute(0, 3, 1, 2) for stage in stages] if self._channels_last else stages
 
-    def fix(self, stages: int, *, norm: bool = False) -> None:
+    def freeze(self, stages: int, *, norm: bool = False) -> None:
         """Keep the first stages as they are: no gradient, batch norms with running statistics.
 
         Args:
@@ -161,7 +161,7 @@ def _statistics(name: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
     return tuple(config.mean), tuple(config.std)
 
 
-def _create(name: str, weights: Weights, drop_path: float) -> nn.Module:
+def _create(name: str, weights: EncoderWeights, drop_path: float) -> nn.Module:
     import timm
     from timm.layers.drop import DropPath
 

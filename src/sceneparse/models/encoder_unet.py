@@ -2,8 +2,7 @@
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal, assert_never, cast
+from typing import assert_never, cast
 
 import torch
 import torch.nn.functional as F
@@ -12,26 +11,9 @@ from torch import Tensor, nn
 from sceneparse.errors import InputError
 from sceneparse.models.block import Block
 from sceneparse.models.encoder import Encoder
-from sceneparse.models.normalization import Normalization
 from sceneparse.models.separable import separable_double_conv
+from sceneparse.models.settings import EncoderUNetModel
 from sceneparse.models.unet import double_conv
-
-Convolutions = Literal["plain", "separable"]
-
-
-@dataclass(frozen=True)
-class DecoderOptions:
-    """What a decoder has beyond the paper's.
-
-    Attributes:
-        block: Kind of the two convolutions in each block.
-        dropout: Probability that a channel is hidden from the head in training.
-        head_levels: How many levels the head sees, the finest first, coarser ones upsampled to it.
-    """
-
-    block: Convolutions = "plain"
-    dropout: float = 0.0
-    head_levels: int = 1
 
 
 class DecoderBlock(nn.Module):
@@ -42,18 +24,19 @@ class DecoderBlock(nn.Module):
         in_channels: int,
         skip_channels: int,
         out_channels: int,
-        norm: Normalization,
-        options: DecoderOptions,
+        settings: EncoderUNetModel,
     ) -> None:
         super().__init__()
-        match options.block:
+        match settings.block:
             case "plain":
                 convolutions = double_conv
             case "separable":
                 convolutions = separable_double_conv
             case _:
-                assert_never(options.block)
-        self.conv = convolutions(in_channels + skip_channels, out_channels, out_channels, norm)
+                assert_never(settings.block)
+        self.conv = convolutions(
+            in_channels + skip_channels, out_channels, out_channels, settings.normalization
+        )
 
     def forward(self, features: Tensor, skip: Tensor | None) -> Tensor:
         """Join features `(B, D, h, w)` with a skip `(B, S, 2h, 2w)`; without one just upsample."""
@@ -74,31 +57,21 @@ class EncoderUNet(nn.Module):
         head_channels: What the head sees of each level, the finest first.
     """
 
-    def __init__(
-        self,
-        encoder: Encoder,
-        num_classes: int,
-        decoder_channels: Sequence[int],
-        output_stride: int,
-        norm: Normalization = "batch",
-        options: DecoderOptions | None = None,
-    ) -> None:
+    def __init__(self, settings: EncoderUNetModel, encoder: Encoder, num_classes: int) -> None:
         """Build the decoder and the head.
 
         Args:
+            settings: Widths and options of the decoder. Blocks beyond its output stride are not
+                built, and the last width serves any that are not given.
             encoder: The pyramid.
             num_classes: Channels of the logits.
-            decoder_channels: Width of each decoder block, deepest first; blocks beyond
-                `output_stride` are not built, and the last width serves any that are not given.
-            output_stride: 1, 2, 4 or 8.
-            norm: What normalises in the decoder; the encoder keeps what its weights were made with.
-            options: What else the decoder has; none for nothing.
 
         Raises:
-            InputError: If the head is to see more levels than the decoder has.
+            InputError: If the head is to take more levels than the decoder has.
         """
         super().__init__()
-        self.options = options = options or DecoderOptions()
+        self.settings = settings
+        output_stride, head_levels = settings.output_stride, settings.head_levels
         self.encoder = encoder
         self.input_stride = encoder.strides[-1]
         self.output_stride = output_stride
@@ -106,21 +79,22 @@ class EncoderUNet(nn.Module):
         self.skip_strides: list[int] = []
         channels, stride = encoder.channels[-1], encoder.strides[-1]
         self.decoder = nn.ModuleList()
-        widths = itertools.chain(decoder_channels, itertools.repeat(decoder_channels[-1]))
+        given = settings.decoder_channels
+        widths = itertools.chain(given, itertools.repeat(given[-1]))
         built: list[int] = []
         while stride > output_stride:
             stride //= 2
             width = next(widths)
-            self.decoder.append(DecoderBlock(channels, skips.get(stride, 0), width, norm, options))
+            self.decoder.append(DecoderBlock(channels, skips.get(stride, 0), width, settings))
             self.skip_strides.append(stride)
             built.append(width)
             channels = width
-        if options.head_levels > len(built):
+        if head_levels > len(built):
             raise InputError(
-                f"model.head_levels: found {options.head_levels}, expected at most {len(built)}, "
+                f"model.head_levels: found {head_levels}, expected at most {len(built)}, "
                 f"the levels of the decoder from stride {self.input_stride} to {output_stride}"
             )
-        self.head_channels = tuple(built[: -options.head_levels - 1 : -1])
+        self.head_channels = tuple(built[: -head_levels - 1 : -1])
         self.head = nn.Conv2d(sum(self.head_channels), num_classes, 1)
 
     def features(self, image: Tensor) -> Tensor:
@@ -139,11 +113,11 @@ class EncoderUNet(nn.Module):
 
     def _seen(self, decoded: Sequence[Tensor]) -> Tensor:
         """Join what the head sees (Hariharan et al., 2015, Hypercolumns, arXiv 1411.5752)."""
-        finest, *coarser = reversed(decoded[-self.options.head_levels :])
+        finest, *coarser = reversed(decoded[-self.settings.head_levels :])
         raised = [F.interpolate(one, size=finest.shape[2:], mode="bilinear") for one in coarser]
         seen = torch.cat([finest, *raised], dim=1) if raised else finest
-        if self.options.dropout:
-            seen = F.dropout2d(seen, self.options.dropout, self.training)
+        if self.settings.dropout:
+            seen = F.dropout2d(seen, self.settings.dropout, self.training)
         return seen
 
     def forward(self, image: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 """Normalisation layers: over a batch, over groups of channels, over the batch of all processes."""
 
-from typing import Any, Literal, NamedTuple, assert_never
+from typing import Any, NamedTuple, assert_never
 
 import torch
 import torch.distributed as dist
@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-Normalization = Literal["batch", "group"]
+from sceneparse.models.settings import Normalization
 
 # Wu & He (2018, table 3): 32 groups, and no less than about 8 channels in each.
 MOST_GROUPS = 32

@@ -4,9 +4,9 @@ import textwrap
 from collections.abc import Mapping
 from typing import Any
 
-import yaml
-
 from sceneparse.config import RunConfig
+from sceneparse.config.reading import config_document
+from sceneparse.system.yaml_text import write_yaml
 
 WIDTH = 110
 
@@ -22,7 +22,7 @@ def commented_yaml(config: RunConfig, reasons: Mapping[str, str], header: str) -
     Raises:
         ValueError: If there is a reason for what is no field.
     """
-    document = config.model_dump(mode="json")
+    document = config_document(config)
     known = {
         f"{name}.{key}"
         for name, section in document.items()
@@ -62,5 +62,4 @@ def _field(line: str, reason: str) -> list[str]:
 
 def _flow(value: Any) -> str:
     """Write a value in a line."""
-    text = yaml.safe_dump(value, default_flow_style=True, width=10**6, allow_unicode=True)
-    return text.removesuffix("\n").removesuffix("\n...")
+    return write_yaml(value, in_one_line=True)

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from sceneparse.config import DataConfig, EncoderUNetModel, ModelConfig
+from sceneparse.data.settings import DataSettings
+from sceneparse.models.settings import EncoderUNetModel, ModelSettings
 
 Device = Literal["cpu", "cuda", "mps"]
 
@@ -26,7 +27,7 @@ class DataFacts:
         count_s: Seconds in which a run would count the classes of images not counted yet.
     """
 
-    config: DataConfig
+    config: DataSettings
     training: int
     validation: int
     height: int
@@ -80,7 +81,7 @@ class Start(NamedTuple):
         is_finer: Whether the decoder has one level more than that of the weights.
     """
 
-    model: ModelConfig
+    model: ModelSettings
     reason: str
     learned_size: int | None = None
     is_finer: bool = False

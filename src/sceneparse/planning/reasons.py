@@ -1,6 +1,10 @@
 """Why a planned config is as it is: what the facts have to do with each field."""
 
-from sceneparse.config import CrossEntropyLoss, RunConfig, TransformConfig
+from dataclasses import fields
+
+from sceneparse.augmentation.settings import TransformSettings
+from sceneparse.config import RunConfig
+from sceneparse.losses.settings import CrossEntropyLoss
 from sceneparse.planning.facts import DataFacts, MachineFacts, Start
 from sceneparse.planning.sizes import Sizes
 from sceneparse.training.auto import REFERENCE_BATCH
@@ -40,12 +44,15 @@ def reasons(
 
 def _of_model(start: Start, data: DataFacts) -> dict[str, str]:
     # What is as it is by default needs no reason.
-    fields = start.model.model_fields_set - {"weights"}
+    usual = {field.name: field.default for field in fields(start.model)}
+    changed = {name for name in usual if getattr(start.model, name) != usual[name]} - {"weights"}
+    # The weights of an encoder belong to it, also where it is the usual one.
+    changed |= {"encoder"} & usual.keys()
     why = "what these weights belong to" if start.is_trained else "small enough for this device"
-    reasons = dict.fromkeys((f"model.{field}" for field in fields), why)
+    reasons = dict.fromkeys((f"model.{field}" for field in changed), why)
     if start.learned_size is None:
         new = _OF_NEW_DECODER.items()
-        reasons |= {f"model.{field}": told for field, told in new if field in fields}
+        reasons |= {f"model.{field}": told for field, told in new if field in changed}
     reasons |= {"model.kind": "a U-Net", "model.weights": start.reason}
     if getattr(start.model, "freeze_norm", False):
         reasons["model.freeze_norm"] = "the statistics of so many more images are better"
@@ -61,11 +68,10 @@ def _of_model(start: Start, data: DataFacts) -> dict[str, str]:
     return reasons
 
 
-def _of_transform(config: TransformConfig, data: DataFacts) -> dict[str, str]:
+def _of_transform(config: TransformSettings, data: DataFacts) -> dict[str, str]:
     cut = "cuts of the image: things in other sizes and places"
     reasons = {
-        "transform.first_size": "the first epochs cost a fraction of the time",
-        "transform.growth": "over the first half of the epochs",
+        "transform.progressive_resizing": "the first half of the epochs costs less",
         "transform.flip": "mirrored images look as real"
         if config.flip
         else "off: classes of yours tell left from right",

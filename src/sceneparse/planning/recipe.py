@@ -1,19 +1,14 @@
 """From facts to a whole config."""
 
 import math
+from dataclasses import replace
 from typing import NamedTuple
 
-from sceneparse.config import (
-    AdamW,
-    CrossEntropyLoss,
-    InferenceConfig,
-    MedianFrequency,
-    OneCycle,
-    ReportConfig,
-    RunConfig,
-    TrainingConfig,
-    TransformConfig,
-)
+from sceneparse.augmentation.settings import ProgressiveResizing, TransformSettings
+from sceneparse.config import ReportSettings, RunConfig, TrainingSettings
+from sceneparse.inference.settings import InferenceSettings
+from sceneparse.losses.settings import CrossEntropyLoss, MedianFrequency
+from sceneparse.optimization.settings import AdamW, OneCycle
 from sceneparse.planning.facts import SIDE_STEP, DataFacts, MachineFacts, Speed, Start
 from sceneparse.planning.length import Length
 from sceneparse.planning.reasons import reasons
@@ -64,19 +59,18 @@ def draft(
     transform, inference = _transform(data, sizes), _inference(data, sizes.size)
     if machine.asked_bytes:
         budget = max(16, min(inference.memory_budget_mb, int(machine.asked_bytes / 2**23)))
-        inference = inference.model_copy(update={"memory_budget_mb": budget})
+        inference = replace(inference, memory_budget_mb=budget)
     config = RunConfig(
         data=data.config,
         model=start.model,
         transform=transform,
         loss=_loss(data),
         optimizer=AdamW(
-            kind="adamw",
             lr=_rate(batch_size, start),
             encoder_lr_mult=0.33 if start.is_trained and not start.is_fixed else 1.0,
         ),
-        schedule=OneCycle(kind="one_cycle"),
-        training=TrainingConfig(
+        schedule=OneCycle(),
+        training=TrainingSettings(
             epochs=sizes.epochs,
             batch_size=batch_size,
             accumulation=parts,
@@ -99,30 +93,29 @@ def trial(data: DataFacts, start: Start, size: int) -> RunConfig:
         data=data.config,
         model=start.model,
         transform=_transform(data, Sizes(size, None, 1, 1)),
-        optimizer=AdamW(kind="adamw"),
-        training=TrainingConfig(
+        optimizer=AdamW(),
+        training=TrainingSettings(
             batch_size=chosen_batch(data.training, FEW_STEPS), compile="off", ema=LARGEST_EMA
         ),
         inference=_inference(data, size),
-        report=ReportConfig(every=2),
+        report=ReportSettings(every=2),
     )
 
 
 def finished(plan: Draft, length: Length, total_steps: int) -> Draft:
     """Put the length of the run in."""
     first = length.first_size
-    config = plan.config.model_copy(
-        update={
-            "transform": plan.config.transform.model_copy(update={"first_size": first}),
-            "training": plan.config.training.model_copy(
-                update={
-                    "epochs": length.epochs,
-                    "validate_every": length.validate_every,
-                    "ema": ema_of(total_steps),
-                }
-            ),
-            "report": ReportConfig(every=length.report_every),
-        }
+    resizing = ProgressiveResizing(start_size=first, share=GROWTH) if first else None
+    config = replace(
+        plan.config,
+        transform=replace(plan.config.transform, progressive_resizing=resizing),
+        training=replace(
+            plan.config.training,
+            epochs=length.epochs,
+            validate_every=length.validate_every,
+            ema=ema_of(total_steps),
+        ),
+        report=ReportSettings(every=length.report_every),
     )
     drawn = f"{length.drawings} drawings" if length.drawings else "only the first and the last one"
     why = plan.reasons | {
@@ -133,10 +126,8 @@ def finished(plan: Draft, length: Length, total_steps: int) -> Draft:
         "weights",
         "report.every": f"{drawn}: about a twentieth of the time at most",
     }
-    growing = ("transform.first_size", "transform.growth")
     if first is None:
-        why = {path: reason for path, reason in why.items() if path not in growing}
-        why["transform.first_size"] = "too few epochs, or images too small, for it to pay"
+        why["transform.progressive_resizing"] = "too few epochs, or images too small, for it to pay"
     return Draft(config, why)
 
 
@@ -162,26 +153,25 @@ def inference_size(size: int, short_side: int) -> int:
     return max(size, min(largest, SIDE_STEP * round(1.15 * size / SIDE_STEP)))
 
 
-def _transform(data: DataFacts, sizes: Sizes) -> TransformConfig:
-    colors = {"brightness": 0.3, "contrast": 0.2, "saturation": 0.3}
+def _transform(data: DataFacts, sizes: Sizes) -> TransformSettings:
+    first = sizes.first_size
     sided = any(side in name.lower().split() for name in data.class_names for side in _SIDES)
-    more = (
-        {"rotation": 10.0, "hue": 0.05, "blur": 0.1, "noise": 0.1} if _repeats(data, sizes) else {}
-    )
-    if data.ratio < LONG:
-        cut = {"crop": 0.5, "aspect": 1.33}
-    else:
-        cut = {"scale": (0.75, 1.5), "short_side": sizes.size}
-    return TransformConfig.model_validate(
-        {
-            "size": sizes.size,
-            "first_size": sizes.first_size,
-            "growth": GROWTH,
-            **cut,
-            "flip": 0.0 if sided else 0.5,
-            **colors,
-            **more,
-        }
+    is_long, repeats = data.ratio >= LONG, _repeats(data, sizes)
+    return TransformSettings(
+        size=sizes.size,
+        progressive_resizing=ProgressiveResizing(start_size=first, share=GROWTH) if first else None,
+        crop=1.0 if is_long else 0.5,
+        aspect=1.0 if is_long else 1.33,
+        scale=(0.75, 1.5) if is_long else None,
+        short_side=sizes.size if is_long else None,
+        flip=0.0 if sided else 0.5,
+        brightness=0.3,
+        contrast=0.2,
+        saturation=0.3,
+        rotation=10.0 if repeats else 0.0,
+        hue=0.05 if repeats else 0.0,
+        blur=0.1 if repeats else 0.0,
+        noise=0.1 if repeats else 0.0,
     )
 
 
@@ -192,16 +182,16 @@ def _repeats(data: DataFacts, sizes: Sizes) -> bool:
     return sizes.epochs >= MANY_PASSES and data.training < FEW_IMAGES
 
 
-def _inference(data: DataFacts, size: int) -> InferenceConfig:
+def _inference(data: DataFacts, size: int) -> InferenceSettings:
     if data.ratio >= LONG:
-        return InferenceConfig(resize="keep_ratio", size=size)
-    return InferenceConfig(resize="stretch", size=inference_size(size, data.short_side))
+        return InferenceSettings(resize="keep_ratio", size=size)
+    return InferenceSettings(resize="stretch", size=inference_size(size, data.short_side))
 
 
 def _loss(data: DataFacts) -> CrossEntropyLoss:
     if data.imbalance < IMBALANCED:
         return CrossEntropyLoss()
-    weights = MedianFrequency(kind="median_frequency", power=0.35, least=0.35, most=3.0)
+    weights = MedianFrequency(power=0.35, min=0.35, max=3.0)
     return CrossEntropyLoss(class_weights=weights)
 
 

@@ -3,7 +3,7 @@
 import math
 from typing import NamedTuple
 
-from sceneparse.augmentation.growth import Growth
+from sceneparse.augmentation.progressive_resizing import SizeSchedule
 from sceneparse.errors import InputError
 from sceneparse.planning.facts import SIDE_STEP, Costs, DataFacts, Speed
 
@@ -63,7 +63,7 @@ def mean_cost(size: int, first_size: int | None, epochs: int, speed: Speed) -> f
     """Return what a training image takes on average over the epochs, against the last one's."""
     if first_size is None:
         return 1.0
-    growing = Growth(first_size, size, round(GROWTH * epochs))
+    growing = SizeSchedule(first_size, size, round(GROWTH * epochs))
     seconds = [speed.at(growing.size_at(epoch)).image_s for epoch in range(growing.epochs)]
     return (sum(seconds) / speed.at(size).image_s + epochs - len(seconds)) / epochs
 

@@ -1,35 +1,26 @@
-"""YAML that says everything once."""
+"""Reading and writing YAML 1.2, in which `off` is text and `3e-4` a number."""
 
+import io
 from typing import Any
 
-import yaml
+from ruamel.yaml import YAML
+from ruamel.yaml.composer import Composer, ComposerError
+from ruamel.yaml.constructor import DuplicateKeyError
+from ruamel.yaml.error import YAMLError
+from ruamel.yaml.events import AliasEvent
 
 from sceneparse.errors import InputError
 
 
-class _Loader(yaml.SafeLoader):
-    """PyYAML's safe loader without two traps.
-
-    A key given twice is a mistake, where PyYAML lets the last one win; and aliases are refused,
-    since a few of them nested inside each other fill any memory.
-    """
+class _ComposerWithoutAliases(Composer):
+    """Refuses aliases: a few of them nested inside each other fill any memory."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.AliasEvent):
-            mark = self.peek_event().start_mark
-            raise yaml.constructor.ConstructorError(
-                problem="aliases (*name) are not read; write the value out", problem_mark=mark
-            )
+        if self.parser.check_event(AliasEvent):
+            mark = self.parser.peek_event().start_mark
+            problem = "aliases (*name) are not read; write the value out"
+            raise ComposerError(problem=problem, problem_mark=mark)
         return super().compose_node(parent, index)
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for place, key in enumerate(keys):
-            if key in keys[:place]:
-                raise yaml.constructor.ConstructorError(
-                    problem=f"`{key}` is given twice", problem_mark=node.value[place][0].start_mark
-                )
-        return super().construct_mapping(node, deep)
 
 
 def parse_yaml(text: str, source: str) -> Any:
@@ -37,12 +28,54 @@ def parse_yaml(text: str, source: str) -> Any:
 
     Args:
         text: The document.
-        source: Where it comes from, for messages.
+        source: Its name in messages.
 
     Raises:
-        InputError: If it is not YAML, or gives a key twice.
+        InputError: If it is not YAML, gives a key twice, or has aliases.
     """
     try:
-        return yaml.load(text, _Loader)  # noqa: S506 - a safe loader
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that there is not
+        return _reader().load(text)
+    except DuplicateKeyError as error:
+        key = str(error.problem).partition('"')[2].partition('"')[0]
+        raise InputError(f"{source}: `{key}` is given twice{_where(error)}") from None
+    except YAMLError as error:
         raise InputError(f"{source}: not YAML ({error})") from None
+    except (ValueError, RecursionError) as error:  # an impossible date; a thousand brackets
+        raise InputError(f"{source}: not YAML ({type(error).__name__}: {error})") from None
+
+
+def parse_value(text: str) -> Any:
+    """Parse one value such as `3e-4` or `[1, 2]`; return what is not YAML as text."""
+    try:
+        return _reader().load(text)
+    except (YAMLError, ValueError, RecursionError):
+        return text
+
+
+def write_yaml(document: Any, *, in_one_line: bool = False) -> str:
+    """Write plain data as YAML, keys in the order of the data.
+
+    Args:
+        document: Dictionaries, lists, text, numbers and none.
+        in_one_line: Write it in flow style, such as `{size: 256, scales: [1.0]}`.
+    """
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = in_one_line
+    yaml.sort_base_mapping_type_on_output = False  # pyright: ignore[reportAttributeAccessIssue]
+    yaml.allow_unicode = True
+    yaml.width = 10**6
+    text = io.StringIO()
+    yaml.dump(document, text)
+    written = text.getvalue()
+    return written.removesuffix("...\n").rstrip("\n") if in_one_line else written
+
+
+def _reader() -> YAML:
+    yaml = YAML(typ="safe", pure=True)
+    yaml.Composer = _ComposerWithoutAliases
+    return yaml
+
+
+def _where(error: DuplicateKeyError) -> str:
+    mark = error.problem_mark
+    return f", line {mark.line + 1}" if mark else ""

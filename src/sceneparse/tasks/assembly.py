@@ -1,7 +1,6 @@
 """From a config and a plan to a run that can do steps."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, NamedTuple, assert_never, cast
 
 import torch
@@ -9,7 +8,7 @@ from lightning_fabric.plugins import MixedPrecision
 from torch import nn
 
 from sceneparse import factory
-from sceneparse.config import ModelConfig, RunConfig
+from sceneparse.config import RunConfig
 from sceneparse.data.class_statistics import ClassStatistics
 from sceneparse.data.dataset import Dataset
 from sceneparse.data.loader import Loader
@@ -18,7 +17,9 @@ from sceneparse.inference.evaluate import Evaluation
 from sceneparse.inference.predictor import Predictor
 from sceneparse.models.normalization import synchronise_
 from sceneparse.models.segmenter import Loss, Segmenter
+from sceneparse.models.settings import ModelSettings
 from sceneparse.optimization.average import WeightAverage
+from sceneparse.optimization.schedule import Schedule
 from sceneparse.system.device import allow_tf32, keep_freed_memory
 from sceneparse.system.ranks import RankInfo
 from sceneparse.training.auto import Plan
@@ -73,7 +74,7 @@ def assemble(
     place = place or RankInfo()
     precision = _precision_plugin(plan)
     labels = training.labels
-    loss = factory.loss(config.loss, labels)
+    loss = config.loss.build(labels)
     _check_batch_norm(config, plan, segmenter, loss)
     in_parts = plan.accumulation > 1
     has_unused = in_parts and place.world_size > 1 and has_unused_parameters(segmenter, loss)
@@ -88,11 +89,12 @@ def assemble(
     segmenter = factory.on_device(segmenter, fabric.device, plan.memory_format)
     factors = factory.sampling(config.sampling, class_statistics)
     mixing = factory.mixing(config.transform, training, factors, class_statistics)
-    transform = factory.transform(config.transform, config.seed, fabric.device, labels, mixing)
-    growth = factory.growth(config.transform, config.training.epochs)
+    transform = factory.transform(
+        config.transform, config.seed, fabric.device, labels, config.training.epochs, mixing
+    )
     loader = Loader(
         dataset=training,
-        transform=replace(transform, growth=growth),
+        transform=transform,
         seed=config.seed,
         batch_size=plan.batch_size // place.world_size,
         threads=plan.threads,
@@ -106,7 +108,7 @@ def assemble(
         segmenter=segmenter,
         # The scaler of fp16 would have to leave clipping to a fused optimizer.
         optimizer=factory.optimizer(config.optimizer, segmenter, fused=plan.precision != "fp16"),
-        schedule=factory.schedule(config.schedule, total_steps),
+        schedule=Schedule(config.schedule, total_steps),
         precision=precision,
         sums=EpochSums.zeros(labels.num_classes, fabric.device),
         data_key=data_key,
@@ -117,12 +119,12 @@ def assemble(
     )
     network: nn.Module = segmenter
     if plan.compiled:
-        if growth:
+        if transform.size_schedule:
             from torch._dynamo import config as dynamo
 
             # Each size may be compiled by itself, and those of two parts of a batch may differ.
             # PyTorch 2.6 knows the limit by this name alone.
-            limit = max(dynamo.cache_size_limit, 2 * len(growth.sizes))
+            limit = max(dynamo.cache_size_limit, 2 * len(transform.size_schedule.sizes))
             dynamo.cache_size_limit = limit
         network = compiled(segmenter)
         # It already works piece by piece, and would only break the graph in more places.
@@ -157,8 +159,9 @@ def _check_batch_norm(config: RunConfig, plan: Plan, segmenter: Segmenter, loss:
     if plan.batch_size // plan.processes // plan.accumulation > 1 or is_synchronised:
         return
     transform = config.transform
-    field = "transform.size" if transform.first_size is None else "transform.first_size"
-    side = transform.first_size or transform.size
+    field, side = "transform.size", transform.start_size
+    if transform.progressive_resizing:
+        field = "transform.progressive_resizing.start_size"
     found = single_value_norms(segmenter, loss, side)
     if not found:
         return
@@ -177,7 +180,7 @@ def _check_batch_norm(config: RunConfig, plan: Plan, segmenter: Segmenter, loss:
     )
 
 
-def _other_norms(config: ModelConfig, names: list[str]) -> list[str]:
+def _other_norms(config: ModelSettings, names: list[str]) -> list[str]:
     """Say which setting replaces the batch norms of these names, if one replaces all of them."""
     in_encoder = [name.startswith("network.encoder.") for name in names]
     if not any(in_encoder):

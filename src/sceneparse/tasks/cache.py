@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,67 +10,81 @@ from sceneparse.data.cache.format import default_folder
 from sceneparse.data.cache.reader import Packed
 from sceneparse.data.cache.writer import Packing, damaged, planned, written
 from sceneparse.data.dataset import WHOLE, Dataset, PairedFiles
-from sceneparse.data.datasets.folder import folder, whole_folder
-from sceneparse.data.datasets.recognise import Layout, open_published, published
+from sceneparse.data.datasets.folder import FolderData, folder, whole_folder
+from sceneparse.data.datasets.published import SPLITS, PublishedData
+from sceneparse.data.datasets.recognise import open_published
 from sceneparse.data.header_index import checked_sizes
 from sceneparse.errors import InputError
+from sceneparse.system.paths import expanded
 from sceneparse.system.user_cache import locked
+from sceneparse.tasks.data_files import find_data
 from sceneparse.tasks.events import Callback, Message, activity, ignore, tracked
 
 
 @dataclass(frozen=True)
-class CacheOrder:
-    """Which cache is to be made.
+class Cache:
+    """A cache of decoded images.
 
     Attributes:
         root: The data set.
-        to: The folder of the cache; none for one in the user's cache folder.
-        splits: Which splits; none for those that there are.
-        short_side: What the shorter side of larger images is reduced to; none for no limit.
-        check: Whether to read what is there already, and to renew what is damaged.
-        layout: How the data set lies in its folder; none to look.
+        folder: Where the cache lies.
+        is_default: Whether runs on the data set find it by themselves.
     """
 
     root: Path
-    to: Path | None = None
-    splits: tuple[str, ...] = ()
-    short_side: int | None = None
-    check: bool = False
-    layout: Layout | None = None
+    folder: Path
+    is_default: bool
 
-    @property
-    def folder(self) -> Path:
-        """Where the cache goes."""
-        return self.to or default_folder(self.root, self.short_side)
+    def __str__(self) -> str:
+        """Say how a run comes to read from the cache."""
+        if self.is_default:
+            return f"{self.folder}: runs on {self.root} read from here (data.cache=auto)"
+        return f"{self.folder}: runs with data.cache={self.folder} read from here"
 
 
-def cache_data(order: CacheOrder, callback: Callback = ignore) -> None:
-    """Decode what a cache lacks, and leave there what it has.
+def cache_data(
+    data: str | Path,
+    *,
+    to: Path | None = None,
+    splits: Sequence[str] = (),
+    short_side: int | None = None,
+    check: bool = False,
+    callback: Callback = ignore,
+) -> Cache:
+    """Decode the images and masks that a cache lacks; keep what it has.
+
+    Args:
+        data: The data set, or the config of a run on it.
+        to: The folder of the cache; none for one in the user's cache folder.
+        splits: Which splits; none for those that exist.
+        short_side: Reduce larger images until their shorter side has so many pixels; none for the
+            images as they are.
+        check: Read what is in the cache too, and renew what is damaged.
+        callback: Called with each event.
 
     Raises:
         InputError: If the data set is not as it should be, or the cache does not fit on the disk.
     """
-    parts = _parts(order)
+    found = find_data(expanded(data))
+    folder = to or default_folder(found.root, short_side)
+    parts = _parts(found, tuple(splits))
     # Each holds a decoded image or two: more threads would only take more memory.
     threads = min(os.cpu_count() or 1, 8)
-    with locked(order.folder):
-        packings = {name: _packing(order, files) for name, files in parts.items()}
-        if order.check:
+    with locked(folder):
+        packings = {
+            name: planned(files, checked_sizes(files, found.root), found.root, folder, short_side)
+            for name, files in parts.items()
+        }
+        if check:
             with activity(callback, "reading the cache"):
                 packings = {name: _checked(it, threads) for name, it in packings.items()}
         for name, packing in packings.items():
             callback(Message(_what_to_do(name, packing)))
-        _check_room(order.folder, list(packings.values()))
+        _check_room(folder, list(packings.values()))
         for name, packing in packings.items():
             for _ in tracked(written(packing, threads), callback, name, len(packing.missing)):
                 pass
-
-
-def how_to_use(order: CacheOrder) -> str:
-    """Say how a run comes to read from a cache that has been made."""
-    if order.to is None and order.short_side is None:
-        return f"{order.folder}: runs on {order.root} read from here (data.cache=auto)"
-    return f"{order.folder}: runs with data.cache={order.folder} read from here"
+    return Cache(found.root, folder, is_default=to is None and short_side is None)
 
 
 def cache_notes(datasets: Mapping[str, Dataset]) -> Iterator[str]:
@@ -83,27 +97,21 @@ def cache_notes(datasets: Mapping[str, Dataset]) -> Iterator[str]:
             )
 
 
-def _parts(order: CacheOrder) -> dict[str, PairedFiles]:
-    """Open the splits asked for, or those that there are."""
-    root, splits = order.root, order.splits
-    layout = order.layout or published(root)
-    if layout:
-        return open_published(layout, root, splits)
-    there = [split for split in ("training", "validation") if (root / "images" / split).is_dir()]
-    if there or any((root / "images" / split).is_dir() for split in splits):
-        return {split: folder(root, split) for split in splits or there}
+def _parts(data: PublishedData | FolderData, splits: tuple[str, ...]) -> dict[str, PairedFiles]:
+    """Open the splits asked for, or those that exist."""
+    if isinstance(data, PublishedData):
+        return open_published(data, splits)
+    images = data.root / "images"
+    found = [split for split in SPLITS if (images / split).is_dir()]
+    if found or any((images / split).is_dir() for split in splits):
+        return {split: folder(data.root, split) for split in splits or found}
     if splits:
         raise InputError(
-            f"{root / 'images'}: has no folders of splits, so all images are cached together; "
-            "leave out the split",
+            f"{images}: has no folders of splits, so all images are cached together; leave out the "
+            "split",
             "split",
         )
-    return {WHOLE: whole_folder(root)}
-
-
-def _packing(order: CacheOrder, files: PairedFiles) -> Packing:
-    sizes = checked_sizes(files, order.root)
-    return planned(files, sizes, order.root, order.folder, order.short_side)
+    return {WHOLE: whole_folder(data.root)}
 
 
 def _checked(packing: Packing, threads: int) -> Packing:

@@ -1,13 +1,14 @@
 """The whole job on data that are drawn on the spot, or on the user's own ADE20K."""
 
 import time
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 
-from sceneparse.config import Ade20kData, RunConfig
+from sceneparse.config import RunConfig
 from sceneparse.config.reading import parse_config
 from sceneparse.data.dataset import PairedFiles
-from sceneparse.data.datasets.ade20k import ade20k
+from sceneparse.data.datasets.ade20k import Ade20kData, ade20k
 from sceneparse.errors import InputError
 from sceneparse.tasks.evaluate import evaluate
 from sceneparse.tasks.events import Callback, Message, ignore
@@ -65,7 +66,7 @@ def demo_config(root: Path) -> RunConfig:
         training_limit=SCENES["training"],
         validation_limit=SCENES["validation"],
     )
-    return parse_config(text, "demo.yaml").model_copy(update={"data": data})
+    return replace(parse_config(text, "demo.yaml"), data=data)
 
 
 def _validation_files(root: Path) -> tuple[Path, ...]:

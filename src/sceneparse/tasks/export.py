@@ -1,10 +1,13 @@
 """From a run to one file that can be given away."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from sceneparse.artifacts.weights import write_weights
-from sceneparse.config import Ade20kFullData, RunConfig, SyntheticData
+from sceneparse.config import RunConfig
+from sceneparse.data.datasets.ade20k_full import Ade20kFullData
+from sceneparse.data.datasets.synthetic import SyntheticData
 from sceneparse.errors import InputError
 from sceneparse.factory.loading import deployed, find_weights, overridden
 
@@ -58,4 +61,4 @@ def _elsewhere(config: RunConfig) -> RunConfig:
     there: dict[str, object] = {"root": Path(data.root.name), "cache": "auto"}
     if isinstance(data, Ade20kFullData) and data.labels:
         there["labels"] = Path(data.labels.name)
-    return config.model_copy(update={"data": data.model_copy(update=there)})
+    return replace(config, data=replace(data, **there))

@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 
 from sceneparse.data.class_statistics import counted
 from sceneparse.data.dataset import PairedFiles
-from sceneparse.data.datasets.folder import folder
-from sceneparse.data.datasets.recognise import Layout, open_published
+from sceneparse.data.datasets.folder import FolderData, folder
+from sceneparse.data.datasets.published import SPLITS, PublishedData
+from sceneparse.data.datasets.recognise import open_published
 from sceneparse.data.loader import prefetched
 from sceneparse.errors import InputError
 from sceneparse.labels import Labels
-from sceneparse.tasks.data_files import data_at
+from sceneparse.tasks.data_files import find_data
 from sceneparse.tasks.events import Callback, ignore, tracked
 
 
@@ -92,8 +93,8 @@ def inspect_data(path: Path, callback: Callback = ignore) -> DataReport:
     Raises:
         InputError: If it is neither, or its images and masks do not pair.
     """
-    root, layout = data_at(path)
-    splits = _open(root, layout)
+    data = find_data(path)
+    splits = _open(data)
     labels = next(iter(splits.values())).labels
     problems: list[str] = []
     counts: list[SplitCounts] = []
@@ -106,7 +107,7 @@ def inspect_data(path: Path, callback: Callback = ignore) -> DataReport:
             else:
                 sums.add(result)
         counts.append(sums.of_split(name))
-    return DataReport(root, labels, counts, problems)
+    return DataReport(data.root, labels, counts, problems)
 
 
 class _ImageCounts(NamedTuple):
@@ -139,10 +140,10 @@ class _Sums:
         return SplitCounts(name, sizes, self._pixels, self._images, self._void)
 
 
-def _open(root: Path, layout: Layout | None) -> dict[str, PairedFiles]:
-    if layout:
-        return open_published(layout, root)
-    return {split: folder(root, split) for split in ("training", "validation")}
+def _open(data: PublishedData | FolderData) -> dict[str, PairedFiles]:
+    if isinstance(data, PublishedData):
+        return open_published(data)
+    return {split: folder(data.root, split) for split in SPLITS}
 
 
 def _counted(pairs: PairedFiles) -> Callable[[int], _ImageCounts | str]:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import torch
 from torch.distributed import TCPStore  # pyright: ignore[reportPrivateImportUsage] - public
 
-from sceneparse.config import TrainingConfig
+from sceneparse.config import TrainingSettings
 from sceneparse.errors import InputError
 from sceneparse.system.device import best_device
 from sceneparse.system.ranks import find_rank_info
@@ -26,7 +26,7 @@ LOCALHOST = "127.0.0.1"
 Processes = list["subprocess.Popen[bytes]"]
 
 
-def processes_to_start(training: TrainingConfig) -> int:
+def processes_to_start(training: TrainingSettings) -> int:
     """Return how many processes are to be started on this machine; 1 if this one is enough.
 
     Raises:

@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from sceneparse import __version__
 from sceneparse.artifacts.writing import write_text
 from sceneparse.config import RunConfig
+from sceneparse.config.reading import config_document
 from sceneparse.errors import InputError
 from sceneparse.planning.commented import commented_yaml
 from sceneparse.planning.facts import DataFacts
@@ -51,13 +53,13 @@ class Planned:
 
     def rows(self) -> list[tuple[str, str, str]]:
         """Return the main choices: field, value, reason."""
-        sections = self.config.model_dump(mode="json")
+        sections = config_document(self.config)
         found: list[tuple[str, str, str]] = []
         for path in _MAIN:
             section, _, key = path.partition(".")
             value = sections[section].get(key)
             if path in self.reasons and value is not None:
-                shown = value["kind"] if isinstance(value, dict) else value
+                shown = _short(value)
                 found.append((path, str(shown), self.reasons[path]))
         return found
 
@@ -66,7 +68,7 @@ _MAIN = (
     "data.root",
     "model.weights",
     "transform.size",
-    "transform.first_size",
+    "transform.progressive_resizing",
     "loss.class_weights",
     "optimizer.lr",
     "training.epochs",
@@ -159,6 +161,13 @@ def time_text(seconds: Seconds) -> str:
     parts = seconds._asdict().items()
     shares = ", ".join(f"{name} {part / seconds.total:.0%}" for name, part in parts)
     return f"about {_duration(seconds.total)}: {shares}"
+
+
+def _short(value: Any) -> str:
+    """Write a value in few words: of a section its kind, or its first value."""
+    if isinstance(value, dict):
+        return str(next(iter(value.values())))
+    return str(value)
 
 
 def _duration(seconds: float) -> str:

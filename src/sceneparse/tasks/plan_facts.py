@@ -2,6 +2,7 @@
 
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, assert_never, cast
 
@@ -9,7 +10,6 @@ import numpy as np
 
 from sceneparse import factory
 from sceneparse.artifacts.weights import StoredModel
-from sceneparse.config import EncoderUNetModel, ModelConfig, UNetModel
 from sceneparse.data.cache.reader import Packed
 from sceneparse.data.class_statistics import class_pixels
 from sceneparse.data.dataset import Dataset, PairedFiles
@@ -18,8 +18,9 @@ from sceneparse.errors import InputError
 from sceneparse.factory.loading import BUNDLED, find_weights
 from sceneparse.losses.class_weights import median_frequency
 from sceneparse.models.lite import lite_weights_installed
+from sceneparse.models.settings import EncoderUNetModel, ModelSettings, UNetModel
 from sceneparse.planning.facts import DataFacts, Start
-from sceneparse.tasks.data_files import data_config
+from sceneparse.tasks.data_files import find_data
 from sceneparse.tasks.events import Callback, activity, ignore
 
 # Masks that are counted, spread over the training images, and those of them that are timed.
@@ -46,7 +47,7 @@ def data_facts(root: Path, callback: Callback = ignore) -> DataFacts:
     Raises:
         InputError: If it is not as it should be.
     """
-    config = data_config(root)
+    config = find_data(root)
     training, validation = (
         _files(factory.dataset(config, split)) for split in ("training", "validation")
     )
@@ -128,7 +129,6 @@ def _imagenet(data: DataFacts) -> Start | None:
     if not lite_weights_installed(ENCODER):
         return None
     model = EncoderUNetModel(
-        kind="encoder_unet",
         encoder=ENCODER,
         weights="imagenet",
         decoder_channels=DECODER,
@@ -145,7 +145,7 @@ def _fixed(data: DataFacts) -> dict[str, Any]:
     return {"freeze_norm": True, **({"freeze_stages": STAGES} if few else {})}
 
 
-def _finer(model: ModelConfig) -> dict[str, Any]:
+def _finer(model: ModelSettings) -> dict[str, Any]:
     """Return what adds a level to a network that ends at twice the stride.
 
     Its head sees both levels, so that what it knows of classes stays.
@@ -167,14 +167,13 @@ def _is_for(bundled: StoredModel, data: DataFacts) -> bool:
 
 def _may_have_seen(bundled: StoredModel, data: DataFacts) -> bool:
     """Tell whether it has learned images of the same data set: perhaps those of validation."""
-    return bundled.config.data.kind == data.config.kind
+    return type(bundled.config.data) is type(data.config)
 
 
 def _further(bundled: StoredModel, data: DataFacts) -> Start:
     finer = _finer(bundled.config.model)
-    model: ModelConfig = bundled.config.model.model_copy(
-        update={"weights": "bundled", **_fixed(data), **finer}
-    )
+    fixed = _fixed(data) if isinstance(bundled.config.model, EncoderUNetModel) else {}
+    model = replace(bundled.config.model, weights="bundled", **fixed, **finer)
     known = len(set(bundled.labels.class_names) & set(data.class_names))
     reason = (
         f"the bundled model knows {known} of the {len(data.class_names)} classes by name; its "
@@ -183,5 +182,5 @@ def _further(bundled: StoredModel, data: DataFacts) -> Start:
     if _may_have_seen(bundled, data):
         reason += "; it may have learned those of your validation, and scores be too good"
     learned = bundled.config.transform
-    learned_size = learned.first_size or learned.size
+    learned_size = learned.start_size
     return Start(model, reason, learned_size=learned_size, is_finer=bool(finer))

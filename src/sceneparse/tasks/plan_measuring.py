@@ -3,12 +3,15 @@
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from typing import NamedTuple, cast
 
 import psutil
 
 from sceneparse import factory
-from sceneparse.config import CrossEntropyLoss, EncoderUNetModel, ModelConfig, RunConfig
+from sceneparse.config import RunConfig
+from sceneparse.losses.settings import CrossEntropyLoss
+from sceneparse.models.settings import EncoderUNetModel, ModelSettings
 from sceneparse.planning.facts import (
     Costs,
     DataFacts,
@@ -73,7 +76,7 @@ def measured_machine(
         bench = run_to_measure(trial(data, start, small), training)
         config = bench.plan.stored_in(trial(data, start, small))
         costs = recording_costs(config, bench, factory.dataset(data.config, "validation"))
-        segmenter = factory.segmenter(factory.untrained(start.model), training.labels.num_classes)
+        segmenter = start.model.untrained.build(training.labels.num_classes)
         image_bytes = step_bytes(config, segmenter, training.labels, bench.plan.precision)
     weights = sum(4 * parameter.numel() for parameter in segmenter.parameters())
     facts = _facts(bench.plan, weights, held, asked_bytes)
@@ -81,8 +84,8 @@ def measured_machine(
     def at(size: int) -> tuple[Pace, Measured]:
         size_bytes = image_bytes * (size / small) ** 2
         parts = fitting_parts(bench.plan.batch_size, size_bytes, facts.memory_bytes)
-        update = {"training": config.training.model_copy(update={"accumulation": parts})}
-        found = pace(trial(data, start, size).model_copy(update=update), _within(ROUGH, seconds))
+        training = replace(config.training, accumulation=parts)
+        found = pace(replace(trial(data, start, size), training=training), _within(ROUGH, seconds))
         image_s = found.step_s / bench.plan.batch_size
         return found, Measured(image_s, found.validation_image_s, size_bytes)
 
@@ -106,7 +109,7 @@ def measured_parts(config: RunConfig, data: DataFacts, machine: Machine, seconds
         InputError: If the memory is full.
     """
     # Its classes are counted when it starts, once, and not each time that a pace is measured.
-    found = pace(config.model_copy(update={"loss": CrossEntropyLoss()}), _within(EXACT, seconds))
+    found = pace(replace(config, loss=CrossEntropyLoss()), _within(EXACT, seconds))
     counting_s = data.count_s if factory.needs_class_statistics(config) else 0.0
     return Parts(
         step_s=found.step_s,
@@ -146,7 +149,7 @@ def _within(share: tuple[float, float, float], seconds: float) -> float:
     return min(most, max(least, part * seconds))
 
 
-def _program_s(model: ModelConfig) -> float:
+def _program_s(model: ModelSettings) -> float:
     """Measure the seconds in which Python reads all that a run needs, in a process of its own."""
     encoders = "import timm; " if isinstance(model, EncoderUNetModel) else ""
     # -P: a folder `sceneparse` where the user is must not hide the package.

@@ -12,7 +12,7 @@ from torch import Tensor
 from sceneparse.artifacts.checkpoint import write_checkpoint
 from sceneparse.artifacts.run_folder import RunFolder
 from sceneparse.artifacts.weights import StoredModel, write_weights
-from sceneparse.config import ReportConfig, RunConfig
+from sceneparse.config import ReportSettings, RunConfig
 from sceneparse.data.dataset import Sample
 from sceneparse.inference.predictor import Predictor
 from sceneparse.system.stop_signals import StopRequests
@@ -178,7 +178,7 @@ class Recorder:
             )
 
 
-def check_tensorboard(config: ReportConfig) -> None:
+def check_tensorboard(config: ReportSettings) -> None:
     """Import TensorBoard if a run writes logs for it, so that a missing one shows at once.
 
     Raises:
@@ -188,7 +188,7 @@ def check_tensorboard(config: ReportConfig) -> None:
         import_module("tensorboard")
 
 
-def _summary_writer(path: Path, config: ReportConfig) -> Any:
+def _summary_writer(path: Path, config: ReportSettings) -> Any:
     if not config.tensorboard:
         return None
     from torch.utils.tensorboard import SummaryWriter

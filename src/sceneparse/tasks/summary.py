@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from sceneparse import factory
-from sceneparse.config import FolderData, RunConfig, SyntheticData
-from sceneparse.data.datasets.folder import folder_labels
-from sceneparse.factory.published import published_labels
+from sceneparse.config import RunConfig
+from sceneparse.data.datasets.folder import FolderData, folder_labels
+from sceneparse.data.datasets.published import PublishedData
+from sceneparse.data.datasets.synthetic import SyntheticData
 from sceneparse.labels import ade20k_labels
 from sceneparse.models.block import mermaid
 from sceneparse.models.summary import Layer, layers_of
@@ -36,7 +36,7 @@ def summary(config: RunConfig) -> NetworkSummary:
     The number of classes is that of the data set, whose files are looked at where they tell it.
     """
     num_classes = _num_classes(config)
-    segmenter = factory.segmenter(factory.untrained(config.model), num_classes)
+    segmenter = config.model.untrained.build(num_classes)
     return NetworkSummary(
         layers=layers_of(segmenter, config.transform.size),
         parameters=sum(parameter.numel() for parameter in segmenter.parameters()),
@@ -52,5 +52,5 @@ def _num_classes(config: RunConfig) -> int:
             return folder_labels(root).num_classes
         case SyntheticData():
             return ade20k_labels().num_classes
-        case published:
-            return published_labels(published).num_classes
+        case PublishedData() as published:
+            return published.find_labels().num_classes

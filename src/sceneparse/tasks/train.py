@@ -3,7 +3,6 @@
 import hashlib
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -11,18 +10,22 @@ import torch
 from sceneparse import factory
 from sceneparse.artifacts.checkpoint import read_checkpoint
 from sceneparse.artifacts.run_folder import RunFolder
-from sceneparse.config import DataConfig, ModelConfig, ReportConfig, RunConfig, SyntheticData
-from sceneparse.config.reading import config_differences, resolve_config, resumed_config
+from sceneparse.config import ReportSettings, RunConfig
+from sceneparse.config.reading import resolve_config
+from sceneparse.config.resuming import config_differences, resumed_config
 from sceneparse.data.cache.reader import Packed
 from sceneparse.data.class_statistics import ClassStatistics
 from sceneparse.data.dataset import Dataset, PairedFiles, Sample
+from sceneparse.data.datasets.synthetic import SyntheticData
 from sceneparse.data.header_index import checked_sizes
+from sceneparse.data.settings import DataSettings
 from sceneparse.errors import InputError
 from sceneparse.factory.loading import find_weights, predictor_of, segmenter_to_train
 from sceneparse.inference.evaluate import Evaluation, EvaluationSums
 from sceneparse.inference.predictor import Predictor
 from sceneparse.labels import Labels
 from sceneparse.models.segmenter import Segmenter
+from sceneparse.models.settings import ModelSettings
 from sceneparse.system.ranks import RankInfo, find_rank_info
 from sceneparse.system.stop_signals import StopRequests
 from sceneparse.tasks.assembly import assemble
@@ -31,60 +34,13 @@ from sceneparse.tasks.evaluate import count_images
 from sceneparse.tasks.events import Callback, Message, activity, ignore
 from sceneparse.tasks.memory import advice_on_memory
 from sceneparse.tasks.recorder import Recorder, SilentObserver, check_tensorboard
+from sceneparse.tasks.run import Run
 from sceneparse.tasks.run_drawings import samples_to_draw
 from sceneparse.training.auto import Plan, resolve
 from sceneparse.training.environment import environment
 from sceneparse.training.group import all_reduce, broadcast_from_rank_zero, largest, process_group
 from sceneparse.training.loop import Job, fit
 from sceneparse.training.state import TrainState
-
-
-@dataclass(frozen=True)
-class Run:
-    """A training run as `train` leaves it.
-
-    Attributes:
-        folder: The run folder: `model.safetensors`, tables, drawings, checkpoint.
-        is_finished: Whether the run reached its end; if not, it can be resumed.
-        best_epoch: The epoch whose weights were kept, counted from 1; 0 if none was validated.
-        best_miou: Validation mIoU of these weights, in 0..1.
-        resize: How images were sized for the network when it was validated.
-        stopped_by: Number of the signal that stopped the run, in whichever process; 0 if none.
-    """
-
-    folder: Path
-    is_finished: bool
-    best_epoch: int
-    best_miou: float
-    resize: str
-    stopped_by: int = 0
-
-    @property
-    def files(self) -> RunFolder:
-        """The paths of all files in the folder."""
-        return RunFolder(self.folder)
-
-    @property
-    def weights(self) -> Path:
-        """The weights file: the best weights by validation mIoU, with config and labels."""
-        return self.files.weights
-
-    @property
-    def history(self) -> list[dict[str, float]]:
-        """The row of each epoch in `metrics.csv`: losses, scores and learning rate."""
-        return self.files.read_history()
-
-    @property
-    def scores(self) -> dict[str, float]:
-        """The row of the epoch whose weights were kept; empty if none was validated."""
-        rows = [row for row in self.history if row["epoch"] == self.best_epoch]
-        return rows[0] if rows else {}
-
-    def load(self, device: str = "auto") -> Predictor:
-        """Load the kept weights as a predictor."""
-        from sceneparse.factory.loading import load
-
-        return load(self.folder, device)
 
 
 def train(
@@ -156,7 +112,7 @@ def _train(
     class_statistics = broadcast_from_rank_zero(
         lambda: _class_statistics(config, training, callback)
     )
-    config = factory.balanced(config, class_statistics)
+    config = factory.with_class_weights(config, class_statistics)
     # Measured where there is something to measure, so that all decide alike.
     with advice_on_memory():
         plan = broadcast_from_rank_zero(lambda: resolve(config, segmenter, training, place))
@@ -195,7 +151,7 @@ def _train(
     )
 
 
-def _samples(config: ReportConfig, validation: Dataset, place: RankInfo) -> list[Sample]:
+def _samples(config: ReportSettings, validation: Dataset, place: RankInfo) -> list[Sample]:
     """Read what rank zero draws, before there is a folder."""
     if place.rank != 0:
         return []
@@ -229,11 +185,11 @@ def _beside(state: TrainState, job: Job, stop: StopRequests) -> bool:
 
 
 def _at_start(
-    config: ModelConfig, labels: Labels, callback: Callback, *, resume: bool
+    config: ModelSettings, labels: Labels, callback: Callback, *, resume: bool
 ) -> Segmenter:
     """Make the network as it is before its first step, and report what it took of a model."""
     # A resumed run finds everything in its checkpoint: nothing else is read.
-    start = factory.untrained(config) if resume else config
+    start = config.untrained if resume else config
     segmenter, taken = segmenter_to_train(start, labels)
     if taken:
         callback(Message(f"weights of {start.weights}: {taken}"))
@@ -286,7 +242,7 @@ def _opened(config: RunConfig, place: RankInfo, callback: Callback) -> tuple[Dat
     return training, validation
 
 
-def checked(dataset: Dataset, config: DataConfig) -> Dataset:
+def checked(dataset: Dataset, config: DataSettings) -> Dataset:
     """Return the data set after looking at the header of every file in it that is new or changed.
 
     Raises:

@@ -1,6 +1,7 @@
 """How fast a run trains, measured on a few of its steps."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
@@ -44,12 +45,12 @@ def run_to_measure(config: RunConfig, training: Dataset) -> Bench:
             are counted cannot be read.
     """
     class_statistics = factory.class_statistics(config, training)
-    config = factory.balanced(config, class_statistics)
-    transform = config.transform.model_copy(update={"first_size": None})
-    config = config.model_copy(update={"transform": transform})
+    config = factory.with_class_weights(config, class_statistics)
+    transform = replace(config.transform, progressive_resizing=None)
+    config = replace(config, transform=transform)
     torch.manual_seed(config.seed)
-    untrained = factory.untrained(config.model)
-    segmenter = factory.segmenter(untrained, training.labels.num_classes)
+    untrained = config.model.untrained
+    segmenter = untrained.build(training.labels.num_classes)
     plan = resolve(config, segmenter, training)
     state, job, predictor = assemble(
         config, plan, segmenter, training, _never, class_statistics=class_statistics

@@ -1,7 +1,7 @@
 """What a config leaves open is decided once, when a run starts, on the machine it starts on."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -68,8 +68,8 @@ class Plan:
             "threads": self.threads,
             "processes": self.processes,
         }
-        training = config.training.model_copy(update=decided)
-        return config.model_copy(update={"training": training})
+        training = replace(config.training, **decided)
+        return replace(config, training=training)
 
     def __str__(self) -> str:
         """Say on what a run computes, and how."""
@@ -105,7 +105,7 @@ def resolve(
     ways = possible_ways(asked.precision, asked.memory_format, device)
     times: dict[Way, float] = {}
     if len(ways) > 1:
-        loss = factory.loss(config.loss, training.labels)
+        loss = config.loss.build(training.labels)
         sides = config.transform.size, config.transform.mask_size
         times = measured(ways, segmenter, loss, sides, device)
     precision, memory_format = fastest(times) if times else ways[0]
@@ -149,7 +149,7 @@ def _is_compiling_wanted(config: RunConfig, device: torch.device, steps_per_epoc
     asked = config.training
     if asked.compile != "auto":
         return asked.compile == "on"
-    growth = factory.growth(config.transform, asked.epochs)
+    growth = config.transform.size_schedule(asked.epochs)
     times_compiled = len(growth.sizes) if growth else 1
     steps = asked.epochs * max(1, steps_per_epoch)
     return device.type == "cuda" and steps >= times_compiled * _STEPS_WORTH_COMPILING
@@ -217,7 +217,7 @@ def step_bytes(
     size = config.transform.size
     image = torch.zeros(2, 3, size, size, dtype=torch.uint8)
     mask = torch.zeros(2, *2 * [config.transform.mask_size], dtype=torch.uint8)
-    loss = factory.loss(config.loss, labels)
+    loss = config.loss.build(labels)
     state = {name: value.clone() for name, value in segmenter.state_dict().items()}
     with (
         torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor),

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,10 +23,11 @@ from tests.caching import (
 from tests.conftest import rectangles
 
 from sceneparse import factory
-from sceneparse.config import Ade20kData, FolderData
 from sceneparse.data.cache.format import default_folder
 from sceneparse.data.cache.reader import Packed
 from sceneparse.data.dataset import PairedFiles
+from sceneparse.data.datasets.ade20k import Ade20kData
+from sceneparse.data.datasets.folder import FolderData
 from sceneparse.errors import InputError
 
 
@@ -136,7 +138,7 @@ def test_splits_are_those_asked_for_or_those_that_are_there(rectangles_root: Pat
     folder = default_folder(rectangles_root)
     try:
         assert make(rectangles_root, "validation").startswith("validation: 6 images")
-        config = FolderData(kind="folder", root=rectangles_root)
+        config = FolderData(root=rectangles_root)
         assert isinstance(factory.dataset(config, "training"), PairedFiles)
         assert isinstance(factory.dataset(config, "validation"), Packed)
         assert make(rectangles_root).startswith("training: 24 images")
@@ -179,7 +181,7 @@ def test_real_images_are_the_same_from_the_cache(real_root: Path, tmp_path: Path
     make(tmp_path / "ade")
     config = Ade20kData(root=tmp_path / "ade")
     cached = factory.dataset(config, "training")
-    files = factory.dataset(config.model_copy(update={"cache": "off"}), "training")
+    files = factory.dataset(replace(config, cache="off"), "training")
     assert isinstance(cached, Packed)
     assert isinstance(files, PairedFiles)
     assert cached.held == len(files) == 20

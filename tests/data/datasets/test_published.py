@@ -13,11 +13,11 @@ from tests.caching import make, same
 from tests.published import OBJECTS, WRITERS, Masks, striped, write_ids
 
 from sceneparse import factory
-from sceneparse.config import DataConfig
 from sceneparse.data.cache.reader import Packed
 from sceneparse.data.dataset import PairedFiles
-from sceneparse.data.datasets.recognise import open_published, published
+from sceneparse.data.datasets.recognise import open_published, recognise
 from sceneparse.data.header_index import checked_sizes
+from sceneparse.data.settings import DataSection, DataSettings
 from sceneparse.errors import InputError
 from sceneparse.system.user_cache import cache_folder
 from sceneparse.tasks.inspect import inspect_data
@@ -32,9 +32,9 @@ OPTIONS: dict[str, dict[str, Any]] = {
 }
 
 
-def config(name: str, root: Path, **options: Any) -> DataConfig:
+def config(name: str, root: Path, **options: Any) -> DataSettings:
     document = {"kind": name, "root": root, **OPTIONS.get(name, {}), **options}
-    return TypeAdapter[DataConfig](DataConfig).validate_python(document)
+    return TypeAdapter[Any](DataSection).validate_python(document)
 
 
 def files(name: str, root: Path, split: str = "training", **options: Any) -> PairedFiles:
@@ -103,9 +103,9 @@ def test_classes_are_those_of_the_benchmark(
 
 def test_a_root_is_recognised_by_what_is_in_it(tree: tuple[str, Path, Masks]) -> None:
     name, root, _ = tree
-    layout = published(root)
-    assert layout is not None
-    splits = open_published(layout, root)
+    data = recognise(root)
+    assert data is not None
+    splits = open_published(data)
     assert list(splits) == ["training", "validation"]
     for split, dataset in splits.items():
         assert dataset == files(name, root, split)

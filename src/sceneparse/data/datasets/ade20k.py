@@ -11,8 +11,30 @@ Layout: `images/{training,validation}/*.jpg` and `annotations/{training,validati
 from pathlib import Path
 
 from sceneparse.data.dataset import PairedFiles, pair_files
+from sceneparse.data.datasets.published import PublishedData
 from sceneparse.errors import InputError
-from sceneparse.labels import ade20k_labels
+from sceneparse.labels import Labels, ade20k_labels
+from sceneparse.system.settings import UserPath, settings
+
+
+@settings
+class Ade20kData(PublishedData):
+    """ADE20K in the layout of `ADEChallengeData2016`."""
+
+    root: UserPath = Path("data/ADEChallengeData2016")
+    """Folder that holds `images` and `annotations`."""
+
+    def split_path(self, split: str) -> Path:
+        """Return the folder or the list that exists where the files of a split do."""
+        return self.root / "images" / split
+
+    def open_split(self, root: Path, split: str) -> PairedFiles:
+        """Open one split, whole."""
+        return ade20k(root, split)
+
+    def find_labels(self) -> Labels:
+        """Return the classes."""
+        return ade20k_labels()
 
 
 def ade20k(root: Path, split: str) -> PairedFiles:
@@ -33,8 +55,3 @@ def ade20k(root: Path, split: str) -> PairedFiles:
             "set data.root to the folder that holds them"
         )
     return pair_files(root / "images" / split, root / "annotations" / split, ade20k_labels(), split)
-
-
-def ade20k_split(root: Path, split: str) -> Path:
-    """Return the folder that is there where a split is."""
-    return root / "images" / split

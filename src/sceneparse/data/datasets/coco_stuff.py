@@ -22,11 +22,33 @@ from pathlib import Path
 
 from sceneparse.data.dataset import Listing, PairedFiles, files_by_stem, pair
 from sceneparse.data.datasets.listing import split_problem
+from sceneparse.data.datasets.published import PublishedData
 from sceneparse.errors import InputError
-from sceneparse.labels import table_labels
+from sceneparse.labels import Labels, table_labels
+from sceneparse.system.settings import UserPath, settings
 
 _FOLDERS = {"training": "train2017", "validation": "val2017"}
 _OF_OTHERS = "_labelTrainIds"
+
+
+@settings
+class CocoStuffData(PublishedData):
+    """COCO-Stuff 164k: 80 classes of things and 91 of stuff."""
+
+    root: UserPath = Path("data/coco_stuff")
+    """Folder that holds `images` and `annotations`, each with `train2017` and `val2017`."""
+
+    def split_path(self, split: str) -> Path:
+        """Return the folder or the list that exists where the files of a split do."""
+        return self.root / "images" / _FOLDERS[split]
+
+    def open_split(self, root: Path, split: str) -> PairedFiles:
+        """Open one split, whole."""
+        return coco_stuff(root, split)
+
+    def find_labels(self) -> Labels:
+        """Return the classes."""
+        return table_labels("coco_stuff")
 
 
 def coco_stuff(root: Path, split: str) -> PairedFiles:
@@ -57,8 +79,3 @@ def coco_stuff(root: Path, split: str) -> PairedFiles:
         table_labels("coco_stuff"),
         split,
     )
-
-
-def coco_stuff_split(root: Path, split: str) -> Path:
-    """Return the folder that is there where a split is."""
-    return root / "images" / _FOLDERS[split]

@@ -15,11 +15,28 @@ one is depends on its name alone, so that adding images does not move the others
 import hashlib
 import os
 from pathlib import Path
+from typing import Annotated
+
+from annotated_types import Gt, Lt
 
 from sceneparse.data.dataset import PairedFiles, pair_files
+from sceneparse.data.datasets.published import CacheChoice
 from sceneparse.errors import InputError
 from sceneparse.labels import Labels
 from sceneparse.labels.files import labels_from_text
+from sceneparse.system.settings import UserPath, settings
+
+
+@settings
+class FolderData:
+    """Your own images: `images`, `masks` and `labels.yaml`."""
+
+    root: UserPath
+    """Folder that holds them."""
+    validation_share: Annotated[float, Gt(0), Lt(1)] = 0.2
+    """Share of images held out where the folder has no `training` and `validation` of its own."""
+    cache: CacheChoice = "auto"
+    """`auto`: pixels that `sceneparse data cache` decoded, if they fit; `off`; or their folder."""
 
 
 def folder(root: Path, split: str, validation_share: float = 0.2) -> PairedFiles:

@@ -24,8 +24,10 @@ from pathlib import Path
 
 from sceneparse.data.dataset import Listing, PairedFiles, pair
 from sceneparse.data.datasets.listing import listed_names, named_files
+from sceneparse.data.datasets.published import PublishedData
 from sceneparse.errors import InputError
 from sceneparse.labels import Labels, table_labels
+from sceneparse.system.settings import UserPath, settings
 
 _LISTS = {"training": "train", "validation": "val"}
 _UNPACK = "unpack VOCtrainval_03-May-2010.tar, and set data.root to VOCdevkit/VOC2010"
@@ -33,6 +35,28 @@ _CONVERT = (
     "make SegmentationClassContext and ImageSets/SegmentationContext from trainval_merged.json, "
     "with tools/dataset_converters/pascal_context.py of MMSegmentation"
 )
+
+
+@settings
+class PascalContextData(PublishedData):
+    """Pascal-Context: 59 classes in images of VOC 2010."""
+
+    root: UserPath = Path("data/VOCdevkit/VOC2010")
+    """Folder that holds `JPEGImages`, `SegmentationClassContext` and `ImageSets`."""
+    background: bool = False
+    """Make everything outside the 59 classes a class of its own, for scores of 60 classes."""
+
+    def split_path(self, split: str) -> Path:
+        """Return the folder or the list that exists where the files of a split do."""
+        return _list(self.root, split)
+
+    def open_split(self, root: Path, split: str) -> PairedFiles:
+        """Open one split, whole."""
+        return pascal_context(root, split, background=self.background)
+
+    def find_labels(self) -> Labels:
+        """Return the classes."""
+        return pascal_context_labels(background=self.background)
 
 
 def pascal_context(root: Path, split: str, *, background: bool = False) -> PairedFiles:
@@ -48,7 +72,7 @@ def pascal_context(root: Path, split: str, *, background: bool = False) -> Paire
     """
     if not root.is_dir():
         raise InputError(f"{root}: no such folder; set data.root to VOCdevkit/VOC2010")
-    source = pascal_context_split(root, split)
+    source = _list(root, split)
     names = listed_names(source, _CONVERT)
     images, masks = root / "JPEGImages", root / "SegmentationClassContext"
     return pair(
@@ -59,8 +83,8 @@ def pascal_context(root: Path, split: str, *, background: bool = False) -> Paire
     )
 
 
-def pascal_context_split(root: Path, split: str) -> Path:
-    """Return the list that is there where a split is."""
+def _list(root: Path, split: str) -> Path:
+    """Return the list of the images of a split."""
     return root / "ImageSets" / "SegmentationContext" / f"{_LISTS.get(split, split)}.txt"
 
 

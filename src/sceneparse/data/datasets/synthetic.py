@@ -2,16 +2,35 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
+from annotated_types import Ge
 from PIL import Image
 
 from sceneparse.data.dataset import Sample
 from sceneparse.errors import InputError
 from sceneparse.labels import Labels, ade20k_labels
 from sceneparse.scenes import draw_scene
+from sceneparse.system.settings import PositiveInt, Side, settings
 
 # Far apart, so that no split of one seed shares a scene with another.
 _FIRST_INDEX = {"training": 0, "validation": 1_000_000_000}
+
+
+@settings
+class SyntheticData:
+    """Scenes drawn on the fly in classes of ADE20K."""
+
+    training_images: PositiveInt = 400
+    """Scenes to train on."""
+    validation_images: PositiveInt = 50
+    """Scenes to validate on."""
+    height: Side = 256
+    """Height of each scene in pixels."""
+    width: Side = 256
+    """Width of each scene in pixels."""
+    seed: Annotated[int, Ge(0)] = 0
+    """Which scenes; independent of the seed of the run."""
 
 
 @dataclass(frozen=True)

@@ -23,11 +23,14 @@ array `GTcls.Segmentation` of each, by any tool, or take `SegmentationClassAug` 
 """
 
 from pathlib import Path
+from typing import Self
 
 from sceneparse.data.dataset import Listing, PairedFiles, pair
 from sceneparse.data.datasets.listing import listed_names, named_files
+from sceneparse.data.datasets.published import PublishedData
 from sceneparse.errors import InputError
-from sceneparse.labels import table_labels
+from sceneparse.labels import Labels, table_labels
+from sceneparse.system.settings import UserPath, settings
 
 _LISTS = {"training": "train", "validation": "val"}
 _JPEG, _PNG = frozenset({".jpg"}), frozenset({".png"})
@@ -37,6 +40,34 @@ _CONVERT = (
     ".mat files of SBD are not read: convert `GTcls.Segmentation` of each to an 8-bit PNG first "
     "(scipy.io.loadmat and Pillow), or set data.augmented=false"
 )
+
+
+@settings
+class Voc2012Data(PublishedData):
+    """Pascal VOC 2012: 20 classes of objects, and background."""
+
+    root: UserPath = Path("data/VOCdevkit/VOC2012")
+    """Folder that holds `JPEGImages`, `SegmentationClass` and `ImageSets`."""
+    augmented: bool = False
+    """Train on the images of `trainaug.txt`, with masks of SBD in `SegmentationClassAug`."""
+
+    @classmethod
+    def recognise(cls, root: Path) -> Self | None:
+        """Return the settings of the data set in a folder; SBD is used where its masks exist."""
+        data = cls(root=root, augmented=has_augmented(root))
+        return data if data.splits() else None
+
+    def split_path(self, split: str) -> Path:
+        """Return the folder or the list that exists where the files of a split do."""
+        return _list(self.root, split)
+
+    def open_split(self, root: Path, split: str) -> PairedFiles:
+        """Open one split, whole."""
+        return voc2012(root, split, augmented=self.augmented)
+
+    def find_labels(self) -> Labels:
+        """Return the classes."""
+        return table_labels("voc2012")
 
 
 def voc2012(root: Path, split: str, *, augmented: bool = False) -> PairedFiles:
@@ -72,11 +103,6 @@ def voc2012(root: Path, split: str, *, augmented: bool = False) -> PairedFiles:
 def has_augmented(root: Path) -> bool:
     """Return whether the masks of SBD are there."""
     return _list(root, "trainaug").is_file() and (root / "SegmentationClassAug").is_dir()
-
-
-def voc2012_split(root: Path, split: str) -> Path:
-    """Return the list that is there where a split is."""
-    return _list(root, split)
 
 
 def _list(root: Path, split: str) -> Path:

@@ -1,4 +1,4 @@
-"""How training images grow over the epochs."""
+"""The sizes of training images over the epochs."""
 
 from dataclasses import replace
 from itertools import pairwise
@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from sceneparse import factory
-from sceneparse.augmentation.growth import Growth
+from sceneparse.augmentation.progressive_resizing import SizeSchedule
 from sceneparse.config.reading import parse_config
 from sceneparse.data.loader import Loader
 from sceneparse.errors import InputError
@@ -19,10 +19,10 @@ from sceneparse.errors import InputError
 def test_the_side_grows_evenly_from_the_first_to_the_last(
     first: int, last: int, epochs: int
 ) -> None:
-    sides = [Growth(first, last, epochs).size_at(epoch) for epoch in range(epochs + 3)]
+    sides = [SizeSchedule(first, last, epochs).size_at(epoch) for epoch in range(epochs + 3)]
     assert sides == sorted(sides)
     assert set(sides[epochs - 1 :]) == {last}
-    assert Growth(first, last, epochs).sizes == sorted(set(sides[:epochs]))
+    assert SizeSchedule(first, last, epochs).sizes == sorted(set(sides[:epochs]))
     if epochs > 1:
         assert sides[0] == first or last - first < 32
     for epoch, side in enumerate(sides[: epochs - 1]):
@@ -36,16 +36,16 @@ def test_the_side_grows_evenly_from_the_first_to_the_last(
 def test_batches_of_an_epoch_have_its_size_and_resume_exactly(rectangles_root: Path) -> None:
     text = f"""
 data: {{kind: folder, root: {rectangles_root}}}
-transform: {{size: 96, first_size: 32, growth: 0.75, crop: 0.5, flip: 0.5}}
+transform: {{size: 96, progressive_resizing: {{start_size: 32, share: 0.75}}, crop: 0.5, flip: 0.5}}
 training: {{epochs: 4}}
 """
     config = parse_config(text, "test")
-    growth = factory.growth(config.transform, config.training.epochs)
-    assert growth == Growth(32, 96, 3)
+    schedule = config.transform.size_schedule(config.training.epochs)
+    assert schedule == SizeSchedule(32, 96, 3)
     training = factory.dataset(config.data, "training")
     transform = factory.transform(config.transform, 0, torch.device("cpu"), training.labels)
     plain = Loader(training, transform, 0, 8, 2)
-    loader = replace(plain, transform=replace(transform, growth=growth))
+    loader = replace(plain, transform=replace(transform, size_schedule=schedule))
     assert loader.steps_per_epoch == plain.steps_per_epoch == 3
     whole = list(loader.batches(0, 12))
     sides = [batch.image.shape[1:3] for batch in whole]
@@ -61,9 +61,9 @@ training: {{epochs: 4}}
 
 
 def test_images_do_not_shrink() -> None:
-    with pytest.raises(InputError, match="first_size 128 is larger than size 64"):
-        parse_config("transform: {size: 64, first_size: 128}", "test")
+    with pytest.raises(InputError, match="start_size 128 is above size 64"):
+        parse_config("transform: {size: 64, progressive_resizing: {start_size: 128}}", "test")
     with pytest.raises(InputError, match="size 66 is no multiple of mask_stride 4"):
         parse_config("transform: {size: 66, mask_stride: 4}", "test")
     config = parse_config("transform: {size: 64}", "test")
-    assert factory.growth(config.transform, 10) is None
+    assert config.transform.size_schedule(10) is None
