@@ -33,7 +33,7 @@ def test_the_wheel_holds_assets_and_a_bundled_model(tmp_path: Path) -> None:
     )
     (wheel,) = (tmp_path / "dist").iterdir()
     inside = set(zipfile.ZipFile(wheel).namelist())
-    for name in ("model.safetensors", "MODEL_CARD.md", "ade20k.csv", "demo.yaml"):
+    for name in ("model.safetensors", "MODEL_CARD.md", "ade20k.csv"):
         assert f"sceneparse/assets/{name}" in inside
     assert "sceneparse/configs/folder.yaml" in inside
 

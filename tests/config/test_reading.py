@@ -22,7 +22,6 @@ from sceneparse.system.yaml_text import parse_yaml
 ROOT = Path(__file__).parents[2]
 SHIPPED = [
     *sorted((ROOT / "configs").rglob("*.yaml")),
-    ROOT / "src" / "sceneparse" / "assets" / "demo.yaml",
 ]
 
 

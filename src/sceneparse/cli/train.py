@@ -73,7 +73,7 @@ def demo(
     ] = None,
     out: Annotated[Path, path_option("Where everything goes.")] = Path("demo"),
 ) -> None:
-    """Generate scenes, train a U-Net on them, evaluate, predict and draw: about five minutes."""
+    """Draw scenes, fine-tune the bundled model on them, evaluate and predict: a few minutes."""
     from sceneparse.tasks.demo import demo as run_demo
 
     with shown_events() as callback:
@@ -86,5 +86,9 @@ def demo(
         (run / "training_history.png", "loss, IoU, accuracy and learning rate"),
         (out / "predictions", "index maps, coloured maps and overlays"),
         (out / "scores.json", "scores, per class too"),
+        (out / "plan.yaml", "the config, with a reason beside each field"),
     ):
         console.print(f"{path}: {what}", soft_wrap=True)
+    console.print("Next, with your own images:", style="bold")
+    console.print(f"  sceneparse predict IMAGES --model {run} --out predictions", soft_wrap=True)
+    console.print("  sceneparse plan FOLDER --hours 0.1      # a folder of images and masks")
