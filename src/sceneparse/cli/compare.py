@@ -10,20 +10,24 @@ from sceneparse.cli.paths import path_argument, path_option
 
 
 def compare(
-    first: Annotated[Path, path_argument("Scores, by `evaluate --json` or `score --json`.")],
-    second: Annotated[Path, path_argument("Others, of the same images.")],
-    classes: Annotated[int, typer.Option(min=0, help="Most classes shown that move.")] = 5,
-    json: Annotated[Path | None, path_option("Write the comparison here too.")] = None,
+    first: Annotated[Path, path_argument("Score file of `evaluate --json` or `score --json`.")],
+    second: Annotated[Path, path_argument("Another one, of the same images.")],
+    classes: Annotated[
+        int, typer.Option(min=0, help="Number of classes shown that gain or lose most.")
+    ] = 5,
+    json: Annotated[Path | None, path_option("Write the comparison to this file too.")] = None,
 ) -> None:
-    """Say how much the second of two score files is better, and how sure that is.
+    """Compare two score files: the difference of the scores, with 95 % confidence intervals.
 
-    The 95 % intervals come from 1000 draws of the images, the same for both.
+    The intervals are paired bootstrap intervals over 1000 resamples of the images.
     """
     from sceneparse.metrics.comparison import compare as compare_scores
 
     comparison = compare_scores(first, second)
     console.print(differences_table(comparison))
-    for title, movers in zip(("gain most", "lose most"), comparison.movers(classes), strict=True):
+    for title, movers in zip(
+        ("largest gains", "largest losses"), comparison.movers(classes), strict=True
+    ):
         if movers:
             console.print(movers_table(title, movers))
     if json:

@@ -9,21 +9,21 @@ from sceneparse.cli.output import console, data_table
 from sceneparse.cli.paths import path_argument, path_option
 from sceneparse.cli.progress import shown_events
 
-app = typer.Typer(help="Make data sets, look at them, decode them once.", no_args_is_help=True)
+app = typer.Typer(help="Generate, inspect and cache data sets.", no_args_is_help=True)
 
 
 @app.command()
 def synth(
-    out: Annotated[Path, path_argument("New folder, in the layout of ADEChallengeData2016.")],
+    out: Annotated[Path, path_argument("New folder; its layout is that of ADEChallengeData2016.")],
     images: Annotated[int, typer.Option(min=1, help="Training scenes.")] = 400,
     validation: Annotated[
         int | None, typer.Option(min=1, help="Validation scenes.", show_default="a fifth of them")
     ] = None,
     width: Annotated[int, typer.Option(min=32, max=4096, help="Pixels.")] = 320,
     height: Annotated[int, typer.Option(min=32, max=4096, help="Pixels.")] = 256,
-    seed: Annotated[int, typer.Option(min=0, help="Which scenes.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the scenes.")] = 0,
 ) -> None:
-    """Draw scenes in classes of ADE20K, with exact masks, and store them as a data set."""
+    """Generate a data set of scenes in classes of ADE20K, with exact masks."""
     from sceneparse.tasks.synth import write_scenes
 
     held_out = validation or max(1, images // 5)
@@ -37,10 +37,10 @@ def synth(
 def inspect(
     data: Annotated[
         Path,
-        path_argument("A published data set, a folder of yours, or a config."),
+        path_argument("A published data set, a folder of your own, or a config."),
     ],
 ) -> None:
-    """Read every image and mask, say what is wrong with them, and count classes and sizes."""
+    """Read every image and mask, report problems, and count classes and sizes."""
     from sceneparse.tasks.inspect import inspect_data
 
     with shown_events() as callback:
@@ -57,27 +57,28 @@ def inspect(
 def cache(
     data: Annotated[
         Path,
-        path_argument("A published data set, a folder of yours, or a config."),
+        path_argument("A published data set, a folder of your own, or a config."),
     ],
     to: Annotated[
-        Path | None, path_option("Folder of the cache.", show_default="one of the user's")
+        Path | None, path_option("Folder of the cache.", show_default="in the user's cache folder")
     ] = None,
     split: Annotated[
-        list[str] | None, typer.Option(help="Which split.", show_default="those that there are")
+        list[str] | None, typer.Option(help="Split to cache.", show_default="all")
     ] = None,
     short_side: Annotated[
         int | None,
         typer.Option(
-            min=1, help="Reduce larger images to so many pixels, to learn from; not exact."
+            min=1,
+            help="Reduce the shorter side of larger images to so many pixels; for training only.",
         ),
     ] = None,
     check: Annotated[
-        bool, typer.Option("--check", help="Read what is there too, and renew what is damaged.")
+        bool, typer.Option("--check", help="Check existing entries too, and renew damaged ones.")
     ] = False,
 ) -> None:
     """Decode every image and mask once, so that runs read pixels instead of files.
 
-    A build that was stopped goes on where it was; later, only what changed is decoded again.
+    A stopped build resumes; later builds decode only what has changed.
     """
     from sceneparse.tasks.cache import cache_data
 

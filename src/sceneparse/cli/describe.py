@@ -11,14 +11,14 @@ from sceneparse.cli.paths import path_argument
 
 Overrides = Annotated[
     list[str] | None,
-    typer.Argument(help="section.field=value, laid over the file.", show_default=False),
+    typer.Argument(help="Overrides: section.field=value.", show_default=False),
 ]
 
 
 def summary(
-    config: Annotated[Path, path_argument("The run, as YAML.")], overrides: Overrides = None
+    config: Annotated[Path, path_argument("Config of a run (YAML).")], overrides: Overrides = None
 ) -> None:
-    """Show the network that a config builds: layers, parameters, multiply-adds, a diagram."""
+    """Show the network of a config: layers, parameters, multiply-adds and a diagram."""
     from sceneparse.config.reading import read_config
     from sceneparse.tasks.summary import summary as summarise
 
@@ -29,13 +29,15 @@ def summary(
 
 
 def config(
-    config: Annotated[Path | None, path_argument("The run, as YAML.", show_default=False)] = None,
+    config: Annotated[
+        Path | None, path_argument("Config of a run (YAML).", show_default=False)
+    ] = None,
     overrides: Overrides = None,
     schema: Annotated[
-        bool, typer.Option("--schema", help="Print the JSON Schema of all configs instead.")
+        bool, typer.Option("--schema", help="Print the JSON Schema of configs instead.")
     ] = False,
 ) -> None:
-    """Print a config as it is after overrides and defaults."""
+    """Print a config with all defaults and overrides."""
     from sceneparse.config.reading import config_yaml, read_config
     from sceneparse.config.schema import config_schema
     from sceneparse.errors import InputError

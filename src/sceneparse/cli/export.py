@@ -13,25 +13,23 @@ def export(
     model: Annotated[str, typer.Argument(help="A run folder or a weights file.")],
     overrides: Annotated[
         list[str] | None,
-        typer.Argument(
-            help="inference.field=value: how it predicts from then on.", show_default=False
-        ),
+        typer.Argument(help="Overrides to store: inference.field=value.", show_default=False),
     ] = None,
     to: Annotated[Literal["safetensors"], typer.Option(help="Format.")] = "safetensors",
     out: Annotated[
-        Path | None, path_option("The file to write.", show_default="the model's name")
+        Path | None, path_option("File to write.", show_default="the model's name")
     ] = None,
     half: Annotated[
         bool, typer.Option("--half", help="Store weights in fp16: half the size.")
     ] = False,
     max_mb: Annotated[
-        float | None, typer.Option(min=0, help="Refuse to write more megabytes than this.")
+        float | None, typer.Option(min=0, help="Refuse to write a larger file (in MB).")
     ] = None,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace a file that is there.")
+        bool, typer.Option("--overwrite", help="Replace an existing file.")
     ] = False,
 ) -> None:
-    """Write a model to one file that can be given away, with its config and classes inside."""
+    """Write a model to one file for sharing, with its config and classes inside."""
     from sceneparse.tasks.export import export_safetensors
 
     file = out or Path(f"{Path(model).resolve().name.removesuffix(f'.{to}')}.{to}")

@@ -1,4 +1,4 @@
-"""What commands print with."""
+"""Tables for the terminal."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -17,36 +17,36 @@ if TYPE_CHECKING:
     from sceneparse.tasks.summary import NetworkSummary
     from sceneparse.tasks.tta import TtaReport
 
-# Markup is off: names and paths may hold brackets. Of the processes of a run the first one speaks.
+# Markup is off: names and paths may hold brackets. Only rank zero prints.
 console = Console(highlight=False, markup=False, quiet=find_rank_info().rank > 0)
 
 
 def scores_table(report: "ScoreReport") -> Table:
-    """Lay out the scores over all classes."""
-    title = f"{report.images} images; between which values 95 % of draws of them lie"
+    """Lay out the scores over all classes, with 95 % bootstrap confidence intervals."""
+    title = f"{report.images} images, with 95 % bootstrap confidence intervals"
     table = Table(title=title, title_justify="left", show_header=False)
     table.add_column(style="bold")
     table.add_column(justify="right")
     table.add_column()
     summary = report.scores.summary()
-    spread = report.intervals._asdict()
+    intervals = report.intervals._asdict()
     for name, key in _NAMES.items():
         value = summary[key]
         shown = f"{value:.4f}" if isinstance(value, float) else str(value)
-        table.add_row(name, shown, _bounds(spread[key]) if key in spread else "")
+        table.add_row(name, shown, _bounds(intervals[key]) if key in intervals else "")
     if report.loss is not None:
         table.add_row("loss", f"{report.loss:.4f}")
     if report.resize:
-        table.add_row("images sized for the network", report.resize)
+        table.add_row("image resizing", report.resize)
     return table
 
 
 def differences_table(comparison: "Comparison") -> Table:
-    """Lay out how the second of two ways differs from the first."""
-    title = f"second less first, {comparison.images} images"
+    """Lay out how the second of two score files differs from the first."""
+    title = f"second minus first, {comparison.images} images"
     table = Table(title=title, title_justify="left")
     table.add_column("")
-    for column in ("difference", "95 % of draws", "draws on which the second is better"):
+    for column in ("difference", "95 % interval", "resamples where the second is better"):
         table.add_column(column, justify="right")
     for name, key in list(_NAMES.items())[:2]:
         gain, superiority = comparison.differences._asdict()[key]
@@ -55,10 +55,10 @@ def differences_table(comparison: "Comparison") -> Table:
 
 
 def movers_table(title: str, movers: Sequence["Mover"]) -> Table:
-    """Lay out classes whose IoU changes."""
+    """Lay out the classes whose IoU changes most."""
     table = Table(title=title, title_justify="left")
     table.add_column("class")
-    for column in ("IoU", "then", "change"):
+    for column in ("first IoU", "second IoU", "change"):
         table.add_column(column, justify="right")
     for name, first, second in movers:
         table.add_row(name, f"{first:.3f}", f"{second:.3f}", f"{second - first:+.3f}")
@@ -66,12 +66,12 @@ def movers_table(title: str, movers: Sequence["Mover"]) -> Table:
 
 
 def trials_table(report: "TtaReport") -> Table:
-    """Lay out every setting, on the images by which settings are chosen."""
+    """Lay out the score of every setting, on the images that settings are chosen on."""
     images = len(report.best[0].chosen_on)
-    table = Table(title=f"tried on {images} images, to choose by", title_justify="left")
+    table = Table(title=f"all settings, on {images} images", title_justify="left")
     for column in ("method", "setting"):
         table.add_column(column, overflow="fold")
-    for column in ("mIoU", "ms an image"):
+    for column in ("mIoU", "ms per image"):
         table.add_column(column, justify="right")
     for trial in report.trials:
         chosen = "bold" if trial in report.best else None
@@ -81,19 +81,19 @@ def trials_table(report: "TtaReport") -> Table:
 
 
 def best_table(report: "TtaReport") -> Table:
-    """Lay out the best of each method, on the other images."""
+    """Lay out the best setting of each method, on the images kept for the report."""
     images = len(report.best[0].reported_on)
-    title = f"the best of each on the other {images} images, with 95 % of draws of them"
+    title = f"best of each method, on {images} other images, with 95 % intervals"
     table = Table(title=title, title_justify="left")
     table.add_column("method")
-    for column in ("mIoU", "pixel accuracy", "gain in mIoU", "gain in accuracy", "ms an image"):
+    for column in ("mIoU", "pixel accuracy", "gain in mIoU", "gain in accuracy", "ms per image"):
         table.add_column(column, justify="right")
     for trial in report.best:
         miou, accuracy = (f"{score.value:.4f}" for score in trial.reported())
         gains = (f"{gain.value:+.4f} ({_bounds(gain, '+')})" for gain, _ in report.gain(trial))
         plain = trial is report.best[0]
-        told = ("", "") if plain else gains
-        table.add_row(trial.setting.method, miou, accuracy, *told, f"{trial.milliseconds:.0f}")
+        shown = ("", "") if plain else gains
+        table.add_row(trial.setting.method, miou, accuracy, *shown, f"{trial.milliseconds:.0f}")
     return table
 
 
@@ -135,7 +135,7 @@ def _bounds(interval: "Interval", sign: str = "") -> str:
 
 
 def classes_table(rows: Sequence[Mapping[str, Any]]) -> Table:
-    """Lay out the scores per class; classes that do not occur are left out."""
+    """Lay out the scores of each class that occurs."""
     table = Table(title="per class", title_justify="left")
     table.add_column("id", justify="right")
     table.add_column("class")
@@ -155,5 +155,5 @@ _NAMES = {
     "pixel accuracy": "pixel_accuracy",
     "mean accuracy": "mean_accuracy",
     "frequency-weighted IoU": "fwiou",
-    "classes absent, left out of the mean": "classes_absent",
+    "absent classes (not in the mean)": "classes_absent",
 }

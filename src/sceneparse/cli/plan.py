@@ -15,22 +15,22 @@ StartFrom = Literal["auto", "bundled", "imagenet", "none"]
 
 
 def plan(
-    data: Annotated[Path, path_argument("A published data set, or a folder of yours.")],
+    data: Annotated[Path, path_argument("A published data set, or a folder of your own.")],
     hours: Annotated[float, typer.Option(min=0.0001, help="How long the training may take.")],
     memory_gb: Annotated[
         float | None,
-        typer.Option(min=0.1, help="GiB that it may take.", show_default="what is free"),
+        typer.Option(min=0.1, help="GiB that the training may use.", show_default="what is free"),
     ] = None,
     weights: Annotated[
-        StartFrom, typer.Option(help="To start from; auto: the best at hand, without a download.")
+        StartFrom, typer.Option(help="Weights to start from; auto: the best that need no download.")
     ] = "auto",
     out: Annotated[
-        Path | None, path_option("New config.", show_default="the folder's name.yaml")
+        Path | None, path_option("Config file to write.", show_default="the folder's name.yaml")
     ] = None,
 ) -> None:
-    """Write a config that fits your images, your machine and your time, and say why.
+    """Write a config that fits your images, machine and time, with the reason of each choice.
 
-    Looks at the data, and measures this machine for about a minute.
+    Reads the data and measures this machine for about a minute.
     """
     from sceneparse.tasks.plan import plan as make_plan
     from sceneparse.tasks.plan import time_text

@@ -12,18 +12,18 @@ from sceneparse.cli.progress import shown_events
 def predict(
     images: Annotated[
         list[str],
-        typer.Argument(help="Images, or folders of them; and inference.field=value."),
+        typer.Argument(help="Images or folders of images, and overrides: inference.field=value."),
     ],
-    out: Annotated[Path, path_option("Where results go.")],
+    out: Annotated[Path, path_option("Folder for the results.")],
     model: Annotated[
-        str, typer.Option(help="A run folder, a weights file, or the model of the package.")
+        str, typer.Option(help="A run folder, a weights file, or `bundled`.")
     ] = "bundled",
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace results that are there.")
+        bool, typer.Option("--overwrite", help="Replace existing results.")
     ] = False,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")] = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
 ) -> None:
-    """Segment images: index map, coloured map, overlay with legend, and classes as JSON."""
+    """Segment images; write label map, coloured map, overlay with legend, and classes as JSON."""
     from sceneparse.tasks.predict import predict as predict_images
 
     paths, overrides = split_overrides(images)

@@ -14,23 +14,19 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    model: Annotated[
-        str, typer.Argument(help="A run folder, a weights file, or `bundled`, the package's model.")
-    ],
+    model: Annotated[str, typer.Argument(help="A run folder, a weights file, or `bundled`.")],
     overrides: Annotated[
         list[str] | None,
-        typer.Argument(
-            help="inference.field=value: size images in another way.", show_default=False
-        ),
+        typer.Argument(help="Overrides: inference.field=value.", show_default=False),
     ] = None,
     data: Annotated[
         Path | None, path_option("Data root.", show_default="the one it was trained on")
     ] = None,
-    split: Annotated[str, typer.Option(help="Which part of the data.")] = "validation",
-    json: Annotated[Path | None, path_option("Write the scores here too.")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")] = "auto",
+    split: Annotated[str, typer.Option(help="Split of the data.")] = "validation",
+    json: Annotated[Path | None, path_option("Write the scores to this file too.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
 ) -> None:
-    """Score a model at the size of each annotation, from one confusion matrix over all images."""
+    """Score a model at the size of each mask, from one confusion matrix over all images."""
     from sceneparse.tasks.evaluate import evaluate as evaluate_model
 
     with shown_events() as callback:
@@ -46,14 +42,14 @@ def evaluate(
 
 
 def score(
-    predictions: Annotated[Path, path_argument("Folder of index PNGs, of any tool.")],
-    annotations: Annotated[Path, path_argument("Folder of annotations.")],
+    predictions: Annotated[Path, path_argument("Folder of label maps (PNG), from any tool.")],
+    annotations: Annotated[Path, path_argument("Folder of ground truth masks.")],
     labels: Annotated[
         str, typer.Option(help="ade20k, cityscapes, voc2012 ..., or a labels.json or labels.yaml.")
     ] = "ade20k",
-    json: Annotated[Path | None, path_option("Write the scores here too.")] = None,
+    json: Annotated[Path | None, path_option("Write the scores to this file too.")] = None,
 ) -> None:
-    """Score predictions in files, given in the annotations' own ids."""
+    """Score predictions in files, in the ids of the ground truth masks."""
     from sceneparse.tasks.score import score as score_folders
 
     report = score_folders(predictions, annotations, labels=labels)

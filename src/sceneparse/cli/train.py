@@ -15,24 +15,22 @@ from sceneparse.system.ranks import find_rank_info
 
 
 def train(
-    config: Annotated[Path, path_argument("The run, as YAML; see configs/.")],
+    config: Annotated[Path, path_argument("Config of the run (YAML); see configs/.")],
     overrides: Annotated[
         list[str] | None,
-        typer.Argument(help="section.field=value, laid over the file.", show_default=False),
+        typer.Argument(help="Overrides: section.field=value.", show_default=False),
     ] = None,
     out: Annotated[
         Path | None,
-        path_option(
-            "Run folder.", show_default="runs/ and the config's name, as runs/ade20k-lite0"
-        ),
+        path_option("Run folder.", show_default="runs/ and the name of the config"),
     ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Resume from the folder's checkpoint.")
     ] = False,
 ) -> None:
-    """Train a network and leave weights, scores, curves and images in a run folder.
+    """Train a network; write weights, scores, curves and drawings to a run folder.
 
-    Under `torchrun -m sceneparse train` or `srun` all processes share the work.
+    Under `torchrun -m sceneparse train` or `srun`, all processes share each step.
     """
     from sceneparse.config.reading import read_config
 
@@ -69,9 +67,11 @@ def train(
 def demo(
     data: Annotated[
         Path | None,
-        path_option("A folder like ADEChallengeData2016.", show_default="generated scenes"),
+        path_option(
+            "A data set in the layout of ADEChallengeData2016.", show_default="generated scenes"
+        ),
     ] = None,
-    out: Annotated[Path, path_option("Where everything goes.")] = Path("demo"),
+    out: Annotated[Path, path_option("Folder for everything that the demo writes.")] = Path("demo"),
 ) -> None:
     """Draw scenes, fine-tune the bundled model on them, evaluate and predict: a few minutes."""
     from sceneparse.tasks.demo import demo as run_demo

@@ -14,20 +14,22 @@ def tta(
     model: Annotated[str, typer.Argument(help="A run folder or a weights file.")],
     overrides: Annotated[
         list[str] | None,
-        typer.Argument(help="inference.field=value for all settings.", show_default=False),
+        typer.Argument(
+            help="Overrides for all settings: inference.field=value.", show_default=False
+        ),
     ] = None,
     data: Annotated[
         Path | None, path_option("Data root.", show_default="the one it was trained on")
     ] = None,
-    split: Annotated[str, typer.Option(help="Which part of the data.")] = "validation",
+    split: Annotated[str, typer.Option(help="Split of the data.")] = "validation",
     images: Annotated[
         int, typer.Option(min=2, help="Images used at most; half of them to choose by.")
     ] = 100,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")] = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
 ) -> None:
-    """Try test-time augmentation and edge refinement on a trained model: gain and cost of each.
+    """Measure what test-time augmentation and refinement gain and cost on a trained model.
 
-    Settings are chosen on one half of the images and reported on the other.
+    Settings are chosen on one half of the images and reported on the other half.
     """
     from sceneparse.tasks.tta import tta as try_settings
 
