@@ -13,7 +13,8 @@ from pathlib import Path
 from machine import ROOT
 from sceneparse.artifacts.run_folder import RunFolder
 from sceneparse.config import RunConfig
-from sceneparse.config.reading import config_differences, read_config
+from sceneparse.config.reading import read_config
+from sceneparse.config.resuming import config_differences
 from sceneparse.errors import InputError
 
 

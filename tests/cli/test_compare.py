@@ -39,8 +39,8 @@ def test_the_better_of_two_is_found(scored: Path, cli: Cli) -> None:
     done = cli("compare", "far.json", "near.json", "--json", "compared.json")
     assert done.returncode == 0, done.stderr
     assert "100.0%" in done.stdout
-    assert "gain most" in done.stdout
-    assert "lose most" not in done.stdout
+    assert "largest gains" in done.stdout
+    assert "largest losses" not in done.stdout
     compared = json.loads((scored / "compared.json").read_text())
     far, near = (json.loads((scored / f"{name}.json").read_text()) for name in ("far", "near"))
     assert compared["images"] == 8

@@ -96,7 +96,7 @@ def test_a_file_is_written_with_care(finished: Path, rectangles_root: Path, tmp_
     assert str(rectangles_root.parent) not in str(read.config)
     assert str(rectangles_root.name) in str(read.config)
     for path in (file, tmp_path):
-        with pytest.raises(InputError, match="is there already; add --overwrite"):
+        with pytest.raises(InputError, match="is there already; allow overwriting"):
             export_safetensors(model, path, half=True, max_bytes=None, overwrite=path == tmp_path)
     with pytest.raises(InputError, match=r"away\.safetensors: cannot be made"):
         export_safetensors(model, file / "in_a_file", half=True, max_bytes=None, overwrite=False)

@@ -77,7 +77,8 @@ def test_a_plan_that_cannot_be_made_is_told(
 ) -> None:
     (tmp_path / "mine.yaml").write_text("seed: 1\n")
     message = fails("plan", rectangles_root, "--hours", "1", "--out", "mine.yaml")
-    assert "mine.yaml: is there already" in message
+    assert "mine.yaml: exists already" in message
+    assert "(--out)" in message
     assert (tmp_path / "mine.yaml").read_text() == "seed: 1\n"
     message = fails("plan", rectangles_root, "--hours", "1", "--out", "mine.yaml/plan.yaml")
     assert "mine.yaml: cannot be made" in message

@@ -120,7 +120,7 @@ def test_a_run_that_is_asked_to_end_saves_its_state(
     arguments = ("train", str(rectangles_config), *endless, f"training.processes={processes}")
     done = run_and_stop([*arguments, "--out", "run"], tmp_path, stop)
     assert (done.returncode, done.stderr) == (128 + number, "")
-    assert done.stdout.count("stopped; the state is saved. Go on with:") == 1
+    assert done.stdout.count("stopped; the state is saved. Resume with:") == 1
     rows = metrics.read_text().count("\n") - 1
     assert read_checkpoint(tmp_path / "run" / "checkpoints" / "last.pt")["step"] >= 6 * rows > 0
 
@@ -209,12 +209,17 @@ def test_a_trained_model_is_used_with_care(
 ) -> None:
     assert cli("train", rectangles_config, "training.epochs=1", "--out", "run").returncode == 0
     images = rectangles_root / "images" / "validation"
-    assert "give another folder" in fails("predict", images, "--model", "run", "--out", images)
+    assert "choose another folder for the results (--out)" in fails(
+        "predict", images, "--model", "run", "--out", images
+    )
     assert "`inference` alone" in fails("evaluate", "run", "model.width=2")
     once = ("predict", images / "000.png", "--model", "run", "--out", "out")
     assert "would be a result of both" in fails(*once, images / "000.png")
     assert cli(*once).returncode == 0
-    assert "is there already; add --overwrite" in fails(*once)
+    assert (
+        "is there already; allow overwriting, or choose another folder (--overwrite, --out)"
+        in fails(*once)
+    )
     assert "unknown; use auto, cpu" in fails("evaluate", "run", "--device", "gpu")
 
 

@@ -21,9 +21,9 @@ def test_tta_prints_gain_and_cost_and_what_to_use(
     write_rectangles(tmp_path / "small", {"training": 1, "validation": 4}, (24, 32))
     done = cli("tta", "run", "inference.size=48", "--images", "4", "--data", "small")
     assert done.returncode == 0, done.stderr
-    assert "tried on 2 images" in done.stdout
-    assert "the other 2 images" in done.stdout
-    for words in ("flip=true", "guided_filter", "dense_crf", "ms a"):
+    assert "all settings, on 2 images" in done.stdout
+    assert "on 2 other images" in done.stdout
+    for words in ("flip=true", "guided_filter", "dense_crf", "ms per"):
         assert words in done.stdout
     assert "better" in done.stdout or "leave it as it is" in done.stdout
     # Whatever is advised is understood by the other commands.

@@ -122,7 +122,7 @@ def test_a_cache_that_does_not_fit_on_the_disk_is_not_begun(
     usage = shutil.disk_usage(root)._replace(free=20_000)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
     with pytest.raises(
-        InputError, match=r"0\.0 MB free, expected at least 0\.0 MB; make room, give"
+        InputError, match=r"0\.0 MB free, expected at least 0\.0 MB; make room, choose"
     ):
         make(root)
     assert not (default_folder(root) / "all.pixels").exists()
@@ -218,7 +218,9 @@ def test_two_builds_at_once_are_refused(root: Path) -> None:
 
 def test_a_folder_that_cannot_be_made_is_named(root: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
-    with pytest.raises(InputError, match=r"file/cache: cannot be written to .* --to"):
+    with pytest.raises(
+        InputError, match=r"file/cache: cannot be written to .*; choose another folder"
+    ):
         make(root, to=tmp_path / "file" / "cache")
 
 
@@ -243,17 +245,19 @@ def test_the_cache_of_another_data_set_is_left_alone(root: Path, tmp_path: Path)
         add(tmp_path / "moved", number, seed=50 + number)
     shutil.copy(root / "labels.yaml", tmp_path / "moved")
     make(root, to=tmp_path / "cache")
-    with pytest.raises(InputError, match=r"belongs to another data set, .*data; give another"):
+    with pytest.raises(InputError, match=r"belongs to another data set, .*data; choose another"):
         make(tmp_path / "moved", to=tmp_path / "cache")
     assert held(root, cache=tmp_path / "cache") == COUNT
 
 
 def test_a_cache_of_another_reduction_is_left_alone(root: Path, tmp_path: Path) -> None:
     make(root, to=tmp_path / "cache", short_side=16)
-    with pytest.raises(InputError, match="--short-side 16, expected None; give another folder"):
+    with pytest.raises(InputError, match="short_side 16, expected None; choose another folder"):
         make(root, to=tmp_path / "cache")
 
 
 def test_splits_of_a_folder_without_them_cannot_be_asked_for(root: Path) -> None:
-    with pytest.raises(InputError, match=r"images: has no folders of splits, .*leave out --split"):
+    with pytest.raises(
+        InputError, match=r"images: has no folders of splits, .*leave out the split"
+    ):
         make(root, "training")
