@@ -20,7 +20,7 @@ from sceneparse.system.device import native_precision
 from sceneparse.system.ranks import find_rank_info
 from sceneparse.tasks.assembly import assemble
 from sceneparse.training.auto import Plan
-from sceneparse.training.group import process_group
+from sceneparse.training.distributed import process_group
 from sceneparse.training.loop import Job, train_step
 from sceneparse.training.state import TrainState
 
@@ -84,12 +84,12 @@ def trainer(
         times={},
     )
     plan = replace(plan, **settings)
-    place = find_rank_info()
-    joining = process_group(place)
+    rank_info = find_rank_info()
+    joining = process_group(rank_info)
     joining.__enter__()
     # A group that is not left aborts now and then when the process ends.
     atexit.register(joining.__exit__, None, None, None)
-    state, job, _ = assemble(config, plan, segmenter, nothing, _never, place)
+    state, job, _ = assemble(config, plan, segmenter, nothing, _never, rank_info)
     return Trainer(state, job)
 
 

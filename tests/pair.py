@@ -26,7 +26,7 @@ from sceneparse.ops.upsampling import upsample
 from sceneparse.optimization.average import WeightAverage
 from sceneparse.system.ranks import RankInfo, find_rank_info
 from sceneparse.tasks.train import train
-from sceneparse.training.group import (
+from sceneparse.training.distributed import (
     all_reduce,
     any_rank,
     broadcast_from_rank_zero,
@@ -87,7 +87,7 @@ class ExactCrossEntropy(nn.Module):
         return LossSum(total, confusion)
 
 
-def steps_of(case: Case, root: Path, place: RankInfo) -> Result:
+def steps_of(case: Case, root: Path, rank_info: RankInfo) -> Result:
     """Train a few steps and return losses, counts and weights."""
     network, dtype = case
     text = f"""
@@ -110,19 +110,21 @@ schedule: {{kind: constant}}
             if isinstance(layer, nn.ReLU):
                 parent, _, attribute = name.rpartition(".")
                 setattr(segmenter.get_submodule(parent), attribute, nn.SiLU())
-    if place.world_size > 1:
+    if rank_info.world_size > 1:
         synchronise_(segmenter, torch.device("cpu"))
     loader = Loader(
         dataset=training,
         transform=factory.transform(config.transform, 0, torch.device("cpu"), training.labels),
         seed=0,
-        batch_size=8 // place.world_size,
+        batch_size=8 // rank_info.world_size,
         threads=1,
-        rank=place.rank,
-        processes=place.world_size,
+        rank=rank_info.rank,
+        processes=rank_info.world_size,
     )
-    parts = 2 if network == "group_in_parts" and place.world_size > 1 else 1
-    fabric = fabric_of(place, torch.device("cpu"), None, is_static=parts == 1, has_unused=parts > 1)
+    parts = 2 if network == "group_in_parts" and rank_info.world_size > 1 else 1
+    fabric = fabric_of(
+        rank_info, torch.device("cpu"), None, is_static=parts == 1, has_unused=parts > 1
+    )
     optimizer = factory.optimizer(config.optimizer, segmenter)
     state = TrainState(
         segmenter=segmenter,
@@ -153,7 +155,7 @@ schedule: {{kind: constant}}
     precision = "bf16" if dtype == "bfloat16" else "fp32"
     for batch in loader.batches(0, STEPS[dtype]):
         with factory.autocast(precision, fabric.device):
-            losses.append(float(train_step(state, job, mostly_void(batch, place, job))))
+            losses.append(float(train_step(state, job, mostly_void(batch, rank_info, job))))
         state.step += 1
     return {
         "losses": losses,
@@ -165,10 +167,10 @@ schedule: {{kind: constant}}
     }
 
 
-def mostly_void(batch: Batch, place: RankInfo, job: Job) -> Batch:
+def mostly_void(batch: Batch, rank_info: RankInfo, job: Job) -> Batch:
     """Make the images of the first of two processes void but for a row, of one wholly."""
     mask = batch.mask.copy()
-    if place.rank == 0:
+    if rank_info.rank == 0:
         mask[:4, 1:] = job.ignore_index
         mask[0] = job.ignore_index
     return batch._replace(mask=mask)

@@ -11,7 +11,7 @@ from sceneparse.system.device import best_device, native_precision
 from sceneparse.system.processor import processor
 from sceneparse.system.ranks import RankInfo
 from sceneparse.training.auto import fitting_parts, step_bytes
-from sceneparse.training.group import fabric_of
+from sceneparse.training.distributed import fabric_of
 from sceneparse.training.parts import has_unused_parameters
 
 

@@ -22,15 +22,15 @@ from sceneparse.system.ranks import RankInfo, find_rank_info
 from sceneparse.tasks.evaluate import EvaluationTarget, evaluate_model
 from sceneparse.tasks.train import train
 from sceneparse.training.auto import resolve
-from sceneparse.training.group import device_of
+from sceneparse.training.distributed import device_of
 
 COUNTS = """
 import torch
 from sceneparse.system.ranks import find_rank_info
-from sceneparse.training.group import all_reduce, process_group
-place = find_rank_info()
-with process_group(place):
-    print(int(all_reduce(torch.tensor(1 + place.rank))))
+from sceneparse.training.distributed import all_reduce, process_group
+rank_info = find_rank_info()
+with process_group(rank_info):
+    print(int(all_reduce(torch.tensor(1 + rank_info.rank))))
 """
 
 
@@ -115,7 +115,7 @@ def test_pytorch_synchronises_on_cuda_under_the_same_names() -> None:
     assert after == before
 
 
-def test_a_place_is_read_from_torchrun_and_from_srun() -> None:
+def test_the_rank_is_read_from_torchrun_and_from_srun() -> None:
     assert find_rank_info({}) == RankInfo()
     names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
     torchrun: dict[str, str] = dict(zip(names, "5824", strict=True))
@@ -128,7 +128,7 @@ def test_a_place_is_read_from_torchrun_and_from_srun() -> None:
     assert find_rank_info({**step, "SLURM_JOB_NAME": "interactive"}) == RankInfo()
 
 
-def test_a_place_is_one_among_the_tasks_of_a_step_not_of_its_allocation() -> None:
+def test_the_rank_is_one_among_the_tasks_of_a_step_not_of_its_allocation() -> None:
     allocation = {"SLURM_NTASKS": "8", "SLURM_NNODES": "4", "SLURM_STEP_ID": "1"}
     alone = {"SLURM_PROCID": "0", "SLURM_STEP_NUM_TASKS": "1", "SLURM_STEP_TASKS_PER_NODE": "1"}
     assert find_rank_info({**allocation, **alone}) == RankInfo()

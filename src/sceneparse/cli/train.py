@@ -35,13 +35,13 @@ def train(
     """
     from sceneparse.config.reading import read_config
 
-    place = find_rank_info()
+    rank_info = find_rank_info()
     with ExitStack() as stack:
-        if place.world_size > 1:
-            from sceneparse.training.group import process_group
+        if rank_info.world_size > 1:
+            from sceneparse.training.distributed import process_group
 
             # A mistake in the config is then told by one of them.
-            stack.enter_context(process_group(place))
+            stack.enter_context(process_group(rank_info))
         settings = read_config(config, overrides or [])
         from sceneparse.tasks.launching import processes_to_start, run_processes
 

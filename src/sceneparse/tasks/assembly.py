@@ -23,7 +23,7 @@ from sceneparse.system.device import allow_tf32, keep_freed_memory
 from sceneparse.system.ranks import RankInfo
 from sceneparse.training.auto import Plan
 from sceneparse.training.compilation import compiled
-from sceneparse.training.group import fabric_of
+from sceneparse.training.distributed import fabric_of
 from sceneparse.training.loop import Job
 from sceneparse.training.parts import has_unused_parameters, single_value_norms
 from sceneparse.training.state import EpochSums, TrainState
@@ -49,7 +49,7 @@ def assemble(
     segmenter: Segmenter,
     training: Dataset,
     validate: Callable[[Predictor], Evaluation],
-    place: RankInfo | None = None,
+    rank_info: RankInfo | None = None,
     data_key: str = "",
     class_statistics: ClassStatistics | None = None,
 ) -> Assembly:
@@ -61,7 +61,7 @@ def assemble(
         segmenter: Its network, with the weights to start from.
         training: What it learns from.
         validate: Scores a predictor.
-        place: Of this process among those that share each step; none for a run of one.
+        rank_info: Rank of this process; `None` for a run of one process.
         data_key: What tells the training data from others.
         class_statistics: Of the training images, as `factory.class_statistics` counts them where
             the run needs them.
@@ -70,20 +70,22 @@ def assemble(
         InputError: If there are too few devices for the processes of this machine, what the config
             says of the classes does not fit them, or a batch norm would see single values.
     """
-    place = place or RankInfo()
+    rank_info = rank_info or RankInfo()
     precision = _precision_plugin(plan)
     labels = training.labels
     loss = factory.loss(config.loss, labels)
     _check_batch_norm(config, plan, segmenter, loss)
     in_parts = plan.accumulation > 1
-    has_unused = in_parts and place.world_size > 1 and has_unused_parameters(segmenter, loss)
+    has_unused = in_parts and rank_info.world_size > 1 and has_unused_parameters(segmenter, loss)
     # Fabric looks at it, and on the CPU it would change products where the processor has TF32.
     if plan.device.type == "cuda":
         allow_tf32()
-    fabric = fabric_of(place, plan.device, precision, is_static=not in_parts, has_unused=has_unused)
+    fabric = fabric_of(
+        rank_info, plan.device, precision, is_static=not in_parts, has_unused=has_unused
+    )
     if plan.device.type == "cpu":
         keep_freed_memory()
-    if place.world_size > 1 and config.training.sync_batch_norm:
+    if rank_info.world_size > 1 and config.training.sync_batch_norm:
         synchronise_(segmenter, fabric.device)
     segmenter = factory.on_device(segmenter, fabric.device, plan.memory_format)
     factors = factory.sampling(config.sampling, class_statistics)
@@ -94,10 +96,10 @@ def assemble(
         dataset=training,
         transform=replace(transform, growth=growth),
         seed=config.seed,
-        batch_size=plan.batch_size // place.world_size,
+        batch_size=plan.batch_size // rank_info.world_size,
         threads=plan.threads,
-        rank=place.rank,
-        processes=place.world_size,
+        rank=rank_info.rank,
+        processes=rank_info.world_size,
         factors=factors,
     )
     decay = config.training.ema

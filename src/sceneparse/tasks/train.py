@@ -30,8 +30,13 @@ from sceneparse.tasks.evaluate import score_sums
 from sceneparse.tasks.memory import advice_on_memory
 from sceneparse.tasks.recorder import Recorder, SilentObserver, shown_samples
 from sceneparse.training.auto import Plan, resolve
+from sceneparse.training.distributed import (
+    all_reduce,
+    broadcast_from_rank_zero,
+    max_over_ranks,
+    process_group,
+)
 from sceneparse.training.environment import environment
-from sceneparse.training.group import all_reduce, broadcast_from_rank_zero, largest, process_group
 from sceneparse.training.loop import Job, fit
 from sceneparse.training.state import TrainState
 
@@ -77,21 +82,21 @@ def train(config: RunConfig, path: Path, console: Console, *, resume: bool = Fal
     Raises:
         InputError: If data, config or folder are not as they should be.
     """
-    place = find_rank_info()
-    with process_group(place):
-        return _train(config, RunFolder(path), console, place, resume=resume)
+    rank_info = find_rank_info()
+    with process_group(rank_info):
+        return _train(config, RunFolder(path), console, rank_info, resume=resume)
 
 
 def _train(
-    config: RunConfig, folder: RunFolder, console: Console, place: RankInfo, *, resume: bool
+    config: RunConfig, folder: RunFolder, console: Console, rank_info: RankInfo, *, resume: bool
 ) -> TrainedRun:
-    _check_processes(config, place)
+    _check_processes(config, rank_info)
     if resume:
         config = _resumed_config(config, folder)
-    elif place.rank == 0:
+    elif rank_info.rank == 0:
         folder.check_free()
-    training, validation = _opened(config, place, console)
-    data_key = _data_key(training, place)
+    training, validation = _opened(config, rank_info, console)
+    data_key = _data_key(training, rank_info)
     torch.manual_seed(config.seed)
     segmenter = _at_start(config.model, training.labels, console, resume=resume)
     # One process looks at the masks for all.
@@ -101,25 +106,25 @@ def _train(
     config = factory.balanced(config, class_statistics)
     # Measured where there is something to measure, so that all decide alike.
     with advice_on_memory():
-        plan = broadcast_from_rank_zero(lambda: resolve(config, segmenter, training, place))
+        plan = broadcast_from_rank_zero(lambda: resolve(config, segmenter, training, rank_info))
     config = plan.stored_in(config)
 
     def validate(predictor: Predictor) -> Evaluation:
-        return _validated(predictor, validation, plan.threads, place)
+        return _validated(predictor, validation, plan.threads, rank_info)
 
     with advice_on_memory():
         state, job, predictor = assemble(
-            config, plan, segmenter, training, validate, place, data_key, class_statistics
+            config, plan, segmenter, training, validate, rank_info, data_key, class_statistics
         )
-    shown = shown_samples(validation, config.report) if place.rank == 0 else []
+    shown = shown_samples(validation, config.report) if rank_info.rank == 0 else []
     # Not before: after a mistake that only then shows, the user starts again in the same folder.
-    if not resume and place.rank == 0:
+    if not resume and rank_info.rank == 0:
         folder.create()
         folder.write_start(config, training.labels, environment(config.seed))
     if resume:
         state.load_state_dict(read_checkpoint(folder.checkpoint))
     stop = StopRequests()
-    if place.rank == 0:
+    if rank_info.rank == 0:
         _announce(plan, job, state, len(validation), str(predictor), console)
         recorder = Recorder(config, folder, state, predictor, console)
         finished = _recorded(recorder, state, job, shown, stop)
@@ -134,7 +139,7 @@ def _train(
         best_epoch=state.best_epoch,
         best_miou=state.best_miou,
         resize=str(predictor),
-        stopped_by=0 if finished else largest(stop.number),
+        stopped_by=0 if finished else max_over_ranks(stop.number),
     )
 
 
@@ -175,9 +180,11 @@ def _class_statistics(
         return factory.class_statistics(config, training)
 
 
-def _validated(predictor: Predictor, dataset: Dataset, threads: int, place: RankInfo) -> Evaluation:
+def _validated(
+    predictor: Predictor, dataset: Dataset, threads: int, rank_info: RankInfo
+) -> Evaluation:
     """Score on a data set of which each process takes its share."""
-    share = range(place.rank, len(dataset), place.world_size)
+    share = range(rank_info.rank, len(dataset), rank_info.world_size)
     own = score_sums(predictor, dataset, share, threads)
     # Confusion is counted in whole numbers: the sum is that of one process, whatever the order.
     all_reduce(torch.from_numpy(own.confusion))
@@ -185,14 +192,14 @@ def _validated(predictor: Predictor, dataset: Dataset, threads: int, place: Rank
     return EvaluationSums(own.confusion, loss, int(images)).evaluation()
 
 
-def _check_processes(config: RunConfig, place: RankInfo) -> None:
+def _check_processes(config: RunConfig, rank_info: RankInfo) -> None:
     asked = config.training.processes
-    if asked in ("auto", place.world_size):
+    if asked in ("auto", rank_info.world_size):
         return
-    if place.was_launched:
+    if rank_info.was_launched:
         raise InputError(
-            f"training.processes: {asked}, but {place.world_size} were started; leave it out, or "
-            "start as many"
+            f"training.processes: {asked}, but {rank_info.world_size} were started; leave it "
+            "out, or start as many"
         )
     raise InputError(
         f"training.processes: {asked}, but this process is alone; start the run by `sceneparse "
@@ -200,11 +207,11 @@ def _check_processes(config: RunConfig, place: RankInfo) -> None:
     )
 
 
-def _opened(config: RunConfig, place: RankInfo, console: Console) -> tuple[Dataset, Dataset]:
+def _opened(config: RunConfig, rank_info: RankInfo, console: Console) -> tuple[Dataset, Dataset]:
     """Open both splits; one process looks at every file of them for all."""
     training = factory.dataset(config.data, "training", to_learn=True)
     validation = factory.dataset(config.data, "validation")
-    if place.rank == 0:
+    if rank_info.rank == 0:
         checked(training, config.data)
         checked(validation, config.data)
         for note in cache_notes({"training": training, "validation": validation}):
@@ -265,7 +272,7 @@ def _tell_early_end(state: TrainState, job: Job, console: Console) -> None:
         )
 
 
-def _data_key(dataset: Dataset, place: RankInfo) -> str:
+def _data_key(dataset: Dataset, rank_info: RankInfo) -> str:
     """Return what tells a data set from others: a digest of its names, classes and reduction.
 
     Raises:
@@ -277,7 +284,7 @@ def _data_key(dataset: Dataset, place: RankInfo) -> str:
     key = hashlib.sha256(os.fsencode(text)).hexdigest()
     if broadcast_from_rank_zero(lambda: key) != key:
         raise InputError(
-            f"process {place.rank} of {place.world_size}: sees other training images or classes "
-            "than the first process; give all machines the same data"
+            f"process {rank_info.rank} of {rank_info.world_size}: sees other training images or "
+            "classes than the first process; give all machines the same data"
         )
     return key

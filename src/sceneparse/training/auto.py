@@ -86,7 +86,7 @@ class Plan:
 
 
 def resolve(
-    config: RunConfig, segmenter: Segmenter, training: Dataset, place: RankInfo | None = None
+    config: RunConfig, segmenter: Segmenter, training: Dataset, rank_info: RankInfo | None = None
 ) -> Plan:
     """Decide what a config leaves open; what it says is taken as it is.
 
@@ -94,12 +94,12 @@ def resolve(
         config: The run.
         segmenter: Its network.
         training: Its images.
-        place: Of this process among those that share each step; none for a run of one.
+        rank_info: Rank of this process; `None` for a run of one process.
 
     Raises:
         InputError: If the device asked for is not there, or the processes cannot share the batch.
     """
-    place = place or RankInfo()
+    rank_info = rank_info or RankInfo()
     asked = config.training
     device = best_device(asked.device)
     ways = possible_ways(asked.precision, asked.memory_format, device)
@@ -111,22 +111,24 @@ def resolve(
     precision, memory_format = fastest(times) if times else ways[0]
     batch_size = asked.batch_size
     if batch_size == "auto":
-        there = max(2, len(training)) // place.world_size
-        batch_size = min(reference_share(place.world_size), max(1, there)) * place.world_size
-    _check_shares(batch_size, place.world_size)
+        there = max(2, len(training)) // rank_info.world_size
+        batch_size = (
+            min(reference_share(rank_info.world_size), max(1, there)) * rank_info.world_size
+        )
+    _check_shares(batch_size, rank_info.world_size)
     accumulation = asked.accumulation
     if accumulation == "auto":
         weights = sum(4 * parameter.numel() for parameter in segmenter.parameters())
         # Weights, their gradients, two moments and an average take their part whatever the batch.
         kept = (5 if asked.ema else 4) * weights
-        shared_by = place.local_world_size if device.type == "cpu" else 1
+        shared_by = rank_info.local_world_size if device.type == "cpu" else 1
         budget = MEMORY_SHARE[device.type] * memory_bytes(device) / shared_by - kept
         per_image = step_bytes(config, segmenter, training.labels, precision)
-        share = batch_size // place.world_size
-        accumulation = fitting_parts(share, per_image, budget, place.world_size)
+        share = batch_size // rank_info.world_size
+        accumulation = fitting_parts(share, per_image, budget, rank_info.world_size)
     threads = asked.threads
     if threads == "auto":
-        cores = (os.cpu_count() or 1) // place.local_world_size
+        cores = (os.cpu_count() or 1) // rank_info.local_world_size
         threads = min(max(1, cores), 2 if device.type == "cpu" else 8)
     is_wanted = _is_compiling_wanted(config, device, len(training) // batch_size)
     missing = missing_to_compile(device) if is_wanted else ""
@@ -137,7 +139,7 @@ def resolve(
         compiled=is_wanted and not missing,
         batch_size=batch_size,
         threads=threads,
-        processes=place.world_size,
+        processes=rank_info.world_size,
         times=times,
         accumulation=accumulation,
         uncompiled=missing,

@@ -18,7 +18,7 @@ from sceneparse.inference.evaluate import Evaluation
 from sceneparse.losses.sums import LossSum
 from sceneparse.metrics.scores import Scores
 from sceneparse.models.segmenter import Loss
-from sceneparse.training.group import all_reduce, any_rank, share_buffers
+from sceneparse.training.distributed import all_reduce, any_rank, broadcast_buffers
 from sceneparse.training.parts import in_parts
 from sceneparse.training.state import EpochSums, TrainState
 
@@ -242,7 +242,7 @@ def _end_epoch(state: TrainState, job: Job, clock: Clock) -> EpochRecord:
     validation = None
     is_best = False
     if epoch % job.validate_every == 0 or epoch == job.epochs:
-        share_buffers(state.kept)
+        broadcast_buffers(state.kept)
         validation = job.validate()
         state.schedule.validated(validation.loss)
         is_best = state.best_epoch == 0 or validation.scores.miou > state.best_miou

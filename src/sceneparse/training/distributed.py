@@ -32,7 +32,7 @@ MOMENT_S = 1.0
 
 
 @contextmanager
-def process_group(place: RankInfo) -> Generator[None]:
+def process_group(rank_info: RankInfo) -> Generator[None]:
     """Be one of the processes of a run while inside; alone, or joined already, do nothing.
 
     An error that is raised inside, in one process or in all, is raised on by one of them; in the
@@ -41,17 +41,17 @@ def process_group(place: RankInfo) -> Generator[None]:
     Raises:
         ReportedByOtherRank: If another process tells the user why the run ends.
     """
-    if place.world_size == 1 or _is_joined():
+    if rank_info.world_size == 1 or _is_joined():
         yield
         return
-    store = _store(place)
+    store = _store(rank_info)
     # Words between hosts go over gloo, and need not wait for what the accelerators are doing.
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
     dist.init_process_group(
         backend,
         store=PrefixStore("group", store),
-        rank=place.rank,
-        world_size=place.world_size,
+        rank=rank_info.rank,
+        world_size=rank_info.world_size,
         timeout=TIMEOUT,
     )
     try:
@@ -66,7 +66,7 @@ def process_group(place: RankInfo) -> Generator[None]:
 
 
 def fabric_of(
-    place: RankInfo,
+    rank_info: RankInfo,
     device: torch.device,
     precision: MixedPrecision | None,
     *,
@@ -76,7 +76,7 @@ def fabric_of(
     """Make what computes a run's steps: on one device, or by DDP on one of each process.
 
     Args:
-        place: Of this process among those that share each step.
+        rank_info: Rank of this process.
         device: Where they compute.
         precision: What makes the precision mixed.
         is_static: Whether every backward pass is as the first one, in which DDP then finds the
@@ -88,14 +88,14 @@ def fabric_of(
         InputError: If there are too few devices for the processes of this machine.
     """
     own: list[Any] = [precision] if precision else []
-    if place.world_size == 1:
+    if rank_info.world_size == 1:
         # Told what there is, Fabric does not look for a SLURM job whose tasks it would miss.
-        return Fabric(accelerator=device.type, devices=1, plugins=[_Started(place), *own])
+        return Fabric(accelerator=device.type, devices=1, plugins=[_Started(rank_info), *own])
     # Of a 1×1 convolution's weights two descriptions of one layout are told as different ones.
     warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
     strategy = DDPStrategy(
-        parallel_devices=[device_of(place, device.type)] * place.local_world_size,
-        cluster_environment=_Started(place),
+        parallel_devices=[device_of(rank_info, device.type)] * rank_info.local_world_size,
+        cluster_environment=_Started(rank_info),
         static_graph=is_static,
         find_unused_parameters=has_unused,
         gradient_as_bucket_view=True,
@@ -110,7 +110,7 @@ def fabric_of(
     return fabric
 
 
-def device_of(place: RankInfo, kind: str) -> torch.device:
+def device_of(rank_info: RankInfo, kind: str) -> torch.device:
     """Return the device of a process.
 
     Raises:
@@ -121,12 +121,12 @@ def device_of(place: RankInfo, kind: str) -> torch.device:
     there = torch.cuda.device_count() if kind == "cuda" else 1
     # SLURM may show each process its own device alone.
     shown_one = there == 1 and "SLURM_STEP_ID" in os.environ
-    if place.local_rank >= there and not shown_one:
+    if rank_info.local_rank >= there and not shown_one:
         raise InputError(
-            f"{place.local_world_size} processes on a machine with {there} of {kind}; start one "
-            "per device, or set training.device=cpu"
+            f"{rank_info.local_world_size} processes on a machine with {there} of {kind}; start "
+            "one per device, or set training.device=cpu"
         )
-    return torch.device(kind, 0 if shown_one else place.local_rank)
+    return torch.device(kind, 0 if shown_one else rank_info.local_rank)
 
 
 def all_reduce(tensor: Tensor) -> Tensor:
@@ -143,8 +143,8 @@ def any_rank(asks: bool) -> bool:
     return bool(all_reduce(torch.tensor(int(asks))))
 
 
-def largest(number: int) -> int:
-    """Return the largest number of all processes."""
+def max_over_ranks(number: int) -> int:
+    """Return the largest number that a process has."""
     if not _is_joined():
         return number
     found = torch.tensor(number)
@@ -162,8 +162,8 @@ def broadcast_from_rank_zero(make: Callable[[], Value]) -> Value:
 
 
 @torch.no_grad()
-def share_buffers(module: nn.Module) -> None:
-    """Give the first process's running statistics to all: they are what is saved."""
+def broadcast_buffers(module: nn.Module) -> None:
+    """Copy the running statistics of rank zero, which are saved, to all processes."""
     if _is_joined():
         for buffer in module.buffers():
             dist.broadcast(buffer, 0)
@@ -173,7 +173,7 @@ def _is_joined() -> bool:
     return dist.is_available() and dist.is_initialized()
 
 
-def _store(place: RankInfo) -> Store:
+def _store(rank_info: RankInfo) -> Store:
     """Connect to where processes leave notes for each other."""
     if "MASTER_ADDR" not in os.environ and "SLURM_STEP_ID" in os.environ:
         nodes = os.environ.get("SLURM_STEP_NODELIST") or os.environ["SLURM_NODELIST"]
@@ -181,7 +181,7 @@ def _store(place: RankInfo) -> Store:
         # Jobs that share a node differ in it, and steps of one job; services take ports below.
         job, step = int(os.environ["SLURM_JOB_ID"]), int(os.environ["SLURM_STEP_ID"])
         os.environ.setdefault("MASTER_PORT", str(15000 + (job + 101 * step) % 10000))
-    store, _, _ = next(rendezvous("env://", place.rank, place.world_size, timeout=TIMEOUT))
+    store, _, _ = next(rendezvous("env://", rank_info.rank, rank_info.world_size, timeout=TIMEOUT))
     return store
 
 
@@ -215,11 +215,11 @@ def _lost_another(error: Exception) -> bool:
 
 
 class _Started(ClusterEnvironment):
-    """What Fabric asks of those who started the processes, answered by the place."""
+    """What Fabric asks of those who started the processes, answered by its rank."""
 
-    def __init__(self, place: RankInfo) -> None:
+    def __init__(self, rank_info: RankInfo) -> None:
         super().__init__()
-        self._place = place
+        self._rank_info = rank_info
 
     @property
     def creates_processes_externally(self) -> bool:
@@ -238,19 +238,19 @@ class _Started(ClusterEnvironment):
         return find_rank_info().world_size > 1
 
     def world_size(self) -> int:
-        return self._place.world_size
+        return self._rank_info.world_size
 
     def set_world_size(self, size: int) -> None:
         """Leave it."""
 
     def global_rank(self) -> int:
-        return self._place.rank
+        return self._rank_info.rank
 
     def set_global_rank(self, rank: int) -> None:
         """Leave it."""
 
     def local_rank(self) -> int:
-        return self._place.local_rank
+        return self._rank_info.local_rank
 
     def node_rank(self) -> int:
-        return self._place.rank // self._place.local_world_size
+        return self._rank_info.rank // self._rank_info.local_world_size
