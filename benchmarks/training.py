@@ -19,7 +19,7 @@ from sceneparse.inference.predictor import Predictor
 from sceneparse.system.device import native_precision
 from sceneparse.system.ranks import find_rank_info
 from sceneparse.tasks.assembly import assemble
-from sceneparse.training.auto import Plan
+from sceneparse.training.auto import RuntimeSettings
 from sceneparse.training.distributed import process_group
 from sceneparse.training.loop import Job, train_step
 from sceneparse.training.state import TrainState
@@ -55,7 +55,7 @@ def trainer(
     processes: int = 1,
     seed: int = 0,
     device: str | None = None,
-    **settings: Any,
+    **changes: Any,
 ) -> Trainer:
     """Make everything that a run of a config steps with, in the native precision of its device.
 
@@ -66,14 +66,14 @@ def trainer(
         processes: How many share each step.
         seed: Of the weights.
         device: Where it computes; none for the CPU.
-        settings: Attributes of its plan that are others.
+        changes: Runtime settings that are others.
     """
     where = torch.device(device or "cpu")
     config = read_config(ROOT / "configs" / "ade20k" / f"{config_name}.yaml", overrides)
     torch.manual_seed(seed)
     segmenter = factory.segmenter(config.model, classes)
     nothing = material.Nothing(material.labels(classes))
-    plan = Plan(
+    settings = RuntimeSettings(
         device=where,
         precision=native_precision(where),
         memory_format="channels_last",
@@ -83,13 +83,13 @@ def trainer(
         processes=processes,
         times={},
     )
-    plan = replace(plan, **settings)
+    settings = replace(settings, **changes)
     rank_info = find_rank_info()
     joining = process_group(rank_info)
     joining.__enter__()
     # A group that is not left aborts now and then when the process ends.
     atexit.register(joining.__exit__, None, None, None)
-    state, job, _ = assemble(config, plan, segmenter, nothing, _never, rank_info)
+    state, job, _ = assemble(config, settings, segmenter, nothing, _never, rank_info)
     return Trainer(state, job)
 
 

@@ -142,11 +142,11 @@ def test_a_run_makes_the_loader_that_its_config_says(uneven_root: Path, whole: l
     )
     training = factory.dataset(config.data, "training")
     segmenter = factory.segmenter(config.model, training.labels.num_classes)
-    plan = resolve(config, segmenter, training)
+    settings = resolve(config, segmenter, training)
     class_statistics = factory.class_statistics(config, training)
     job = assemble(
         config,
-        plan,
+        settings,
         segmenter,
         training,
         lambda _: pytest.fail("none"),

@@ -55,8 +55,8 @@ def made(root: Path, settings: Mapping[str, object]) -> Assembly:
     )
     torch.manual_seed(config.seed)
     segmenter = factory.segmenter(config.model, training.labels.num_classes)
-    plan = resolve(config, segmenter, training)
-    return assemble(config, plan, segmenter, training, lambda kept: score(kept, validation, 1))
+    runtime = resolve(config, segmenter, training)
+    return assemble(config, runtime, segmenter, training, lambda kept: score(kept, validation, 1))
 
 
 def trained(run: Assembly, path: Path, stop_at: int | None = None) -> Watcher:

@@ -1,4 +1,4 @@
-"""From a config and a plan to a run that can do steps."""
+"""From a config and a settings to a run that can do steps."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -21,7 +21,7 @@ from sceneparse.models.segmenter import Loss, Segmenter
 from sceneparse.optimization.average import WeightAverage
 from sceneparse.system.device import allow_tf32, keep_freed_memory
 from sceneparse.system.ranks import RankInfo
-from sceneparse.training.auto import Plan
+from sceneparse.training.auto import RuntimeSettings
 from sceneparse.training.compilation import compiled
 from sceneparse.training.distributed import fabric_of
 from sceneparse.training.loop import Job
@@ -45,7 +45,7 @@ class Assembly(NamedTuple):
 
 def assemble(
     config: RunConfig,
-    plan: Plan,
+    settings: RuntimeSettings,
     segmenter: Segmenter,
     training: Dataset,
     validate: Callable[[Predictor], Evaluation],
@@ -57,7 +57,7 @@ def assemble(
 
     Args:
         config: The run.
-        plan: What was `auto` in it.
+        settings: What was `auto` in it.
         segmenter: Its network, with the weights to start from.
         training: What it learns from.
         validate: Scores a predictor.
@@ -71,23 +71,23 @@ def assemble(
             says of the classes does not fit them, or a batch norm would see single values.
     """
     rank_info = rank_info or RankInfo()
-    precision = _precision_plugin(plan)
+    precision = _precision_plugin(settings)
     labels = training.labels
     loss = factory.loss(config.loss, labels)
-    _check_batch_norm(config, plan, segmenter, loss)
-    in_parts = plan.accumulation > 1
+    _check_batch_norm(config, settings, segmenter, loss)
+    in_parts = settings.accumulation > 1
     has_unused = in_parts and rank_info.world_size > 1 and has_unused_parameters(segmenter, loss)
     # Fabric looks at it, and on the CPU it would change products where the processor has TF32.
-    if plan.device.type == "cuda":
+    if settings.device.type == "cuda":
         allow_tf32()
     fabric = fabric_of(
-        rank_info, plan.device, precision, is_static=not in_parts, has_unused=has_unused
+        rank_info, settings.device, precision, is_static=not in_parts, has_unused=has_unused
     )
-    if plan.device.type == "cpu":
+    if settings.device.type == "cpu":
         keep_freed_memory()
     if rank_info.world_size > 1 and config.training.sync_batch_norm:
         synchronise_(segmenter, fabric.device)
-    segmenter = factory.on_device(segmenter, fabric.device, plan.memory_format)
+    segmenter = factory.on_device(segmenter, fabric.device, settings.memory_format)
     factors = factory.sampling(config.sampling, class_statistics)
     mixing = factory.mixing(config.transform, training, factors, class_statistics)
     transform = factory.transform(config.transform, config.seed, fabric.device, labels, mixing)
@@ -96,8 +96,8 @@ def assemble(
         dataset=training,
         transform=replace(transform, growth=growth),
         seed=config.seed,
-        batch_size=plan.batch_size // rank_info.world_size,
-        threads=plan.threads,
+        batch_size=settings.batch_size // rank_info.world_size,
+        threads=settings.threads,
         rank=rank_info.rank,
         processes=rank_info.world_size,
         factors=factors,
@@ -107,7 +107,9 @@ def assemble(
     state = TrainState(
         segmenter=segmenter,
         # The scaler of fp16 would have to leave clipping to a fused optimizer.
-        optimizer=factory.optimizer(config.optimizer, segmenter, fused=plan.precision != "fp16"),
+        optimizer=factory.optimizer(
+            config.optimizer, segmenter, fused=settings.precision != "fp16"
+        ),
         schedule=factory.schedule(config.schedule, total_steps),
         precision=precision,
         sums=EpochSums.zeros(labels.num_classes, fabric.device),
@@ -115,10 +117,10 @@ def assemble(
         average=WeightAverage(segmenter, decay) if decay else None,
     )
     predictor = factory.predictor(
-        state.kept, labels, config.inference, plan.precision, fabric.device
+        state.kept, labels, config.inference, settings.precision, fabric.device
     )
     network: nn.Module = segmenter
-    if plan.compiled:
+    if settings.compiled:
         if growth:
             from torch._dynamo import config as dynamo
 
@@ -142,21 +144,23 @@ def assemble(
         validate_every=config.training.validate_every,
         clip_norm=config.training.clip_norm,
         seed=config.seed,
-        accumulation=plan.accumulation,
+        accumulation=settings.accumulation,
         patience=config.training.patience,
     )
     return Assembly(state, job, predictor)
 
 
-def _check_batch_norm(config: RunConfig, plan: Plan, segmenter: Segmenter, loss: Loss) -> None:
+def _check_batch_norm(
+    config: RunConfig, settings: RuntimeSettings, segmenter: Segmenter, loss: Loss
+) -> None:
     """Refuse a run in which a batch norm would have a single value per channel to normalise.
 
     Raises:
         InputError: If there is one.
     """
-    is_synchronised = plan.processes > 1 and config.training.sync_batch_norm
+    is_synchronised = settings.processes > 1 and config.training.sync_batch_norm
     # The smallest part of a batch that is normalised by itself.
-    if plan.batch_size // plan.processes // plan.accumulation > 1 or is_synchronised:
+    if settings.batch_size // settings.processes // settings.accumulation > 1 or is_synchronised:
         return
     transform = config.transform
     field = "transform.size" if transform.first_size is None else "transform.first_size"
@@ -164,10 +168,10 @@ def _check_batch_norm(config: RunConfig, plan: Plan, segmenter: Segmenter, loss:
     found = single_value_norms(segmenter, loss, side)
     if not found:
         return
-    fixes = [f"training.batch_size={2 * plan.accumulation * plan.processes}"]
-    if plan.accumulation > 1:
+    fixes = [f"training.batch_size={2 * settings.accumulation * settings.processes}"]
+    if settings.accumulation > 1:
         fixes.append("a smaller training.accumulation")
-    if plan.processes > 1:
+    if settings.processes > 1:
         fixes.append("training.sync_batch_norm=true")
     if not single_value_norms(segmenter, loss, 2 * side):
         fixes.append(f"a larger {field}")
@@ -188,13 +192,13 @@ def _other_norms(config: ModelConfig, names: list[str]) -> list[str]:
     return ["model.freeze_norm=true"] if all(in_encoder) and config.weights != "none" else []
 
 
-def _precision_plugin(plan: Plan) -> MixedPrecision | None:
-    match plan.precision:
+def _precision_plugin(settings: RuntimeSettings) -> MixedPrecision | None:
+    match settings.precision:
         case "bf16":
-            return MixedPrecision("bf16-mixed", plan.device.type)
+            return MixedPrecision("bf16-mixed", settings.device.type)
         case "fp16":
-            return MixedPrecision("16-mixed", plan.device.type)
+            return MixedPrecision("16-mixed", settings.device.type)
         case "fp32":
             return None
         case _:
-            assert_never(plan.precision)
+            assert_never(settings.precision)

@@ -73,7 +73,7 @@ def pace(config: RunConfig, seconds: float = MEASURE_S) -> Pace:
             # Threads read ahead so far; in a short measurement that work would count as its own.
             time.sleep(BATCHES_AHEAD * data_s)
             images_per_s = training_pace(bench, chain([batch], batches), seconds)
-        validation_image_s = _image_s(bench.predictor, validation, bench.plan.threads, seconds)
+        validation_image_s = _image_s(bench.predictor, validation, bench.settings.threads, seconds)
     return Pace(
         step_s=loader.batch_size / images_per_s,
         data_s=data_s,

@@ -33,7 +33,7 @@ def recording_costs(config: RunConfig, bench: Bench, validation: Dataset) -> Cos
         Seconds; those of the beginning are the recorder's alone.
     """
     few = range(min(len(validation), bench.predictor.batch_size))
-    evaluation = score_sums(bench.predictor, validation, few, bench.plan.threads).evaluation()
+    evaluation = score_sums(bench.predictor, validation, few, bench.settings.threads).evaluation()
     with TemporaryDirectory() as place:
         folder = RunFolder(Path(place) / "run")
         folder.create()
@@ -50,7 +50,7 @@ def recording_costs(config: RunConfig, bench: Bench, validation: Dataset) -> Cos
         frames = [folder.predictions("initial"), folder.predictions("epoch_002")]
         progress_gif(frames, folder.progress)
         animation_s = clock.lap()
-        recorder.finish(predictor_of(find_weights(folder.path), bench.plan.device))
+        recorder.finish(predictor_of(find_weights(folder.path), bench.settings.device))
         end_s = clock.lap()
     return Costs(
         begin_s=begin_s,

@@ -29,7 +29,7 @@ from sceneparse.tasks.cache import cache_notes
 from sceneparse.tasks.evaluate import score_sums
 from sceneparse.tasks.memory import advice_on_memory
 from sceneparse.tasks.recorder import Recorder, SilentObserver, shown_samples
-from sceneparse.training.auto import Plan, resolve
+from sceneparse.training.auto import RuntimeSettings, resolve
 from sceneparse.training.distributed import (
     all_reduce,
     broadcast_from_rank_zero,
@@ -106,15 +106,15 @@ def _train(
     config = factory.balanced(config, class_statistics)
     # Measured where there is something to measure, so that all decide alike.
     with advice_on_memory():
-        plan = broadcast_from_rank_zero(lambda: resolve(config, segmenter, training, rank_info))
-    config = plan.stored_in(config)
+        settings = broadcast_from_rank_zero(lambda: resolve(config, segmenter, training, rank_info))
+    config = settings.stored_in(config)
 
     def validate(predictor: Predictor) -> Evaluation:
-        return _validated(predictor, validation, plan.threads, rank_info)
+        return _validated(predictor, validation, settings.threads, rank_info)
 
     with advice_on_memory():
         state, job, predictor = assemble(
-            config, plan, segmenter, training, validate, rank_info, data_key, class_statistics
+            config, settings, segmenter, training, validate, rank_info, data_key, class_statistics
         )
     shown = shown_samples(validation, config.report) if rank_info.rank == 0 else []
     # Not before: after a mistake that only then shows, the user starts again in the same folder.
@@ -125,7 +125,7 @@ def _train(
         state.load_state_dict(read_checkpoint(folder.checkpoint))
     stop = StopRequests()
     if rank_info.rank == 0:
-        _announce(plan, job, state, len(validation), str(predictor), console)
+        _announce(settings, job, state, len(validation), str(predictor), console)
         recorder = Recorder(config, folder, state, predictor, console)
         finished = _recorded(recorder, state, job, shown, stop)
         if finished:
@@ -243,22 +243,29 @@ def _resumed_config(config: RunConfig, folder: RunFolder) -> RunConfig:
 
 
 def _announce(
-    plan: Plan, job: Job, state: TrainState, images: int, scored: str, console: Console
+    settings: RuntimeSettings,
+    job: Job,
+    state: TrainState,
+    images: int,
+    scored: str,
+    console: Console,
 ) -> None:
     """Say what is going to happen, with everything that was `auto`."""
     parameters = sum(parameter.numel() for parameter in state.segmenter.parameters())
-    parts = f" in {plan.accumulation} parts" if plan.accumulation > 1 else ""
+    parts = f" in {settings.accumulation} parts" if settings.accumulation > 1 else ""
     console.print(
         f"{parameters / 1e6:.2f} M parameters · {len(job.loader.dataset)} images to train on, "
-        f"{images} to validate · {job.epochs} epochs in batches of {plan.batch_size}{parts} · "
-        f"{plan} · scores of images {scored}"
+        f"{images} to validate · {job.epochs} epochs in batches of {settings.batch_size}{parts} · "
+        f"{settings} · scores of images {scored}"
         + (f" · from step {state.step}" if state.step else ""),
         soft_wrap=True,
     )
-    if plan.times:
-        console.print(plan.reasons(), soft_wrap=True)
-    if plan.uncompiled:
-        console.print(f"training.compile: goes on uncompiled: {plan.uncompiled}", soft_wrap=True)
+    if settings.times:
+        console.print(settings.reasons(), soft_wrap=True)
+    if settings.uncompiled:
+        console.print(
+            f"training.compile: goes on uncompiled: {settings.uncompiled}", soft_wrap=True
+        )
     if job.is_over(state):
         console.print("the run is finished: nothing is left to train")
 

@@ -13,7 +13,7 @@ from sceneparse.inference.evaluate import Evaluation
 from sceneparse.inference.predictor import Predictor
 from sceneparse.system.device import wait_for
 from sceneparse.tasks.assembly import assemble
-from sceneparse.training.auto import Plan, resolve
+from sceneparse.training.auto import RuntimeSettings, resolve
 from sceneparse.training.loop import Clock, Job, train_step
 from sceneparse.training.state import TrainState
 
@@ -24,13 +24,13 @@ class Bench(NamedTuple):
     Attributes:
         state: As at its start.
         job: What is done with it.
-        plan: What it does on this machine.
+        settings: What it does on this machine.
         predictor: Around its network.
     """
 
     state: TrainState
     job: Job
-    plan: Plan
+    settings: RuntimeSettings
     predictor: Predictor
 
 
@@ -50,16 +50,16 @@ def run_to_measure(config: RunConfig, training: Dataset) -> Bench:
     torch.manual_seed(config.seed)
     untrained = factory.untrained(config.model)
     segmenter = factory.segmenter(untrained, training.labels.num_classes)
-    plan = resolve(config, segmenter, training)
+    settings = resolve(config, segmenter, training)
     state, job, predictor = assemble(
-        config, plan, segmenter, training, _never, class_statistics=class_statistics
+        config, settings, segmenter, training, _never, class_statistics=class_statistics
     )
-    return Bench(state, job, plan, predictor)
+    return Bench(state, job, settings, predictor)
 
 
 def warm_up(bench: Bench, batch: Batch) -> None:
     """Do the first steps, which reserve memory and, on a GPU, choose algorithms."""
-    for _ in range(1 if bench.plan.device.type == "cpu" else 5):
+    for _ in range(1 if bench.settings.device.type == "cpu" else 5):
         train_step(bench.state, bench.job, batch)
 
 
@@ -75,13 +75,13 @@ def training_pace(bench: Bench, batches: Iterator[Batch], seconds: float) -> flo
         InputError: If a file is broken.
     """
     batch = next(batches)
-    wait_for(bench.plan.device)
+    wait_for(bench.settings.device)
     clock = Clock()
     while clock.seconds() < seconds:
         train_step(bench.state, bench.job, batch)
         clock.images += len(batch.names)
         batch = next(batches)
-    wait_for(bench.plan.device)
+    wait_for(bench.settings.device)
     return clock.images / clock.seconds()
 
 
