@@ -9,23 +9,23 @@ from lightning_fabric.plugins import MixedPrecision
 from torch import nn
 
 from sceneparse import factory
-from sceneparse.config import ModelConfig, RunConfig
+from sceneparse.config import RunConfig
 from sceneparse.data.class_statistics import ClassStatistics
 from sceneparse.data.dataset import Dataset
 from sceneparse.data.loader import Loader
-from sceneparse.errors import InputError
 from sceneparse.inference.evaluate import Evaluation
 from sceneparse.inference.predictor import Predictor
 from sceneparse.models.normalization import synchronise_
-from sceneparse.models.segmenter import Loss, Segmenter
+from sceneparse.models.segmenter import Segmenter
 from sceneparse.optimization.average import WeightAverage
 from sceneparse.system.device import allow_tf32, keep_freed_memory
 from sceneparse.system.ranks import RankInfo
 from sceneparse.training.auto import RuntimeSettings
+from sceneparse.training.batch_norm_check import check_batch_norm
 from sceneparse.training.compilation import compiled
 from sceneparse.training.distributed import fabric_of
 from sceneparse.training.loop import Job
-from sceneparse.training.parts import has_unused_parameters, single_value_norms
+from sceneparse.training.parts import has_unused_parameters
 from sceneparse.training.state import EpochSums, TrainState
 
 
@@ -74,7 +74,7 @@ def assemble(
     precision = _precision_plugin(settings)
     labels = training.labels
     loss = factory.loss(config.loss, labels)
-    _check_batch_norm(config, settings, segmenter, loss)
+    check_batch_norm(config, settings, segmenter, loss)
     in_parts = settings.accumulation > 1
     has_unused = in_parts and rank_info.world_size > 1 and has_unused_parameters(segmenter, loss)
     # Fabric looks at it, and on the CPU it would change products where the processor has TF32.
@@ -148,48 +148,6 @@ def assemble(
         patience=config.training.patience,
     )
     return Assembly(state, job, predictor)
-
-
-def _check_batch_norm(
-    config: RunConfig, settings: RuntimeSettings, segmenter: Segmenter, loss: Loss
-) -> None:
-    """Refuse a run in which a batch norm would have a single value per channel to normalise.
-
-    Raises:
-        InputError: If there is one.
-    """
-    is_synchronised = settings.processes > 1 and config.training.sync_batch_norm
-    # The smallest part of a batch that is normalised by itself.
-    if settings.batch_size // settings.processes // settings.accumulation > 1 or is_synchronised:
-        return
-    transform = config.transform
-    field = "transform.size" if transform.first_size is None else "transform.first_size"
-    side = transform.first_size or transform.size
-    found = single_value_norms(segmenter, loss, side)
-    if not found:
-        return
-    fixes = [f"training.batch_size={2 * settings.accumulation * settings.processes}"]
-    if settings.accumulation > 1:
-        fixes.append("a smaller training.accumulation")
-    if settings.processes > 1:
-        fixes.append("training.sync_batch_norm=true")
-    if not single_value_norms(segmenter, loss, 2 * side):
-        fixes.append(f"a larger {field}")
-    more = f" and {len(found) - 1} more" if len(found) > 1 else ""
-    raise InputError(
-        f"training.batch_size: with one image at a time, {field} {side}, the batch norm {found[0]}"
-        f"{more} would have a single value per channel, which has no variance; use "
-        f"{' or '.join([*fixes, *_other_norms(config.model, found)])}"
-    )
-
-
-def _other_norms(config: ModelConfig, names: list[str]) -> list[str]:
-    """Say which setting replaces the batch norms of these names, if one replaces all of them."""
-    in_encoder = [name.startswith("network.encoder.") for name in names]
-    if not any(in_encoder):
-        return ["model.normalization=group"]
-    # Without weights to start from there are no running statistics to stay with.
-    return ["model.freeze_norm=true"] if all(in_encoder) and config.weights != "none" else []
 
 
 def _precision_plugin(settings: RuntimeSettings) -> MixedPrecision | None:
