@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from rich.console import Console
 from torch import Tensor, nn
+from torch.amp import GradScaler
 from torch.distributed import TCPStore  # pyright: ignore[reportPrivateImportUsage] - public
 from torch.multiprocessing.spawn import start_processes
 
@@ -26,11 +27,12 @@ from sceneparse.ops.upsampling import upsample
 from sceneparse.optimization.average import WeightAverage
 from sceneparse.system.ranks import RankInfo, find_rank_info
 from sceneparse.tasks.train import train
+from sceneparse.training.auto import RuntimeSettings
 from sceneparse.training.distributed import (
     all_reduce,
     any_rank,
     broadcast_from_rank_zero,
-    fabric_of,
+    data_parallel,
     process_group,
 )
 from sceneparse.training.loop import Job, train_step
@@ -68,6 +70,7 @@ LONGER = (
     "report.every=4",
 )
 Case = tuple[str, str]
+CPU = torch.device("cpu")
 Result = dict[str, Any]
 
 
@@ -111,10 +114,10 @@ schedule: {{kind: constant}}
                 parent, _, attribute = name.rpartition(".")
                 setattr(segmenter.get_submodule(parent), attribute, nn.SiLU())
     if rank_info.world_size > 1:
-        synchronise_(segmenter, torch.device("cpu"))
+        synchronise_(segmenter, CPU)
     loader = Loader(
         dataset=training,
-        transform=factory.transform(config.transform, 0, torch.device("cpu"), training.labels),
+        transform=factory.transform(config.transform, 0, CPU, training.labels),
         seed=0,
         batch_size=8 // rank_info.world_size,
         threads=1,
@@ -122,24 +125,38 @@ schedule: {{kind: constant}}
         processes=rank_info.world_size,
     )
     parts = 2 if network == "group_in_parts" and rank_info.world_size > 1 else 1
-    fabric = fabric_of(
-        rank_info, torch.device("cpu"), None, is_static=parts == 1, has_unused=parts > 1
+    precision = "bf16" if dtype == "bfloat16" else "fp32"
+    settings = RuntimeSettings(
+        device=CPU,
+        precision=precision,
+        memory_format="channels_last",
+        compiled=False,
+        batch_size=8,
+        threads=1,
+        processes=rank_info.world_size,
+        times={},
+        accumulation=parts,
     )
     optimizer = factory.optimizer(config.optimizer, segmenter)
     state = TrainState(
         segmenter=segmenter,
         optimizer=optimizer,
         schedule=factory.schedule(config.schedule, STEPS[dtype]),
-        precision=None,
-        sums=EpochSums.zeros(training.labels.num_classes, fabric.device),
+        scaler=GradScaler("cpu", enabled=False),
+        sums=EpochSums.zeros(training.labels.num_classes, CPU),
         data_key="rectangles",
         average=WeightAverage(segmenter, 0.9),
     )
-    model, wrapped = fabric.setup(segmenter, optimizer)
+    model: nn.Module = segmenter
+    if rank_info.world_size > 1:
+        model = data_parallel(
+            segmenter, CPU, static_graph=parts == 1, find_unused_parameters=parts > 1
+        )
     job = Job(
-        fabric=fabric,
+        settings=settings,
+        rank_info=rank_info,
+        device=CPU,
         model=model,
-        optimizer=wrapped,
         loss=ExactCrossEntropy()
         if dtype == "float64"
         else factory.loss(config.loss, training.labels),
@@ -149,13 +166,10 @@ schedule: {{kind: constant}}
         epochs=1,
         validate_every=1,
         clip_norm=1.0,
-        accumulation=parts,
     )
     losses: list[float] = []
-    precision = "bf16" if dtype == "bfloat16" else "fp32"
     for batch in loader.batches(0, STEPS[dtype]):
-        with factory.autocast(precision, fabric.device):
-            losses.append(float(train_step(state, job, mostly_void(batch, rank_info, job))))
+        losses.append(float(train_step(state, job, mostly_void(batch, rank_info, job))))
         state.step += 1
     return {
         "losses": losses,

@@ -1,31 +1,28 @@
 """The loop by itself: it stops anywhere and goes on exactly, and divides by what counts."""
 
 import dataclasses
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 import torch
 import torch.nn.functional as F
-from lightning_fabric import Fabric
-from lightning_fabric.plugins import MixedPrecision
 from torch import Tensor
+from torch.amp import GradScaler
 
 from sceneparse import factory
 from sceneparse.augmentation.transform import Transform
 from sceneparse.config import RunConfig
 from sceneparse.config.reading import parse_config
 from sceneparse.data.loader import Loader
+from sceneparse.system.ranks import RankInfo
 from sceneparse.tasks.evaluate import score
+from sceneparse.training.auto import RuntimeSettings
 from sceneparse.training.loop import EpochRecord, Job, fit, train_step
 from sceneparse.training.state import EpochSums, TrainState
 
-PLUGINS: dict[str, Callable[[], MixedPrecision | None]] = {
-    "fp32": lambda: None,
-    "bf16": lambda: MixedPrecision("bf16-mixed", "cpu"),
-    "fp16": lambda: MixedPrecision("16-mixed", "cpu"),
-}
+PRECISIONS: tuple[factory.Precision, ...] = ("fp32", "bf16", "fp16")
+CPU = torch.device("cpu")
 
 
 class Watcher:
@@ -54,7 +51,7 @@ class Watcher:
 
 
 def make(
-    root: Path, precision: str, schedule: str = "plateau", network: str = "{width: 4}"
+    root: Path, precision: factory.Precision, schedule: str = "plateau", network: str = "{width: 4}"
 ) -> tuple[TrainState, Job]:
     text = f"""
 data: {{kind: folder, root: {root}}}
@@ -70,24 +67,32 @@ inference: {{size: 32}}
     labels = training.labels
     torch.manual_seed(0)
     segmenter = factory.segmenter(config.model, labels.num_classes)
-    transform = factory.transform(config.transform, 0, torch.device("cpu"), labels)
+    transform = factory.transform(config.transform, 0, CPU, labels)
     loader = Loader(training, transform, 0, 4, 2)
-    plugin = PLUGINS[precision]()
-    fabric = Fabric(accelerator="cpu", devices=1, plugins=[plugin] if plugin else None)
+    settings = RuntimeSettings(
+        device=CPU,
+        precision=precision,
+        memory_format="channels_last",
+        compiled=False,
+        batch_size=4,
+        threads=2,
+        processes=1,
+        times={},
+    )
     state = TrainState(
         segmenter=segmenter,
         optimizer=factory.optimizer(config.optimizer, segmenter),
         schedule=factory.schedule(config.schedule, 3 * loader.steps_per_epoch),
-        precision=plugin,
-        sums=EpochSums.zeros(labels.num_classes, fabric.device),
+        scaler=GradScaler("cpu", enabled=precision == "fp16"),
+        sums=EpochSums.zeros(labels.num_classes, CPU),
         data_key="rectangles",
     )
-    predictor = factory.predictor(segmenter, labels, config.inference, "fp32", fabric.device)
-    model, optimizer = fabric.setup(segmenter, state.optimizer)
+    predictor = factory.predictor(segmenter, labels, config.inference, "fp32", CPU)
     return state, Job(
-        fabric=fabric,
-        model=model,
-        optimizer=optimizer,
+        settings=settings,
+        rank_info=RankInfo(),
+        device=CPU,
+        model=segmenter,
         loss=factory.loss(config.loss, labels),
         loader=loader,
         ignore_index=labels.ignore_index,
@@ -98,10 +103,10 @@ inference: {{size: 32}}
     )
 
 
-@pytest.fixture(scope="module", params=PLUGINS)
+@pytest.fixture(scope="module", params=PRECISIONS)
 def whole(
     request: pytest.FixtureRequest, rectangles_root: Path, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[str, Watcher]:
+) -> tuple[factory.Precision, Watcher]:
     """A precision, and the run in it that nothing stopped."""
     state, job = make(rectangles_root, request.param)
     watcher = Watcher(state)
@@ -112,7 +117,7 @@ def whole(
 
 @pytest.mark.parametrize("stop_at", [1, 8, 12])
 def test_a_run_stopped_anywhere_goes_on_exactly(
-    stop_at: int, whole: tuple[str, Watcher], rectangles_root: Path, tmp_path: Path
+    stop_at: int, whole: tuple[factory.Precision, Watcher], rectangles_root: Path, tmp_path: Path
 ) -> None:
     precision, unstopped = whole
     first_state, job = make(rectangles_root, precision)
@@ -164,7 +169,7 @@ def test_a_step_follows_the_mean_over_valid_pixels(rectangles_root: Path) -> Non
     for group in sgd.param_groups:
         group["base_lr"] = 1.0
     state.optimizer = sgd
-    job = dataclasses.replace(job, optimizer=sgd, clip_norm=None)
+    job = dataclasses.replace(job, clip_norm=None)
     before = state.segmenter.network.head.weight.detach().clone()
     copy, _ = make(rectangles_root, "fp32")
     image = torch.from_numpy(batch.image).permute(0, 3, 1, 2)
@@ -195,7 +200,8 @@ def test_a_batch_in_parts_has_the_gradient_of_the_whole(parts: int, rectangles_r
             parameter.register_post_accumulate_grad_hook(
                 lambda parameter, name=name, kept=kept: kept.update({name: parameter.grad.clone()})
             )
-        job = dataclasses.replace(job, accumulation=count)
+        settings = dataclasses.replace(job.settings, accumulation=count)
+        job = dataclasses.replace(job, settings=settings)
         losses.append(float(train_step(state, job, batch._replace(mask=mask))))
         gradients.append(kept)
         counts.append(state.sums.confusion)

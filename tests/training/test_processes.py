@@ -18,11 +18,11 @@ from sceneparse import factory
 from sceneparse.config.reading import parse_config, read_config
 from sceneparse.errors import InputError
 from sceneparse.models.normalization import SyncBatchNorm2d, normalization, synchronise_
-from sceneparse.system.ranks import RankInfo, find_rank_info
+from sceneparse.system.ranks import RankInfo, find_rank_info, first_slurm_node
 from sceneparse.tasks.evaluate import EvaluationTarget, evaluate_model
 from sceneparse.tasks.train import train
 from sceneparse.training.auto import resolve
-from sceneparse.training.distributed import device_of
+from sceneparse.training.distributed import all_reduce, device_of, process_group
 
 COUNTS = """
 import torch
@@ -143,6 +143,35 @@ def test_the_rank_is_one_among_the_tasks_of_a_step_not_of_its_allocation() -> No
         )
         # A SLURM that does not tell the tasks of each node.
         assert find_rank_info({**step, **task}) == RankInfo(rank, 7, local, 2, True)
+
+
+def test_one_process_in_a_job_of_several_tasks_computes_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # As sbatch sets it, where srun has not started the tasks.
+    monkeypatch.setenv("SLURM_NTASKS", "4")
+    monkeypatch.setenv("SLURM_PROCID", "0")
+    monkeypatch.setenv("SLURM_JOB_NAME", "train.sh")
+    rank_info = find_rank_info()
+    assert rank_info == RankInfo()
+    with process_group(rank_info):
+        assert not torch.distributed.is_initialized()
+        assert int(all_reduce(torch.tensor(1))) == 1
+
+
+@pytest.mark.parametrize(
+    ("nodes", "first"),
+    [
+        ("node7", "node7"),
+        ("node1,node2", "node1"),
+        ("node1 node2", "node1"),
+        ("node[003-005,7],other3", "node003"),
+        ("node[12]", "node12"),
+        ("rack[1-2]n[03,05]-ib,login", "rack1n03-ib"),
+    ],
+)
+def test_the_first_node_of_a_slurm_list_is_found(nodes: str, first: str) -> None:
+    assert first_slurm_node(nodes) == first
 
 
 def test_processes_of_a_slurm_step_find_each_other() -> None:

@@ -1,6 +1,7 @@
 """Which process of a run this is, as whoever started it says in the environment."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -58,3 +59,9 @@ def _tasks_of_this_node(environment: Mapping[str, str], tasks: int) -> int:
         return nodes[int(environment["SLURM_NODEID"])]
     nodes_of_step = environment.get("SLURM_STEP_NUM_NODES") or environment.get("SLURM_NNODES", "1")
     return -(-tasks // int(nodes_of_step))
+
+
+def first_slurm_node(nodes: str) -> str:
+    """Return the first host of a SLURM node list: `a003-ib` of `a[003-005,7]-ib,b1`."""
+    hosts = re.sub(r"\[(\w+)[^]]*\]", r"\1", nodes)
+    return re.split(r"[, ]", hosts)[0]

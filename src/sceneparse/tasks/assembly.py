@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, NamedTuple, assert_never, cast
+from typing import Any, NamedTuple, cast
 
 import torch
-from lightning_fabric.plugins import MixedPrecision
 from torch import nn
+from torch.amp import GradScaler
 
 from sceneparse import factory
 from sceneparse.config import RunConfig
@@ -23,7 +23,7 @@ from sceneparse.system.ranks import RankInfo
 from sceneparse.training.auto import RuntimeSettings
 from sceneparse.training.batch_norm_check import check_batch_norm
 from sceneparse.training.compilation import compiled
-from sceneparse.training.distributed import fabric_of
+from sceneparse.training.distributed import data_parallel, device_of
 from sceneparse.training.loop import Job
 from sceneparse.training.parts import has_unused_parameters
 from sceneparse.training.state import EpochSums, TrainState
@@ -71,26 +71,24 @@ def assemble(
             says of the classes does not fit them, or a batch norm would see single values.
     """
     rank_info = rank_info or RankInfo()
-    precision = _precision_plugin(settings)
     labels = training.labels
     loss = factory.loss(config.loss, labels)
     check_batch_norm(config, settings, segmenter, loss)
     in_parts = settings.accumulation > 1
     has_unused = in_parts and rank_info.world_size > 1 and has_unused_parameters(segmenter, loss)
-    # Fabric looks at it, and on the CPU it would change products where the processor has TF32.
-    if settings.device.type == "cuda":
+    device = device_of(rank_info, settings.device.type)
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+        # Not on the CPU: some processors have TF32 too.
         allow_tf32()
-    fabric = fabric_of(
-        rank_info, settings.device, precision, is_static=not in_parts, has_unused=has_unused
-    )
-    if settings.device.type == "cpu":
+    if device.type == "cpu":
         keep_freed_memory()
     if rank_info.world_size > 1 and config.training.sync_batch_norm:
-        synchronise_(segmenter, fabric.device)
-    segmenter = factory.on_device(segmenter, fabric.device, settings.memory_format)
+        synchronise_(segmenter, device)
+    segmenter = factory.on_device(segmenter, device, settings.memory_format)
     factors = factory.sampling(config.sampling, class_statistics)
     mixing = factory.mixing(config.transform, training, factors, class_statistics)
-    transform = factory.transform(config.transform, config.seed, fabric.device, labels, mixing)
+    transform = factory.transform(config.transform, config.seed, device, labels, mixing)
     growth = factory.growth(config.transform, config.training.epochs)
     loader = Loader(
         dataset=training,
@@ -111,15 +109,17 @@ def assemble(
             config.optimizer, segmenter, fused=settings.precision != "fp16"
         ),
         schedule=factory.schedule(config.schedule, total_steps),
-        precision=precision,
-        sums=EpochSums.zeros(labels.num_classes, fabric.device),
+        scaler=GradScaler(device.type, enabled=settings.precision == "fp16"),
+        sums=EpochSums.zeros(labels.num_classes, device),
         data_key=data_key,
         average=WeightAverage(segmenter, decay) if decay else None,
     )
-    predictor = factory.predictor(
-        state.kept, labels, config.inference, settings.precision, fabric.device
-    )
-    network: nn.Module = segmenter
+    predictor = factory.predictor(state.kept, labels, config.inference, settings.precision, device)
+    model: nn.Module = segmenter
+    if rank_info.world_size > 1:
+        model = data_parallel(
+            segmenter, device, static_graph=not in_parts, find_unused_parameters=has_unused
+        )
     if settings.compiled:
         if growth:
             from torch._dynamo import config as dynamo
@@ -128,14 +128,14 @@ def assemble(
             # PyTorch 2.6 knows the limit by this name alone.
             limit = max(dynamo.cache_size_limit, 2 * len(growth.sizes))
             dynamo.cache_size_limit = limit
-        network = compiled(segmenter)
+        model = compiled(model)
         # It already works piece by piece, and would only break the graph in more places.
         loss.forward = cast("Any", torch.compiler.disable(loss.forward))
-    model, optimizer = fabric.setup(network, state.optimizer)
     job = Job(
-        fabric=fabric,
+        settings=settings,
+        rank_info=rank_info,
+        device=device,
         model=model,
-        optimizer=optimizer,
         loss=loss,
         loader=loader,
         ignore_index=labels.ignore_index,
@@ -144,19 +144,6 @@ def assemble(
         validate_every=config.training.validate_every,
         clip_norm=config.training.clip_norm,
         seed=config.seed,
-        accumulation=settings.accumulation,
         patience=config.training.patience,
     )
     return Assembly(state, job, predictor)
-
-
-def _precision_plugin(settings: RuntimeSettings) -> MixedPrecision | None:
-    match settings.precision:
-        case "bf16":
-            return MixedPrecision("bf16-mixed", settings.device.type)
-        case "fp16":
-            return MixedPrecision("16-mixed", settings.device.type)
-        case "fp32":
-            return None
-        case _:
-            assert_never(settings.precision)

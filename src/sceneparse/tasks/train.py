@@ -129,7 +129,7 @@ def _train(
         recorder = Recorder(config, folder, state, predictor, console)
         finished = _recorded(recorder, state, job, shown, stop)
         if finished:
-            recorder.finish(predictor_of(find_weights(folder.path), job.fabric.device))
+            recorder.finish(predictor_of(find_weights(folder.path), job.device))
             _tell_early_end(state, job, console)
     else:
         finished = _beside(state, job, stop)

@@ -53,6 +53,13 @@ class RuntimeSettings:
     accumulation: int = 1
     uncompiled: str = ""
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """Data type in which autocast computes."""
+        return {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}[
+            self.precision
+        ]
+
     def stored_in(self, config: RunConfig) -> RunConfig:
         """Return the config with these settings in place of every `auto`."""
         compile_ = config.training.compile

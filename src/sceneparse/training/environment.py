@@ -16,7 +16,7 @@ from sceneparse import __version__
 from sceneparse.system.processor import processor
 
 PACKAGE = Path(__file__).resolve().parents[1]
-PACKAGES = ("torch", "torchvision", "timm", "lightning-fabric", "numpy", "pillow", "safetensors")
+PACKAGES = ("torch", "torchvision", "timm", "numpy", "pillow", "safetensors")
 
 
 def environment(seed: int) -> dict[str, Any]:

@@ -4,13 +4,13 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 
+from sceneparse import factory
 from sceneparse.augmentation.colors import changed_colors_of_batch
 from sceneparse.data.loader import Batch, Loader
 from sceneparse.errors import InputError
@@ -18,6 +18,8 @@ from sceneparse.inference.evaluate import Evaluation
 from sceneparse.losses.sums import LossSum
 from sceneparse.metrics.scores import Scores
 from sceneparse.models.segmenter import Loss
+from sceneparse.system.ranks import RankInfo
+from sceneparse.training.auto import RuntimeSettings
 from sceneparse.training.distributed import all_reduce, any_rank, broadcast_buffers
 from sceneparse.training.parts import in_parts
 from sceneparse.training.state import EpochSums, TrainState
@@ -28,9 +30,10 @@ class Job:
     """All that does not change while a run goes on.
 
     Attributes:
-        fabric: Device, precision and processes.
-        model: The segmenter as Fabric wrapped it.
-        optimizer: The optimizer as Fabric wrapped it.
+        settings: Resolved settings.
+        rank_info: The rank of this process.
+        device: The device of this process.
+        model: The segmenter, wrapped in DDP and compiled as the settings say.
         loss: What is minimised.
         loader: Batches by step.
         ignore_index: Train id of void.
@@ -39,13 +42,13 @@ class Job:
         validate_every: Epochs from one validation to the next; the last one always is validated.
         clip_norm: Largest norm of the gradient, or none.
         seed: Of what is random in the network.
-        accumulation: Parts in which a process computes its share of a batch.
         patience: Validations in a row without a better score after which the run ends, or none.
     """
 
-    fabric: Fabric
+    settings: RuntimeSettings
+    rank_info: RankInfo
+    device: torch.device
     model: nn.Module
-    optimizer: Any
     loss: Loss
     loader: Loader
     ignore_index: int
@@ -54,7 +57,6 @@ class Job:
     validate_every: int
     clip_norm: float | None
     seed: int = 0
-    accumulation: int = 1
     patience: int | None = None
 
     @property
@@ -151,29 +153,31 @@ def fit(state: TrainState, job: Job, observer: Observer) -> bool:
 
 def train_step(state: TrainState, job: Job, batch: Batch) -> Tensor:
     """Do one optimizer step and return the mean loss over the valid pixels of the whole batch."""
-    fabric = job.fabric
     image, mask = _on_device(job, batch)
     factor = state.schedule.factor(state.step)
     for group in state.optimizer.param_groups:
         group["lr"] = group["base_lr"] * factor
     # Dropout and its like then depend on nothing that came before, and a run resumes exactly.
-    torch.manual_seed(_step_seed(job.seed, state.step, fabric.global_rank))
+    torch.manual_seed(_step_seed(job.seed, state.step, job.rank_info.rank))
     # Of the whole batch, whatever the parts that it is computed in.
     valid = all_reduce((mask != job.ignore_index).sum()).clamp(min=1).float()
     total = torch.zeros_like(state.sums.loss)
-    for part in in_parts(fabric, job.model, image, mask, job.accumulation):
-        sums: LossSum = job.model(*part, job.loss)
+    for part in in_parts(job.model, image, mask, job.settings.accumulation):
+        with factory.autocast(job.settings.precision, job.device):
+            sums: LossSum = job.model(*part, job.loss)
         # DDP averages gradients over processes; the sum over all pixels is wanted.
-        fabric.backward(sums.total * fabric.world_size / valid)
+        state.scaler.scale(sums.total * job.rank_info.world_size / valid).backward()
         total += sums.total.detach()
         state.sums.confusion += sums.confusion
     if job.clip_norm is not None:
-        # The scaler of fp16 deals with gradients that are not finite, and the epoch's end reports.
-        fabric.clip_gradients(
-            job.model, job.optimizer, max_norm=job.clip_norm, error_if_nonfinite=False
+        state.scaler.unscale_(state.optimizer)
+        groups = state.optimizer.param_groups
+        nn.utils.clip_grad_norm_(
+            [parameter for group in groups for parameter in group["params"]], job.clip_norm
         )
-    job.optimizer.step()
-    job.optimizer.zero_grad()
+    state.scaler.step(state.optimizer)
+    state.scaler.update()
+    state.optimizer.zero_grad()
     if state.average:
         state.average.follow(state.segmenter, state.step)
     state.sums.loss += all_reduce(total)
@@ -186,7 +190,7 @@ def _step_seed(seed: int, step: int, rank: int) -> int:
 
 def _on_device(job: Job, batch: Batch) -> tuple[Tensor, Tensor]:
     """Bring a batch to the device: images `(B, 3, H, W)` in 0..255 and masks `(B, H, W)`."""
-    device = job.fabric.device
+    device = job.device
     image, mask, colors = (
         # From pinned memory the copy goes on while the GPU works.
         (tensor.pin_memory() if device.type == "cuda" else tensor).to(device, non_blocking=True)
@@ -197,7 +201,7 @@ def _on_device(job: Job, batch: Batch) -> tuple[Tensor, Tensor]:
         # In which torch moves numbers, and computes hardly anything.
         mask = mask.int()
     if job.loader.transform.leaves_colors:
-        image = changed_colors_of_batch(image, colors)
+        image = changed_colors_of_batch(image, colors).to(job.settings.dtype)
     return image, mask
 
 
@@ -232,7 +236,7 @@ def _end_epoch(state: TrainState, job: Job, clock: Clock) -> EpochRecord:
     # This waits for an accelerator, whose last steps belong to the training.
     mean_loss = float(state.sums.loss) / max(1, int(confusion.sum()))
     train_seconds = clock.seconds()
-    waited = float(all_reduce(torch.tensor(clock.waited))) / job.fabric.world_size
+    waited = float(all_reduce(torch.tensor(clock.waited))) / job.rank_info.world_size
     if not math.isfinite(mean_loss):
         raise InputError(
             f"epoch {epoch}: the training loss is {mean_loss}; start another run with a lower "

@@ -1,34 +1,37 @@
-"""A process's share of a batch, computed in parts where memory does not hold it at once."""
+"""Gradient accumulation: compute a process's share of a batch in parts that fit into memory."""
 
 import copy
 from collections.abc import Generator
-from typing import Any
+from contextlib import nullcontext
 
 import torch
-from lightning_fabric import Fabric
-from torch import Tensor
+from torch import Tensor, nn
 
 from sceneparse.models.segmenter import Loss, Segmenter
 
 
 def in_parts(
-    fabric: Fabric, model: Any, image: Tensor, mask: Tensor, count: int
+    model: nn.Module, image: Tensor, mask: Tensor, count: int
 ) -> Generator[tuple[Tensor, Tensor]]:
-    """Yield a share part after part; their gradients add up before the processes exchange them.
+    """Yield the parts of a batch; DDP exchanges gradients in the last one only.
 
-    The forward and the backward pass of a part have to be done before the next one is asked for.
+    The caller runs the forward and the backward pass of a part before it takes the next one.
 
     Args:
-        fabric: What computes them.
-        model: The network as Fabric wrapped it.
+        model: The network, wrapped in DDP if there are several processes.
         image: Images `(B, 3, H, W)`.
-        mask: Their masks `(B, H, W)`.
-        count: Number of parts; of fewer images, each is a part.
+        mask: Masks `(B, H, W)`.
+        count: Number of parts; with fewer images than that, each image is a part.
+
+    Yields:
+        Images `(b, 3, H, W)` and masks `(b, H, W)` of a part.
     """
+    # DDP's method, also where torch.compile wraps it; there is nothing to exchange without DDP.
+    no_sync = getattr(model, "no_sync", nullcontext)
     count = min(count, len(image))
     parts = zip(image.tensor_split(count), mask.tensor_split(count), strict=True)
     for number, part in enumerate(parts, start=1):
-        with fabric.no_backward_sync(model, enabled=number < count):
+        with no_sync() if number < count else nullcontext():
             yield part
 
 
