@@ -18,10 +18,10 @@ from sceneparse.inference.evaluate import Evaluation
 from sceneparse.inference.predictor import Predictor
 from sceneparse.system.device import native_precision
 from sceneparse.system.ranks import find_rank_info
-from sceneparse.tasks.assembly import assemble
 from sceneparse.training.auto import RuntimeSettings
 from sceneparse.training.distributed import process_group
-from sceneparse.training.loop import Job, train_step
+from sceneparse.training.loop import train_step
+from sceneparse.training.setup import TrainSetup, set_up_training
 from sceneparse.training.state import TrainState
 
 # What the segmenters take off an image in 0..255, and divide it by.
@@ -34,11 +34,11 @@ class Trainer:
     """A run between two steps."""
 
     state: TrainState
-    job: Job
+    setup: TrainSetup
 
     def step(self, batch: Batch) -> Tensor:
         """Do one step and return its mean loss."""
-        loss = train_step(self.state, self.job, batch)
+        loss = train_step(self.state, self.setup, batch)
         self.state.step += 1
         return loss
 
@@ -89,8 +89,7 @@ def trainer(
     joining.__enter__()
     # A group that is not left aborts now and then when the process ends.
     atexit.register(joining.__exit__, None, None, None)
-    state, job, _ = assemble(config, settings, segmenter, nothing, _never, rank_info)
-    return Trainer(state, job)
+    return Trainer(*set_up_training(config, settings, segmenter, nothing, _never, rank_info))
 
 
 def _never(_: Predictor) -> Evaluation:

@@ -2,6 +2,7 @@
 
 import csv
 import os
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -11,32 +12,29 @@ import torch
 import torch.nn.functional as F
 from rich.console import Console
 from torch import Tensor, nn
-from torch.amp import GradScaler
 from torch.distributed import TCPStore  # pyright: ignore[reportPrivateImportUsage] - public
 from torch.multiprocessing.spawn import start_processes
 
 from sceneparse import factory
 from sceneparse.checkpoint import read_checkpoint
 from sceneparse.config.reading import parse_config, read_config
-from sceneparse.data.loader import Batch, Loader
+from sceneparse.data.loader import Batch
 from sceneparse.errors import InputError
 from sceneparse.losses.sums import LossSum
-from sceneparse.models.normalization import SyncBatchNorm2d, synchronise_
+from sceneparse.models.normalization import SyncBatchNorm2d
 from sceneparse.ops.confusion import confusion_matrix
 from sceneparse.ops.upsampling import upsample
-from sceneparse.optimization.average import WeightAverage
 from sceneparse.system.ranks import RankInfo, find_rank_info
 from sceneparse.tasks.train import train
-from sceneparse.training.auto import RuntimeSettings
+from sceneparse.training.auto import resolve
 from sceneparse.training.distributed import (
     all_reduce,
     any_rank,
     broadcast_from_rank_zero,
-    data_parallel,
     process_group,
 )
-from sceneparse.training.loop import Job, train_step
-from sceneparse.training.state import EpochSums, TrainState
+from sceneparse.training.loop import train_step
+from sceneparse.training.setup import set_up_training
 from tests.cli.command import CONTEXT
 
 NETWORKS = {
@@ -70,7 +68,6 @@ LONGER = (
     "report.every=4",
 )
 Case = tuple[str, str]
-CPU = torch.device("cpu")
 Result = dict[str, Any]
 
 
@@ -93,12 +90,17 @@ class ExactCrossEntropy(nn.Module):
 def steps_of(case: Case, root: Path, rank_info: RankInfo) -> Result:
     """Train a few steps and return losses, counts and weights."""
     network, dtype = case
+    parts = 2 if network == "group_in_parts" and rank_info.world_size > 1 else 1
+    precision = "bf16" if dtype == "bfloat16" else "fp32"
     text = f"""
 data: {{kind: folder, root: {root}}}
 model: {NETWORKS[network]}
 transform: {{size: 32, flip: 0.5}}
 optimizer: {{kind: sgd, lr: 0.01, momentum: 0}}
 schedule: {{kind: constant}}
+training:
+  {{epochs: 1, batch_size: 8, accumulation: {parts}, clip_norm: 1, ema: 0.9, threads: 1,
+    precision: {precision}, memory_format: channels_last, device: cpu, compile: off}}
 """
     config = parse_config(text, "test")
     training = factory.dataset(config.data, "training")
@@ -113,63 +115,15 @@ schedule: {{kind: constant}}
             if isinstance(layer, nn.ReLU):
                 parent, _, attribute = name.rpartition(".")
                 setattr(segmenter.get_submodule(parent), attribute, nn.SiLU())
-    if rank_info.world_size > 1:
-        synchronise_(segmenter, CPU)
-    loader = Loader(
-        dataset=training,
-        transform=factory.transform(config.transform, 0, CPU, training.labels),
-        seed=0,
-        batch_size=8 // rank_info.world_size,
-        threads=1,
-        rank=rank_info.rank,
-        processes=rank_info.world_size,
+    settings = resolve(config, segmenter, training, rank_info)
+    state, setup = set_up_training(
+        config, settings, segmenter, training, lambda _: pytest.fail("none here"), rank_info
     )
-    parts = 2 if network == "group_in_parts" and rank_info.world_size > 1 else 1
-    precision = "bf16" if dtype == "bfloat16" else "fp32"
-    settings = RuntimeSettings(
-        device=CPU,
-        precision=precision,
-        memory_format="channels_last",
-        compiled=False,
-        batch_size=8,
-        threads=1,
-        processes=rank_info.world_size,
-        times={},
-        accumulation=parts,
-    )
-    optimizer = factory.optimizer(config.optimizer, segmenter)
-    state = TrainState(
-        segmenter=segmenter,
-        optimizer=optimizer,
-        schedule=factory.schedule(config.schedule, STEPS[dtype]),
-        scaler=GradScaler("cpu", enabled=False),
-        sums=EpochSums.zeros(training.labels.num_classes, CPU),
-        data_key="rectangles",
-        average=WeightAverage(segmenter, 0.9),
-    )
-    model: nn.Module = segmenter
-    if rank_info.world_size > 1:
-        model = data_parallel(
-            segmenter, CPU, static_graph=parts == 1, find_unused_parameters=parts > 1
-        )
-    job = Job(
-        settings=settings,
-        rank_info=rank_info,
-        device=CPU,
-        model=model,
-        loss=ExactCrossEntropy()
-        if dtype == "float64"
-        else factory.loss(config.loss, training.labels),
-        loader=loader,
-        ignore_index=training.labels.ignore_index,
-        validate=lambda: pytest.fail("no validation here"),
-        epochs=1,
-        validate_every=1,
-        clip_norm=1.0,
-    )
+    if dtype == "float64":
+        setup = replace(setup, loss=ExactCrossEntropy())
     losses: list[float] = []
-    for batch in loader.batches(0, STEPS[dtype]):
-        losses.append(float(train_step(state, job, mostly_void(batch, rank_info, job))))
+    for batch in setup.loader.batches(0, STEPS[dtype]):
+        losses.append(float(train_step(state, setup, mostly_void(batch, rank_info))))
         state.step += 1
     return {
         "losses": losses,
@@ -181,12 +135,12 @@ schedule: {{kind: constant}}
     }
 
 
-def mostly_void(batch: Batch, rank_info: RankInfo, job: Job) -> Batch:
+def mostly_void(batch: Batch, rank_info: RankInfo) -> Batch:
     """Make the images of the first of two processes void but for a row, of one wholly."""
     mask = batch.mask.copy()
     if rank_info.rank == 0:
-        mask[:4, 1:] = job.ignore_index
-        mask[0] = job.ignore_index
+        mask[:4, 1:] = ExactCrossEntropy.ignore_index
+        mask[0] = ExactCrossEntropy.ignore_index
     return batch._replace(mask=mask)
 
 

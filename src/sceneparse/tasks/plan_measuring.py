@@ -70,20 +70,21 @@ def measured_machine(
     small, large = _sizes_to_measure(data.short_side)
     with advice_on_memory():
         training = factory.dataset(data.config, "training", to_learn=True)
-        bench = run_to_measure(trial(data, start, small), training)
-        config = bench.settings.stored_in(trial(data, start, small))
-        costs = recording_costs(config, bench, factory.dataset(data.config, "validation"))
+        state, setup = run_to_measure(trial(data, start, small), training)
+        settings = setup.settings
+        config = settings.stored_in(trial(data, start, small))
+        costs = recording_costs(config, state, setup, factory.dataset(data.config, "validation"))
         segmenter = factory.segmenter(factory.untrained(start.model), training.labels.num_classes)
-        image_bytes = step_bytes(config, segmenter, training.labels, bench.settings.precision)
+        image_bytes = step_bytes(config, segmenter, training.labels, settings.precision)
     weights = sum(4 * parameter.numel() for parameter in segmenter.parameters())
-    facts = _facts(bench.settings, weights, held, asked_bytes)
+    facts = _facts(settings, weights, held, asked_bytes)
 
     def at(size: int) -> tuple[Pace, Measured]:
         size_bytes = image_bytes * (size / small) ** 2
-        parts = fitting_parts(bench.settings.batch_size, size_bytes, facts.memory_bytes)
+        parts = fitting_parts(settings.batch_size, size_bytes, facts.memory_bytes)
         update = {"training": config.training.model_copy(update={"accumulation": parts})}
         found = pace(trial(data, start, size).model_copy(update=update), _within(ROUGH, seconds))
-        image_s = found.step_s / bench.settings.batch_size
+        image_s = found.step_s / settings.batch_size
         return found, Measured(image_s, found.validation_image_s, size_bytes)
 
     first, at_small = at(small)

@@ -17,28 +17,32 @@ from sceneparse.reports.progress import progress_gif
 from sceneparse.system.stop_signals import StopRequests
 from sceneparse.tasks.evaluate import score_sums
 from sceneparse.tasks.recorder import Recorder, shown_samples
-from sceneparse.tasks.training_pace import Bench
 from sceneparse.training.loop import EpochRecord
+from sceneparse.training.setup import TrainSetup
+from sceneparse.training.state import TrainState
 
 
-def recording_costs(config: RunConfig, bench: Bench, validation: Dataset) -> Costs:
+def recording_costs(
+    config: RunConfig, state: TrainState, setup: TrainSetup, validation: Dataset
+) -> Costs:
     """Let a recorder follow three epochs that nothing was learned in, in a folder of its own.
 
     Args:
         config: The run, resolved; every other epoch of it is drawn.
-        bench: Its objects.
+        state: Its state before the first step.
+        setup: Its setup.
         validation: What it draws of.
 
     Returns:
         Seconds; those of the beginning are the recorder's alone.
     """
-    few = range(min(len(validation), bench.predictor.batch_size))
-    evaluation = score_sums(bench.predictor, validation, few, bench.settings.threads).evaluation()
+    few = range(min(len(validation), setup.predictor.batch_size))
+    evaluation = score_sums(setup.predictor, validation, few, setup.settings.threads).evaluation()
     with TemporaryDirectory() as place:
         folder = RunFolder(Path(place) / "run")
         folder.create()
         console = Console(file=io.StringIO())
-        recorder = Recorder(config, folder, bench.state, bench.predictor, console)
+        recorder = Recorder(config, folder, state, setup.predictor, console)
         clock = _Laps()
         recorder.start(shown_samples(validation, config.report), 1, 1, StopRequests())
         begin_s = clock.lap()
@@ -50,7 +54,7 @@ def recording_costs(config: RunConfig, bench: Bench, validation: Dataset) -> Cos
         frames = [folder.predictions("initial"), folder.predictions("epoch_002")]
         progress_gif(frames, folder.progress)
         animation_s = clock.lap()
-        recorder.finish(predictor_of(find_weights(folder.path), bench.settings.device))
+        recorder.finish(predictor_of(find_weights(folder.path), setup.settings.device))
         end_s = clock.lap()
     return Costs(
         begin_s=begin_s,

@@ -24,12 +24,11 @@ from sceneparse.labels import Labels
 from sceneparse.models.segmenter import Segmenter
 from sceneparse.system.ranks import RankInfo, find_rank_info
 from sceneparse.system.stop_signals import StopRequests
-from sceneparse.tasks.assembly import assemble
 from sceneparse.tasks.cache import cache_notes
 from sceneparse.tasks.evaluate import score_sums
 from sceneparse.tasks.memory import advice_on_memory
 from sceneparse.tasks.recorder import Recorder, SilentObserver, shown_samples
-from sceneparse.training.auto import RuntimeSettings, resolve
+from sceneparse.training.auto import resolve
 from sceneparse.training.distributed import (
     all_reduce,
     broadcast_from_rank_zero,
@@ -37,7 +36,8 @@ from sceneparse.training.distributed import (
     process_group,
 )
 from sceneparse.training.environment import environment
-from sceneparse.training.loop import Job, fit
+from sceneparse.training.loop import fit
+from sceneparse.training.setup import TrainSetup, set_up_training
 from sceneparse.training.state import TrainState
 
 
@@ -113,7 +113,7 @@ def _train(
         return _validated(predictor, validation, settings.threads, rank_info)
 
     with advice_on_memory():
-        state, job, predictor = assemble(
+        state, setup = set_up_training(
             config, settings, segmenter, training, validate, rank_info, data_key, class_statistics
         )
     shown = shown_samples(validation, config.report) if rank_info.rank == 0 else []
@@ -125,40 +125,44 @@ def _train(
         state.load_state_dict(read_checkpoint(folder.checkpoint))
     stop = StopRequests()
     if rank_info.rank == 0:
-        _announce(settings, job, state, len(validation), str(predictor), console)
-        recorder = Recorder(config, folder, state, predictor, console)
-        finished = _recorded(recorder, state, job, shown, stop)
+        _announce(setup, state, len(validation), console)
+        recorder = Recorder(config, folder, state, setup.predictor, console)
+        finished = _recorded(recorder, state, setup, shown, stop)
         if finished:
-            recorder.finish(predictor_of(find_weights(folder.path), job.device))
-            _tell_early_end(state, job, console)
+            recorder.finish(predictor_of(find_weights(folder.path), setup.device))
+            _tell_early_end(state, setup, console)
     else:
-        finished = _beside(state, job, stop)
+        finished = _beside(state, setup, stop)
     return TrainedRun(
         folder=folder,
         finished=finished,
         best_epoch=state.best_epoch,
         best_miou=state.best_miou,
-        resize=str(predictor),
+        resize=str(setup.predictor),
         stopped_by=0 if finished else max_over_ranks(stop.number),
     )
 
 
 def _recorded(
-    recorder: Recorder, state: TrainState, job: Job, shown: list[Sample], stop: StopRequests
+    recorder: Recorder,
+    state: TrainState,
+    setup: TrainSetup,
+    shown: list[Sample],
+    stop: StopRequests,
 ) -> bool:
     """Train in the process that writes the folder, and return whether the run is over."""
     with stop, recorder:
-        recorder.start(shown, job.total_steps, job.loader.steps_per_epoch, stop)
+        recorder.start(shown, setup.total_steps, setup.loader.steps_per_epoch, stop)
         with advice_on_memory():
-            return fit(state, job, recorder)
+            return fit(state, setup, recorder)
 
 
-def _beside(state: TrainState, job: Job, stop: StopRequests) -> bool:
+def _beside(state: TrainState, setup: TrainSetup, stop: StopRequests) -> bool:
     """Train in another process, and return whether the run is over."""
     # What all have counted is in the checkpoint; the first one goes on from there.
     state.sums.confusion.zero_()
     with stop, advice_on_memory():
-        return fit(state, job, SilentObserver(stop))
+        return fit(state, setup, SilentObserver(stop))
 
 
 def _at_start(config: ModelConfig, labels: Labels, console: Console, *, resume: bool) -> Segmenter:
@@ -242,21 +246,15 @@ def _resumed_config(config: RunConfig, folder: RunFolder) -> RunConfig:
     return resumed_config(config, stored)
 
 
-def _announce(
-    settings: RuntimeSettings,
-    job: Job,
-    state: TrainState,
-    images: int,
-    scored: str,
-    console: Console,
-) -> None:
+def _announce(setup: TrainSetup, state: TrainState, images: int, console: Console) -> None:
     """Say what is going to happen, with everything that was `auto`."""
+    settings = setup.settings
     parameters = sum(parameter.numel() for parameter in state.segmenter.parameters())
     parts = f" in {settings.accumulation} parts" if settings.accumulation > 1 else ""
     console.print(
-        f"{parameters / 1e6:.2f} M parameters · {len(job.loader.dataset)} images to train on, "
-        f"{images} to validate · {job.epochs} epochs in batches of {settings.batch_size}{parts} · "
-        f"{settings} · scores of images {scored}"
+        f"{parameters / 1e6:.2f} M parameters · {len(setup.loader.dataset)} images to train on, "
+        f"{images} to validate · {setup.config.training.epochs} epochs in batches of "
+        f"{settings.batch_size}{parts} · {settings} · scores of images {setup.predictor}"
         + (f" · from step {state.step}" if state.step else ""),
         soft_wrap=True,
     )
@@ -266,15 +264,17 @@ def _announce(
         console.print(
             f"training.compile: goes on uncompiled: {settings.uncompiled}", soft_wrap=True
         )
-    if job.is_over(state):
+    if setup.is_over(state):
         console.print("the run is finished: nothing is left to train")
 
 
-def _tell_early_end(state: TrainState, job: Job, console: Console) -> None:
-    if state.step < job.total_steps:
+def _tell_early_end(state: TrainState, setup: TrainSetup, console: Console) -> None:
+    training = setup.config.training
+    if state.step < setup.total_steps:
         console.print(
-            f"ended early, after epoch {state.step // job.loader.steps_per_epoch} of {job.epochs}: "
-            f"no better mIoU than that of epoch {state.best_epoch} in {job.patience} validations",
+            f"ended early, after epoch {state.step // setup.loader.steps_per_epoch} of "
+            f"{training.epochs}: no better mIoU than that of epoch {state.best_epoch} in "
+            f"{training.patience} validations",
             soft_wrap=True,
         )
 

@@ -39,8 +39,19 @@ def missing_to_compile(device: torch.device) -> str:
     return ""
 
 
-def compiled(network: nn.Module) -> nn.Module:
-    """Compile a network; a part that cannot be compiled runs uncompiled."""
+def compiled(network: nn.Module, image_sizes: int = 1) -> nn.Module:
+    """Compile a network; a part that cannot be compiled runs uncompiled.
+
+    Args:
+        network: The network, wrapped in DDP if there are several processes.
+        image_sizes: Number of image sizes that a run trains on.
+    """
+    from torch._dynamo import config as dynamo
+
+    # Each size may need its own graph, and two parts of a batch may differ in their images.
+    # PyTorch 2.6 knows the limit by this name only.
+    limit = max(dynamo.cache_size_limit, 2 * image_sizes)
+    dynamo.cache_size_limit = limit
     return cast("nn.Module", torch.compile(network, backend=_inductor_or_eager))
 
 
