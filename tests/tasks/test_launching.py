@@ -41,7 +41,7 @@ def test_a_signal_reaches_all_of_them(name: str, tmp_path: Path) -> None:
     if number not in stop_signals():
         pytest.skip(f"started with {name} ignored")
     processes = [process for n in "ab" for process in started(STOPS, argument=str(tmp_path / n))]
-    with launching.signals_sent_on(processes):
+    with launching.signals_forwarded(processes):
         while len(list(tmp_path.iterdir())) < 2:
             time.sleep(0.01)
         os.kill(os.getpid(), number)

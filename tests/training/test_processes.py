@@ -13,6 +13,7 @@ import torch
 from rich.console import Console
 from tests.pair import CASES, LIMITS, NETWORKS, Case, assert_close, rows, steps_of
 from tests.training.test_fit import QUIET
+from torch.distributed import TCPStore  # pyright: ignore[reportPrivateImportUsage] - public
 
 from sceneparse import factory
 from sceneparse.config.reading import parse_config, read_config
@@ -31,6 +32,22 @@ from sceneparse.training.distributed import all_reduce, process_group
 rank_info = find_rank_info()
 with process_group(rank_info):
     print(int(all_reduce(torch.tensor(1 + rank_info.rank))))
+"""
+
+# Of the two processes, one is killed as the system does it when memory is full.
+KILLED = """
+import os, signal
+from sceneparse.errors import InputError
+from sceneparse.system.ranks import find_rank_info
+from sceneparse.training.distributed import any_rank, process_group
+rank_info = find_rank_info()
+try:
+    with process_group(rank_info):
+        if rank_info.rank == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+        any_rank(False)
+except InputError as error:
+    print(error)
 """
 
 
@@ -202,6 +219,31 @@ def test_processes_of_a_slurm_step_find_each_other() -> None:
         for rank in "01"
     ]
     assert [process.communicate(timeout=120)[0] for process in started] == ["3\n", "3\n"]
+
+
+def test_a_process_that_dies_without_a_word_is_told_by_another() -> None:
+    store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    torchrun = {
+        "TORCHELASTIC_RUN_ID": "test",
+        "TORCHELASTIC_USE_AGENT_STORE": "True",
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(store.port),
+        "WORLD_SIZE": "2",
+        "LOCAL_WORLD_SIZE": "2",
+    }
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", KILLED],
+            env={**os.environ, **torchrun, "RANK": rank, "LOCAL_RANK": rank},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for rank in "01"
+    ]
+    told = [process.communicate(timeout=120)[0] for process in started]
+    assert [process.returncode for process in started] == [0, -9]
+    assert told[0].startswith("another process of the run ended without a word")
+    assert told[1] == ""
 
 
 def test_a_batch_is_shared_evenly_or_refused(rectangles_root: Path) -> None:
