@@ -17,6 +17,7 @@ from sceneparse.errors import InputError
 from sceneparse.system.device import best_device
 from sceneparse.system.ranks import find_rank_info
 from sceneparse.system.stop_signals import stop_signals
+from sceneparse.training.distributed import is_first_failure
 
 # After one process has failed, the others notice and report it; one that still hangs then is in a
 # collective and does not return.
@@ -57,6 +58,9 @@ def run_processes(count: int, arguments: Sequence[str]) -> int:
 
     Returns:
         The exit code of the first process that failed; 0 if none did.
+
+    Raises:
+        InputError: If a process was killed and no other one has reported it.
     """
     # The store lives here, so it outlives the processes; port 0 means any free port.
     store = TCPStore(LOCALHOST, 0, is_master=True, wait_for_workers=False)
@@ -80,7 +84,15 @@ def run_processes(count: int, arguments: Sequence[str]) -> int:
             # In a session of its own, a process gets Ctrl-C only once: forwarded.
             started = subprocess.Popen(command, env=env, start_new_session=True)  # noqa: S603
             processes.append(started)
-        return exit_code(processes)
+        code = exit_code(processes)
+    killed_by = code - 128
+    if killed_by > 0 and killed_by not in stop_signals() and is_first_failure(store):
+        raise InputError(
+            f"a process of the run was killed by {signal.Signals(killed_by).name} (the system "
+            "kills one when memory is full: use a smaller training.batch_size in another run); "
+            "start again, or go on with --resume"
+        )
+    return code
 
 
 def exit_code(processes: Processes) -> int:

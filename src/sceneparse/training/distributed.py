@@ -167,10 +167,15 @@ def _store(rank_info: RankInfo) -> Store:
     return store
 
 
+def is_first_failure(store: Store) -> bool:
+    """Count a failure in the store of the run and return whether it is the first one."""
+    return store.add("errors", 1) == 1
+
+
 def _raised_once(error: BaseException, store: Store) -> BaseException:
     """Return what this process raises for an error: only the first to fail reports it."""
     try:
-        is_first = store.add("errors", 1) == 1
+        is_first = is_first_failure(store)
     except RuntimeError:
         # The process that kept the store is gone, so another process failed first.
         is_first = False
