@@ -162,6 +162,7 @@ def _on_device(setup: TrainSetup, batch: Batch) -> tuple[Tensor, Tensor]:
         # PyTorch moves uint16, but has few operations on it.
         mask = mask.int()
     if setup.loader.transform.leaves_colors:
+        # In bf16, eight significant bits are left, as many as an image file has.
         image = changed_colors_of_batch(image, colors).to(setup.settings.dtype)
     return image, mask
 
