@@ -32,7 +32,7 @@ from sceneparse.system.device import allow_tf32
 
 
 def tf32_switch(here: Here) -> Found:
-    """TF32 is switched in a way that other libraries can read: Fabric and torch.compile do."""
+    """TF32 is switched in a way that other libraries can read: torch.compile does."""
     allow_tf32()
     inside: list[str] = []
     for _ in range(2):

@@ -21,7 +21,7 @@ from sceneparse.training.loop import _on_device
 
 def copies(here: Here) -> Found:
     """Batches that are copied while the device is at work arrive as they are."""
-    job = unet(here.device).job
+    setup = unet(here.device).setup
     side, wrong = (32, 0) if here.quick else (512, 0)
     busy = torch.randn(side, side, device=here.device)
     arrived: list[tuple[Tensor, Tensor]] = []
@@ -29,7 +29,7 @@ def copies(here: Here) -> Found:
         for _ in range(10):
             busy = busy @ busy / side
         # The host's memory is given back at once, and taken by the next batch.
-        arrived.append(_on_device(job, material.batch(4, side, side, 150, seed)))
+        arrived.append(_on_device(setup, material.batch(4, side, side, 150, seed)))
     for seed, (image, mask) in enumerate(arrived):
         batch = material.batch(4, side, side, 150, seed)
         bytes_there = image.permute(0, 2, 3, 1).round().byte().cpu().numpy()

@@ -32,22 +32,22 @@ def auto_settings(here: Here) -> Found:
     scenes = SyntheticScenes(64, 64, 64, seed=0)
     segmenter = config.model.build(scenes.labels.num_classes)
     before = _allocated(here)
-    plan = resolve(config, segmenter, scenes)
-    if plan.batch_size != 16 or plan.accumulation & (plan.accumulation - 1):
-        raise ValueError(f"a batch of {plan.batch_size} in {plan.accumulation} parts")
-    if not all(0 < seconds < 60 for seconds in plan.times.values()):
-        raise ValueError(f"times {plan.times}")
+    settings = resolve(config, segmenter, scenes)
+    if settings.batch_size != 16 or settings.accumulation & (settings.accumulation - 1):
+        raise ValueError(f"a batch of {settings.batch_size} in {settings.accumulation} parts")
+    if not all(0 < seconds < 60 for seconds in settings.times.values()):
+        raise ValueError(f"times {settings.times}")
     # The workspaces of cuBLAS, 32 MiB for each thread that has used it, stay.
     if _allocated(here) > before + 2**27:
         raise ValueError(f"{_allocated(here) - before} bytes stay allocated")
-    foreseen = step_bytes(config, segmenter, scenes.labels, plan.precision)
-    peaks = [_peak_bytes(here, overrides, plan.precision, (count, side)) for count in batches]
+    foreseen = step_bytes(config, segmenter, scenes.labels, settings.precision)
+    peaks = [_peak_bytes(here, overrides, settings.precision, (count, side)) for count in batches]
     real = (peaks[1] - peaks[0]) / (batches[1] - batches[0])
     limit = 1 / MEMORY_SHARE[here.device.type]
     if here.quick:
         # Tiny steps are lost in what the process has already.
         real = min(real, limit * foreseen)
-    note = f"{plan}; {plan.reasons()}; {foreseen / 1e6:.0f} MB foreseen for each image"
+    note = f"{settings}; {settings.reasons()}; {foreseen / 1e6:.0f} MB foreseen for each image"
     reason = "what a further image takes over what was foreseen: the rule leaves so much room"
     return Found(real / foreseen, limit, reason, note)
 

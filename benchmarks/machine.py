@@ -18,7 +18,6 @@ PACKAGES = (
     "torch",
     "torchvision",
     "timm",
-    "lightning-fabric",
     "numpy",
     "pillow",
     "segmentation-models-pytorch",

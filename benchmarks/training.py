@@ -17,10 +17,10 @@ from sceneparse.inference.evaluate import Evaluation
 from sceneparse.inference.predictor import Predictor
 from sceneparse.system.device import native_precision
 from sceneparse.system.ranks import find_rank_info
-from sceneparse.tasks.assembly import assemble
-from sceneparse.training.auto import Plan
-from sceneparse.training.group import process_group
-from sceneparse.training.loop import Job, train_step
+from sceneparse.training.auto import RuntimeSettings
+from sceneparse.training.distributed import process_group
+from sceneparse.training.loop import train_step
+from sceneparse.training.setup import TrainSetup, set_up_training
 from sceneparse.training.state import TrainState
 
 # What the segmenters take off an image in 0..255, and divide it by.
@@ -33,11 +33,11 @@ class Trainer:
     """A run between two steps."""
 
     state: TrainState
-    job: Job
+    setup: TrainSetup
 
     def step(self, batch: Batch) -> Tensor:
         """Do one step and return its mean loss."""
-        loss = train_step(self.state, self.job, batch)
+        loss = train_step(self.state, self.setup, batch)
         self.state.step += 1
         return loss
 
@@ -54,7 +54,7 @@ def trainer(
     processes: int = 1,
     seed: int = 0,
     device: str | None = None,
-    **settings: Any,
+    **changes: Any,
 ) -> Trainer:
     """Make everything that a run of a config steps with, in the native precision of its device.
 
@@ -65,14 +65,14 @@ def trainer(
         processes: How many share each step.
         seed: Of the weights.
         device: Where it computes; none for the CPU.
-        settings: Attributes of its plan that are others.
+        changes: Runtime settings that are others.
     """
     where = torch.device(device or "cpu")
     config = read_config(ROOT / "configs" / "ade20k" / f"{config_name}.yaml", overrides)
     torch.manual_seed(seed)
     segmenter = config.model.build(classes)
     nothing = material.Nothing(material.labels(classes))
-    plan = Plan(
+    settings = RuntimeSettings(
         device=where,
         precision=native_precision(where),
         memory_format="channels_last",
@@ -82,14 +82,13 @@ def trainer(
         processes=processes,
         times={},
     )
-    plan = replace(plan, **settings)
-    place = find_rank_info()
-    joining = process_group(place)
+    settings = replace(settings, **changes)
+    rank_info = find_rank_info()
+    joining = process_group(rank_info)
     joining.__enter__()
     # A group that is not left aborts now and then when the process ends.
     atexit.register(joining.__exit__, None, None, None)
-    state, job, _ = assemble(config, plan, segmenter, nothing, _never, place)
-    return Trainer(state, job)
+    return Trainer(*set_up_training(config, settings, segmenter, nothing, _never, rank_info))
 
 
 def _never(_: Predictor) -> Evaluation:

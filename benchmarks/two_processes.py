@@ -29,7 +29,7 @@ def step(
         f"training.sync_batch_norm={synchronised}",
     ]
     ready = trainer("lite0", overrides, processes=processes)
-    rank = ready.job.fabric.global_rank
+    rank = ready.setup.rank_info.rank
     batch = material.batch(images, side, side, CLASSES, seed=rank)
     return lambda: float(ready.step(batch))
 

@@ -2,6 +2,7 @@
 
 import csv
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,25 +16,23 @@ from torch.multiprocessing.spawn import start_processes
 from sceneparse import factory
 from sceneparse.artifacts.checkpoint import read_checkpoint
 from sceneparse.config.reading import parse_config, read_config
-from sceneparse.data.loader import Batch, Loader
+from sceneparse.data.loader import Batch
 from sceneparse.errors import InputError
 from sceneparse.losses.sums import LossSum
-from sceneparse.models.normalization import SyncBatchNorm2d, synchronise_
+from sceneparse.models.normalization import SyncBatchNorm2d
 from sceneparse.ops.confusion import confusion_matrix
 from sceneparse.ops.upsampling import upsample
-from sceneparse.optimization.average import WeightAverage
-from sceneparse.optimization.schedule import Schedule
 from sceneparse.system.ranks import RankInfo, find_rank_info
 from sceneparse.tasks.train import train
-from sceneparse.training.group import (
+from sceneparse.training.auto import resolve
+from sceneparse.training.distributed import (
     all_reduce,
     any_rank,
     broadcast_from_rank_zero,
-    fabric_of,
     process_group,
 )
-from sceneparse.training.loop import Job, train_step
-from sceneparse.training.state import EpochSums, TrainState
+from sceneparse.training.loop import train_step
+from sceneparse.training.setup import set_up_training
 from tests.cli.command import CONTEXT
 
 NETWORKS = {
@@ -86,15 +85,20 @@ class ExactCrossEntropy(nn.Module):
         return LossSum(total, confusion)
 
 
-def steps_of(case: Case, root: Path, place: RankInfo) -> Result:
+def steps_of(case: Case, root: Path, rank_info: RankInfo) -> Result:
     """Train a few steps and return losses, counts and weights."""
     network, dtype = case
+    parts = 2 if network == "group_in_parts" and rank_info.world_size > 1 else 1
+    precision = "bf16" if dtype == "bfloat16" else "fp32"
     text = f"""
 data: {{kind: folder, root: {root}}}
 model: {NETWORKS[network]}
 transform: {{size: 32, flip: 0.5}}
 optimizer: {{kind: sgd, lr: 0.01, momentum: 0}}
 schedule: {{kind: constant}}
+training:
+  {{epochs: 1, batch_size: 8, accumulation: {parts}, clip_norm: 1, ema: 0.9, threads: 1,
+    precision: {precision}, memory_format: channels_last, device: cpu, compile: off}}
 """
     config = parse_config(text, "test")
     training = factory.dataset(config.data, "training")
@@ -109,48 +113,15 @@ schedule: {{kind: constant}}
             if isinstance(layer, nn.ReLU):
                 parent, _, attribute = name.rpartition(".")
                 setattr(segmenter.get_submodule(parent), attribute, nn.SiLU())
-    if place.world_size > 1:
-        synchronise_(segmenter, torch.device("cpu"))
-    loader = Loader(
-        dataset=training,
-        transform=factory.transform(config.transform, 0, torch.device("cpu"), training.labels),
-        seed=0,
-        batch_size=8 // place.world_size,
-        threads=1,
-        rank=place.rank,
-        processes=place.world_size,
+    settings = resolve(config, segmenter, training, rank_info)
+    state, setup = set_up_training(
+        config, settings, segmenter, training, lambda _: pytest.fail("none here"), rank_info
     )
-    parts = 2 if network == "group_in_parts" and place.world_size > 1 else 1
-    fabric = fabric_of(place, torch.device("cpu"), None, is_static=parts == 1, has_unused=parts > 1)
-    optimizer = factory.optimizer(config.optimizer, segmenter)
-    state = TrainState(
-        segmenter=segmenter,
-        optimizer=optimizer,
-        schedule=Schedule(config.schedule, STEPS[dtype]),
-        precision=None,
-        sums=EpochSums.zeros(training.labels.num_classes, fabric.device),
-        data_key="rectangles",
-        average=WeightAverage(segmenter, 0.9),
-    )
-    model, wrapped = fabric.setup(segmenter, optimizer)
-    job = Job(
-        fabric=fabric,
-        model=model,
-        optimizer=wrapped,
-        loss=ExactCrossEntropy() if dtype == "float64" else config.loss.build(training.labels),
-        loader=loader,
-        ignore_index=training.labels.ignore_index,
-        validate=lambda: pytest.fail("no validation here"),
-        epochs=1,
-        validate_every=1,
-        clip_norm=1.0,
-        accumulation=parts,
-    )
+    if dtype == "float64":
+        setup = replace(setup, loss=ExactCrossEntropy())
     losses: list[float] = []
-    precision = "bf16" if dtype == "bfloat16" else "fp32"
-    for batch in loader.batches(0, STEPS[dtype]):
-        with factory.autocast(precision, fabric.device):
-            losses.append(float(train_step(state, job, mostly_void(batch, place, job))))
+    for batch in setup.loader.batches(0, STEPS[dtype]):
+        losses.append(float(train_step(state, setup, mostly_void(batch, rank_info))))
         state.step += 1
     return {
         "losses": losses,
@@ -162,12 +133,12 @@ schedule: {{kind: constant}}
     }
 
 
-def mostly_void(batch: Batch, place: RankInfo, job: Job) -> Batch:
+def mostly_void(batch: Batch, rank_info: RankInfo) -> Batch:
     """Make the images of the first of two processes void but for a row, of one wholly."""
     mask = batch.mask.copy()
-    if place.rank == 0:
-        mask[:4, 1:] = job.ignore_index
-        mask[0] = job.ignore_index
+    if rank_info.rank == 0:
+        mask[:4, 1:] = ExactCrossEntropy.ignore_index
+        mask[0] = ExactCrossEntropy.ignore_index
     return batch._replace(mask=mask)
 
 

@@ -42,7 +42,7 @@ def test_a_signal_reaches_all_of_them(name: str, tmp_path: Path) -> None:
     if number not in stop_signals():
         pytest.skip(f"started with {name} ignored")
     processes = [process for n in "ab" for process in started(STOPS, argument=str(tmp_path / n))]
-    with launching.signals_sent_on(processes):
+    with launching.signals_forwarded(processes):
         while len(list(tmp_path.iterdir())) < 2:
             time.sleep(0.01)
         os.kill(os.getpid(), number)
@@ -57,6 +57,35 @@ def test_one_that_fails_ends_those_that_hang(monkeypatch: pytest.MonkeyPatch) ->
     assert [process.returncode for process in processes] == [-9, 2, -9]
     assert launching.exit_code(started("import os; os.kill(os.getpid(), 9)")) == 137
     assert launching.exit_code(started("", "")) == 0
+
+
+@pytest.mark.parametrize("reports", [False, True])
+def test_a_process_that_is_killed_at_the_start_is_told_once(
+    reports: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    # Python runs this before anything else; the other process is killed while it still imports.
+    report = """
+    from torch.distributed import TCPStore
+    store = TCPStore(os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), is_master=False)
+    store.add("errors", 1)
+"""
+    (tmp_path / "sitecustomize.py").write_text(
+        f"""
+import os, signal, sys
+if os.environ["RANK"] == "1":{report if reports else ""}
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    )
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    monkeypatch.setenv("PYTHONPATH", path)
+    monkeypatch.setattr(launching, "GRACE_S", 0.1)
+    if reports:
+        assert launching.run_processes(2, ["train", "no.yaml"]) == 137
+    else:
+        with pytest.raises(
+            InputError, match=r"a process of the run was killed by SIGKILL \(the system"
+        ):
+            launching.run_processes(2, ["train", "no.yaml"])
 
 
 def test_processes_are_as_many_as_asked_for_and_as_there_are_devices(

@@ -16,10 +16,10 @@ from sceneparse.config import RunConfig
 from sceneparse.config.reading import parse_config, read_config
 from sceneparse.data.loader import Batch, Loader
 from sceneparse.errors import InputError
-from sceneparse.tasks.assembly import assemble
 from sceneparse.tasks.cache import cache_data
 from sceneparse.tasks.train import train
 from sceneparse.training.auto import resolve
+from sceneparse.training.setup import set_up_training
 
 EVERYTHING = (
     "transform={size: 32, scale: [0.7, 1.5], short_side: 36, aspect: 1.2, class_share: 0.8, "
@@ -142,17 +142,17 @@ def test_a_run_makes_the_loader_that_its_config_says(uneven_root: Path, whole: l
     )
     training = factory.dataset(config.data, "training")
     segmenter = config.model.build(training.labels.num_classes)
-    plan = resolve(config, segmenter, training)
+    settings = resolve(config, segmenter, training)
     class_statistics = factory.class_statistics(config, training)
-    job = assemble(
+    _, setup = set_up_training(
         config,
-        plan,
+        settings,
         segmenter,
         training,
         lambda _: pytest.fail("none"),
         class_statistics=class_statistics,
-    ).job
-    assert_same(list(job.loader.batches(0, 2)), whole[:2])
+    )
+    assert_same(list(setup.loader.batches(0, 2)), whole[:2])
 
 
 def test_rectangles_are_learned_with_everything_on(rectangles_config: Path, tmp_path: Path) -> None:

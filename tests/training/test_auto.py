@@ -8,9 +8,7 @@ from sceneparse.errors import InputError
 from sceneparse.labels import ade20k_labels
 from sceneparse.system.device import best_device, native_precision
 from sceneparse.system.processor import processor
-from sceneparse.system.ranks import RankInfo
 from sceneparse.training.auto import fitting_parts, step_bytes
-from sceneparse.training.group import fabric_of
 from sceneparse.training.parts import has_unused_parameters
 
 
@@ -68,16 +66,6 @@ def test_a_device_that_is_not_there_is_refused() -> None:
     for wanted in ("cpu:", "cpu:x", "cpu:1"):
         with pytest.raises(InputError, match=f"device {wanted}: there are 1 of cpu"):
             best_device(wanted)
-
-
-def test_one_process_in_a_job_of_several_tasks_computes_alone(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    # As sbatch sets it, where srun has not started the tasks.
-    monkeypatch.setenv("SLURM_NTASKS", "4")
-    monkeypatch.setenv("SLURM_JOB_NAME", "train.sh")
-    fabric = fabric_of(RankInfo(), torch.device("cpu"), None)
-    assert (fabric.world_size, fabric.global_rank) == (1, 0)
 
 
 def test_precision_is_what_the_processor_computes_natively() -> None:

@@ -9,10 +9,13 @@ from tests.training.test_loop import Watcher
 
 from sceneparse import factory
 from sceneparse.config.reading import parse_config
-from sceneparse.tasks.assembly import Assembly, assemble
 from sceneparse.tasks.evaluate import evaluate_dataset
 from sceneparse.training.auto import resolve
 from sceneparse.training.loop import fit
+from sceneparse.training.setup import TrainSetup, set_up_training
+from sceneparse.training.state import TrainState
+
+Run = tuple[TrainState, TrainSetup]
 
 # The rate is soon next to nothing, and with it ends what moves the score.
 RUN = """
@@ -48,7 +51,7 @@ RUNS = (
 STOPS = (3, 8, 11)
 
 
-def made(root: Path, settings: Mapping[str, object]) -> Assembly:
+def made(root: Path, settings: Mapping[str, object]) -> Run:
     text = RUN.format(root=root, **settings)
     config = parse_config(text, "test")
     training, validation = (
@@ -56,19 +59,20 @@ def made(root: Path, settings: Mapping[str, object]) -> Assembly:
     )
     torch.manual_seed(config.seed)
     segmenter = config.model.build(training.labels.num_classes)
-    plan = resolve(config, segmenter, training)
-    return assemble(
-        config, plan, segmenter, training, lambda kept: evaluate_dataset(kept, validation, 1)
+    runtime = resolve(config, segmenter, training)
+    return set_up_training(
+        config, runtime, segmenter, training, lambda kept: evaluate_dataset(kept, validation, 1)
     )
 
 
-def trained(run: Assembly, path: Path, stop_at: int | None = None) -> Watcher:
+def trained(run: Run, path: Path, stop_at: int | None = None) -> Watcher:
     """Train until a step, or to the end, from the checkpoint in a file if there is one."""
-    watcher = Watcher(run.state, stop_at)
+    state, setup = run
+    watcher = Watcher(state, stop_at)
     watcher.path = path
     if path.exists():
-        run.state.load_state_dict(torch.load(path, weights_only=True))
-    assert fit(run.state, run.job, watcher) == (stop_at is None)
+        state.load_state_dict(torch.load(path, weights_only=True))
+    assert fit(state, setup, watcher) == (stop_at is None)
     return watcher
 
 
@@ -76,7 +80,7 @@ def trained(run: Assembly, path: Path, stop_at: int | None = None) -> Watcher:
 def test_a_run_with_everything_goes_on_exactly(
     settings: Mapping[str, object], rectangles_root: Path, tmp_path: Path
 ) -> None:
-    def run() -> Assembly:
+    def run() -> Run:
         return made(rectangles_root, settings)
 
     whole = trained(run(), tmp_path / "whole.pt")

@@ -1,32 +1,25 @@
 """The loop by itself: it stops anywhere and goes on exactly, and divides by what counts."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 import torch
 import torch.nn.functional as F
-from lightning_fabric import Fabric
-from lightning_fabric.plugins import MixedPrecision
 from torch import Tensor
 
 from sceneparse import factory
 from sceneparse.augmentation.transform import Transform
-from sceneparse.config import RunConfig
 from sceneparse.config.reading import parse_config
-from sceneparse.data.loader import Loader
-from sceneparse.optimization.schedule import Schedule
 from sceneparse.tasks.evaluate import evaluate_dataset
-from sceneparse.training.loop import EpochRecord, Job, fit, train_step
-from sceneparse.training.state import EpochSums, TrainState
+from sceneparse.training.auto import resolve
+from sceneparse.training.loop import EpochRecord, fit, train_step
+from sceneparse.training.setup import TrainSetup, set_up_training
+from sceneparse.training.state import TrainState
 
-PLUGINS: dict[str, Callable[[], MixedPrecision | None]] = {
-    "fp32": lambda: None,
-    "bf16": lambda: MixedPrecision("bf16-mixed", "cpu"),
-    "fp16": lambda: MixedPrecision("16-mixed", "cpu"),
-}
+PRECISIONS: tuple[factory.Precision, ...] = ("fp32", "bf16", "fp16")
 
 
 class Watcher:
@@ -55,77 +48,61 @@ class Watcher:
 
 
 def make(
-    root: Path, precision: str, schedule: str = "plateau", network: str = "{width: 4}"
-) -> tuple[TrainState, Job]:
+    root: Path, precision: factory.Precision, overrides: Sequence[str] = ()
+) -> tuple[TrainState, TrainSetup]:
     text = f"""
 data: {{kind: folder, root: {root}}}
-model: {network}
+model: {{width: 4}}
 transform: {{size: 32, crop: 0.5, flip: 0.5, brightness: 0.2}}
 optimizer: {{kind: adam, lr: 0.01}}
-schedule: {{kind: {schedule}}}
+schedule: {{kind: plateau}}
+training:
+  {{epochs: 3, batch_size: 4, accumulation: 1, clip_norm: 1, threads: 2, precision: {precision},
+    memory_format: channels_last, device: cpu, compile: off}}
 inference: {{size: 32}}
 """
-    config: RunConfig = parse_config(text, "test")
+    config = parse_config(text, "test", overrides)
     training = factory.dataset(config.data, "training")
     validation = factory.dataset(config.data, "validation")
-    labels = training.labels
     torch.manual_seed(0)
-    segmenter = config.model.build(labels.num_classes)
-    transform = factory.transform(config.transform, 0, torch.device("cpu"), labels)
-    loader = Loader(training, transform, 0, 4, 2)
-    plugin = PLUGINS[precision]()
-    fabric = Fabric(accelerator="cpu", devices=1, plugins=[plugin] if plugin else None)
-    state = TrainState(
-        segmenter=segmenter,
-        optimizer=factory.optimizer(config.optimizer, segmenter),
-        schedule=Schedule(config.schedule, 3 * loader.steps_per_epoch),
-        precision=plugin,
-        sums=EpochSums.zeros(labels.num_classes, fabric.device),
-        data_key="rectangles",
-    )
-    predictor = factory.predictor(segmenter, labels, config.inference, "fp32", fabric.device)
-    model, optimizer = fabric.setup(segmenter, state.optimizer)
-    return state, Job(
-        fabric=fabric,
-        model=model,
-        optimizer=optimizer,
-        loss=config.loss.build(labels),
-        loader=loader,
-        ignore_index=labels.ignore_index,
-        validate=lambda: evaluate_dataset(predictor, validation, 1),
-        epochs=3,
-        validate_every=1,
-        clip_norm=1.0,
+    segmenter = config.model.build(training.labels.num_classes)
+    settings = resolve(config, segmenter, training)
+    return set_up_training(
+        config,
+        settings,
+        segmenter,
+        training,
+        lambda predictor: evaluate_dataset(predictor, validation, 1),
     )
 
 
-@pytest.fixture(scope="module", params=PLUGINS)
+@pytest.fixture(scope="module", params=PRECISIONS)
 def whole(
     request: pytest.FixtureRequest, rectangles_root: Path, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[str, Watcher]:
+) -> tuple[factory.Precision, Watcher]:
     """A precision, and the run in it that nothing stopped."""
-    state, job = make(rectangles_root, request.param)
+    state, setup = make(rectangles_root, request.param)
     watcher = Watcher(state)
     watcher.path = tmp_path_factory.mktemp("whole") / "whole.pt"
-    assert fit(state, job, watcher)
+    assert fit(state, setup, watcher)
     return request.param, watcher
 
 
 @pytest.mark.parametrize("stop_at", [1, 8, 12])
 def test_a_run_stopped_anywhere_goes_on_exactly(
-    stop_at: int, whole: tuple[str, Watcher], rectangles_root: Path, tmp_path: Path
+    stop_at: int, whole: tuple[factory.Precision, Watcher], rectangles_root: Path, tmp_path: Path
 ) -> None:
     precision, unstopped = whole
-    first_state, job = make(rectangles_root, precision)
+    first_state, setup = make(rectangles_root, precision)
     first = Watcher(first_state, stop_at)
     first.path = tmp_path / "part.pt"
-    assert not fit(first_state, job, first)
-    second_state, job = make(rectangles_root, precision)
+    assert not fit(first_state, setup, first)
+    second_state, setup = make(rectangles_root, precision)
     second_state.load_state_dict(torch.load(first.path, weights_only=True))
     assert second_state.step == stop_at
     second = Watcher(second_state)
     second.path = first.path
-    assert fit(second_state, job, second)
+    assert fit(second_state, setup, second)
     assert first.losses + second.losses == unstopped.losses
     assert len(unstopped.losses) == 18
     for mine, theirs in zip(first.records + second.records, unstopped.records, strict=True):
@@ -140,10 +117,10 @@ def test_a_run_stopped_anywhere_goes_on_exactly(
 
 
 def test_fp16_keeps_its_scale_in_the_checkpoint(rectangles_root: Path, tmp_path: Path) -> None:
-    state, job = make(rectangles_root, "fp16")
+    state, setup = make(rectangles_root, "fp16")
     watcher = Watcher(state, 3)
     watcher.path = tmp_path / "a.pt"
-    fit(state, job, watcher)
+    fit(state, setup, watcher)
     assert torch.load(watcher.path, weights_only=True)["precision"]["scale"] > 1
 
 
@@ -155,24 +132,26 @@ def test_a_checkpoint_of_other_data_is_refused(rectangles_root: Path) -> None:
 
 
 def test_a_step_follows_the_mean_over_valid_pixels(rectangles_root: Path) -> None:
-    state, job = make(rectangles_root, "fp32", "constant")
-    batch = next(job.loader.batches(0, 1))
+    overrides = ("schedule.kind=constant", "training.clip_norm=null")
+    state, setup = make(rectangles_root, "fp32", overrides)
+    batch = next(setup.loader.batches(0, 1))
     mask = batch.mask.copy()
-    mask[:2] = job.ignore_index
-    mask[2, :10] = job.ignore_index
+    mask[:2] = setup.loss.ignore_index
+    mask[2, :10] = setup.loss.ignore_index
     # The gradient is read off the change of the weights, so the optimizer must only follow it.
     sgd = torch.optim.SGD(state.segmenter.parameters(), lr=1.0)
     for group in sgd.param_groups:
         group["base_lr"] = 1.0
     state.optimizer = sgd
-    job = dataclasses.replace(job, optimizer=sgd, clip_norm=None)
     before = state.segmenter.network.head.weight.detach().clone()
     copy, _ = make(rectangles_root, "fp32")
     image = torch.from_numpy(batch.image).permute(0, 3, 1, 2)
     logits = copy.segmenter(image)
-    expected = F.cross_entropy(logits, torch.from_numpy(mask).long(), ignore_index=job.ignore_index)
+    expected = F.cross_entropy(
+        logits, torch.from_numpy(mask).long(), ignore_index=setup.loss.ignore_index
+    )
     expected.backward()
-    loss = train_step(state, job, batch._replace(mask=mask))
+    loss = train_step(state, setup, batch._replace(mask=mask))
     assert float(loss) == pytest.approx(expected.item(), rel=1e-5)
     moved = before - state.segmenter.network.head.weight.detach()
     grad = copy.segmenter.network.head.weight.grad
@@ -186,18 +165,18 @@ def test_a_batch_in_parts_has_the_gradient_of_the_whole(parts: int, rectangles_r
     losses: list[float] = []
     counts: list[Tensor] = []
     for count in (1, parts):
-        state, job = make(rectangles_root, "fp32", network="{width: 4, normalization: group}")
-        batch = next(job.loader.batches(0, 1))
+        overrides = ("model.normalization=group", f"training.accumulation={count}")
+        state, setup = make(rectangles_root, "fp32", overrides)
+        batch = next(setup.loader.batches(0, 1))
         mask = batch.mask.copy()
-        mask[0] = job.ignore_index
-        mask[1:, :20] = job.ignore_index
+        mask[0] = setup.loss.ignore_index
+        mask[1:, :20] = setup.loss.ignore_index
         kept: dict[str, Tensor] = {}
         for name, parameter in state.segmenter.named_parameters():
             parameter.register_post_accumulate_grad_hook(
                 lambda parameter, name=name, kept=kept: kept.update({name: parameter.grad.clone()})
             )
-        job = dataclasses.replace(job, accumulation=count)
-        losses.append(float(train_step(state, job, batch._replace(mask=mask))))
+        losses.append(float(train_step(state, setup, batch._replace(mask=mask))))
         gradients.append(kept)
         counts.append(state.sums.confusion)
     assert losses[1] == pytest.approx(losses[0], rel=1e-6)
@@ -212,12 +191,14 @@ def test_colours_changed_on_the_device_train_as_those_changed_by_the_loader(
 ) -> None:
     losses: list[float] = []
     for leaves_colors in (False, True):
-        state, job = make(rectangles_root, "fp32")
+        state, setup = make(rectangles_root, "fp32")
         transform = dataclasses.replace(
-            cast("Transform", job.loader.transform), leaves_colors=leaves_colors
+            cast("Transform", setup.loader.transform), leaves_colors=leaves_colors
         )
-        job = dataclasses.replace(job, loader=dataclasses.replace(job.loader, transform=transform))
-        batch = next(job.loader.batches(0, 1))
-        losses.append(float(train_step(state, job, batch)))
+        setup = dataclasses.replace(
+            setup, loader=dataclasses.replace(setup.loader, transform=transform)
+        )
+        batch = next(setup.loader.batches(0, 1))
+        losses.append(float(train_step(state, setup, batch)))
     assert losses[1] == pytest.approx(losses[0], rel=0.01)
     assert losses[1] != losses[0]

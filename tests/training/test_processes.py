@@ -10,24 +10,41 @@ from pathlib import Path
 import pytest
 import torch
 from tests.pair import CASES, LIMITS, NETWORKS, Case, assert_close, rows, steps_of
+from torch.distributed import TCPStore  # pyright: ignore[reportPrivateImportUsage] - public
 
 from sceneparse import factory
 from sceneparse.config.reading import parse_config, read_config
 from sceneparse.errors import InputError
 from sceneparse.models.normalization import SyncBatchNorm2d, normalization, synchronise_
-from sceneparse.system.ranks import RankInfo, find_rank_info
+from sceneparse.system.ranks import RankInfo, find_rank_info, first_slurm_node
 from sceneparse.tasks.evaluate import evaluate
 from sceneparse.tasks.train import train
 from sceneparse.training.auto import resolve
-from sceneparse.training.group import device_of
+from sceneparse.training.distributed import all_reduce, device_of, process_group
 
 COUNTS = """
 import torch
 from sceneparse.system.ranks import find_rank_info
-from sceneparse.training.group import all_reduce, process_group
-place = find_rank_info()
-with process_group(place):
-    print(int(all_reduce(torch.tensor(1 + place.rank))))
+from sceneparse.training.distributed import all_reduce, process_group
+rank_info = find_rank_info()
+with process_group(rank_info):
+    print(int(all_reduce(torch.tensor(1 + rank_info.rank))))
+"""
+
+# Of the two processes, one is killed as the system does it when memory is full.
+KILLED = """
+import os, signal
+from sceneparse.errors import InputError
+from sceneparse.system.ranks import find_rank_info
+from sceneparse.training.distributed import any_rank, process_group
+rank_info = find_rank_info()
+try:
+    with process_group(rank_info):
+        if rank_info.rank == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+        any_rank(False)
+except InputError as error:
+    print(error)
 """
 
 
@@ -112,7 +129,7 @@ def test_pytorch_synchronises_on_cuda_under_the_same_names() -> None:
     assert after == before
 
 
-def test_a_place_is_read_from_torchrun_and_from_srun() -> None:
+def test_the_rank_is_read_from_torchrun_and_from_srun() -> None:
     assert find_rank_info({}) == RankInfo()
     names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
     torchrun: dict[str, str] = dict(zip(names, "5824", strict=True))
@@ -125,7 +142,7 @@ def test_a_place_is_read_from_torchrun_and_from_srun() -> None:
     assert find_rank_info({**step, "SLURM_JOB_NAME": "interactive"}) == RankInfo()
 
 
-def test_a_place_is_one_among_the_tasks_of_a_step_not_of_its_allocation() -> None:
+def test_the_rank_is_one_among_the_tasks_of_a_step_not_of_its_allocation() -> None:
     allocation = {"SLURM_NTASKS": "8", "SLURM_NNODES": "4", "SLURM_STEP_ID": "1"}
     alone = {"SLURM_PROCID": "0", "SLURM_STEP_NUM_TASKS": "1", "SLURM_STEP_TASKS_PER_NODE": "1"}
     assert find_rank_info({**allocation, **alone}) == RankInfo()
@@ -140,6 +157,35 @@ def test_a_place_is_one_among_the_tasks_of_a_step_not_of_its_allocation() -> Non
         )
         # A SLURM that does not tell the tasks of each node.
         assert find_rank_info({**step, **task}) == RankInfo(rank, 7, local, 2, True)
+
+
+def test_one_process_in_a_job_of_several_tasks_computes_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # As sbatch sets it, where srun has not started the tasks.
+    monkeypatch.setenv("SLURM_NTASKS", "4")
+    monkeypatch.setenv("SLURM_PROCID", "0")
+    monkeypatch.setenv("SLURM_JOB_NAME", "train.sh")
+    rank_info = find_rank_info()
+    assert rank_info == RankInfo()
+    with process_group(rank_info):
+        assert not torch.distributed.is_initialized()
+        assert int(all_reduce(torch.tensor(1))) == 1
+
+
+@pytest.mark.parametrize(
+    ("nodes", "first"),
+    [
+        ("node7", "node7"),
+        ("node1,node2", "node1"),
+        ("node1 node2", "node1"),
+        ("node[003-005,7],other3", "node003"),
+        ("node[12]", "node12"),
+        ("rack[1-2]n[03,05]-ib,login", "rack1n03-ib"),
+    ],
+)
+def test_the_first_node_of_a_slurm_list_is_found(nodes: str, first: str) -> None:
+    assert first_slurm_node(nodes) == first
 
 
 def test_processes_of_a_slurm_step_find_each_other() -> None:
@@ -170,6 +216,31 @@ def test_processes_of_a_slurm_step_find_each_other() -> None:
         for rank in "01"
     ]
     assert [process.communicate(timeout=120)[0] for process in started] == ["3\n", "3\n"]
+
+
+def test_a_process_that_dies_without_a_word_is_told_by_another() -> None:
+    store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    torchrun = {
+        "TORCHELASTIC_RUN_ID": "test",
+        "TORCHELASTIC_USE_AGENT_STORE": "True",
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(store.port),
+        "WORLD_SIZE": "2",
+        "LOCAL_WORLD_SIZE": "2",
+    }
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", KILLED],
+            env={**os.environ, **torchrun, "RANK": rank, "LOCAL_RANK": rank},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for rank in "01"
+    ]
+    told = [process.communicate(timeout=120)[0] for process in started]
+    assert [process.returncode for process in started] == [0, -9]
+    assert told[0].startswith("another process of the run ended without a word")
+    assert told[1] == ""
 
 
 def test_a_batch_is_shared_evenly_or_refused(rectangles_root: Path) -> None:

@@ -60,11 +60,11 @@ transform: {{size: 32}}
     config = parse_config(text, "test")
     dataset = factory.dataset(config.data, "training")
     segmenter = config.model.build(dataset.labels.num_classes)
-    plan = resolve(config, segmenter, dataset)
-    assert "ms per image" in plan.reasons()
-    stored = plan.stored_in(config)
-    assert stored.training.memory_format == plan.memory_format
-    assert stored.training.precision == plan.precision
+    settings = resolve(config, segmenter, dataset)
+    assert "ms per image" in settings.reasons()
+    stored = settings.stored_in(config)
+    assert stored.training.memory_format == settings.memory_format
+    assert stored.training.precision == settings.precision
     assert stored.training.compile == "off"
     again = resolve(stored, segmenter, dataset)
     assert again.times == {}

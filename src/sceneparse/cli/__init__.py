@@ -121,7 +121,6 @@ _EXTRA_OF = {
     "torch": "train",
     "torchvision": "train",
     "timm": "train",
-    "lightning_fabric": "train",
     "safetensors": "train",
     "cv2": "train",
     "matplotlib": "train",

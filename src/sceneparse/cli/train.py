@@ -37,7 +37,7 @@ def train(
     rank_info = find_rank_info()
     with ExitStack() as stack:
         if rank_info.world_size > 1:
-            from sceneparse.training.group import process_group
+            from sceneparse.training.distributed import process_group
 
             # One of the processes then reports a mistake in the config.
             stack.enter_context(process_group(rank_info))

@@ -17,7 +17,7 @@ def exact_products(device: torch.device) -> Generator[None]:
     if device.type != "cuda":
         yield
         return
-    # Fabric and torch.compile read this setting, and fail once the newer `fp32_precision` was set.
+    # torch.compile reads this setting, and fails once the newer `fp32_precision` was set.
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("highest")
     try:

@@ -1,10 +1,11 @@
-"""Which process of a run this is, as whoever started it says in the environment."""
+"""Read the rank of this process from the environment that torchrun or SLURM sets."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-# Jobs of these names are shells in which a person works, not the tasks of a run.
+# SLURM jobs of these names are interactive shells, not the tasks of a run.
 SLURM_SHELLS = ("bash", "interactive")
 
 
@@ -13,11 +14,11 @@ class RankInfo:
     """The rank of a process among those of a run.
 
     Attributes:
-        rank: Its number among all, from 0; rank zero speaks and writes.
-        world_size: How many there are, on all machines.
-        local_rank: Its number among those of its machine.
-        local_world_size: How many there are on its machine.
-        was_launched: Whether torchrun, SLURM or sceneparse itself started it as one of a run.
+        rank: Its number among all processes, from 0; rank zero prints and writes.
+        world_size: Number of processes on all machines.
+        local_rank: Its number among the processes of its machine.
+        local_world_size: Number of processes on its machine.
+        was_launched: Whether torchrun, SLURM or sceneparse itself started it as part of a run.
     """
 
     rank: int = 0
@@ -28,13 +29,13 @@ class RankInfo:
 
 
 def find_rank_info(environment: Mapping[str, str] = os.environ) -> RankInfo:
-    """Read the rank of this process; alone unless torchrun or `srun` says otherwise."""
+    """Return the rank of this process; without torchrun and `srun` it is the only one."""
     if "TORCHELASTIC_RUN_ID" in environment:
         names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
         return RankInfo(*(int(environment[name]) for name in names), was_launched=True)
-    # Those of the allocation, of which a step may take a part, count only where it tells none.
+    # A step may use a part of the allocation, whose tasks count only if the step names none.
     tasks = int(environment.get("SLURM_STEP_NUM_TASKS") or environment.get("SLURM_NTASKS", "1"))
-    # The batch script has the tasks of the job in its environment too, but is no step of it.
+    # The batch script sees the tasks of the job in its environment too, but is no step.
     is_step = "SLURM_STEP_ID" in environment and "SLURM_PROCID" in environment
     if tasks == 1 or not is_step or environment.get("SLURM_JOB_NAME") in SLURM_SHELLS:
         return RankInfo()
@@ -48,7 +49,7 @@ def find_rank_info(environment: Mapping[str, str] = os.environ) -> RankInfo:
 
 
 def _tasks_of_this_node(environment: Mapping[str, str], tasks: int) -> int:
-    """Read how many tasks of a step are on this node, of lists such as `2(x3),1`."""
+    """Return the number of tasks of a step on this node, from a list such as `2(x3),1`."""
     counts = environment.get("SLURM_STEP_TASKS_PER_NODE")
     if counts and "SLURM_NODEID" in environment:
         nodes: list[int] = []
@@ -58,3 +59,9 @@ def _tasks_of_this_node(environment: Mapping[str, str], tasks: int) -> int:
         return nodes[int(environment["SLURM_NODEID"])]
     nodes_of_step = environment.get("SLURM_STEP_NUM_NODES") or environment.get("SLURM_NNODES", "1")
     return -(-tasks // int(nodes_of_step))
+
+
+def first_slurm_node(nodes: str) -> str:
+    """Return the first host of a SLURM node list: `a003-ib` of `a[003-005,7]-ib,b1`."""
+    hosts = re.sub(r"\[(\w+)[^]]*\]", r"\1", nodes)
+    return re.split(r"[, ]", hosts)[0]

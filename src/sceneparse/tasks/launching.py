@@ -1,5 +1,6 @@
 """Start the processes of a run on one machine, and end with them."""
 
+import math
 import os
 import signal
 import subprocess
@@ -16,9 +17,10 @@ from sceneparse.errors import InputError
 from sceneparse.system.device import best_device
 from sceneparse.system.ranks import find_rank_info
 from sceneparse.system.stop_signals import stop_signals
+from sceneparse.training.distributed import is_first_failure
 
-# When one process has failed, the others may hang in a word to it; by then they have had time to
-# notice, and to tell the user.
+# After one process has failed, the others notice and report it; one that still hangs then is in a
+# collective and does not return.
 GRACE_S = 10.0
 POLL_S = 0.05
 LOCALHOST = "127.0.0.1"
@@ -27,39 +29,43 @@ Processes = list["subprocess.Popen[bytes]"]
 
 
 def processes_to_start(training: TrainingSettings) -> int:
-    """Return how many processes are to be started on this machine; 1 if this one is enough.
+    """Return the number of processes to start on this machine; 1 if this one is enough.
 
     Raises:
-        InputError: If the device asked for is not there, or there are fewer than processes.
+        InputError: If the device does not exist, or there are fewer devices than processes.
     """
     if find_rank_info().was_launched:
         return 1
     device = best_device(training.device)
-    there = torch.cuda.device_count() if device.type == "cuda" else 1
+    count = torch.cuda.device_count() if device.type == "cuda" else 1
     if training.processes == "auto":
         batch = training.batch_size
-        shares = [n for n in range(1, there + 1) if batch == "auto" or batch % n == 0]
-        return shares[-1]
-    if device.type != "cpu" and training.processes > there:
+        return max(n for n in range(1, count + 1) if batch == "auto" or batch % n == 0)
+    if device.type != "cpu" and training.processes > count:
         raise InputError(
-            f"training.processes: {training.processes}, but this machine has {there} of "
-            f"{device.type}; use at most {there}, or training.device=cpu"
+            f"training.processes: {training.processes}, but this machine has {count} of "
+            f"{device.type}; use at most {count}, or training.device=cpu"
         )
     return training.processes
 
 
 def run_processes(count: int, arguments: Sequence[str]) -> int:
-    """Run `sceneparse` with arguments as `count` processes that share the work.
+    """Run `sceneparse` in several processes, which find each other as those of torchrun do.
 
-    They find each other as those of torchrun do. Signals go on to them.
+    Args:
+        count: Number of processes.
+        arguments: Arguments of the command.
 
     Returns:
-        The exit code: of the first that failed, if one did.
+        The exit code of the first process that failed; 0 if none did.
+
+    Raises:
+        InputError: If a process was killed and no other one has reported it.
     """
-    # Kept here, where it outlives each of them; port 0 is any that is free.
+    # The store lives here, so it outlives the processes; port 0 means any free port.
     store = TCPStore(LOCALHOST, 0, is_master=True, wait_for_workers=False)
     environment = {
-        # Cores divided between them, as they would otherwise be in each other's way.
+        # With more threads than cores, the processes would slow each other down.
         "OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // count)),
         **os.environ,
         "MASTER_ADDR": LOCALHOST,
@@ -69,22 +75,35 @@ def run_processes(count: int, arguments: Sequence[str]) -> int:
         "WORLD_SIZE": str(count),
         "LOCAL_WORLD_SIZE": str(count),
     }
-    # -P: a folder `sceneparse` where the user is must not hide the package.
+    # -P: a folder `sceneparse` in the working directory must not hide the package.
     command = [sys.executable, "-P", "-m", "sceneparse", *arguments]
     processes: Processes = []
-    with signals_sent_on(processes):
+    with signals_forwarded(processes):
         for rank in map(str, range(count)):
-            own = {**environment, "RANK": rank, "LOCAL_RANK": rank}
-            # A session of its own, so that Ctrl-C reaches it once: through this process.
-            started = subprocess.Popen(command, env=own, start_new_session=True)  # noqa: S603
+            env = {**environment, "RANK": rank, "LOCAL_RANK": rank}
+            # In a session of its own, a process gets Ctrl-C only once: forwarded.
+            started = subprocess.Popen(command, env=env, start_new_session=True)  # noqa: S603
             processes.append(started)
-        return exit_code(processes)
+        code = exit_code(processes)
+    killed_by = code - 128
+    if killed_by > 0 and killed_by not in stop_signals() and is_first_failure(store):
+        raise InputError(
+            f"a process of the run was killed by {signal.Signals(killed_by).name} (the system "
+            "kills one when memory is full: use a smaller training.batch_size in another run); "
+            "start again, or go on with --resume"
+        )
+    return code
 
 
 def exit_code(processes: Processes) -> int:
-    """Wait for all; when one has failed, end those that do not end by themselves."""
+    """Wait for all processes; after a failure, kill those that do not end by themselves.
+
+    Returns:
+        The exit code of the first process that failed, 128 + signal if a signal ended it; 0 if
+        none failed.
+    """
     first_failed = 0
-    deadline = float("inf")
+    deadline = math.inf
     codes: list[int | None] = [None]
     while None in codes:
         codes = [process.poll() for process in processes]
@@ -95,20 +114,18 @@ def exit_code(processes: Processes) -> int:
             for process in processes:
                 process.kill()
         time.sleep(POLL_S)
-    # A process that a signal has ended is told as a shell tells it.
     return first_failed if first_failed >= 0 else 128 - first_failed
 
 
 @contextmanager
-def signals_sent_on(processes: Processes) -> Generator[None]:
-    """While inside, send signals that ask to stop on to processes."""
+def signals_forwarded(processes: Processes) -> Generator[None]:
+    """Forward signals that ask to stop to the processes while inside the `with`."""
 
-    def send_on(number: int, _frame: object) -> None:
+    def forward(number: int, _frame: object) -> None:
         for process in processes:
-            if process.poll() is None:
-                process.send_signal(number)
+            process.send_signal(number)
 
-    before = {number: signal.signal(number, send_on) for number in stop_signals()}
+    before = {number: signal.signal(number, forward) for number in stop_signals()}
     try:
         yield
     finally:

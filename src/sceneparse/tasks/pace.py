@@ -58,13 +58,13 @@ def pace(config: RunConfig, seconds: float = MEASURE_S) -> Pace:
     with advice_on_memory():
         training = factory.dataset(config.data, "training", to_learn=True)
         validation = factory.dataset(config.data, "validation")
-        bench = run_to_measure(config, training)
-        loader = bench.job.loader
+        state, setup = run_to_measure(config, training)
+        loader = setup.loader
         before = time.perf_counter()
         with closing(loader.batches(0, 1)) as batches:
             batch = next(batches)
         first_batch_s = time.perf_counter() - before
-        warm_up(bench, batch)
+        warm_up(state, setup, batch)
         start_s = time.perf_counter() - start
         steps = max(1, int(seconds / first_batch_s))
         data_s = _data_s(loader, 1, steps)
@@ -72,8 +72,8 @@ def pace(config: RunConfig, seconds: float = MEASURE_S) -> Pace:
             batch = next(batches)
             # Threads read ahead so far; in a short measurement that work would count as its own.
             time.sleep(BATCHES_AHEAD * data_s)
-            images_per_s = training_pace(bench, chain([batch], batches), seconds)
-        validation_image_s = _image_s(bench.predictor, validation, bench.plan.threads, seconds)
+            images_per_s = training_pace(state, setup, chain([batch], batches), seconds)
+        validation_image_s = _image_s(setup.predictor, validation, setup.settings.threads, seconds)
     return Pace(
         step_s=loader.batch_size / images_per_s,
         data_s=data_s,

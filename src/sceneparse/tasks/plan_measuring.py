@@ -29,7 +29,7 @@ from sceneparse.tasks.memory import advice_on_memory
 from sceneparse.tasks.pace import Pace, pace
 from sceneparse.tasks.recording_costs import recording_costs
 from sceneparse.tasks.training_pace import run_to_measure
-from sceneparse.training.auto import MEMORY_SHARE, Plan, fitting_parts, step_bytes
+from sceneparse.training.auto import MEMORY_SHARE, RuntimeSettings, fitting_parts, step_bytes
 
 # The larger of the two sizes that are measured: others lie on the straight line through both.
 LARGE = 224
@@ -73,20 +73,21 @@ def measured_machine(
     small, large = _sizes_to_measure(data.short_side)
     with advice_on_memory():
         training = factory.dataset(data.config, "training", to_learn=True)
-        bench = run_to_measure(trial(data, start, small), training)
-        config = bench.plan.stored_in(trial(data, start, small))
-        costs = recording_costs(config, bench, factory.dataset(data.config, "validation"))
+        state, setup = run_to_measure(trial(data, start, small), training)
+        settings = setup.settings
+        config = settings.stored_in(trial(data, start, small))
+        costs = recording_costs(config, state, setup, factory.dataset(data.config, "validation"))
         segmenter = start.model.untrained.build(training.labels.num_classes)
-        image_bytes = step_bytes(config, segmenter, training.labels, bench.plan.precision)
+        image_bytes = step_bytes(config, segmenter, training.labels, settings.precision)
     weights = sum(4 * parameter.numel() for parameter in segmenter.parameters())
-    facts = _facts(bench.plan, weights, held, asked_bytes)
+    facts = _facts(settings, weights, held, asked_bytes)
 
     def at(size: int) -> tuple[Pace, Measured]:
         size_bytes = image_bytes * (size / small) ** 2
-        parts = fitting_parts(bench.plan.batch_size, size_bytes, facts.memory_bytes)
+        parts = fitting_parts(settings.batch_size, size_bytes, facts.memory_bytes)
         training = replace(config.training, accumulation=parts)
         found = pace(replace(trial(data, start, size), training=training), _within(ROUGH, seconds))
-        image_s = found.step_s / bench.plan.batch_size
+        image_s = found.step_s / settings.batch_size
         return found, Measured(image_s, found.validation_image_s, size_bytes)
 
     first, at_small = at(small)
@@ -119,22 +120,24 @@ def measured_parts(config: RunConfig, data: DataFacts, machine: Machine, seconds
     )
 
 
-def _facts(plan: Plan, weights: int, held: int, asked_bytes: float | None) -> MachineFacts:
+def _facts(
+    settings: RuntimeSettings, weights: int, held: int, asked_bytes: float | None
+) -> MachineFacts:
     """Say what the machine decided for a network with so many bytes of weights."""
-    kind = plan.device.type
+    kind = settings.device.type
     # The program itself is part of what a run takes of the machine's own memory.
     own = 0 if kind == "cuda" else held
-    there = asked_bytes or memory_bytes(plan.device) + own
+    there = asked_bytes or memory_bytes(settings.device) + own
     room = MEMORY_SHARE[kind] * (there - own)
     return MachineFacts(
         device=cast("Device", kind),
-        precision=plan.precision,
-        memory_format=plan.memory_format,
-        threads=plan.threads,
+        precision=settings.precision,
+        memory_format=settings.memory_format,
+        threads=settings.threads,
         # Weights, their gradients, two moments and an average take their part whatever the batch.
         memory_bytes=room - 5 * weights,
         asked_bytes=asked_bytes,
-        measured=plan.reasons(),
+        measured=settings.reasons(),
     )
 
 

@@ -16,30 +16,34 @@ from sceneparse.tasks.evaluate import count_images
 from sceneparse.tasks.events import ignore
 from sceneparse.tasks.recorder import Recorder
 from sceneparse.tasks.run_drawings import samples_to_draw
-from sceneparse.tasks.training_pace import Bench
 from sceneparse.training.loop import EpochRecord
+from sceneparse.training.setup import TrainSetup
+from sceneparse.training.state import TrainState
 
 
-def recording_costs(config: RunConfig, bench: Bench, validation: Dataset) -> Costs:
+def recording_costs(
+    config: RunConfig, state: TrainState, setup: TrainSetup, validation: Dataset
+) -> Costs:
     """Let a recorder follow three epochs that nothing was learned in, in a folder of its own.
 
     Args:
         config: The run, resolved; every other epoch of it is drawn.
-        bench: Its objects.
+        state: Its state before the first step.
+        setup: Its setup.
         validation: What it draws of.
 
     Returns:
         Seconds; those of the beginning are the recorder's alone.
     """
-    few = range(min(len(validation), bench.predictor.batch_size))
-    evaluation = count_images(bench.predictor, validation, few, bench.plan.threads).evaluation()
-    with TemporaryDirectory() as place:
-        folder = RunFolder(Path(place) / "run")
+    few = range(min(len(validation), setup.predictor.batch_size))
+    evaluation = count_images(setup.predictor, validation, few, setup.settings.threads).evaluation()
+    with TemporaryDirectory() as temporary:
+        folder = RunFolder(Path(temporary) / "run")
         folder.create()
         clock = _Laps()
         samples = samples_to_draw(validation, config.report.images)
         recorder = Recorder(
-            config, folder, bench.state, bench.predictor, samples, 1, StopRequests(), ignore
+            config, folder, state, setup.predictor, samples, 1, StopRequests(), ignore
         )
         with recorder:
             begin_s = clock.lap()
@@ -52,7 +56,7 @@ def recording_costs(config: RunConfig, bench: Bench, validation: Dataset) -> Cos
             progress_gif(frames, folder.progress)
             animation_s = clock.lap()
         clock.lap()
-        recorder.finish(predictor_of(find_weights(folder.path), bench.plan.device))
+        recorder.finish(predictor_of(find_weights(folder.path), setup.settings.device))
         end_s = clock.lap()
     return Costs(
         begin_s=begin_s,

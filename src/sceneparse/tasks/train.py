@@ -1,7 +1,5 @@
 """From a config to a finished run folder."""
 
-import hashlib
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,33 +11,32 @@ from sceneparse.artifacts.run_folder import RunFolder
 from sceneparse.config import ReportSettings, RunConfig
 from sceneparse.config.reading import resolve_config
 from sceneparse.config.resuming import config_differences, resumed_config
-from sceneparse.data.cache.reader import Packed
 from sceneparse.data.class_statistics import ClassStatistics
-from sceneparse.data.dataset import Dataset, PairedFiles, Sample
-from sceneparse.data.datasets.synthetic import SyntheticData
-from sceneparse.data.header_index import checked_sizes
-from sceneparse.data.settings import DataSettings
+from sceneparse.data.dataset import Dataset, Sample
 from sceneparse.errors import InputError
 from sceneparse.factory.loading import find_weights, predictor_of, segmenter_to_train
-from sceneparse.inference.evaluate import Evaluation, EvaluationSums
+from sceneparse.inference.evaluate import Evaluation
 from sceneparse.inference.predictor import Predictor
 from sceneparse.labels import Labels
 from sceneparse.models.segmenter import Segmenter
 from sceneparse.models.settings import ModelSettings
 from sceneparse.system.ranks import RankInfo, find_rank_info
 from sceneparse.system.stop_signals import StopRequests
-from sceneparse.tasks.assembly import assemble
-from sceneparse.tasks.cache import cache_notes
-from sceneparse.tasks.evaluate import count_images
 from sceneparse.tasks.events import Callback, Message, activity, ignore
 from sceneparse.tasks.memory import advice_on_memory
 from sceneparse.tasks.recorder import Recorder, SilentObserver, check_tensorboard
 from sceneparse.tasks.run import Run
+from sceneparse.tasks.run_data import data_key_of, open_splits, validate_over_ranks
 from sceneparse.tasks.run_drawings import samples_to_draw
-from sceneparse.training.auto import Plan, resolve
+from sceneparse.training.auto import resolve
+from sceneparse.training.distributed import (
+    broadcast_from_rank_zero,
+    max_over_ranks,
+    process_group,
+)
 from sceneparse.training.environment import environment
-from sceneparse.training.group import all_reduce, broadcast_from_rank_zero, largest, process_group
-from sceneparse.training.loop import Job, fit
+from sceneparse.training.loop import fit
+from sceneparse.training.setup import TrainSetup, set_up_training
 from sceneparse.training.state import TrainState
 
 
@@ -97,15 +94,15 @@ def default_folder(config: Path) -> Path:
 
 
 def _train(
-    config: RunConfig, folder: RunFolder, callback: Callback, place: RankInfo, *, resume: bool
+    config: RunConfig, folder: RunFolder, callback: Callback, rank_info: RankInfo, *, resume: bool
 ) -> Run:
-    _check_processes(config, place)
+    _check_processes(config, rank_info)
     if resume:
         config = _resumed_config(config, folder)
-    elif place.rank == 0:
+    elif rank_info.rank == 0:
         folder.check_free()
-    training, validation = _opened(config, place, callback)
-    data_key = _data_key(training, place)
+    training, validation = open_splits(config, rank_info, callback)
+    data_key = data_key_of(training, rank_info)
     torch.manual_seed(config.seed)
     segmenter = _at_start(config.model, training.labels, callback, resume=resume)
     # One process looks at the masks for all.
@@ -115,45 +112,52 @@ def _train(
     config = factory.with_class_weights(config, class_statistics)
     # Measured where there is something to measure, so that all decide alike.
     with advice_on_memory():
-        plan = broadcast_from_rank_zero(lambda: resolve(config, segmenter, training, place))
-    config = plan.stored_in(config)
+        settings = broadcast_from_rank_zero(lambda: resolve(config, segmenter, training, rank_info))
+    config = settings.stored_in(config)
 
     def validate(predictor: Predictor) -> Evaluation:
-        return _validated(predictor, validation, plan.threads, place)
+        return validate_over_ranks(predictor, validation, settings.threads, rank_info)
 
     with advice_on_memory():
-        state, job, predictor = assemble(
-            config, plan, segmenter, training, validate, place, data_key, class_statistics
+        state, setup = set_up_training(
+            config, settings, segmenter, training, validate, rank_info, data_key, class_statistics
         )
-    samples = _samples(config.report, validation, place)
+    samples = _samples(config.report, validation, rank_info)
     if resume:
         state.load_state_dict(read_checkpoint(folder.checkpoint))
-    elif place.rank == 0:
+    elif rank_info.rank == 0:
         # Not before: after a mistake that only then shows, the user starts in the same folder.
         folder.create()
         folder.write_start(config, training.labels, environment(config.seed))
     stop = StopRequests()
-    if place.rank == 0:
-        _announce(plan, job, state, len(validation), str(predictor), callback)
+    if rank_info.rank == 0:
+        _announce(setup, state, len(validation), callback)
         recorder = Recorder(
-            config, folder, state, predictor, samples, job.loader.steps_per_epoch, stop, callback
+            config,
+            folder,
+            state,
+            setup.predictor,
+            samples,
+            setup.loader.steps_per_epoch,
+            stop,
+            callback,
         )
-        is_finished = _recorded(recorder, folder, state, job, stop, callback)
+        is_finished = _recorded(recorder, folder, state, setup, stop, callback)
     else:
-        is_finished = _beside(state, job, stop)
+        is_finished = _beside(state, setup, stop)
     return Run(
         folder=folder.path,
         is_finished=is_finished,
         best_epoch=state.best_epoch,
         best_miou=state.best_miou,
-        resize=str(predictor),
-        stopped_by=0 if is_finished else largest(stop.number),
+        resize=str(setup.predictor),
+        stopped_by=0 if is_finished else max_over_ranks(stop.number),
     )
 
 
-def _samples(config: ReportSettings, validation: Dataset, place: RankInfo) -> list[Sample]:
+def _samples(config: ReportSettings, validation: Dataset, rank_info: RankInfo) -> list[Sample]:
     """Read what rank zero draws, before there is a folder."""
-    if place.rank != 0:
+    if rank_info.rank != 0:
         return []
     check_tensorboard(config)
     return samples_to_draw(validation, config.images)
@@ -163,25 +167,25 @@ def _recorded(
     recorder: Recorder,
     folder: RunFolder,
     state: TrainState,
-    job: Job,
+    setup: TrainSetup,
     stop: StopRequests,
     callback: Callback,
 ) -> bool:
     """Train in rank zero, and return whether the run is over."""
     with stop, recorder, advice_on_memory():
-        is_finished = fit(state, job, recorder)
+        is_finished = fit(state, setup, recorder)
     if is_finished:
-        recorder.finish(predictor_of(find_weights(folder.path), job.fabric.device))
-        _report_early_stopping(state, job, callback)
+        recorder.finish(predictor_of(find_weights(folder.path), setup.device))
+        _report_early_stopping(state, setup, callback)
     return is_finished
 
 
-def _beside(state: TrainState, job: Job, stop: StopRequests) -> bool:
+def _beside(state: TrainState, setup: TrainSetup, stop: StopRequests) -> bool:
     """Train in another process than rank zero, and return whether the run is over."""
     # The checkpoint holds the counts of all processes; rank zero goes on from them.
     state.sums.confusion.zero_()
     with stop, advice_on_memory():
-        return fit(state, job, SilentObserver(stop))
+        return fit(state, setup, SilentObserver(stop))
 
 
 def _at_start(
@@ -205,53 +209,19 @@ def _class_statistics(
         return factory.class_statistics(config, training)
 
 
-def _validated(predictor: Predictor, dataset: Dataset, threads: int, place: RankInfo) -> Evaluation:
-    """Score on a data set of which each process takes its share."""
-    share = range(place.rank, len(dataset), place.world_size)
-    own = count_images(predictor, dataset, share, threads)
-    # Confusion is counted in whole numbers: the sum is that of one process, whatever the order.
-    all_reduce(torch.from_numpy(own.confusion))
-    loss, images = all_reduce(torch.tensor([own.loss, own.images], dtype=torch.float64)).tolist()
-    return EvaluationSums(own.confusion, loss, int(images)).evaluation()
-
-
-def _check_processes(config: RunConfig, place: RankInfo) -> None:
+def _check_processes(config: RunConfig, rank_info: RankInfo) -> None:
     asked = config.training.processes
-    if asked in ("auto", place.world_size):
+    if asked in ("auto", rank_info.world_size):
         return
-    if place.was_launched:
+    if rank_info.was_launched:
         raise InputError(
-            f"training.processes: {asked}, but {place.world_size} were started; leave it out, or "
-            "start as many"
+            f"training.processes: {asked}, but {rank_info.world_size} were started; leave it "
+            "out, or start as many"
         )
     raise InputError(
         f"training.processes: {asked}, but this process is alone; start the run by `sceneparse "
         f"train` or `torchrun --nproc-per-node {asked} -m sceneparse train`"
     )
-
-
-def _opened(config: RunConfig, place: RankInfo, callback: Callback) -> tuple[Dataset, Dataset]:
-    """Open both splits; one process looks at every file of them for all."""
-    training = factory.dataset(config.data, "training", to_learn=True)
-    validation = factory.dataset(config.data, "validation")
-    if place.rank == 0:
-        checked(training, config.data)
-        checked(validation, config.data)
-        for note in cache_notes({"training": training, "validation": validation}):
-            callback(Message(note))
-    return training, validation
-
-
-def checked(dataset: Dataset, config: DataSettings) -> Dataset:
-    """Return the data set after looking at the header of every file in it that is new or changed.
-
-    Raises:
-        InputError: If an image and its mask differ in size, or a mask is none.
-    """
-    files = dataset.files if isinstance(dataset, Packed) else dataset
-    if isinstance(files, PairedFiles) and not isinstance(config, SyntheticData):
-        checked_sizes(files, config.root)
-    return dataset
 
 
 def _resumed_config(config: RunConfig, folder: RunFolder) -> RunConfig:
@@ -265,52 +235,34 @@ def _resumed_config(config: RunConfig, folder: RunFolder) -> RunConfig:
     return resumed_config(config, stored)
 
 
-def _announce(
-    plan: Plan, job: Job, state: TrainState, images: int, scored: str, callback: Callback
-) -> None:
+def _announce(setup: TrainSetup, state: TrainState, images: int, callback: Callback) -> None:
     """Report what is going to happen, with everything that was `auto`."""
+    settings = setup.settings
     parameters = sum(parameter.numel() for parameter in state.segmenter.parameters())
-    parts = f" in {plan.accumulation} parts" if plan.accumulation > 1 else ""
+    parts = f" in {settings.accumulation} parts" if settings.accumulation > 1 else ""
     callback(
         Message(
-            f"{parameters / 1e6:.2f} M parameters · {len(job.loader.dataset)} images to train on, "
-            f"{images} to validate · {job.epochs} epochs in batches of {plan.batch_size}{parts} · "
-            f"{plan} · scores of images {scored}"
+            f"{parameters / 1e6:.2f} M parameters · {len(setup.loader.dataset)} images to train "
+            f"on, {images} to validate · {setup.config.training.epochs} epochs in batches of "
+            f"{settings.batch_size}{parts} · {settings} · scores of images {setup.predictor}"
             + (f" · from step {state.step}" if state.step else "")
         )
     )
-    if plan.times:
-        callback(Message(plan.reasons()))
-    if plan.uncompiled:
-        callback(Message(f"training.compile: goes on uncompiled: {plan.uncompiled}"))
-    if job.is_over(state):
+    if settings.times:
+        callback(Message(settings.reasons()))
+    if settings.uncompiled:
+        callback(Message(f"training.compile: goes on uncompiled: {settings.uncompiled}"))
+    if setup.is_over(state):
         callback(Message("the run is finished: nothing is left to train"))
 
 
-def _report_early_stopping(state: TrainState, job: Job, callback: Callback) -> None:
-    if state.step < job.total_steps:
-        epoch = state.step // job.loader.steps_per_epoch
+def _report_early_stopping(state: TrainState, setup: TrainSetup, callback: Callback) -> None:
+    training = setup.config.training
+    if state.step < setup.total_steps:
+        epoch = state.step // setup.loader.steps_per_epoch
         callback(
             Message(
-                f"early stopping after epoch {epoch} of {job.epochs}: no better mIoU than that of "
-                f"epoch {state.best_epoch} in {job.patience} validations"
+                f"early stopping after epoch {epoch} of {training.epochs}: no better mIoU than "
+                f"that of epoch {state.best_epoch} in {training.patience} validations"
             )
         )
-
-
-def _data_key(dataset: Dataset, place: RankInfo) -> str:
-    """Return what tells a data set from others: a digest of its names, classes and reduction.
-
-    Raises:
-        InputError: If another process sees other data.
-    """
-    text = dataset.labels.to_json() + "\n".join(dataset.names)
-    if isinstance(dataset, Packed) and dataset.short_side:
-        text += f"\nshort_side {dataset.short_side}"
-    key = hashlib.sha256(os.fsencode(text)).hexdigest()
-    if broadcast_from_rank_zero(lambda: key) != key:
-        raise InputError(
-            f"process {place.rank} of {place.world_size}: sees other training images or classes "
-            "than the first process; give all machines the same data"
-        )
-    return key

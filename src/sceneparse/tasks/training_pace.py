@@ -1,8 +1,7 @@
-"""How fast a run trains, measured on a few of its steps."""
+"""Measure how fast a run trains, on a few of its steps."""
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import NamedTuple
 
 import torch
 
@@ -13,76 +12,67 @@ from sceneparse.data.loader import Batch
 from sceneparse.inference.evaluate import Evaluation
 from sceneparse.inference.predictor import Predictor
 from sceneparse.system.device import wait_for
-from sceneparse.tasks.assembly import assemble
-from sceneparse.training.auto import Plan, resolve
-from sceneparse.training.loop import Clock, Job, train_step
+from sceneparse.training.auto import resolve
+from sceneparse.training.loop import Clock, train_step
+from sceneparse.training.setup import TrainSetup, set_up_training
 from sceneparse.training.state import TrainState
 
 
-class Bench(NamedTuple):
-    """A run that is made to be measured.
+def run_to_measure(config: RunConfig, training: Dataset) -> tuple[TrainState, TrainSetup]:
+    """Make the objects of a run to measure; its speed does not depend on its initial weights.
 
-    Attributes:
-        state: As at its start.
-        job: What is done with it.
-        plan: What it does on this machine.
-        predictor: Around its network.
-    """
+    With progressive resizing, images have their full size from the first step.
 
-    state: TrainState
-    job: Job
-    plan: Plan
-    predictor: Predictor
+    Args:
+        config: The config of the run.
+        training: The training images.
 
-
-def run_to_measure(config: RunConfig, training: Dataset) -> Bench:
-    """Make the objects of a run; its speed does not depend on the weights that it starts from.
-
-    Where its images grow, they have their last size from the beginning.
+    Returns:
+        The state before the first step, and the setup, which cannot validate.
 
     Raises:
-        InputError: If the device or the encoder asked for is not there, or a mask in which classes
-            are counted cannot be read.
+        InputError: If the device or the encoder does not exist, or a mask cannot be read.
     """
     class_statistics = factory.class_statistics(config, training)
     config = factory.with_class_weights(config, class_statistics)
     transform = replace(config.transform, progressive_resizing=None)
     config = replace(config, transform=transform)
     torch.manual_seed(config.seed)
-    untrained = config.model.untrained
-    segmenter = untrained.build(training.labels.num_classes)
-    plan = resolve(config, segmenter, training)
-    state, job, predictor = assemble(
-        config, plan, segmenter, training, _never, class_statistics=class_statistics
+    segmenter = config.model.untrained.build(training.labels.num_classes)
+    settings = resolve(config, segmenter, training)
+    return set_up_training(
+        config, settings, segmenter, training, _never, class_statistics=class_statistics
     )
-    return Bench(state, job, plan, predictor)
 
 
-def warm_up(bench: Bench, batch: Batch) -> None:
-    """Do the first steps, which reserve memory and, on a GPU, choose algorithms."""
-    for _ in range(1 if bench.plan.device.type == "cpu" else 5):
-        train_step(bench.state, bench.job, batch)
+def warm_up(state: TrainState, setup: TrainSetup, batch: Batch) -> None:
+    """Do the first steps, which allocate memory and, on a GPU, choose algorithms."""
+    for _ in range(1 if setup.device.type == "cpu" else 5):
+        train_step(state, setup, batch)
 
 
-def training_pace(bench: Bench, batches: Iterator[Batch], seconds: float) -> float:
-    """Train as the loop does, from the first batch on; return images per second.
+def training_pace(
+    state: TrainState, setup: TrainSetup, batches: Iterator[Batch], seconds: float
+) -> float:
+    """Measure the images per second of training steps.
 
     Args:
-        bench: The run.
-        batches: What it learns from.
-        seconds: Stop after so many of them.
+        state: The training state; it is updated in place.
+        setup: The setup of the run.
+        batches: Its batches.
+        seconds: Time after which to stop.
 
     Raises:
         InputError: If a file is broken.
     """
     batch = next(batches)
-    wait_for(bench.plan.device)
+    wait_for(setup.device)
     clock = Clock()
     while clock.seconds() < seconds:
-        train_step(bench.state, bench.job, batch)
+        train_step(state, setup, batch)
         clock.images += len(batch.names)
         batch = next(batches)
-    wait_for(bench.plan.device)
+    wait_for(setup.device)
     return clock.images / clock.seconds()
 
 

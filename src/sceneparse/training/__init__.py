@@ -1,1 +1,1 @@
-"""The loop, all that it holds, and what is decided when a run starts."""
+"""Training: the loop, its setup and state, processes, and the automatic settings of a run."""

@@ -1,4 +1,4 @@
-"""What a config leaves open is decided once, when a run starts, on the machine it starts on."""
+"""Resolve the settings that a config leaves at `auto`, on the machine where the run starts."""
 
 import os
 from dataclasses import dataclass, replace
@@ -16,29 +16,30 @@ from sceneparse.system.ranks import RankInfo
 from sceneparse.training.compilation import missing_to_compile
 from sceneparse.training.trials import MemoryFormat, Way, fastest, measured, possible_ways
 
-# The total batch of the usual ADE20K recipes; more would change what the learning rate means.
+# The total batch size of the usual ADE20K recipes; a larger one would need another learning rate.
 REFERENCE_BATCH = 16
-# Compiling takes minutes, for each size of growing images, which only many steps win back.
+# Compiling takes minutes for each image size; only a run of many steps wins them back.
 _STEPS_WORTH_COMPILING = 2000
-# Of the free memory, what a step may take: the rest is for the system and for temporary tensors.
+# Share of the free memory that a step may take; the system and temporary tensors need the rest.
 MEMORY_SHARE = {"cpu": 0.4, "cuda": 0.7, "mps": 0.4}
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What a run does on its machine, nothing left open.
+class RuntimeSettings:
+    """The resolved settings of a run: nothing is `auto`.
 
     Attributes:
-        device: Where it computes.
-        precision: In which precision.
-        memory_format: In which memory layout.
-        compiled: Whether the network is compiled.
-        batch_size: Images per step, of all processes together; they share them evenly.
+        device: Kind of device, such as `cuda`; each process computes on one of them.
+        precision: Precision of the forward pass.
+        memory_format: Memory layout of weights and images.
+        compiled: Whether `torch.compile` compiles the network.
+        batch_size: Images per step over all processes, a multiple of `processes`.
         threads: Threads of each process that read images ahead.
-        processes: How many share each step.
-        times: Seconds per image of each way to compute that was measured.
-        accumulation: Parts in which a process computes its share of a step.
-        uncompiled: Why the network is not compiled although it was to be; empty otherwise.
+        processes: Number of processes that share each step.
+        times: Measured seconds per image of each precision and memory layout; empty if the config
+            leaves no choice.
+        accumulation: Number of parts in which a process computes its share of a batch.
+        uncompiled: Reason why the network stays uncompiled against the config; else empty.
     """
 
     device: torch.device
@@ -52,33 +53,40 @@ class Plan:
     accumulation: int = 1
     uncompiled: str = ""
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """Data type in which autocast computes."""
+        return {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}[
+            self.precision
+        ]
+
     def stored_in(self, config: RunConfig) -> RunConfig:
-        """Return the config with what was decided instead of every `auto`."""
+        """Return the config with these settings in place of every `auto`."""
         compile_ = config.training.compile
         if compile_ == "auto":
             compile_ = "on" if self.compiled else "off"
-        decided = {
+        update = {
             "device": self.device.type,
             "precision": self.precision,
             "memory_format": self.memory_format,
-            # What was asked for stays, where this machine cannot do it: another one may.
+            # Stays `on` where this machine cannot compile: the run may resume on one that can.
             "compile": compile_,
             "batch_size": self.batch_size,
             "accumulation": self.accumulation,
             "threads": self.threads,
             "processes": self.processes,
         }
-        training = replace(config.training, **decided)
+        training = replace(config.training, **update)
         return replace(config, training=training)
 
     def __str__(self) -> str:
-        """Say on what a run computes, and how."""
+        """Name device, precision, memory layout, compilation and number of processes."""
         parts = [self.device.type, self.precision, self.memory_format]
         words = ", ".join([*parts, "compiled"] if self.compiled else parts)
         return words if self.processes == 1 else f"{words} · {self.processes} processes"
 
     def reasons(self) -> str:
-        """Say what was measured; nothing if nothing was left open."""
+        """Describe what was measured; empty if nothing was."""
         if not self.times:
             return ""
         times = ", ".join(f"{way} {1000 * time:.0f}" for way, time in self.times.items())
@@ -86,20 +94,20 @@ class Plan:
 
 
 def resolve(
-    config: RunConfig, segmenter: Segmenter, training: Dataset, place: RankInfo | None = None
-) -> Plan:
-    """Decide what a config leaves open; what it says is taken as it is.
+    config: RunConfig, segmenter: Segmenter, training: Dataset, rank_info: RankInfo | None = None
+) -> RuntimeSettings:
+    """Resolve every `auto` of a config.
 
     Args:
-        config: The run.
-        segmenter: Its network.
-        training: Its images.
-        place: Of this process among those that share each step; none for a run of one.
+        config: The config of the run.
+        segmenter: The network, on the CPU.
+        training: The training images.
+        rank_info: The rank of this process; `None` for a run of one process.
 
     Raises:
-        InputError: If the device asked for is not there, or the processes cannot share the batch.
+        InputError: If the device does not exist, or the processes cannot share the batch evenly.
     """
-    place = place or RankInfo()
+    rank_info = rank_info or RankInfo()
     asked = config.training
     device = best_device(asked.device)
     ways = possible_ways(asked.precision, asked.memory_format, device)
@@ -111,33 +119,34 @@ def resolve(
     precision, memory_format = fastest(times) if times else ways[0]
     batch_size = asked.batch_size
     if batch_size == "auto":
-        there = max(2, len(training)) // place.world_size
-        batch_size = min(reference_share(place.world_size), max(1, there)) * place.world_size
-    _check_shares(batch_size, place.world_size)
+        available = max(2, len(training)) // rank_info.world_size
+        share = min(reference_share(rank_info.world_size), max(1, available))
+        batch_size = share * rank_info.world_size
+    _check_shares(batch_size, rank_info.world_size)
     accumulation = asked.accumulation
     if accumulation == "auto":
         weights = sum(4 * parameter.numel() for parameter in segmenter.parameters())
-        # Weights, their gradients, two moments and an average take their part whatever the batch.
+        # Weights, gradients, two moments of Adam and the moving average, for any batch size.
         kept = (5 if asked.ema else 4) * weights
-        shared_by = place.local_world_size if device.type == "cpu" else 1
+        shared_by = rank_info.local_world_size if device.type == "cpu" else 1
         budget = MEMORY_SHARE[device.type] * memory_bytes(device) / shared_by - kept
         per_image = step_bytes(config, segmenter, training.labels, precision)
-        share = batch_size // place.world_size
-        accumulation = fitting_parts(share, per_image, budget, place.world_size)
+        share = batch_size // rank_info.world_size
+        accumulation = fitting_parts(share, per_image, budget, rank_info.world_size)
     threads = asked.threads
     if threads == "auto":
-        cores = (os.cpu_count() or 1) // place.local_world_size
+        cores = (os.cpu_count() or 1) // rank_info.local_world_size
         threads = min(max(1, cores), 2 if device.type == "cpu" else 8)
     is_wanted = _is_compiling_wanted(config, device, len(training) // batch_size)
     missing = missing_to_compile(device) if is_wanted else ""
-    return Plan(
+    return RuntimeSettings(
         device=device,
         precision=precision,
         memory_format=memory_format,
         compiled=is_wanted and not missing,
         batch_size=batch_size,
         threads=threads,
-        processes=place.world_size,
+        processes=rank_info.world_size,
         times=times,
         accumulation=accumulation,
         uncompiled=missing,
@@ -145,7 +154,7 @@ def resolve(
 
 
 def _is_compiling_wanted(config: RunConfig, device: torch.device, steps_per_epoch: int) -> bool:
-    """Tell whether to compile: as the config says, or for long runs on CUDA."""
+    """Return whether to compile: as the config says, or for `auto` in long runs on CUDA."""
     asked = config.training
     if asked.compile != "auto":
         return asked.compile == "on"
@@ -156,29 +165,35 @@ def _is_compiling_wanted(config: RunConfig, device: torch.device, steps_per_epoc
 
 
 def reference_share(processes: int) -> int:
-    """Return the images of each process in a step of the reference batch: a power of two."""
+    """Return each process's share of the reference batch, rounded down to a power of two."""
     return 1 << (max(1, REFERENCE_BATCH // processes).bit_length() - 1)
 
 
 def fitting_parts(share: int, image_bytes: float, budget_bytes: float, processes: int = 1) -> int:
-    """Return in how many parts a process's share of a batch fits into its budget.
+    """Return the smallest power of two of parts whose images fit, or the largest possible one.
 
-    The batch stays what it is, and the recipe does not change with the machine. A part has at least
-    two images of all processes together, over which they may normalise.
+    The batch size stays the same, so the recipe does not change with the machine. A part holds at
+    least two images over all processes, which batch normalisation needs.
+
+    Args:
+        share: Images of this process per step.
+        image_bytes: Memory that one image needs.
+        budget_bytes: Memory that a part may take.
+        processes: Number of processes that share each step.
     """
-    least = 2 if processes == 1 else 1
+    min_images = 2 if processes == 1 else 1
     parts = 1
-    # The largest of the parts has -(-share // parts) images, the smallest share // parts.
-    while share // (2 * parts) >= least and -(-share // parts) * image_bytes > budget_bytes:
+    # The largest part holds -(-share // parts) images, the smallest share // parts.
+    while share // (2 * parts) >= min_images and -(-share // parts) * image_bytes > budget_bytes:
         parts *= 2
     return parts
 
 
 def _check_shares(batch_size: int, processes: int) -> None:
-    """Refuse a batch that the processes cannot share evenly.
+    """Check that the processes can share the batch evenly.
 
     Raises:
-        InputError: If it is not a multiple of their number.
+        InputError: If the batch size is not a multiple of the number of processes.
     """
     rest = batch_size % processes
     if rest:
@@ -192,18 +207,24 @@ def _check_shares(batch_size: int, processes: int) -> None:
 
 
 def _either(numbers: list[int]) -> str:
-    """List numbers: `1, 2 or 4`."""
-    *most, last = map(str, numbers)
-    return f"{', '.join(most)} or {last}" if most else last
+    """Join numbers to `1, 2 or 4`."""
+    *others, last = map(str, numbers)
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 def step_bytes(
     config: RunConfig, segmenter: Segmenter, labels: Labels, precision: factory.Precision
 ) -> int:
-    """Measure what one image of a training step keeps in memory, in bytes.
+    """Measure the memory that one training image needs, in bytes.
 
-    Counts the tensors that the forward pass saves for the backward one. This is done on the CPU:
-    the count is that of the network and the loss, not of the device.
+    A forward pass on the CPU counts the tensors that autograd saves for the backward pass; they
+    depend on the network and the loss, not on the device.
+
+    Args:
+        config: The config of the run.
+        segmenter: The network, on the CPU; it stays unchanged.
+        labels: The classes.
+        precision: Precision of the forward pass; fp16 is measured as bf16, which has the same size.
     """
     seen: dict[int, int] = {}
     own = {parameter.untyped_storage().data_ptr() for parameter in segmenter.parameters()}
@@ -224,7 +245,7 @@ def step_bytes(
         factory.autocast(precision if precision != "fp16" else "bf16", torch.device("cpu")),
     ):
         kept = segmenter(image, mask, loss)
-    # The pass has moved the running statistics of the normalisation layers.
+    # The forward pass has updated the running statistics of the normalisation layers.
     segmenter.load_state_dict(state)
     del kept
     return sum(seen.values()) // 2

@@ -1,4 +1,4 @@
-"""Compiling a network where that works; where it does not, a run goes on uncompiled and says so."""
+"""Compile a network; where that fails, the run goes on uncompiled and logs a warning."""
 
 import copy
 import logging
@@ -16,9 +16,9 @@ from sceneparse.system.ranks import find_rank_info
 
 
 def missing_to_compile(device: torch.device) -> str:
-    """Say what this machine lacks to compile for a device; empty if nothing is known to be missing.
+    """Return what this machine lacks to compile for a device; empty as far as can be told.
 
-    PyTorch itself only finds out when it has traced the network.
+    PyTorch itself notices only after it has traced the network.
     """
     if device.type == "cpu":
         from torch._inductor.cpp_builder import get_cpp_compiler
@@ -39,20 +39,30 @@ def missing_to_compile(device: torch.device) -> str:
     return ""
 
 
-def compiled(network: nn.Module) -> nn.Module:
-    """Compile a network; a part of it that cannot be compiled is computed as it is."""
-    # A plain function: Fabric copies what it is given here, and compiles anew.
+def compiled(network: nn.Module, image_sizes: int = 1) -> nn.Module:
+    """Compile a network; a part that cannot be compiled runs uncompiled.
+
+    Args:
+        network: The network, wrapped in DDP if there are several processes.
+        image_sizes: Number of image sizes that a run trains on.
+    """
+    from torch._dynamo import config as dynamo
+
+    # Each size may need its own graph, and two parts of a batch may differ in their images.
+    # PyTorch 2.6 knows the limit by this name only.
+    limit = max(dynamo.cache_size_limit, 2 * image_sizes)
+    dynamo.cache_size_limit = limit
     return cast("nn.Module", torch.compile(network, backend=_inductor_or_eager))
 
 
 def _inductor_or_eager(graph: GraphModule, inputs: list[Tensor]) -> Callable[..., Any]:
-    """Compile a graph with PyTorch's own compiler, or return it as it was.
+    """Compile a graph with Inductor, or return it uncompiled if that fails.
 
-    Nothing of the graph has been computed by then, so that nothing is computed twice.
+    Inductor fails before it computes anything, so nothing is computed twice.
     """
     from torch._inductor.compile_fx import compile_fx
 
-    # The compiler changes the graph that it is given.
+    # Inductor modifies the graph.
     untouched = GraphModule(graph, copy.deepcopy(graph.graph))
     try:
         return cast("Callable[..., Any]", compile_fx(graph, inputs))

@@ -1,4 +1,4 @@
-"""What a run was made with: versions, commit, hardware."""
+"""Describe what a run was made with: versions, commit, hardware."""
 
 import os
 import platform
@@ -16,11 +16,11 @@ from sceneparse import __version__
 from sceneparse.system.processor import processor
 
 PACKAGE = Path(__file__).resolve().parents[1]
-PACKAGES = ("torch", "torchvision", "timm", "lightning-fabric", "numpy", "pillow", "safetensors")
+PACKAGES = ("torch", "torchvision", "timm", "numpy", "pillow", "safetensors")
 
 
 def environment(seed: int) -> dict[str, Any]:
-    """Describe the machine and the software, for `environment.json`."""
+    """Return a description of machine and software, for `environment.json`."""
     return {
         "sceneparse": __version__,
         "commit": _commit(),
@@ -40,9 +40,9 @@ def environment(seed: int) -> dict[str, Any]:
 
 
 def _commit() -> str | None:
-    """Return the commit of the source tree, marked where it was changed; none when installed."""
+    """Return the commit of the source tree, marked if it was changed; `None` when installed."""
     try:
-        # Installed inside somebody else's checkout, the package must not report their commit.
+        # A package that is installed inside another checkout must not report its commit.
         if Path(_git("rev-parse", "--show-toplevel")) / "src" / PACKAGE.name != PACKAGE:
             return None
         return _git("describe", "--always", "--dirty", "--abbrev=12", "--exclude=*")

@@ -1,89 +1,37 @@
-"""The training loop: counted in steps, so that a run resumes by starting to count where it was."""
+"""The training loop. It counts steps, so a run resumes from its step alone."""
 
 import math
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 
+from sceneparse import factory
 from sceneparse.augmentation.colors import changed_colors_of_batch
-from sceneparse.data.loader import Batch, Loader
+from sceneparse.data.loader import Batch
 from sceneparse.errors import InputError
 from sceneparse.inference.evaluate import Evaluation
 from sceneparse.losses.sums import LossSum
 from sceneparse.metrics.scores import Scores
-from sceneparse.models.segmenter import Loss
-from sceneparse.training.group import all_reduce, any_rank, share_buffers
+from sceneparse.training.distributed import all_reduce, any_rank, broadcast_buffers
 from sceneparse.training.parts import in_parts
+from sceneparse.training.setup import TrainSetup
 from sceneparse.training.state import EpochSums, TrainState
 
 
-@dataclass(frozen=True)
-class Job:
-    """All that does not change while a run goes on.
-
-    Attributes:
-        fabric: Device, precision and processes.
-        model: The segmenter as Fabric wrapped it.
-        optimizer: The optimizer as Fabric wrapped it.
-        loss: What is minimised.
-        loader: Batches by step.
-        ignore_index: Train id of void.
-        validate: Scores the network that is kept, as it is.
-        epochs: How many.
-        validate_every: Epochs from one validation to the next; the last one always is validated.
-        clip_norm: Largest norm of the gradient, or none.
-        seed: Of what is random in the network.
-        accumulation: Parts in which a process computes its share of a batch.
-        patience: Validations in a row without a better score after which the run ends, or none.
-    """
-
-    fabric: Fabric
-    model: nn.Module
-    optimizer: Any
-    loss: Loss
-    loader: Loader
-    ignore_index: int
-    validate: Callable[[], Evaluation]
-    epochs: int
-    validate_every: int
-    clip_norm: float | None
-    seed: int = 0
-    accumulation: int = 1
-    patience: int | None = None
-
-    @property
-    def total_steps(self) -> int:
-        """Steps of the whole run."""
-        return self.epochs * self.loader.steps_per_epoch
-
-    def is_over(self, state: TrainState) -> bool:
-        """Tell whether nothing is left to do: all steps are done, or the score rises no more.
-
-        The epoch that was best says how many validations there have been since.
-        """
-        if state.step >= self.total_steps or self.patience is None:
-            return state.step >= self.total_steps
-        validations = state.step // self.loader.steps_per_epoch // self.validate_every
-        return validations - state.best_epoch // self.validate_every >= self.patience
-
-
 class EpochRecord(NamedTuple):
-    """What an epoch came to.
+    """The results of an epoch.
 
     Attributes:
-        epoch: Counted from 1.
-        step: Steps done in the run.
-        learning_rate: At its last step; of several, the highest.
-        train_loss: Mean over its valid pixels, in nats, while the weights were moving.
-        train: Scores of its training predictions, at the size and with the changes of training.
-        validation: Scores on the validation split, where this epoch was validated.
-        is_best: Whether that is the best so far.
+        epoch: Number of the epoch, from 1.
+        step: Number of steps done in the run.
+        learning_rate: Learning rate of the last step; the highest of all parameter groups.
+        train_loss: Mean training loss over the valid pixels, in nats.
+        train: Scores of the predictions during training, on augmented images.
+        validation: Results on the validation split, if this epoch was validated.
+        is_best: Whether the validation mIoU is the best so far.
         timing: Seconds and other figures that depend on the machine.
     """
 
@@ -98,82 +46,99 @@ class EpochRecord(NamedTuple):
 
 
 class Observer(Protocol):
-    """Who is told how the run goes."""
+    """Follows a run, saves it and may stop it."""
 
     def step_ended(self, step: int, loss: Tensor) -> None:
-        """Take note of a step: its number from 1 and the mean loss of the whole batch."""
+        """Take note of a step: its number, from 1, and the mean loss of its batch."""
         ...
 
     def epoch_ended(self, record: EpochRecord) -> None:
-        """Take note of an epoch, before its checkpoint is written."""
+        """Take note of an epoch; its checkpoint is saved afterwards."""
         ...
 
     def save(self) -> None:
-        """Write a checkpoint of the state as it is."""
+        """Write a checkpoint of the current state."""
         ...
 
     def wants_stop(self) -> bool:
-        """Tell whether to stop after this step."""
+        """Return whether to stop after this step."""
         ...
 
 
-def fit(state: TrainState, job: Job, observer: Observer) -> bool:
-    """Train from where the state is to the end, or until the score has not risen for too long.
+def fit(state: TrainState, setup: TrainSetup, observer: Observer) -> bool:
+    """Train from the current state to the end of the run.
+
+    Args:
+        state: The training state; it is updated in place.
+        setup: The setup of the run.
+        observer: Follows the run.
 
     Returns:
-        Whether the run is over; if not, a stop was asked for and the state has been saved.
+        Whether the run is over; if not, the observer has stopped it and saved the state.
 
     Raises:
-        InputError: If the loss is no longer a number.
+        InputError: If the training loss is not finite.
     """
     clock = Clock()
-    batches = job.loader.batches(state.step, job.total_steps)
-    while not job.is_over(state):
+    batches = setup.loader.batches(state.step, setup.total_steps)
+    while not setup.is_over(state):
         with clock.waiting():
             batch = next(batches)
-        loss = train_step(state, job, batch)
+        loss = train_step(state, setup, batch)
         state.step += 1
-        clock.images += len(batch.names) * job.loader.processes
+        clock.images += len(batch.names) * setup.rank_info.world_size
         observer.step_ended(state.step, loss)
-        if state.step % job.loader.steps_per_epoch == 0:
-            record = _end_epoch(state, job, clock)
+        if state.step % setup.loader.steps_per_epoch == 0:
+            record = _end_epoch(state, setup, clock)
             observer.epoch_ended(record)
             observer.save()
             clock = Clock()
         if any_rank(observer.wants_stop()):
-            # One checkpoint is written for all.
+            # The one checkpoint holds the sums of all processes.
             state.sums.confusion = all_reduce(state.sums.confusion)
             observer.save()
             break
     batches.close()
-    return job.is_over(state)
+    return setup.is_over(state)
 
 
-def train_step(state: TrainState, job: Job, batch: Batch) -> Tensor:
-    """Do one optimizer step and return the mean loss over the valid pixels of the whole batch."""
-    fabric = job.fabric
-    image, mask = _on_device(job, batch)
+def train_step(state: TrainState, setup: TrainSetup, batch: Batch) -> Tensor:
+    """Do one optimizer step; the caller counts it.
+
+    Args:
+        state: The training state; weights, optimizer and sums are updated in place.
+        setup: The setup of the run.
+        batch: This process's share of the batch.
+
+    Returns:
+        The mean loss over the valid pixels of the whole batch, a scalar.
+    """
+    image, mask = _on_device(setup, batch)
     factor = state.schedule.factor(state.step)
     for group in state.optimizer.param_groups:
         group["lr"] = group["base_lr"] * factor
-    # Dropout and its like then depend on nothing that came before, and a run resumes exactly.
-    torch.manual_seed(_step_seed(job.seed, state.step, fabric.global_rank))
-    # Of the whole batch, whatever the parts that it is computed in.
-    valid = all_reduce((mask != job.ignore_index).sum()).clamp(min=1).float()
+    # Dropout then depends on no earlier step, and a run resumes exactly.
+    torch.manual_seed(_step_seed(setup.config.seed, state.step, setup.rank_info.rank))
+    # Counted over the whole batch, however many parts compute it.
+    valid = all_reduce((mask != setup.loss.ignore_index).sum()).clamp(min=1).float()
     total = torch.zeros_like(state.sums.loss)
-    for part in in_parts(fabric, job.model, image, mask, job.accumulation):
-        sums: LossSum = job.model(*part, job.loss)
-        # DDP averages gradients over processes; the sum over all pixels is wanted.
-        fabric.backward(sums.total * fabric.world_size / valid)
+    for part in in_parts(setup.model, image, mask, setup.settings.accumulation):
+        with factory.autocast(setup.settings.precision, setup.device):
+            sums: LossSum = setup.model(*part, setup.loss)
+        # DDP averages gradients over processes, but the loss is a sum over all pixels.
+        loss = sums.total * setup.rank_info.world_size / valid
+        state.scaler.scale(loss).backward()
         total += sums.total.detach()
         state.sums.confusion += sums.confusion
-    if job.clip_norm is not None:
-        # The scaler of fp16 deals with gradients that are not finite, and the epoch's end reports.
-        fabric.clip_gradients(
-            job.model, job.optimizer, max_norm=job.clip_norm, error_if_nonfinite=False
-        )
-    job.optimizer.step()
-    job.optimizer.zero_grad()
+    max_norm = setup.config.training.clip_norm
+    if max_norm is not None:
+        state.scaler.unscale_(state.optimizer)
+        groups = state.optimizer.param_groups
+        weights = [weight for group in groups for weight in group["params"]]
+        nn.utils.clip_grad_norm_(weights, max_norm)
+    state.scaler.step(state.optimizer)
+    state.scaler.update()
+    state.optimizer.zero_grad()
     if state.average:
         state.average.follow(state.segmenter, state.step)
     state.sums.loss += all_reduce(total)
@@ -184,25 +149,26 @@ def _step_seed(seed: int, step: int, rank: int) -> int:
     return int(np.random.SeedSequence([seed, step, rank]).generate_state(1)[0])
 
 
-def _on_device(job: Job, batch: Batch) -> tuple[Tensor, Tensor]:
-    """Bring a batch to the device: images `(B, 3, H, W)` in 0..255 and masks `(B, H, W)`."""
-    device = job.fabric.device
+def _on_device(setup: TrainSetup, batch: Batch) -> tuple[Tensor, Tensor]:
+    """Move a batch to the device: images `(B, 3, H, W)` in 0..255 and masks `(B, H, W)`."""
+    device = setup.device
     image, mask, colors = (
-        # From pinned memory the copy goes on while the GPU works.
+        # From pinned memory, the copy runs while the GPU computes.
         (tensor.pin_memory() if device.type == "cuda" else tensor).to(device, non_blocking=True)
         for tensor in map(torch.from_numpy, (batch.image, batch.mask, batch.colors))
     )
     image = image.permute(0, 3, 1, 2)
     if mask.dtype == torch.uint16:
-        # In which torch moves numbers, and computes hardly anything.
+        # PyTorch moves uint16, but has few operations on it.
         mask = mask.int()
-    if job.loader.transform.leaves_colors:
-        image = changed_colors_of_batch(image, colors)
+    if setup.loader.transform.leaves_colors:
+        # In bf16, eight significant bits are left, as many as an image file has.
+        image = changed_colors_of_batch(image, colors).to(setup.settings.dtype)
     return image, mask
 
 
 class Clock:
-    """Seconds of an epoch: in all, and spent waiting for data."""
+    """Measures an epoch: all its seconds, and those spent waiting for data."""
 
     def __init__(self) -> None:
         self.start = time.perf_counter()
@@ -225,14 +191,15 @@ class Clock:
         return time.perf_counter() - self.start
 
 
-def _end_epoch(state: TrainState, job: Job, clock: Clock) -> EpochRecord:
-    """Put the epoch's sums together, validate, and start new sums."""
-    epoch = state.step // job.loader.steps_per_epoch
+def _end_epoch(state: TrainState, setup: TrainSetup, clock: Clock) -> EpochRecord:
+    """Sum up an epoch, validate if it is time, and start new sums."""
+    training = setup.config.training
+    epoch = state.step // setup.loader.steps_per_epoch
     confusion = all_reduce(state.sums.confusion)
-    # This waits for an accelerator, whose last steps belong to the training.
+    # Waits for an accelerator, so the time of its last steps counts as training.
     mean_loss = float(state.sums.loss) / max(1, int(confusion.sum()))
     train_seconds = clock.seconds()
-    waited = float(all_reduce(torch.tensor(clock.waited))) / job.fabric.world_size
+    waited = float(all_reduce(torch.tensor(clock.waited))) / setup.rank_info.world_size
     if not math.isfinite(mean_loss):
         raise InputError(
             f"epoch {epoch}: the training loss is {mean_loss}; start another run with a lower "
@@ -241,9 +208,9 @@ def _end_epoch(state: TrainState, job: Job, clock: Clock) -> EpochRecord:
     state.sums = EpochSums.zeros(confusion.shape[0], confusion.device)
     validation = None
     is_best = False
-    if epoch % job.validate_every == 0 or epoch == job.epochs:
-        share_buffers(state.kept)
-        validation = job.validate()
+    if epoch % training.validate_every == 0 or epoch == training.epochs:
+        broadcast_buffers(state.kept)
+        validation = setup.validate(setup.predictor)
         state.schedule.validated(validation.loss)
         is_best = state.best_epoch == 0 or validation.scores.miou > state.best_miou
         if is_best:

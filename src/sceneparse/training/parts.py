@@ -1,78 +1,53 @@
-"""A process's share of a batch, computed in parts where memory does not hold it at once."""
+"""Gradient accumulation: compute a process's share of a batch in parts that fit into memory."""
 
 import copy
 from collections.abc import Generator
-from functools import partial
-from typing import Any
+from contextlib import nullcontext
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from sceneparse.models.segmenter import Loss, Segmenter
 
 
 def in_parts(
-    fabric: Fabric, model: Any, image: Tensor, mask: Tensor, count: int
+    model: nn.Module, image: Tensor, mask: Tensor, count: int
 ) -> Generator[tuple[Tensor, Tensor]]:
-    """Yield a share part after part; their gradients add up before the processes exchange them.
+    """Yield the parts of a batch; DDP exchanges gradients in the last one only.
 
-    The forward and the backward pass of a part have to be done before the next one is asked for.
+    The caller runs the forward and the backward pass of a part before it takes the next one.
 
     Args:
-        fabric: What computes them.
-        model: The network as Fabric wrapped it.
+        model: The network, wrapped in DDP if there are several processes.
         image: Images `(B, 3, H, W)`.
-        mask: Their masks `(B, H, W)`.
-        count: Number of parts; of fewer images, each is a part.
+        mask: Masks `(B, H, W)`.
+        count: Number of parts; with fewer images than that, each image is a part.
+
+    Yields:
+        Images `(b, 3, H, W)` and masks `(b, H, W)` of a part.
     """
+    # DDP's method, also where torch.compile wraps it; there is nothing to exchange without DDP.
+    no_sync = getattr(model, "no_sync", nullcontext)
     count = min(count, len(image))
     parts = zip(image.tensor_split(count), mask.tensor_split(count), strict=True)
     for number, part in enumerate(parts, start=1):
-        with fabric.no_backward_sync(model, enabled=number < count):
+        with no_sync() if number < count else nullcontext():
             yield part
 
 
 def has_unused_parameters(segmenter: Segmenter, loss: Loss) -> bool:
-    """Tell whether a training step leaves a parameter without a gradient, as do some of timm's.
+    """Return whether a training step leaves a parameter without a gradient, as in some timm models.
 
-    One small step of a copy on the CPU tells; the network and the random numbers stay as they are.
+    A small step of a copy on the CPU finds out. The network and the random state stay unchanged.
     """
     trial = copy.deepcopy(segmenter).train()
-    _forward(trial, loss, 2 * segmenter.network.input_stride).backward()
+    trial_loss(trial, loss, 2 * segmenter.network.input_stride).backward()
     learned = [parameter for parameter in trial.parameters() if parameter.requires_grad]
     return any(parameter.grad is None for parameter in learned)
 
 
-def single_value_norms(segmenter: Segmenter, loss: Loss, side: int) -> list[str]:
-    """Name the batch norms that see a single value per channel of one image in training.
-
-    Such a value has no variance, so that PyTorch refuses to train on one image at a time. A small
-    step of a copy tells; the network and the random numbers stay as they are.
-
-    Args:
-        segmenter: The network, on the CPU.
-        loss: What it is trained on.
-        side: Of the image, in pixels.
-    """
-    trial = copy.deepcopy(segmenter).train()
-    found: dict[str, None] = {}
-
-    def note(name: str, layer: nn.Module, inputs: tuple[Tensor]) -> None:
-        features = inputs[0]
-        # Frozen layers use their running statistics.
-        if layer.training and features.numel() == features.shape[0] * features.shape[1]:
-            found[name] = None
-
-    for name, layer in trial.named_modules():
-        if isinstance(layer, (nn.BatchNorm1d, nn.BatchNorm2d)):
-            layer.register_forward_pre_hook(partial(note, name))
-    _forward(trial, loss, side)
-    return list(found)
-
-
-def _forward(trial: Segmenter, loss: Loss, side: int) -> Tensor:
-    """Compute the loss of two black images without moving the random numbers."""
+def trial_loss(trial: Segmenter, loss: Loss, side: int) -> Tensor:
+    """Compute the loss of two black images and leave the random state unchanged."""
     with torch.random.fork_rng([]):
         image = torch.zeros(2, 3, side, side, dtype=torch.uint8)
         return trial(image, torch.zeros(2, side, side, dtype=torch.uint8), loss).total

@@ -1,11 +1,11 @@
-"""All that changes while a run goes on, in one place: what a checkpoint holds."""
+"""The training state: everything that changes during a run and that a checkpoint stores."""
 
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from lightning_fabric.plugins import MixedPrecision
 from torch import Tensor
+from torch.amp import GradScaler
 
 from sceneparse.errors import InputError
 from sceneparse.models.segmenter import Segmenter
@@ -16,11 +16,11 @@ from sceneparse.optimization.schedule import Schedule
 
 @dataclass
 class EpochSums:
-    """What the epoch has added up so far.
+    """Sums over the steps of the current epoch.
 
     Attributes:
-        loss: Sum of the loss over valid pixels, of all processes.
-        confusion: int64 confusion matrix `(C, C + 1)` of the training predictions of this process.
+        loss: Loss summed over the valid pixels of all processes, a scalar.
+        confusion: int64 confusion matrix `(C, C + 1)` of this process's training predictions.
     """
 
     loss: Tensor
@@ -28,7 +28,7 @@ class EpochSums:
 
     @classmethod
     def zeros(cls, num_classes: int, device: torch.device) -> "EpochSums":
-        """Start an epoch."""
+        """Return the sums at the start of an epoch."""
         return cls(
             loss=torch.zeros((), dtype=sum_dtype(device), device=device),
             confusion=torch.zeros(num_classes, num_classes + 1, dtype=torch.int64, device=device),
@@ -37,25 +37,25 @@ class EpochSums:
 
 @dataclass
 class TrainState:
-    """The state of a run between two steps.
+    """The training state between two steps.
 
     Attributes:
         segmenter: The network.
         optimizer: Its optimizer.
-        schedule: Of the learning rate.
-        precision: Fabric's plugin with the gradient scaler, where fp16 needs one.
-        sums: Of the running epoch.
-        data_key: What tells the training data and classes from others.
-        average: Of the network's weights, where one is kept.
-        step: Optimizer steps done.
+        schedule: Its learning-rate schedule.
+        scaler: Scales the loss in fp16; disabled in other precisions.
+        sums: Sums over the current epoch.
+        data_key: Digest of the names and classes of the training data.
+        average: Moving average of the weights, if the run has one.
+        step: Number of optimizer steps done.
         best_miou: Best validation mIoU so far.
-        best_epoch: When it was reached; 0 before the first validation.
+        best_epoch: Epoch of the best validation mIoU; 0 before the first validation.
     """
 
     segmenter: Segmenter
     optimizer: torch.optim.Optimizer
     schedule: Schedule
-    precision: MixedPrecision | None
+    scaler: GradScaler
     sums: EpochSums
     data_key: str
     average: WeightAverage[Segmenter] | None = None
@@ -65,11 +65,11 @@ class TrainState:
 
     @property
     def kept(self) -> Segmenter:
-        """The network that is validated, drawn and kept: the averaged one where there is one."""
+        """The network to validate, draw and save: the averaged one if there is one."""
         return self.average.network if self.average else self.segmenter
 
     def state_dict(self) -> dict[str, Any]:
-        """Return everything as tensors, numbers and strings."""
+        """Return the state as tensors, numbers and strings."""
         return {
             "step": self.step,
             "data_key": self.data_key,
@@ -79,15 +79,15 @@ class TrainState:
             "average": self.average.state_dict() if self.average else {},
             "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state_dict(),
-            "precision": self.precision.state_dict() if self.precision else {},
+            "precision": self.scaler.state_dict(),
             "sums": {"loss": self.sums.loss, "confusion": self.sums.confusion},
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Put everything back.
+        """Restore the state.
 
         Raises:
-            InputError: If the state is that of another network or of other data.
+            InputError: If the state belongs to another network or to other data.
         """
         if state.get("data_key") != self.data_key:
             raise InputError(
@@ -108,7 +108,6 @@ class TrainState:
             self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.load_state_dict(state["schedule"])
-        if self.precision:
-            self.precision.load_state_dict(state["precision"])
+        self.scaler.load_state_dict(state["precision"])
         self.sums.loss.copy_(state["sums"]["loss"])
         self.sums.confusion.copy_(state["sums"]["confusion"])

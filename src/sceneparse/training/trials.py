@@ -1,4 +1,4 @@
-"""In which precision and memory layout a network trains fastest: a few steps of each, measured."""
+"""Measure which precision and memory layout trains a network fastest, by a few steps of each."""
 
 import copy
 import time
@@ -15,29 +15,29 @@ from sceneparse.system.device import native_precision, release_memory, wait_for
 MemoryFormat = Literal["channels_last", "contiguous"]
 
 _IMAGES = 2
-# Short steps are repeated, long ones are measured once.
+# Short steps are repeated; long ones are measured once.
 _STEPS = 5
 _ENOUGH_S = 0.5
-# Another way has to be so much faster than the usual one: what two runs measure differs a little,
-# and they should decide alike.
+# Another way must take at most this share of the usual one's time: measurements of two runs differ
+# a little, and both should decide alike.
 _CLEARLY = 0.9
-# Whose first step takes so much longer than the best is not measured further.
+# A way whose first step takes this multiple of the best time is not measured further.
 _HOPELESS = 1.5
 
 
 class Way(NamedTuple):
-    """How a network computes.
+    """A precision and a memory layout to train in.
 
     Attributes:
-        precision: In which precision.
-        memory_format: In which memory layout: pixels of all channels together, or planes.
+        precision: Precision of the forward pass.
+        memory_format: Memory layout of weights and images.
     """
 
     precision: factory.Precision
     memory_format: MemoryFormat
 
     def __str__(self) -> str:
-        """Name both."""
+        """Return both names."""
         return f"{self.precision} {self.memory_format}"
 
 
@@ -46,7 +46,7 @@ def possible_ways(
     memory_format: MemoryFormat | Literal["auto"],
     device: torch.device,
 ) -> list[Way]:
-    """List what a config leaves open, the usual way first."""
+    """Return the ways that a config allows, the usual one first."""
     native = native_precision(device)
     precisions: list[factory.Precision] = [precision] if precision != "auto" else [native]
     if precision == "auto" and native != "fp32":
@@ -66,14 +66,17 @@ def measured(
 ) -> dict[Way, float]:
     """Measure the seconds per image of a training step in each way.
 
-    The network itself is left as it is, and so are the streams of random numbers.
+    The network and the random state stay unchanged.
 
     Args:
-        ways: What to try.
+        ways: Ways to measure.
         segmenter: The network.
-        loss: What it is trained on.
-        sides: Of the training images, and of their masks.
-        device: Where to compute.
+        loss: The training loss.
+        sides: Sides of the training images and of their masks, in pixels.
+        device: Device to train on.
+
+    Returns:
+        Seconds per image by way.
     """
     times: dict[Way, float] = {}
     devices = [device] if device.type == "cuda" else []
@@ -81,13 +84,13 @@ def measured(
         for way in ways:
             best = min(times.values(), default=float("inf"))
             times[way] = _seconds(way, segmenter, loss, sides, device, _HOPELESS * best)
-    # What is decided next goes by the memory that is free.
+    # The next decisions depend on the free memory.
     release_memory(device)
     return times
 
 
 def fastest(times: dict[Way, float]) -> Way:
-    """Choose: the first way, unless another is clearly faster."""
+    """Return the first way, unless another one is clearly faster."""
     usual = next(iter(times))
     best = min(times, key=times.__getitem__)
     return best if times[best] < _CLEARLY * times[usual] else usual
@@ -101,7 +104,7 @@ def _seconds(
     device: torch.device,
     hopeless: float,
 ) -> float:
-    """Measure one way; its first step alone where that is hopeless."""
+    """Measure the seconds per image of one way; of its first step only, if that is hopeless."""
     trial = factory.on_device(copy.deepcopy(segmenter), device, way.memory_format)
     size, mask_size = sides
     image = torch.randint(0, 256, (_IMAGES, 3, size, size), dtype=torch.uint8, device=device)
@@ -116,7 +119,7 @@ def _seconds(
         wait_for(device)
         return (time.perf_counter() - start) / _IMAGES
 
-    # The first step also pays for what is set up once, so that it may be twice as slow.
+    # The first step includes one-time costs, so it may be twice as slow.
     first = step() / 2
     if first > hopeless:
         return first

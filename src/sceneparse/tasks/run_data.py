@@ -1,0 +1,78 @@
+"""The data of a run, shared by all of its processes."""
+
+import hashlib
+import os
+
+import torch
+
+from sceneparse import factory
+from sceneparse.config import RunConfig
+from sceneparse.data.cache.reader import Packed
+from sceneparse.data.dataset import Dataset, PairedFiles
+from sceneparse.data.datasets.synthetic import SyntheticData
+from sceneparse.data.header_index import checked_sizes
+from sceneparse.data.settings import DataSettings
+from sceneparse.errors import InputError
+from sceneparse.inference.evaluate import Evaluation, EvaluationSums
+from sceneparse.inference.predictor import Predictor
+from sceneparse.system.ranks import RankInfo
+from sceneparse.tasks.cache import cache_notes
+from sceneparse.tasks.evaluate import count_images
+from sceneparse.tasks.events import Callback, Message
+from sceneparse.training.distributed import all_reduce, broadcast_from_rank_zero
+
+
+def open_splits(
+    config: RunConfig, rank_info: RankInfo, callback: Callback
+) -> tuple[Dataset, Dataset]:
+    """Open both splits; one process looks at every file of them for all."""
+    training = factory.dataset(config.data, "training", to_learn=True)
+    validation = factory.dataset(config.data, "validation")
+    if rank_info.rank == 0:
+        checked(training, config.data)
+        checked(validation, config.data)
+        for note in cache_notes({"training": training, "validation": validation}):
+            callback(Message(note))
+    return training, validation
+
+
+def checked(dataset: Dataset, config: DataSettings) -> Dataset:
+    """Return the data set after looking at the header of every file in it that is new or changed.
+
+    Raises:
+        InputError: If an image and its mask differ in size, or a mask is none.
+    """
+    files = dataset.files if isinstance(dataset, Packed) else dataset
+    if isinstance(files, PairedFiles) and not isinstance(config, SyntheticData):
+        checked_sizes(files, config.root)
+    return dataset
+
+
+def data_key_of(dataset: Dataset, rank_info: RankInfo) -> str:
+    """Return what tells a data set from others: a digest of its names, classes and reduction.
+
+    Raises:
+        InputError: If another process sees other data.
+    """
+    text = dataset.labels.to_json() + "\n".join(dataset.names)
+    if isinstance(dataset, Packed) and dataset.short_side:
+        text += f"\nshort_side {dataset.short_side}"
+    key = hashlib.sha256(os.fsencode(text)).hexdigest()
+    if broadcast_from_rank_zero(lambda: key) != key:
+        raise InputError(
+            f"process {rank_info.rank} of {rank_info.world_size}: sees other training images or "
+            "classes than the first process; give all machines the same data"
+        )
+    return key
+
+
+def validate_over_ranks(
+    predictor: Predictor, dataset: Dataset, threads: int, rank_info: RankInfo
+) -> Evaluation:
+    """Score on a data set of which each process takes its share."""
+    share = range(rank_info.rank, len(dataset), rank_info.world_size)
+    own = count_images(predictor, dataset, share, threads)
+    # Confusion is counted in whole numbers: the sum is that of one process, whatever the order.
+    all_reduce(torch.from_numpy(own.confusion))
+    loss, images = all_reduce(torch.tensor([own.loss, own.images], dtype=torch.float64)).tolist()
+    return EvaluationSums(own.confusion, loss, int(images)).evaluation()

@@ -1,0 +1,201 @@
+"""The process group of a run: joining it, collectives, DDP, and reporting an error only once."""
+
+import os
+import time
+import warnings
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TypeVar, cast
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.distributed import PrefixStore, Store  # pyright: ignore[reportPrivateImportUsage] - public
+from torch.distributed.rendezvous import rendezvous
+from torch.nn.parallel import DistributedDataParallel
+
+from sceneparse.errors import InputError, ReportedByOtherRank
+from sceneparse.system.ranks import RankInfo, first_slurm_node
+
+Value = TypeVar("Value")
+
+# The other processes wait while rank zero draws images or writes to a slow disk.
+TIMEOUT = timedelta(minutes=30)
+# A launcher ends all processes when the first one ends; the one that reports the error needs a
+# moment to print it.
+REPORT_S = 1.0
+
+
+@contextmanager
+def process_group(rank_info: RankInfo) -> Generator[None]:
+    """Join the process group of a run; a single process, or one that has joined, does nothing.
+
+    One process re-raises an error from inside the `with`; the others raise `ReportedByOtherRank`.
+    At the end, all processes wait for each other.
+
+    Args:
+        rank_info: The rank of this process.
+
+    Raises:
+        ReportedByOtherRank: If another process reports why the run ends.
+    """
+    if rank_info.world_size == 1 or _is_initialized():
+        yield
+        return
+    store = _store(rank_info)
+    # Collectives on CPU tensors go over gloo and need not wait for the accelerators.
+    backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+    dist.init_process_group(
+        backend,
+        store=PrefixStore("group", store),
+        rank=rank_info.rank,
+        world_size=rank_info.world_size,
+        timeout=TIMEOUT,
+    )
+    try:
+        yield
+        any_rank(False)
+    except BaseException as error:
+        raised = _raised_once(error, store)
+        if raised is error:
+            raise
+        raise raised from error
+    dist.destroy_process_group()
+
+
+def device_of(rank_info: RankInfo, kind: str) -> torch.device:
+    """Return the device of a process.
+
+    Args:
+        rank_info: The rank of the process.
+        kind: `cpu`, `cuda` or `mps`.
+
+    Raises:
+        InputError: If its machine has fewer devices than processes.
+    """
+    if kind == "cpu":
+        return torch.device(kind)
+    count = torch.cuda.device_count() if kind == "cuda" else 1
+    # SLURM may make only its own device visible to each process.
+    has_own = count == 1 and "SLURM_STEP_ID" in os.environ
+    if rank_info.local_rank >= count and not has_own:
+        raise InputError(
+            f"{rank_info.local_world_size} processes on a machine with {count} of {kind}; start "
+            "one per device, or set training.device=cpu"
+        )
+    return torch.device(kind, 0 if has_own else rank_info.local_rank)
+
+
+def data_parallel(
+    module: nn.Module, device: torch.device, *, static_graph: bool, find_unused_parameters: bool
+) -> DistributedDataParallel:
+    """Wrap a module in DDP, which averages its gradients over all processes.
+
+    Args:
+        module: The module, on its device.
+        device: The device of this process.
+        static_graph: Whether every backward pass is like the first one, in which DDP then finds
+            the unused parameters. That pass has to exchange gradients: if a later one does, a
+            resumed run adds up in another order.
+        find_unused_parameters: Whether DDP searches for unused parameters in every pass.
+    """
+    # Two descriptions of the same layout of a 1×1 convolution's weights trigger this warning.
+    warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
+    return DistributedDataParallel(
+        module,
+        device_ids=None if device.type == "cpu" else [device],
+        static_graph=static_graph,
+        find_unused_parameters=find_unused_parameters,
+        gradient_as_bucket_view=True,
+    )
+
+
+def all_reduce(tensor: Tensor) -> Tensor:
+    """Sum a tensor over all processes, in place."""
+    if _is_initialized():
+        dist.all_reduce(tensor)
+    return tensor
+
+
+def any_rank(condition: bool) -> bool:
+    """Return whether the condition holds in any process; all wait for each other, on the CPU."""
+    if not _is_initialized():
+        return condition
+    return bool(all_reduce(torch.tensor(int(condition))))
+
+
+def max_over_ranks(number: int) -> int:
+    """Return the largest of the numbers of all processes."""
+    if not _is_initialized():
+        return number
+    tensor = torch.tensor(number)
+    dist.all_reduce(tensor, dist.ReduceOp.MAX)
+    return int(tensor)
+
+
+def broadcast_from_rank_zero(make: Callable[[], Value]) -> Value:
+    """Call a function in rank zero and return its result, a picklable value, in all processes."""
+    if not _is_initialized():
+        return make()
+    values = [make() if dist.get_rank() == 0 else None]
+    dist.broadcast_object_list(values, device=torch.device("cpu"))
+    return cast("Value", values[0])
+
+
+@torch.no_grad()
+def broadcast_buffers(module: nn.Module) -> None:
+    """Copy the running statistics of rank zero, which are saved, to all processes."""
+    if _is_initialized():
+        for buffer in module.buffers():
+            dist.broadcast(buffer, 0)
+
+
+def _is_initialized() -> bool:
+    return dist.is_available() and dist.is_initialized()
+
+
+def _store(rank_info: RankInfo) -> Store:
+    """Connect to the key-value store of the run."""
+    if "MASTER_ADDR" not in os.environ and "SLURM_STEP_ID" in os.environ:
+        nodes = os.environ.get("SLURM_STEP_NODELIST") or os.environ["SLURM_NODELIST"]
+        os.environ["MASTER_ADDR"] = first_slurm_node(nodes)
+        # Jobs on one node, and steps of one job, need different ports; services use lower ones.
+        job, step = int(os.environ["SLURM_JOB_ID"]), int(os.environ["SLURM_STEP_ID"])
+        os.environ.setdefault("MASTER_PORT", str(15000 + (job + 101 * step) % 10000))
+    store, _, _ = next(rendezvous("env://", rank_info.rank, rank_info.world_size, timeout=TIMEOUT))
+    return store
+
+
+def is_first_failure(store: Store) -> bool:
+    """Count a failure in the store of the run and return whether it is the first one."""
+    return store.add("errors", 1) == 1
+
+
+def _raised_once(error: BaseException, store: Store) -> BaseException:
+    """Return what this process raises for an error: only the first to fail reports it."""
+    try:
+        is_first = is_first_failure(store)
+    except RuntimeError:
+        # The process that kept the store is gone, so another process failed first.
+        is_first = False
+    if not isinstance(error, Exception):
+        return error
+    if not is_first:
+        time.sleep(REPORT_S)
+        return ReportedByOtherRank(str(error))
+    if _is_lost_connection(error):
+        return InputError(
+            "another process of the run ended without a word (the system kills one when memory is "
+            "full: use a smaller training.batch_size in another run); go on with --resume"
+        )
+    return error
+
+
+def _is_lost_connection(error: Exception) -> bool:
+    """Return whether an error means that another process is gone."""
+    message = str(error).lower()
+    return isinstance(error, dist.DistError) or (
+        isinstance(error, RuntimeError)
+        and any(words in message for words in ("gloo", "closed by peer", "reset by peer"))
+    )
