@@ -63,7 +63,7 @@ def test_a_refined_answer_is_scored_as_the_distribution_that_it_is(
     predictor = Predictor(backend, labels, Resize("keep_ratio", 96), refinement=refinement)
     (counts,) = predictor.score([image], [target])
     np.testing.assert_array_equal(
-        counts.confusion, confusion_matrix(target, predictor(image).mask, 20, 255)
+        counts.confusion, confusion_matrix(predictor(image).mask, target, 20, 255)
     )
     result = refined(answer, image, refinement)
     assert len(result.classes) < 20

@@ -55,7 +55,7 @@ def test_answers_in_tiles_equal_the_plain_way(
     loss = F.cross_entropy(full[None], target[None].long(), ignore_index=255, reduction="sum")
     assert counts.loss == pytest.approx(loss.item(), rel=1e-5)
     np.testing.assert_array_equal(
-        counts.confusion, confusion_matrix(target.numpy(), answer.mask, 150, 255)
+        counts.confusion, confusion_matrix(answer.mask, target.numpy(), 150, 255)
     )
 
 

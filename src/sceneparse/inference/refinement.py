@@ -82,7 +82,7 @@ class Refined:
         loss -= kept * np.log(self.share(classes))
         if valid > kept:
             loss -= (valid - kept) * np.log(self.left_out)
-        return Counts(confusion_matrix(target, mask, classes, void), float(loss))
+        return Counts(confusion_matrix(mask, target, classes, void), float(loss))
 
 
 def refined(answer: CoveredLogits, image: NDArray[np.uint8], refinement: Refinement) -> Refined:

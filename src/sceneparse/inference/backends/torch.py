@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from sceneparse.inference.backend import Counts, LabelMap
 from sceneparse.labels import Labels, Mask
-from sceneparse.ops.confusion import confusion_matrix
+from sceneparse.ops.confusion import tensor_confusion_matrix
 from sceneparse.ops.precision import exact_products, sum_dtype
 from sceneparse.ops.upsampling import BITS_PER_NAT, Tile, argmax, tile_bytes, tiles
 
@@ -89,7 +89,9 @@ class TorchBackend:
         for part in self._decisions(logits, covered, size):
             prediction[part.pixels] = part.classes.int()
             loss += self._loss(part.shifted, ids[part.pixels])
-        confusion = confusion_matrix(prediction, ids, self.num_classes, self._labels.ignore_index)
+        confusion = tensor_confusion_matrix(
+            prediction, ids, self.num_classes, self._labels.ignore_index
+        )
         return Counts(confusion.cpu().numpy(), float(loss))
 
     def _loss(self, shifted: Tensor, target: Tensor) -> Tensor:
