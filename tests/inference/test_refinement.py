@@ -6,7 +6,7 @@ import torch
 from numpy.typing import NDArray
 
 from sceneparse.inference.dense_crf import DenseCrf
-from sceneparse.inference.grid import softmax
+from sceneparse.inference.feature_map import softmax
 from sceneparse.inference.guided_filter import GuidedFilter
 from sceneparse.inference.predictor import Predictor
 from sceneparse.inference.refinement import Refinement, refined, working_size

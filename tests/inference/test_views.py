@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from sceneparse.inference.backend import Backend
-from sceneparse.inference.grid import resampled, softmax
+from sceneparse.inference.feature_map import resampled, softmax
 from sceneparse.inference.predictor import Predictor
 from sceneparse.inference.resize import Resize, ResizeKind, logits_of_each
 from sceneparse.inference.views import View, logits_over_views, views_of

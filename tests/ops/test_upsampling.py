@@ -33,14 +33,16 @@ CPU = torch.device("cpu")
 
 
 @pytest.fixture(params=["by groups", "by one product"])
-def _each_way_to_mix(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Mix the rows of a tile as on a CPU, and as on an accelerator."""
+def _each_way_to_interpolate(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Interpolate the rows of a tile as on a CPU, and as on an accelerator."""
     if request.param == "by one product":
-        monkeypatch.setattr("sceneparse.ops.upsampling.MIXES_GROUPS", set[str]())
+        monkeypatch.setattr("sceneparse.ops.upsampling.GROUPS_ROWS", set[str]())
 
 
-@pytest.mark.usefixtures("_each_way_to_mix")
-@pytest.mark.parametrize("most_bytes", [1, 600, 4000, 10**7])
+@pytest.mark.usefixtures("_each_way_to_interpolate")
+@pytest.mark.parametrize("max_bytes", [1, 600, 4000, 10**7])
 @pytest.mark.parametrize(
     ("cells", "covered", "size"),
     [
@@ -53,29 +55,29 @@ def _each_way_to_mix(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyP
     ],
 )
 def test_tiles_put_together_are_the_whole(
-    cells: tuple[int, int], covered: tuple[float, float], size: tuple[int, int], most_bytes: int
+    cells: tuple[int, int], covered: tuple[float, float], size: tuple[int, int], max_bytes: int
 ) -> None:
     logits = torch.randn(cells[0], 3, cells[1])
     expected = upsample(logits.transpose(0, 1)[None], covered, size)[0]
     whole = torch.full_like(expected, torch.nan)
-    for tile in tiles(size, cells, covered, 3, CPU, most_bytes):
+    for tile in tiles(size, cells, covered, 3, CPU, max_bytes):
         assert whole[:, *tile.pixels].isnan().all()
         whole[:, *tile.pixels] = tile.upsampled(logits).transpose(0, 1)
     torch.testing.assert_close(whole, expected)
 
 
-@pytest.mark.usefixtures("_each_way_to_mix")
-@pytest.mark.parametrize("most_bytes", [1, 600, 10**7])
+@pytest.mark.usefixtures("_each_way_to_interpolate")
+@pytest.mark.parametrize("max_bytes", [1, 600, 10**7])
 @pytest.mark.parametrize("covered", [(5.0, 4.0), (4.2, 3.9), (0.7, 1.0)])
 def test_narrowing_is_the_transpose_of_widening(
-    covered: tuple[float, float], most_bytes: int
+    covered: tuple[float, float], max_bytes: int
 ) -> None:
     size, cells = (17, 23), (5, 4)
     logits = torch.randn(5, 3, 4, dtype=torch.float32, requires_grad=True)
     gradient = torch.randn(3, *size)
     upsample(logits.transpose(0, 1)[None], covered, size)[0].backward(gradient)
     added = torch.zeros(5, 3, 4)
-    for tile in tiles(size, cells, covered, 3, CPU, most_bytes):
+    for tile in tiles(size, cells, covered, 3, CPU, max_bytes):
         tile.add_downsampled_(added, gradient[:, *tile.pixels].transpose(0, 1).contiguous())
     torch.testing.assert_close(added, logits.grad, rtol=1e-5, atol=1e-5)
 

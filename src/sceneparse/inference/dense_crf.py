@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sceneparse.inference.grid import log, resampled, softmax
+from sceneparse.inference.feature_map import log_probabilities, resampled, softmax
 from sceneparse.inference.refinement import working_size
 from sceneparse.inference.resize import resized
 
@@ -85,7 +85,7 @@ class DenseCrf:
             min(image.shape[1], columns * self.stride),
         )
         size = working_size(wanted, pixel_bytes, self.most_bytes)
-        unary = log(resampled(probabilities, (rows, columns), size, size))
+        unary = log_probabilities(resampled(probabilities, (rows, columns), size, size))
         colors = resized(image, size).transpose(2, 0, 1).astype(np.float32)
         return mean_field(unary, self.neighbours(colors), self.iterations)
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sceneparse.inference.grid import resampled
+from sceneparse.inference.feature_map import resampled
 from sceneparse.inference.refinement import working_size
 from sceneparse.inference.resize import resized
 

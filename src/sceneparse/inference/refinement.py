@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sceneparse.inference.backend import Backend, Counts, LabelMap
-from sceneparse.inference.grid import log, resampled, softmax
+from sceneparse.inference.feature_map import log_probabilities, resampled, softmax
 from sceneparse.inference.resize import CoveredLogits
 from sceneparse.labels import Labels, Mask
 from sceneparse.metrics.scores import confusion_matrix
@@ -92,7 +92,9 @@ def refined(answer: CoveredLogits, image: NDArray[np.uint8], refinement: Refinem
     distribution over all classes, and its cross-entropy finite.
     """
     kept = occurring(answer)
-    return Refined(log(refinement(kept.probabilities, image)), kept.classes, kept.left_out)
+    return Refined(
+        log_probabilities(refinement(kept.probabilities, image)), kept.classes, kept.left_out
+    )
 
 
 class Occurring(NamedTuple):

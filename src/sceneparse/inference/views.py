@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sceneparse.inference.backend import Backend
-from sceneparse.inference.grid import log, resampled, softmax
+from sceneparse.inference.feature_map import log_probabilities, resampled, softmax
 from sceneparse.inference.resize import CoveredLogits, Resize, logits_of_each
 
 
@@ -66,7 +66,7 @@ def logits_over_views(
         ]
         for mean, answer in zip(means, answers, strict=True):
             add_view(mean, answer, mirrored=view.mirrored, share=1 / len(views))
-    return [CoveredLogits(log(mean.logits), mean.covered) for mean in means]
+    return [CoveredLogits(log_probabilities(mean.logits), mean.covered) for mean in means]
 
 
 def logits_of_view(
