@@ -9,7 +9,6 @@ import json
 import sys
 import time
 from collections.abc import Iterable
-from contextlib import nullcontext
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ from sceneparse import factory
 from sceneparse.config import Ade20kData, InferenceConfig, TransformConfig
 from sceneparse.data.dataset import Dataset
 from sceneparse.data.loader import Batch, Loader
-from sceneparse.inference.backends.torch import TorchBackend
+from sceneparse.inference.backends.torch import TorchNetwork
 from sceneparse.models.lite import read_lite_weights
 from sceneparse.tasks.evaluate import score
 from sceneparse.tasks.score import ScoreReport
@@ -100,9 +99,15 @@ def _train(
 
 
 def _report(peer: nn.Module, validation: Dataset, request: dict[str, Any]) -> ScoreReport:
-    backend = TorchBackend(peer, validation.labels, (32, 1), CPU, nullcontext)
+    network = TorchNetwork(
+        peer,
+        num_classes=validation.labels.num_classes,
+        input_stride=32,
+        output_stride=1,
+        device=CPU,
+    )
     inference = InferenceConfig(resize="stretch", size=request["transform"]["size"])
-    predictor = factory.predictor_around(backend, validation.labels, inference)
+    predictor = factory.predictor_around(network, validation.labels, inference)
     found = score(predictor, validation, request["threads"])
     return ScoreReport(
         scores=found.scores,

@@ -50,7 +50,7 @@ class DenseCrf:
         similar_color: Its standard deviation over colour, of a scale of 0..255.
         near_weight: Weight of the smoothness kernel.
         near_spread: Its standard deviation over place, in pixels.
-        most_bytes: Memory to take; the working size is reduced to it.
+        max_bytes: Memory to take; the working size is reduced to it.
     """
 
     stride: int = 1
@@ -61,7 +61,7 @@ class DenseCrf:
     similar_color: float = 10.0
     near_weight: float = 1.0
     near_spread: float = 1.0
-    most_bytes: int = 256 * 2**20
+    max_bytes: int = 256 * 2**20
 
     def __str__(self) -> str:
         """Say what is done, as printed with scores."""
@@ -84,7 +84,7 @@ class DenseCrf:
             min(image.shape[0], rows * self.stride),
             min(image.shape[1], columns * self.stride),
         )
-        size = working_size(wanted, pixel_bytes, self.most_bytes)
+        size = working_size(wanted, pixel_bytes, self.max_bytes)
         unary = log_probabilities(resampled(probabilities, (rows, columns), size, size))
         colors = resized(image, size).transpose(2, 0, 1).astype(np.float32)
         return mean_field(unary, self.neighbours(colors), self.iterations)

@@ -22,13 +22,13 @@ class GuidedFilter:
     Attributes:
         radius: Cells from the middle of a window to its edge.
         epsilon: Variance of colour, of a scale of 0..1, below which it is taken for noise.
-        most_bytes: Memory to take; where it does not hold the probabilities at the photo's own
+        max_bytes: Memory to take; where it does not hold the probabilities at the photo's own
             size, that size is reduced.
     """
 
     radius: int = 4
     epsilon: float = 1e-3
-    most_bytes: int = 256 * 2**20
+    max_bytes: int = 256 * 2**20
 
     def __str__(self) -> str:
         """Say what is done, as printed with scores."""
@@ -41,7 +41,7 @@ class GuidedFilter:
         classes, *cells = probabilities.shape
         # The result and its logarithm; a guide of 3, slopes of 4, and what they come from.
         pixel_bytes = 4 * (2 * classes + 16)
-        size = working_size((image.shape[0], image.shape[1]), pixel_bytes, self.most_bytes)
+        size = working_size((image.shape[0], image.shape[1]), pixel_bytes, self.max_bytes)
         guide = _colors(image, (cells[0], cells[1]))
         fine = _colors(image, size).astype(np.float32)
         window = _Window.of(guide, self.radius, self.epsilon)

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sceneparse.inference.backend import Backend, Counts, LabelMap
-from sceneparse.inference.refinement import Refined, Refinement, refined
-from sceneparse.inference.resize import CoveredLogits, Resize
+from sceneparse.inference.decision import Counts, LabelMap, label_map, score
+from sceneparse.inference.network import ImageLogits, Network
+from sceneparse.inference.refinement import RefinedLogits, Refinement, refined
+from sceneparse.inference.resize import Resize
 from sceneparse.inference.views import View, logits_over_views, views_text
 from sceneparse.labels import Labels, Mask
 
@@ -48,69 +49,79 @@ class Prediction:
 
 
 class Predictor:
-    """A backend with everything that pixels need on the way to a mask."""
+    """A network and the way from pixels to a mask around it."""
 
     def __init__(
         self,
-        backend: Backend,
+        network: Network,
         labels: Labels,
         resize: Resize,
         batch_size: int = 1,
         views: Sequence[View] = (View(),),
         refinement: Refinement | None = None,
+        memory_budget_mb: int = 256,
     ) -> None:
-        """Put them together.
+        """Set the network and how it is used.
 
         Args:
-            backend: The network.
+            network: Computes logits.
             labels: Its classes.
-            resize: How images are sized for it.
-            batch_size: Images that go through it together when a data set is scored.
-            views: What it sees of each image; what it says is averaged.
-            refinement: Moves what it says to the edges of the photo, if anything does.
+            resize: How images are resized for it.
+            batch_size: Images that go through it together.
+            views: Test-time augmentation: the probabilities of these views are averaged.
+            refinement: Moves the edges of the classes to the edges of the image; None for no
+                refinement.
+            memory_budget_mb: Memory in MiB that the decision uses beside its input and output.
         """
-        self.backend = backend
+        self.network = network
         self.labels = labels
         self.resize = resize
         self.batch_size = batch_size
         self.views = views
         self.refinement = refinement
+        self.memory_budget_mb = memory_budget_mb
 
     def __str__(self) -> str:
-        """Say how pixels become a mask, as printed with scores."""
+        """Return how pixels become a mask, as printed with scores."""
         after = "" if self.refinement is None else f", {self.refinement}"
         return f"{self.resize}{views_text(self.views)}{after}"
 
     def __call__(self, image: NDArray[np.uint8]) -> Prediction:
         """Segment an image `(H, W, 3)` RGB uint8 at its own size."""
-        answer = self._label_map(self._logits([image])[0], image)
-        return Prediction(answer.mask, answer.confidence, self.labels)
+        found = self._label_map(self._logits([image])[0], image)
+        return Prediction(found.mask, found.confidence, self.labels)
 
     def score(self, images: Sequence[NDArray[np.uint8]], targets: Sequence[Mask]) -> list[Counts]:
         """Segment images of any sizes at the sizes of their annotations, and count each.
 
-        Images that the network sees at the same size go through it together.
+        Images that have the same size for the network go through it together.
         """
         return [
             self._score(logits, image, target)
             for logits, image, target in zip(self._logits(images), images, targets, strict=True)
         ]
 
-    def _logits(self, images: Sequence[NDArray[np.uint8]]) -> list[CoveredLogits]:
-        return logits_over_views(images, self.backend, self.resize, self.views)
+    @property
+    def _max_bytes(self) -> int:
+        return self.memory_budget_mb * 2**20
 
-    def _answer(self, logits: CoveredLogits, image: NDArray[np.uint8]) -> CoveredLogits | Refined:
+    def _logits(self, images: Sequence[NDArray[np.uint8]]) -> list[ImageLogits]:
+        return logits_over_views(images, self.network, self.resize, self.views)
+
+    def _refined(
+        self, logits: ImageLogits, image: NDArray[np.uint8]
+    ) -> ImageLogits | RefinedLogits:
         return logits if self.refinement is None else refined(logits, image, self.refinement)
 
-    def _label_map(self, logits: CoveredLogits, image: NDArray[np.uint8]) -> LabelMap:
+    def _label_map(self, logits: ImageLogits, image: NDArray[np.uint8]) -> LabelMap:
         size = (image.shape[0], image.shape[1])
-        answer = self._answer(logits, image)
-        if isinstance(answer, Refined):
-            return answer.label_map(self.backend, size, self.labels)
-        return self.backend.label_map(*answer, size)
+        found = self._refined(logits, image)
+        if isinstance(found, RefinedLogits):
+            return found.label_map(size, self.labels, self._max_bytes)
+        return label_map(found, size, self.labels.dtype, self._max_bytes)
 
-    def _score(self, logits: CoveredLogits, image: NDArray[np.uint8], target: Mask) -> Counts:
-        answer = self._answer(logits, image)
-        if isinstance(answer, Refined):
-            return answer.score(self.backend, target, self.labels)
-        return self.backend.score(*answer, target)
+    def _score(self, logits: ImageLogits, image: NDArray[np.uint8], target: Mask) -> Counts:
+        found = self._refined(logits, image)
+        if isinstance(found, RefinedLogits):
+            return found.score(target, self.labels, self._max_bytes)
+        return score(found, target, self.labels.ignore_index, self._max_bytes)

@@ -22,7 +22,7 @@ from sceneparse.data.dataset import Sample
 from sceneparse.data.loader import prefetched
 from sceneparse.errors import InputError
 from sceneparse.factory.loading import overridden, predictor_of
-from sceneparse.inference.cached_backend import CachedBackend
+from sceneparse.inference.cached_network import CachedNetwork
 from sceneparse.metrics.bootstrap import (
     Differences,
     ImageCounts,
@@ -173,7 +173,7 @@ def tta(target: EvaluationTarget, images: int, device: str, console: Console) ->
             "be judged by it, so at least 2 are needed"
         )
     indices = [place * len(dataset) // number for place in range(number)]
-    network = CachedBackend(predictor_of(weights, best_device(device)).backend)
+    network = CachedNetwork(predictor_of(weights, best_device(device)).network)
     with Progress(console=console, transient=True) as progress, advice_on_memory(PREDICTION):
         task = progress.add_task("trying settings", total=None)
 
@@ -192,7 +192,7 @@ def tta(target: EvaluationTarget, images: int, device: str, console: Console) ->
 
 
 def tried(
-    settings: Sequence[Setting], network: CachedBackend, weights: Weights, samples: Iterable[Sample]
+    settings: Sequence[Setting], network: CachedNetwork, weights: Weights, samples: Iterable[Sample]
 ) -> tuple[Trial, ...]:
     """Score every setting on every image."""
     predictors = [
@@ -209,7 +209,7 @@ def tried(
             (scored,) = predictor.score([sample.image], [sample.mask])
             seconds[place] += time.perf_counter() - start + network.saved_s - saved
             counts[place].append(image_counts(scored.confusion))
-        network.forget()
+        network.clear()
     return tuple(
         Trial(setting, np.stack(own), 1000 * float(total) / len(own))
         for setting, own, total in zip(settings, counts, seconds, strict=True)
