@@ -1,4 +1,4 @@
-"""Refined answers are distributions over all classes, counted like any other, and better."""
+"""Refined logits are distributions over all classes, counted like any other, and better."""
 
 import numpy as np
 import pytest
@@ -22,29 +22,27 @@ REFINEMENT_NAMES = ("guided_filter", "dense_crf")
 
 
 def scene(index: int, spread: float) -> tuple[NDArray[np.uint8], NDArray[np.uint8], ImageLogits]:
-    """A photo, its ids, and the logits of a bad network: coarse, blurred by noise, 20 classes."""
+    """An image, its ids, and the logits of a bad network: coarse, blurred by noise, 20 classes."""
     image, ids = rectangles(index, (96, 128))
     share = np.stack([ids == number for number in range(20)]).astype(np.float64)
-    cells = share.reshape(20, 24, 4, 32, 4).mean(axis=(2, 4))
-    noise = np.random.default_rng(index).normal(0, spread, cells.shape)
-    logits = (6 * cells + noise - 4 * (np.arange(20) > 3)[:, None, None]).astype(np.float32)
+    squares = share.reshape(20, 24, 4, 32, 4).mean(axis=(2, 4))
+    noise = np.random.default_rng(index).normal(0, spread, squares.shape)
+    logits = (6 * squares + noise - 4 * (np.arange(20) > 3)[:, None, None]).astype(np.float32)
     return image, ids, ImageLogits(logits, (24.0, 32.0))
 
 
-def answering(logits: NDArray[np.float32]) -> Function:
-    """A network that always gives this answer."""
+def constant(logits: NDArray[np.float32]) -> Function:
+    """A network that always has these logits."""
     return Function(lambda pixels: torch.from_numpy(logits)[None].expand(len(pixels), -1, -1, -1))
 
 
 @pytest.mark.parametrize("refinement", REFINEMENTS, ids=REFINEMENT_NAMES)
 @pytest.mark.parametrize("spread", [0.5, 1.5])
-def test_refinement_corrects_coarse_and_noisy_answers(
-    refinement: Refinement, spread: float
-) -> None:
+def test_refinement_corrects_coarse_and_noisy_logits(refinement: Refinement, spread: float) -> None:
     wrong, wrong_after = 0, 0
     for index in range(4):
-        image, ids, answer = scene(index, spread)
-        network = network_of(answering(as_array(answer.values)), 20, 4)
+        image, ids, logits = scene(index, spread)
+        network = network_of(constant(as_array(logits.values)), 20, 4)
         resize = Resize("keep_ratio", 96)
         plain = Predictor(network, labels_of(20), resize)
         better = Predictor(network, labels_of(20), resize, refinement=refinement)
@@ -54,19 +52,19 @@ def test_refinement_corrects_coarse_and_noisy_answers(
 
 
 @pytest.mark.parametrize("refinement", REFINEMENTS, ids=REFINEMENT_NAMES)
-def test_a_refined_answer_is_scored_as_the_distribution_that_it_is(
+def test_a_refined_image_is_scored_as_the_distribution_that_it_is(
     refinement: Refinement,
 ) -> None:
-    image, ids, answer = scene(0, 1.0)
+    image, ids, logits = scene(0, 1.0)
     target = ids.copy()
     target[:5], target[5:8] = 255, 19  # void, and a class that the network never thought of
-    network, labels = network_of(answering(as_array(answer.values)), 20, 4), labels_of(20)
+    network, labels = network_of(constant(as_array(logits.values)), 20, 4), labels_of(20)
     predictor = Predictor(network, labels, Resize("keep_ratio", 96), refinement=refinement)
     (counts,) = predictor.score([image], [target])
     np.testing.assert_array_equal(
         counts.confusion, confusion_matrix(predictor(image).mask, target, 20, 255)
     )
-    result = refined(answer, image, refinement)
+    result = refined(logits, image, refinement)
     assert len(result.classes) < 20
     upsampled = torch.nn.functional.interpolate(
         torch.from_numpy(as_array(result.logits.values))[None].double(),
@@ -97,7 +95,7 @@ def test_images_of_any_size_are_refined(
 
 
 @pytest.mark.parametrize("refinement", REFINEMENTS, ids=REFINEMENT_NAMES)
-def test_a_image_of_one_class_stays_so(refinement: Refinement) -> None:
+def test_an_image_of_one_class_stays_so(refinement: Refinement) -> None:
     logits = np.full((7, 8, 8), -20, np.float32)
     logits[3] = 5
     result = refined(ImageLogits(logits, (8.0, 8.0)), random_image(40, 40), refinement)
@@ -135,15 +133,15 @@ def test_refining_stays_in_its_memory_budget(name: str) -> None:
 
         BUDGET = 32 * 2**20
         random = np.random.default_rng(0)
-        # Thirty of 150 classes occur; all of them at the size of the photo would take 1900 MiB.
+        # Thirty of 150 classes occur; all of them at the size of the image would take 1900 MiB.
         logits = np.full((150, 48, 64), -20, np.float32)
         logits[:30] = random.normal(0, 2, (30, 48, 64))
-        answer = ImageLogits(logits, (48.0, 64.0))
+        logits = ImageLogits(logits, (48.0, 64.0))
         image = random.integers(0, 256, (1500, 2200, 3)).astype(np.uint8)
 
-        refined(answer, image[:48, :64], {name})
+        refined(logits, image[:48, :64], {name})
         before = peak()
-        refined(answer, image, {name})
+        refined(logits, image, {name})
         print(peak() - before)
     """)
     assert float(taken) < 32 + 12

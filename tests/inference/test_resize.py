@@ -69,7 +69,7 @@ def test_each_kind_says_what_it_does() -> None:
 
 
 @pytest.mark.parametrize("kind", ["stretch", "keep_ratio", "window"])
-def test_images_of_mixed_sizes_get_the_answers_they_get_alone(kind: ResizeKind) -> None:
+def test_images_of_mixed_sizes_have_the_logits_they_have_alone(kind: ResizeKind) -> None:
     images = [random_image(*size) for size in ((50, 90), (64, 64), (100, 180), (90, 50), (70, 70))]
     resize = Resize(kind, 64)
     together = logits_of_images(images, MeanNetwork(), resize)
@@ -88,7 +88,7 @@ def test_images_seen_at_the_same_size_go_through_the_network_together() -> None:
     assert sorted(keep.batches) == [1, 2, 2]
 
 
-def test_a_image_that_would_fill_the_memory_is_refused_but_in_windows() -> None:
+def test_an_image_that_would_fill_the_memory_is_refused_but_in_windows() -> None:
     network = MeanNetwork()
     with pytest.raises(InputError, match="more than 16 Mi pixels at once"):
         logits_of_images([random_image(1, 600)], network, Resize("keep_ratio", 256))

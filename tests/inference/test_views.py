@@ -17,23 +17,23 @@ KINDS = ("stretch", "keep_ratio", "window")
 
 
 @pytest.mark.parametrize(
-    ("cells", "size"), [((6, 9), (12, 20)), ((5, 5), (5, 5)), ((8, 12), (3, 7))]
+    ("source_size", "size"), [((6, 9), (12, 20)), ((5, 5), (5, 5)), ((8, 12), (3, 7))]
 )
 def test_resampling_is_bilinear_interpolation(
-    cells: tuple[int, int], size: tuple[int, int]
+    source_size: tuple[int, int], size: tuple[int, int]
 ) -> None:
-    values = np.random.default_rng(0).normal(size=(3, *cells)).astype(np.float32)
-    ours = resampled(values, cells, size, size)
+    values = np.random.default_rng(0).normal(size=(3, *source_size)).astype(np.float32)
+    ours = resampled(values, source_size, size, size)
     theirs = F.interpolate(torch.from_numpy(values)[None], size=size, mode="bilinear")[0]
     np.testing.assert_allclose(ours, theirs.numpy(), atol=1e-5)
 
 
-def test_a_mirrored_grid_counts_from_the_other_end_of_the_image() -> None:
-    # Three cells and a half: the value of a cell is the place of its middle.
-    place = np.arange(4, dtype=np.float32) + 0.5
-    back = resampled((3.5 - place)[None, None], (1, 3.5), (1, 4), (1, 3.5), mirrored=True)
-    # The last cell of the old grid lies half beyond the image, as that of the new one does.
-    np.testing.assert_allclose(back[0, 0, :3], place[:3], atol=1e-6)
+def test_a_mirrored_feature_map_counts_from_the_other_end_of_the_image() -> None:
+    # Three and a half columns: the value of each is the position of its centre.
+    position = np.arange(4, dtype=np.float32) + 0.5
+    back = resampled((3.5 - position)[None, None], (1, 3.5), (1, 4), (1, 3.5), mirrored=True)
+    # The last column lies half beyond the image, on both feature maps.
+    np.testing.assert_allclose(back[0, 0, :3], position[:3], atol=1e-6)
 
 
 def slow_mean(
@@ -44,9 +44,11 @@ def slow_mean(
     size = tuple(round(side * max(view.scale for view in views)) for side in size)
     total = np.zeros((network.num_classes, *size))
     for view in views:
-        seen = image[:, ::-1] if view.mirrored else image
+        shown = image[:, ::-1] if view.mirrored else image
         sized = Resize(resize.kind, round(resize.size * view.scale), resize.overlap)
-        logits = torch.tensor(as_array(logits_of_images([seen], network, sized)[0].values)).double()
+        logits = torch.tensor(
+            as_array(logits_of_images([shown], network, sized)[0].values)
+        ).double()
         maps = F.interpolate(logits.softmax(0)[None], size=size, mode="bilinear")[0].numpy()
         total += maps[:, :, ::-1] if view.mirrored else maps
     return total / len(views)
@@ -61,10 +63,10 @@ def test_views_are_averaged_as_probabilities(
 ) -> None:
     network = network_of(SquaresNetwork(5, 8), 5, 8)
     image, resize, views = random_image(64, 96), Resize(kind, 64), views_of(scales, flip=flip)
-    (answer,) = logits_over_views([image], network, resize, views)
+    (found,) = logits_over_views([image], network, resize, views)
     expected = slow_mean(image, network, resize, views)
-    np.testing.assert_allclose(np.exp(as_array(answer.values)), expected, atol=1e-5)
-    np.testing.assert_allclose(softmax(as_array(answer.values)), expected, atol=1e-5)
+    np.testing.assert_allclose(np.exp(as_array(found.values)), expected, atol=1e-5)
+    np.testing.assert_allclose(softmax(as_array(found.values)), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -87,16 +89,16 @@ def test_mirroring_changes_nothing_for_a_network_without_left_and_right(
 def test_scales_change_nothing_for_a_network_that_answers_the_same_everywhere(
     kind: ResizeKind,
 ) -> None:
-    answer = np.array([0.5, -1.0, 2.0], np.float32)
+    found = np.array([0.5, -1.0, 2.0], np.float32)
 
     def constant(pixels: torch.Tensor) -> torch.Tensor:
-        cells = torch.from_numpy(answer)[None, :, None, None]
-        return cells.expand(len(pixels), 3, pixels.shape[2] // 8, pixels.shape[3] // 8)
+        values = torch.from_numpy(found)[None, :, None, None]
+        return values.expand(len(pixels), 3, pixels.shape[2] // 8, pixels.shape[3] // 8)
 
     network = network_of(Function(constant), 3, 8)
     views = views_of([0.5, 0.75, 1.0, 1.3], flip=True)
     (mean,) = logits_over_views([random_image(70, 100)], network, Resize(kind, 64), views)
-    expected = softmax(answer[:, None, None])
+    expected = softmax(found[:, None, None])
     np.testing.assert_allclose(
         np.exp(as_array(mean.values)), np.broadcast_to(expected, mean.values.shape), rtol=1e-5
     )

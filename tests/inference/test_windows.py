@@ -67,19 +67,19 @@ def test_windows_of_a_network_that_looks_at_single_cells_are_the_whole(
 @pytest.mark.parametrize("size", [(1, 1), (1, 40), (33, 7)])
 def test_images_of_any_size_are_seen_through_windows(size: tuple[int, int]) -> None:
     network = network_of(SquaresNetwork(4, 8), 4, 8)
-    answer = logits_of_images([random_image(*size)], network, Resize("window", 32))[0]
-    assert min(answer.values.shape[1:]) == 4
-    assert np.isfinite(as_array(answer.values)).all()
+    found = logits_of_images([random_image(*size)], network, Resize("window", 32))[0]
+    assert min(found.values.shape[1:]) == 4
+    assert np.isfinite(as_array(found.values)).all()
 
 
 def test_no_edge_of_a_window_shows() -> None:
-    # A network that answers otherwise near the edge of what it sees.
-    def answer(pixels: torch.Tensor) -> torch.Tensor:
-        cells = torch.zeros(len(pixels), 1, pixels.shape[2] // 4, pixels.shape[3] // 4)
-        cells[..., 0] = cells[..., -1] = 1
-        return cells
+    # A network whose logits differ at the edges of its input.
+    def padded(pixels: torch.Tensor) -> torch.Tensor:
+        squares = torch.zeros(len(pixels), 1, pixels.shape[2] // 4, pixels.shape[3] // 4)
+        squares[..., 0] = squares[..., -1] = 1
+        return squares
 
-    blend = blended(random_image(64, 256), network_of(Function(answer), 1, 4), 64, 0.5)
+    blend = blended(random_image(64, 256), network_of(Function(padded), 1, 4), 64, 0.5)
     row = as_array(blend)[0, 0]
     assert row[1:-1].max() < 0.02
     assert row[0] == row[-1] == 1

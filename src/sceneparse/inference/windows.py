@@ -18,8 +18,7 @@ class Span(NamedTuple):
     Attributes:
         start: The first pixel.
         stop: The pixel after the last.
-        weights: One for each row or column of its logits, float32; those of all windows at one
-            place sum to 1.
+        weights: One for each row or column of its logits, float32; over all windows they sum to 1.
     """
 
     start: int

@@ -1,7 +1,7 @@
-"""Bilinear interpolation between a feature map and pixels: where they lie, and with what weights.
+"""Positions and weights of bilinear interpolation between a feature map and pixels.
 
-This is the only place that computes positions. It needs NumPy alone, so that exported models
-predict where torch is not installed; `ops.upsampling` turns the same numbers into tensors.
+No other module computes positions. This one needs NumPy only, so that exported models predict
+where torch is not installed; `ops.upsampling` turns the same numbers into tensors.
 
 A feature map may be padded: the image covers a number of its rows and columns, counted from the
 first and fractions included, and what lies beyond them serves as a neighbour only.
@@ -42,7 +42,7 @@ class Positions(NamedTuple):
 def positions(
     size: int, covered: float, source_size: int, source_covered: float, *, mirrored: bool = False
 ) -> Positions:
-    """Place the points of one grid over an image on another grid over the same image.
+    """Locate the points of one grid over an image on another grid over the same image.
 
     Centres lie at half-integers, as in `F.interpolate(..., align_corners=False)`.
 
