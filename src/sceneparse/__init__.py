@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sceneparse.factory.loading import load
-    from sceneparse.inference.predictor import Prediction, Predictor
+    from sceneparse.inference.prediction import Prediction
+    from sceneparse.inference.predictor import Predictor
     from sceneparse.labels import Labels
     from sceneparse.models.unet import UNet
 
@@ -18,7 +19,7 @@ __all__ = ["Labels", "Prediction", "Predictor", "UNet", "load"]
 
 _HOMES = {
     "Labels": "sceneparse.labels",
-    "Prediction": "sceneparse.inference.predictor",
+    "Prediction": "sceneparse.inference.prediction",
     "Predictor": "sceneparse.inference.predictor",
     "UNet": "sceneparse.models.unet",
     "load": "sceneparse.factory.loading",

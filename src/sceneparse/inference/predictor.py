@@ -1,55 +1,33 @@
-"""Images in, masks at their own size out."""
+"""Images in, predictions at their own size out."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sceneparse.data.io.images import ImageInput, rgb_array
+from sceneparse.errors import InputError
 from sceneparse.inference.decision import Counts, LabelMap, label_map, score
 from sceneparse.inference.network import ImageLogits, Network
+from sceneparse.inference.prediction import Prediction
 from sceneparse.inference.refinement import RefinedLogits, Refinement, refined
 from sceneparse.inference.resize import Resize
 from sceneparse.inference.views import View, logits_over_views, views_text
 from sceneparse.labels import Labels, Mask
 
 
-@dataclass(frozen=True)
-class Prediction:
-    """The segmentation of one image, at its own size.
-
-    Attributes:
-        mask: Train ids `(H, W)`.
-        confidence: Probability of the class chosen, `(H, W)` float32 in 0..1.
-        labels: The classes.
-    """
-
-    mask: Mask
-    confidence: NDArray[np.float32]
-    labels: Labels
-
-    def classes(self) -> list[dict[str, Any]]:
-        """List the classes found, largest first: id, name, share of pixels, mean confidence."""
-        count = np.bincount(self.mask.ravel(), minlength=self.labels.num_classes)
-        sure = np.bincount(
-            self.mask.ravel(), self.confidence.ravel(), minlength=self.labels.num_classes
-        )
-        order: Sequence[int] = np.argsort(-count, kind="stable").tolist()
-        return [
-            {
-                "id": self.labels.raw_ids[index],
-                "name": self.labels.class_names[index],
-                "share": float(count[index] / self.mask.size),
-                "confidence": float(sure[index] / count[index]),
-            }
-            for index in order
-            if count[index]
-        ]
-
-
 class Predictor:
-    """A network and the way from pixels to a mask around it."""
+    """Segments images: a network, and the way from pixels to a mask around it.
+
+    Example:
+        >>> predictor = sceneparse.load()
+        >>> predictor("image.jpg")
+        Prediction(320×240, ... classes: ...)
+        >>> first, second = predictor(["image.jpg", np.zeros((48, 64, 3), np.uint8)])
+        >>> second.mask.shape
+        (48, 64)
+    """
 
     def __init__(
         self,
@@ -86,10 +64,41 @@ class Predictor:
         after = "" if self.refinement is None else f", {self.refinement}"
         return f"{self.resize}{views_text(self.views)}{after}"
 
-    def __call__(self, image: NDArray[np.uint8]) -> Prediction:
-        """Segment an image `(H, W, 3)` RGB uint8 at its own size."""
-        found = self._label_map(self._logits([image])[0], image)
-        return Prediction(found.mask, found.confidence, self.labels)
+    @overload
+    def __call__(self, image: ImageInput) -> Prediction: ...
+
+    @overload
+    def __call__(self, image: list[Any] | tuple[Any, ...]) -> list[Prediction]: ...
+
+    def __call__(
+        self, image: "ImageInput | list[Any] | tuple[Any, ...]"
+    ) -> Prediction | list[Prediction]:
+        """Segment one image, or each of several, at its own size.
+
+        Args:
+            image: A path; the bytes of an image file; a PIL image; a NumPy array `(H, W, 3)`,
+                `(H, W, 4)` or `(H, W)`; a torch tensor `(3, H, W)` or `(H, W, 3)`; or a list or
+                tuple of these. Arrays and tensors are uint8, or float in 0..1. Images of a list
+                that have the same size for the network go through it together, `batch_size` at a
+                time.
+
+        Returns:
+            A prediction, or a list of one for each image, in their order.
+
+        Raises:
+            InputError: If something is not an image, cannot be read, or is too large.
+
+        Example:
+            >>> predictor = sceneparse.load()
+            >>> predictor(np.zeros((48, 64, 3), np.uint8)).mask.shape
+            (48, 64)
+            >>> [prediction.mask.shape for prediction in predictor(["image.jpg"] * 2)]
+            [(240, 320), (240, 320)]
+        """
+        if isinstance(image, list | tuple):
+            return self._predict_all(_rgb_arrays(image))
+        array = rgb_array(image)
+        return self._predict(self._logits([array])[0], array)
 
     def score(self, images: Sequence[NDArray[np.uint8]], targets: Sequence[Mask]) -> list[Counts]:
         """Segment images of any sizes at the sizes of their annotations, and count each.
@@ -108,6 +117,25 @@ class Predictor:
     def _logits(self, images: Sequence[NDArray[np.uint8]]) -> list[ImageLogits]:
         return logits_over_views(images, self.network, self.resize, self.views)
 
+    def _predict_all(self, images: Sequence[NDArray[np.uint8]]) -> list[Prediction]:
+        stride = self.network.input_stride
+        indices_of_size: dict[tuple[int, int], list[int]] = {}
+        for index, image in enumerate(images):
+            size = self.resize.network_size(image.shape[0], image.shape[1], stride)
+            indices_of_size.setdefault(size, []).append(index)
+        predictions: dict[int, Prediction] = {}
+        for indices in indices_of_size.values():
+            for start in range(0, len(indices), self.batch_size):
+                batch = indices[start : start + self.batch_size]
+                logits = self._logits([images[index] for index in batch])
+                for index, own in zip(batch, logits, strict=True):
+                    predictions[index] = self._predict(own, images[index])
+        return [predictions[index] for index in range(len(images))]
+
+    def _predict(self, logits: ImageLogits, image: NDArray[np.uint8]) -> Prediction:
+        found = self._label_map(logits, image)
+        return Prediction(image, found.mask, found.confidence, self.labels)
+
     def _refined(
         self, logits: ImageLogits, image: NDArray[np.uint8]
     ) -> ImageLogits | RefinedLogits:
@@ -125,3 +153,13 @@ class Predictor:
         if isinstance(found, RefinedLogits):
             return found.score(target, self.labels, self._max_bytes)
         return score(found, target, self.labels.ignore_index, self._max_bytes)
+
+
+def _rgb_arrays(images: Sequence[Any]) -> list[NDArray[np.uint8]]:
+    arrays: list[NDArray[np.uint8]] = []
+    for number, image in enumerate(images, start=1):
+        try:
+            arrays.append(rgb_array(image))
+        except InputError as error:
+            raise InputError(f"image {number} of {len(images)}: {error}") from None
+    return arrays
