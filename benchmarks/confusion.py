@@ -15,7 +15,7 @@ import material
 from harness import Repeats, Side, alternate, parser
 from rows import Claim, report, speed
 from sceneparse.metrics.scores import confusion_matrix
-from sceneparse.ops.confusion import confusion_matrix as tensor_confusion_matrix
+from sceneparse.ops.confusion import tensor_confusion_matrix
 
 NAME = "confusion"
 PEER = "torchmetrics MulticlassConfusionMatrix"
@@ -26,7 +26,7 @@ CALLS = 20
 def ours(side: int, classes: int) -> Callable[[], Any]:
     """Prepare the matrix of NumPy arrays."""
     target, prediction = _pair(side, classes)
-    return lambda: [confusion_matrix(target, prediction, classes, 255) for _ in range(CALLS)][-1]
+    return lambda: [confusion_matrix(prediction, target, classes, 255) for _ in range(CALLS)][-1]
 
 
 def ours_on_tensors(side: int, classes: int) -> Callable[[], Any]:

@@ -1,40 +1,39 @@
-"""Label map and confusion matrix of a large annotation, from logits of 128×128 cells.
+"""Label map and confusion matrix of a large annotation, from logits of 128×128.
 
 The peer upsamples the logits to the size of the annotation, takes the argmax and counts pairs.
 
-On a GPU the peer's logits and annotation are there already, while ours come from the host.
+On a GPU the logits of both are there already, and so is the peer's annotation; ours comes from the
+host.
 """
 
 from collections.abc import Callable
-from contextlib import nullcontext
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 import material
 from harness import Repeats, Runs, Side, alternate, parser
 from rows import Claim, Row, claimed, memory, report, speed, stated
-from sceneparse.inference.backends.torch import TorchBackend
+from sceneparse.inference.decision import score
+from sceneparse.inference.network import ImageLogits
 from sceneparse.metrics.scores import Matrix
 
 NAME = "evaluate_2100"
 BUDGET_MB = 200
-CELLS = 128
+SIDE = 128
+MEMORY_MB = 256  # as `inference.memory_budget_mb`
 FULL = {"height": 2100, "width": 2100, "classes": 150}
 QUICK = {"height": 210, "width": 170, "classes": 7}
 
 
 def ours(height: int, width: int, classes: int, device: str | None = None) -> Callable[[], Matrix]:
     """Prepare what `evaluate` does with the logits of an image; it also sums up the loss."""
-    labels = material.labels(classes)
-    where = torch.device(device or "cpu")
-    backend = TorchBackend(nn.Identity(), labels, (4, 4), where, nullcontext)
-    logits = _logits(classes)[0].numpy()
+    logits = ImageLogits(_logits(classes)[0].to(device or "cpu"), (SIDE, SIDE))
     target = material.mask((height, width), classes)
 
     def step() -> Matrix:
-        return backend.score(logits, (CELLS, CELLS), target).confusion
+        return score(logits, target, 255, MEMORY_MB * 2**20).confusion
 
     return step
 
@@ -59,7 +58,7 @@ def theirs(
 
 def _logits(classes: int) -> Tensor:
     generator = torch.Generator().manual_seed(0)
-    return torch.randn(1, classes, CELLS, CELLS, generator=generator)
+    return torch.randn(1, classes, SIDE, SIDE, generator=generator)
 
 
 def main() -> None:

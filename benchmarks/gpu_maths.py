@@ -2,7 +2,6 @@
 
 import copy
 from collections.abc import Sequence
-from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,8 @@ from gpu_common import IGNORE, Found, Here, in_fp32, unet
 from sceneparse.augmentation.change import Colors
 from sceneparse.augmentation.colors import changed_colors, changed_colors_of_batch
 from sceneparse.data.datasets.synthetic import SyntheticScenes
-from sceneparse.inference.backends.torch import TorchBackend
+from sceneparse.inference.decision import label_map, score
+from sceneparse.inference.network import ImageLogits
 from sceneparse.losses.loss import SegmentationLoss, WeightedSum
 from sceneparse.losses.settings import (
     CrossEntropyLoss,
@@ -29,6 +29,9 @@ from sceneparse.losses.settings import (
 from sceneparse.ops.precision import exact_products
 from sceneparse.ops.upsampling import upsample
 from sceneparse.system.device import allow_tf32
+
+# Memory of a decision, as `inference.memory_budget_mb`.
+BUDGET = 256 * 2**20
 
 
 def tf32_switch(here: Here) -> Found:
@@ -183,13 +186,12 @@ def label_maps(here: Here) -> Found:
     size, classes = ((90, 70), 7) if here.quick else ((1050, 900), 150)
     torch.manual_seed(0)
     logits = torch.randn(1, classes, size[0] // 8, size[1] // 8)
-    labels = material.labels(classes)
-    backend = TorchBackend(nn.Identity(), labels, (4, 4), here.device, nullcontext)
     mask = material.mask(size, classes)
     allow_tf32()
-    cells = (float(logits.shape[2]), float(logits.shape[3]))
-    answer = backend.label_map(logits[0].numpy(), cells, size)
-    counts = backend.score(logits[0].numpy(), cells, mask)
+    covered = (float(logits.shape[2]), float(logits.shape[3]))
+    on_device = ImageLogits(logits[0].to(here.device), covered)
+    answer = label_map(on_device, size, np.uint8, BUDGET)
+    counts = score(on_device, mask, IGNORE, BUDGET)
     torch.set_float32_matmul_precision("highest")
     wide = F.interpolate(logits.to(here.device).double(), size=size, mode="bilinear")
     chosen = torch.from_numpy(answer.mask).long().to(here.device)[None, None]
@@ -217,8 +219,8 @@ def wide_masks(here: Here) -> Found:
     logits = np.random.default_rng(0).standard_normal((300, 16, 16), np.float32)
     found: list[list[float]] = []
     for device in (torch.device("cpu"), here.device):
-        backend = TorchBackend(nn.Identity(), material.labels(300), (4, 4), device, nullcontext)
-        counts = backend.score(logits, (16.0, 16.0), masks[0])
+        on_device = ImageLogits(torch.from_numpy(logits).to(device), (16.0, 16.0))
+        counts = score(on_device, masks[0], 65535, BUDGET)
         batch = material.batch(2, 64, 64, 200)._replace(mask=masks)
         ready = unet(device, classes=300)
         with in_fp32(device):

@@ -74,7 +74,7 @@ def confusion(images: int, height: int, width: int, classes: int) -> Callable[[]
     """Prepare the confusion matrix of a stack of images."""
     target = material.mask((images, height, width), classes)
     prediction = material.mask((images, height, width), classes, seed=1)
-    return lambda: confusion_matrix(target, prediction, classes, 255)
+    return lambda: confusion_matrix(prediction, target, classes, 255)
 
 
 SIZES = {

@@ -20,7 +20,7 @@ from sceneparse.data.loader import Batch
 from sceneparse.errors import InputError
 from sceneparse.losses.sums import LossSum
 from sceneparse.models.normalization import SyncBatchNorm2d
-from sceneparse.ops.confusion import confusion_matrix
+from sceneparse.ops.confusion import tensor_confusion_matrix
 from sceneparse.ops.upsampling import upsample
 from sceneparse.system.ranks import RankInfo, find_rank_info
 from sceneparse.tasks.train import train
@@ -78,7 +78,9 @@ class ExactCrossEntropy(nn.Module):
         self, features: Tensor, head: nn.Conv2d, covered: tuple[float, float], target: Tensor
     ) -> LossSum:
         logits = upsample(head(features), covered, (target.shape[1], target.shape[2]))
-        confusion = confusion_matrix(logits.argmax(1), target, head.out_channels, self.ignore_index)
+        confusion = tensor_confusion_matrix(
+            logits.argmax(1), target, head.out_channels, self.ignore_index
+        )
         total = F.cross_entropy(
             logits, target.long(), ignore_index=self.ignore_index, reduction="sum"
         )

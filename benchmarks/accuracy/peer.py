@@ -9,7 +9,6 @@ import json
 import sys
 import time
 from collections.abc import Iterable
-from contextlib import nullcontext
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ from sceneparse.augmentation.settings import TransformSettings
 from sceneparse.data.dataset import Dataset
 from sceneparse.data.datasets.ade20k import Ade20kData
 from sceneparse.data.loader import Batch, Loader
-from sceneparse.inference.backends.torch import TorchBackend
+from sceneparse.inference.backends.torch import TorchNetwork
 from sceneparse.inference.settings import InferenceSettings
 from sceneparse.models.lite import read_lite_weights
 from sceneparse.tasks.evaluate import evaluate_dataset
@@ -102,9 +101,15 @@ def _train(
 
 
 def _report(peer: nn.Module, validation: Dataset, request: dict[str, Any]) -> ScoreReport:
-    backend = TorchBackend(peer, validation.labels, (32, 1), CPU, nullcontext)
+    network = TorchNetwork(
+        peer,
+        num_classes=validation.labels.num_classes,
+        input_stride=32,
+        output_stride=1,
+        device=CPU,
+    )
     inference = InferenceSettings(resize="stretch", size=request["transform"]["size"])
-    predictor = factory.predictor_around(backend, validation.labels, inference)
+    predictor = factory.predictor_around(network, validation.labels, inference)
     found = evaluate_dataset(predictor, validation, request["threads"])
     return ScoreReport(
         scores=found.scores,

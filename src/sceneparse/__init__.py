@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from sceneparse.config import RunConfig
     from sceneparse.errors import InputError
     from sceneparse.factory.loading import load
-    from sceneparse.inference.predictor import Prediction, Predictor
+    from sceneparse.inference.prediction import Prediction
+    from sceneparse.inference.predictor import Predictor
     from sceneparse.labels import Labels
     from sceneparse.metrics.comparison import Comparison, compare
     from sceneparse.models.unet import UNet
@@ -51,7 +52,7 @@ _HOMES = {
     "InputError": "errors",
     "Labels": "labels",
     "Planned": "tasks.plan",
-    "Prediction": "inference.predictor",
+    "Prediction": "inference.prediction",
     "Predictor": "inference.predictor",
     "Run": "tasks.run",
     "RunConfig": "config",

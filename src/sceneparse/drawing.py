@@ -128,7 +128,7 @@ def entries_by_share(mask: Mask, labels: Labels, max_entries: int) -> list[Entry
     present = np.count_nonzero(counts)
     largest = np.argsort(-counts, kind="stable")[: min(present, max_entries)]
     entries: list[Entry] = [
-        (labels.colors[i], f"{labels.class_names[i]} {_percent(int(counts[i]) / mask.size)}")
+        (labels.colors[i], f"{labels.class_names[i]} {percent(int(counts[i]) / mask.size)}")
         for i in largest
     ]
     if present > len(entries):
@@ -185,7 +185,8 @@ def _columns(count: int, fitting: int) -> int:
     return ceil(count / rows)
 
 
-def _percent(share: float) -> str:
+def percent(share: float) -> str:
+    """Write a share in 0..1 as whole percent, or `<1%`."""
     return "<1%" if share < 0.01 else f"{share:.0%}"
 
 

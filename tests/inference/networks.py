@@ -1,14 +1,14 @@
-"""Networks whose answers are known beforehand, as backends."""
+"""Networks whose logits are known beforehand."""
 
 from collections.abc import Callable
-from contextlib import nullcontext
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from sceneparse.inference.backends.torch import TorchBackend
+from sceneparse.inference.backends.torch import TorchNetwork
+from sceneparse.inference.network import as_array
 from sceneparse.labels import Labels
 
 Floats = NDArray[np.float32]
@@ -22,8 +22,8 @@ def labels_of(classes: int) -> Labels:
     )
 
 
-class CellNetwork(nn.Module):
-    """Mean colours of each cell, through a 1×1 convolution: it sees nothing beyond a cell."""
+class SquaresNetwork(nn.Module):
+    """Mean colours of squares of a stride, through a 1×1 convolution: no context beyond them."""
 
     def __init__(self, classes: int, stride: int) -> None:
         super().__init__()
@@ -50,10 +50,27 @@ class Function(nn.Module):
         return self.function(image)
 
 
-def backend_of(network: nn.Module, classes: int, stride: int) -> TorchBackend:
-    """Wrap a network that has the same stride for its input and its output."""
-    cpu = torch.device("cpu")
-    return TorchBackend(network, labels_of(classes), (stride, stride), cpu, nullcontext)
+def network_of(segmenter: nn.Module, classes: int, stride: int) -> TorchNetwork:
+    """Wrap a segmenter that has the same stride for its input and its output."""
+    return TorchNetwork(
+        segmenter,
+        num_classes=classes,
+        input_stride=stride,
+        output_stride=stride,
+        device=torch.device("cpu"),
+    )
+
+
+class ArrayNetwork:
+    """A network whose logits are arrays, as those of ONNX Runtime and OpenVINO are."""
+
+    def __init__(self, network: TorchNetwork) -> None:
+        self.num_classes = network.num_classes
+        self.input_stride, self.output_stride = network.input_stride, network.output_stride
+        self.network = network
+
+    def logits(self, images: NDArray[np.uint8]) -> Floats:
+        return as_array(self.network.logits(images))
 
 
 def random_image(height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:

@@ -13,10 +13,10 @@ def slow_mean_field(
 ) -> NDArray[np.float64]:
     """Do algorithm 1 of Krähenbühl & Koltun (2011) with full matrices of pairs, in float64."""
     classes, height, width = probabilities.shape
-    place = np.array(list(np.ndindex(height, width)), np.float64)
+    position = np.array(list(np.ndindex(height, width)), np.float64)
     color = image.reshape(-1, 3).astype(np.float64)
-    apart = place[:, None] - place
-    counted = (np.abs(apart).max(axis=-1) <= crf.radius) & ~np.eye(len(place), dtype=bool)
+    apart = position[:, None] - position
+    counted = (np.abs(apart).max(axis=-1) <= crf.radius) & ~np.eye(len(position), dtype=bool)
     squares = (apart**2).sum(axis=-1)
     colors = ((color[:, None] - color) ** 2).sum(axis=-1)
     similar = np.exp(-squares / (2 * crf.similar_spread**2) - colors / (2 * crf.similar_color**2))
@@ -55,11 +55,11 @@ def test_mean_field_agrees_with_a_slow_reference(
 def test_no_iteration_changes_what_all_pixels_agree_on() -> None:
     probabilities = np.zeros((3, 8, 8), np.float32)
     probabilities[1] = 1
-    answer = DenseCrf()(probabilities, random_image(8, 8))
-    np.testing.assert_allclose(answer, probabilities, atol=1e-6)
+    found = DenseCrf()(probabilities, random_image(8, 8))
+    np.testing.assert_allclose(found, probabilities, atol=1e-6)
 
 
-def test_it_works_at_the_size_that_the_network_saw_and_never_above_the_photo() -> None:
+def test_it_works_at_the_size_that_the_network_saw_and_never_above_the_image() -> None:
     probabilities = np.full((2, 8, 10), 0.5, np.float32)
     assert DenseCrf(stride=4)(probabilities, random_image(500, 700)).shape == (2, 32, 40)
     assert DenseCrf(stride=4)(probabilities, random_image(20, 700)).shape == (2, 20, 40)
@@ -70,5 +70,5 @@ def test_a_wrong_pixel_joins_those_of_its_colour() -> None:
     image[:, 6:] = 200
     first = np.where(image[..., 0] == 0, 0.9, 0.1)
     first[5, 2], first[5, 6] = 0.3, 0.7  # one inside, one at the edge
-    answer = DenseCrf()(np.stack([first, 1 - first]).astype(np.float32), image)
-    np.testing.assert_array_equal(answer[0] > 0.5, image[..., 0] == 0)
+    found = DenseCrf()(np.stack([first, 1 - first]).astype(np.float32), image)
+    np.testing.assert_array_equal(found[0] > 0.5, image[..., 0] == 0)

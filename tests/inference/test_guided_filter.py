@@ -61,25 +61,25 @@ def test_the_filter_agrees_with_a_slow_reference(radius: int, epsilon: float) ->
 @pytest.mark.parametrize("size", [(20, 30), (64, 48), (7, 5)])
 def test_constants_are_preserved_at_any_size(size: tuple[int, int]) -> None:
     probabilities = np.array([0.2, 0.7, 0.1], np.float32)[:, None, None].repeat(10, 1).repeat(12, 2)
-    answer = GuidedFilter()(probabilities, random_image(*size))
-    assert answer.shape == (3, *size)
+    found = GuidedFilter()(probabilities, random_image(*size))
+    assert found.shape == (3, *size)
     np.testing.assert_allclose(
-        answer, np.broadcast_to(probabilities[:, :1, :1], answer.shape), atol=1e-5
+        found, np.broadcast_to(probabilities[:, :1, :1], found.shape), atol=1e-5
     )
 
 
 def test_a_plain_photo_moves_no_edge() -> None:
     probabilities = np.zeros((2, 8, 16), np.float32)
     probabilities[0, :, :8] = probabilities[1, :, 8:] = 1
-    answer = GuidedFilter(1)(probabilities, np.full((64, 128, 3), 90, np.uint8))
-    np.testing.assert_array_equal(answer.argmax(axis=0), np.repeat([0, 1], 64)[None].repeat(64, 0))
+    found = GuidedFilter(1)(probabilities, np.full((64, 128, 3), 90, np.uint8))
+    np.testing.assert_array_equal(found.argmax(axis=0), np.repeat([0, 1], 64)[None].repeat(64, 0))
 
 
-def test_an_edge_moves_to_the_edge_of_the_photo() -> None:
-    # The photo changes in the middle of a cell, at column 68; the network knows it to 8 pixels.
+def test_an_edge_moves_to_the_edge_of_the_image() -> None:
+    # The image changes within a column of the probabilities, at pixel 68 of strides of 8.
     image = np.full((64, 128, 3), 50, np.uint8)
     image[:, 68:] = 200
     share = image[:, :, 0].reshape(8, 8, 16, 8).mean(axis=(1, 3)).astype(np.float32)
     second = (share - 50) / 150
-    answer = GuidedFilter(3, 1e-4)(np.stack([1 - second, second]), image)
-    np.testing.assert_array_equal(answer.argmax(axis=0), (image[..., 0] == 200).astype(int))
+    found = GuidedFilter(3, 1e-4)(np.stack([1 - second, second]), image)
+    np.testing.assert_array_equal(found.argmax(axis=0), (image[..., 0] == 200).astype(int))

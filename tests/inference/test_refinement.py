@@ -1,4 +1,4 @@
-"""Refined answers are distributions over all classes, counted like any other, and better."""
+"""Refined logits are distributions over all classes, counted like any other, and better."""
 
 import numpy as np
 import pytest
@@ -6,71 +6,72 @@ import torch
 from numpy.typing import NDArray
 
 from sceneparse.inference.dense_crf import DenseCrf
-from sceneparse.inference.grid import softmax
+from sceneparse.inference.feature_map import softmax
 from sceneparse.inference.guided_filter import GuidedFilter
+from sceneparse.inference.network import ImageLogits, as_array
 from sceneparse.inference.predictor import Predictor
 from sceneparse.inference.refinement import Refinement, refined, working_size
-from sceneparse.inference.resize import CoveredLogits, Resize
+from sceneparse.inference.resize import Resize
 from sceneparse.metrics.scores import confusion_matrix
 from tests.conftest import rectangles
 from tests.inference.memory import printed
-from tests.inference.networks import CellNetwork, Function, backend_of, labels_of, random_image
+from tests.inference.networks import Function, SquaresNetwork, labels_of, network_of, random_image
 
 REFINEMENTS = (GuidedFilter(3, 1e-3), DenseCrf(stride=8))
 REFINEMENT_NAMES = ("guided_filter", "dense_crf")
 
 
-def scene(index: int, spread: float) -> tuple[NDArray[np.uint8], NDArray[np.uint8], CoveredLogits]:
-    """A photo, its ids, and the logits of a bad network: coarse, blurred by noise, 20 classes."""
+def scene(index: int, spread: float) -> tuple[NDArray[np.uint8], NDArray[np.uint8], ImageLogits]:
+    """An image, its ids, and the logits of a bad network: coarse, blurred by noise, 20 classes."""
     image, ids = rectangles(index, (96, 128))
     share = np.stack([ids == number for number in range(20)]).astype(np.float64)
-    cells = share.reshape(20, 24, 4, 32, 4).mean(axis=(2, 4))
-    noise = np.random.default_rng(index).normal(0, spread, cells.shape)
-    logits = (6 * cells + noise - 4 * (np.arange(20) > 3)[:, None, None]).astype(np.float32)
-    return image, ids, CoveredLogits(logits, (24.0, 32.0))
+    squares = share.reshape(20, 24, 4, 32, 4).mean(axis=(2, 4))
+    noise = np.random.default_rng(index).normal(0, spread, squares.shape)
+    logits = (6 * squares + noise - 4 * (np.arange(20) > 3)[:, None, None]).astype(np.float32)
+    return image, ids, ImageLogits(logits, (24.0, 32.0))
 
 
-def answering(logits: NDArray[np.float32]) -> Function:
-    """A network that always gives this answer."""
+def constant(logits: NDArray[np.float32]) -> Function:
+    """A network that always has these logits."""
     return Function(lambda pixels: torch.from_numpy(logits)[None].expand(len(pixels), -1, -1, -1))
 
 
 @pytest.mark.parametrize("refinement", REFINEMENTS, ids=REFINEMENT_NAMES)
 @pytest.mark.parametrize("spread", [0.5, 1.5])
-def test_refinement_corrects_coarse_and_noisy_answers(
-    refinement: Refinement, spread: float
-) -> None:
+def test_refinement_corrects_coarse_and_noisy_logits(refinement: Refinement, spread: float) -> None:
     wrong, wrong_after = 0, 0
     for index in range(4):
-        image, ids, answer = scene(index, spread)
-        backend = backend_of(answering(answer.logits), 20, 4)
+        image, ids, logits = scene(index, spread)
+        network = network_of(constant(as_array(logits.values)), 20, 4)
         resize = Resize("keep_ratio", 96)
-        plain = Predictor(backend, labels_of(20), resize)
-        better = Predictor(backend, labels_of(20), resize, refinement=refinement)
+        plain = Predictor(network, labels_of(20), resize)
+        better = Predictor(network, labels_of(20), resize, refinement=refinement)
         wrong += np.count_nonzero(plain(image).mask != ids)
         wrong_after += np.count_nonzero(better(image).mask != ids)
     assert wrong_after < 0.3 * wrong
 
 
 @pytest.mark.parametrize("refinement", REFINEMENTS, ids=REFINEMENT_NAMES)
-def test_a_refined_answer_is_scored_as_the_distribution_that_it_is(
+def test_a_refined_image_is_scored_as_the_distribution_that_it_is(
     refinement: Refinement,
 ) -> None:
-    image, ids, answer = scene(0, 1.0)
+    image, ids, logits = scene(0, 1.0)
     target = ids.copy()
     target[:5], target[5:8] = 255, 19  # void, and a class that the network never thought of
-    backend, labels = backend_of(answering(answer.logits), 20, 4), labels_of(20)
-    predictor = Predictor(backend, labels, Resize("keep_ratio", 96), refinement=refinement)
+    network, labels = network_of(constant(as_array(logits.values)), 20, 4), labels_of(20)
+    predictor = Predictor(network, labels, Resize("keep_ratio", 96), refinement=refinement)
     (counts,) = predictor.score([image], [target])
     np.testing.assert_array_equal(
-        counts.confusion, confusion_matrix(target, predictor(image).mask, 20, 255)
+        counts.confusion, confusion_matrix(predictor(image).mask, target, 20, 255)
     )
-    result = refined(answer, image, refinement)
+    result = refined(logits, image, refinement)
     assert len(result.classes) < 20
     upsampled = torch.nn.functional.interpolate(
-        torch.from_numpy(result.logits)[None].double(), size=target.shape, mode="bilinear"
+        torch.from_numpy(as_array(result.logits.values))[None].double(),
+        size=target.shape,
+        mode="bilinear",
     )[0].numpy()
-    everything = np.full((20, *target.shape), result.left_out)
+    everything = np.full((20, *target.shape), result.other_probability)
     everything[result.classes] = softmax(upsampled) * result.share(20)
     np.testing.assert_allclose(everything.sum(axis=0), 1, atol=1e-6)
     valid = target != 255
@@ -85,8 +86,8 @@ def test_images_of_any_size_are_refined(
     refinement: Refinement, size: tuple[int, int], kind: str
 ) -> None:
     resize = Resize("window" if kind == "window" else "stretch", 28)  # not a multiple of 8
-    backend = backend_of(CellNetwork(4, 8), 4, 8)
-    predictor = Predictor(backend, labels_of(4), resize, refinement=refinement)
+    network = network_of(SquaresNetwork(4, 8), 4, 8)
+    predictor = Predictor(network, labels_of(4), resize, refinement=refinement)
     prediction = predictor(random_image(*size))
     assert prediction.mask.shape == size
     assert np.isfinite(prediction.confidence).all()
@@ -94,21 +95,21 @@ def test_images_of_any_size_are_refined(
 
 
 @pytest.mark.parametrize("refinement", REFINEMENTS, ids=REFINEMENT_NAMES)
-def test_a_image_of_one_class_stays_so(refinement: Refinement) -> None:
+def test_an_image_of_one_class_stays_so(refinement: Refinement) -> None:
     logits = np.full((7, 8, 8), -20, np.float32)
     logits[3] = 5
-    result = refined(CoveredLogits(logits, (8.0, 8.0)), random_image(40, 40), refinement)
+    result = refined(ImageLogits(logits, (8.0, 8.0)), random_image(40, 40), refinement)
     assert result.classes.tolist() == [3]
-    np.testing.assert_allclose(softmax(result.logits), 1)
+    np.testing.assert_allclose(softmax(as_array(result.logits.values)), 1)
     assert result.share(7) == pytest.approx(1, abs=1e-5)
 
 
 def test_the_most_likely_class_is_kept_however_unlikely() -> None:
     logits = np.zeros((100, 4, 4), np.float32)
     logits[42] += 0.01
-    result = refined(CoveredLogits(logits, (4.0, 4.0)), random_image(16, 16), GuidedFilter())
+    result = refined(ImageLogits(logits, (4.0, 4.0)), random_image(16, 16), GuidedFilter())
     assert result.classes.tolist() == [42]
-    assert result.left_out == pytest.approx(0.01, rel=0.01)
+    assert result.other_probability == pytest.approx(0.01, rel=0.01)
 
 
 def test_a_working_size_fits_its_budget_and_keeps_the_ratio() -> None:
@@ -120,7 +121,7 @@ def test_a_working_size_fits_its_budget_and_keeps_the_ratio() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["GuidedFilter(most_bytes=BUDGET)", "DenseCrf(8, 2, most_bytes=BUDGET)"]
+    "name", ["GuidedFilter(max_bytes=BUDGET)", "DenseCrf(8, 2, max_bytes=BUDGET)"]
 )
 def test_refining_stays_in_its_memory_budget(name: str) -> None:
     (taken,) = printed(f"""
@@ -128,19 +129,19 @@ def test_refining_stays_in_its_memory_budget(name: str) -> None:
         from sceneparse.inference.dense_crf import DenseCrf
         from sceneparse.inference.guided_filter import GuidedFilter
         from sceneparse.inference.refinement import refined
-        from sceneparse.inference.resize import CoveredLogits
+        from sceneparse.inference.network import ImageLogits
 
         BUDGET = 32 * 2**20
         random = np.random.default_rng(0)
-        # Thirty of 150 classes occur; all of them at the size of the photo would take 1900 MiB.
+        # Thirty of 150 classes occur; all of them at the size of the image would take 1900 MiB.
         logits = np.full((150, 48, 64), -20, np.float32)
         logits[:30] = random.normal(0, 2, (30, 48, 64))
-        answer = CoveredLogits(logits, (48.0, 64.0))
+        logits = ImageLogits(logits, (48.0, 64.0))
         image = random.integers(0, 256, (1500, 2200, 3)).astype(np.uint8)
 
-        refined(answer, image[:48, :64], {name})
+        refined(logits, image[:48, :64], {name})
         before = peak()
-        refined(answer, image, {name})
+        refined(logits, image, {name})
         print(peak() - before)
     """)
     assert float(taken) < 32 + 12

@@ -5,48 +5,37 @@ import pytest
 from numpy.typing import NDArray
 
 from sceneparse.errors import InputError
-from sceneparse.inference.backend import Counts, LabelMap
-from sceneparse.inference.resize import Resize, ResizeKind, logits_of_each, resized
-from sceneparse.labels import Mask
+from sceneparse.inference.network import as_array
+from sceneparse.inference.resize import Resize, ResizeKind, logits_of_images, resized
 
 
-class MeanBackend:
-    """A network whose logits are the mean colours of each cell: what it sees, it tells."""
+class MeanNetwork:
+    """A network whose logits are the mean colours of squares of 4×4 pixels, as an array."""
 
     num_classes = 3
     input_stride = 8
     output_stride = 4
 
     def __init__(self) -> None:
-        self.seen: list[tuple[int, ...]] = []
+        self.sizes: list[tuple[int, ...]] = []
         self.batches: list[int] = []
 
     def logits(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        self.seen.append(images.shape[1:3])
+        self.sizes.append(images.shape[1:3])
         self.batches.append(len(images))
         rows, columns = images.shape[1] // 4, images.shape[2] // 4
-        cells = images.astype(np.float32).reshape(-1, rows, 4, columns, 4, 3).mean(axis=(2, 4))
-        return cells.transpose(0, 3, 1, 2)
-
-    def label_map(
-        self, logits: NDArray[np.float32], covered: tuple[float, float], size: tuple[int, int]
-    ) -> LabelMap:
-        raise AssertionError("not used here")
-
-    def score(
-        self, logits: NDArray[np.float32], covered: tuple[float, float], target: Mask
-    ) -> Counts:
-        raise AssertionError("not used here")
+        squares = images.astype(np.float32).reshape(-1, rows, 4, columns, 4, 3).mean(axis=(2, 4))
+        return squares.transpose(0, 3, 1, 2)
 
 
 def random_image(height: int, width: int) -> NDArray[np.uint8]:
     return np.random.default_rng(0).integers(0, 256, (height, width, 3)).astype(np.uint8)
 
 
-def test_squash_shows_the_network_a_square() -> None:
-    backend = MeanBackend()
-    logits, covered = logits_of_each([random_image(50, 90)], backend, Resize("stretch", 64))[0]
-    assert backend.seen == [(64, 64)]
+def test_stretch_shows_the_network_a_square() -> None:
+    network = MeanNetwork()
+    logits, covered = logits_of_images([random_image(50, 90)], network, Resize("stretch", 64))[0]
+    assert network.sizes == [(64, 64)]
     assert logits.shape == (3, 16, 16)
     assert covered == (16, 16)
 
@@ -62,15 +51,15 @@ def test_keep_ratio_keeps_it_to_the_stride(height: int, width: int) -> None:
 @pytest.mark.parametrize(("height", "width"), [(64, 64), (70, 200), (300, 64)])
 @pytest.mark.parametrize("overlap", [0.0, 0.25, 0.6])
 def test_windows_put_together_are_the_whole(height: int, width: int, overlap: float) -> None:
-    backend = MeanBackend()
+    network = MeanNetwork()
     image = random_image(height, width)
     resize = Resize("window", 64, overlap)
-    logits, covered = logits_of_each([image], backend, resize)[0]
-    size = resize.network_size(height, width, backend.input_stride)
-    assert set(backend.seen) == {(64, 64)}
+    logits, covered = logits_of_images([image], network, resize)[0]
+    size = resize.network_size(height, width, network.input_stride)
+    assert set(network.sizes) == {(64, 64)}
     assert covered == (size[0] / 4, size[1] / 4)
-    whole = MeanBackend().logits(resized(image, size)[None])[0]
-    np.testing.assert_allclose(logits, whole, atol=1e-3)
+    whole = MeanNetwork().logits(resized(image, size)[None])[0]
+    np.testing.assert_allclose(as_array(logits), whole, atol=1e-3)
 
 
 def test_each_kind_says_what_it_does() -> None:
@@ -80,29 +69,29 @@ def test_each_kind_says_what_it_does() -> None:
 
 
 @pytest.mark.parametrize("kind", ["stretch", "keep_ratio", "window"])
-def test_images_of_mixed_sizes_get_the_answers_they_get_alone(kind: ResizeKind) -> None:
+def test_images_of_mixed_sizes_have_the_logits_they_have_alone(kind: ResizeKind) -> None:
     images = [random_image(*size) for size in ((50, 90), (64, 64), (100, 180), (90, 50), (70, 70))]
     resize = Resize(kind, 64)
-    together = logits_of_each(images, MeanBackend(), resize)
+    together = logits_of_images(images, MeanNetwork(), resize)
     for image, (logits, covered) in zip(images, together, strict=True):
-        alone = logits_of_each([image], MeanBackend(), resize)[0]
-        np.testing.assert_array_equal(logits, alone.logits)
+        alone = logits_of_images([image], MeanNetwork(), resize)[0]
+        np.testing.assert_array_equal(as_array(logits), as_array(alone.values))
         assert covered == alone.covered
 
 
 def test_images_seen_at_the_same_size_go_through_the_network_together() -> None:
     images = [random_image(*size) for size in ((50, 90), (64, 64), (100, 180), (90, 50), (70, 70))]
-    stretch, keep = MeanBackend(), MeanBackend()
-    logits_of_each(images, stretch, Resize("stretch", 64))
-    logits_of_each(images, keep, Resize("keep_ratio", 64))
+    stretch, keep = MeanNetwork(), MeanNetwork()
+    logits_of_images(images, stretch, Resize("stretch", 64))
+    logits_of_images(images, keep, Resize("keep_ratio", 64))
     assert stretch.batches == [5]
     assert sorted(keep.batches) == [1, 2, 2]
 
 
-def test_a_image_that_would_fill_the_memory_is_refused_but_in_windows() -> None:
-    backend = MeanBackend()
+def test_an_image_that_would_fill_the_memory_is_refused_but_in_windows() -> None:
+    network = MeanNetwork()
     with pytest.raises(InputError, match="more than 16 Mi pixels at once"):
-        logits_of_each([random_image(1, 600)], backend, Resize("keep_ratio", 256))
-    assert backend.seen == []
-    logits_of_each([random_image(1, 600)], backend, Resize("window", 256))
-    assert set(backend.seen) == {(256, 256)}
+        logits_of_images([random_image(1, 600)], network, Resize("keep_ratio", 256))
+    assert network.sizes == []
+    logits_of_images([random_image(1, 600)], network, Resize("window", 256))
+    assert set(network.sizes) == {(256, 256)}

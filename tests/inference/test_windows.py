@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from sceneparse.inference.resize import Resize, logits_of_each
+from sceneparse.inference.network import as_array
+from sceneparse.inference.resize import Resize, logits_of_images
 from sceneparse.inference.windows import blended, spans
-from tests.inference.networks import CellNetwork, Function, backend_of, random_image
+from tests.inference.networks import Function, SquaresNetwork, network_of, random_image
 
 
 @pytest.mark.parametrize("length", [8, 56, 64, 72, 200, 1000])
@@ -47,36 +48,38 @@ def test_a_field_that_is_linear_in_place_stays_so() -> None:
     image[..., 0] = np.arange(120)[:, None]
     image[..., 1] = np.arange(200)
     image[..., 2] = 77
-    backend = backend_of(Function(lambda pixels: pixels[:, :, ::8, ::8].float()), 3, 8)
-    answer = blended(image, backend, 64, 0.4)
-    np.testing.assert_allclose(answer, image[::8, ::8].transpose(2, 0, 1), atol=1e-4)
+    network = network_of(Function(lambda pixels: pixels[:, :, ::8, ::8].float()), 3, 8)
+    blend = blended(image, network, 64, 0.4)
+    np.testing.assert_allclose(as_array(blend), image[::8, ::8].transpose(2, 0, 1), atol=1e-4)
 
 
 @pytest.mark.parametrize("size", [(64, 64), (64, 200), (304, 64), (304, 200), (16, 24), (8, 8)])
 def test_windows_of_a_network_that_looks_at_single_cells_are_the_whole(
     size: tuple[int, int],
 ) -> None:
-    backend = backend_of(CellNetwork(5, 8), 5, 8)
+    network = network_of(SquaresNetwork(5, 8), 5, 8)
     image = random_image(*size)
-    whole = backend.logits(image[None])[0]
-    np.testing.assert_allclose(blended(image, backend, 64, 0.3), whole, atol=1e-4)
+    whole = network.logits(image[None])[0]
+    blend = blended(image, network, 64, 0.3)
+    np.testing.assert_allclose(as_array(blend), as_array(whole), atol=1e-4)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 40), (33, 7)])
 def test_images_of_any_size_are_seen_through_windows(size: tuple[int, int]) -> None:
-    backend = backend_of(CellNetwork(4, 8), 4, 8)
-    answer = logits_of_each([random_image(*size)], backend, Resize("window", 32))[0]
-    assert min(answer.logits.shape[1:]) == 4
-    assert np.isfinite(answer.logits).all()
+    network = network_of(SquaresNetwork(4, 8), 4, 8)
+    found = logits_of_images([random_image(*size)], network, Resize("window", 32))[0]
+    assert min(found.values.shape[1:]) == 4
+    assert np.isfinite(as_array(found.values)).all()
 
 
 def test_no_edge_of_a_window_shows() -> None:
-    # A network that answers otherwise near the edge of what it sees.
-    def answer(pixels: torch.Tensor) -> torch.Tensor:
-        cells = torch.zeros(len(pixels), 1, pixels.shape[2] // 4, pixels.shape[3] // 4)
-        cells[..., 0] = cells[..., -1] = 1
-        return cells
+    # A network whose logits differ at the edges of its input.
+    def padded(pixels: torch.Tensor) -> torch.Tensor:
+        squares = torch.zeros(len(pixels), 1, pixels.shape[2] // 4, pixels.shape[3] // 4)
+        squares[..., 0] = squares[..., -1] = 1
+        return squares
 
-    row = blended(random_image(64, 256), backend_of(Function(answer), 1, 4), 64, 0.5)[0, 0]
+    blend = blended(random_image(64, 256), network_of(Function(padded), 1, 4), 64, 0.5)
+    row = as_array(blend)[0, 0]
     assert row[1:-1].max() < 0.02
     assert row[0] == row[-1] == 1

@@ -9,7 +9,7 @@ from sceneparse import factory
 from sceneparse.config.reading import parse_config
 from sceneparse.labels import Labels
 from sceneparse.metrics.scores import Scores
-from sceneparse.ops.confusion import confusion_matrix
+from sceneparse.ops.confusion import tensor_confusion_matrix
 
 LABELS = Labels(("background", "red", "green", "blue"), ((0, 0, 0),) * 4, (0, 1, 2, 3))
 LOSSES = (
@@ -39,5 +39,5 @@ def test_rectangles_are_learned_in_fifty_steps(loss: str) -> None:
         (total / masks[part].numel()).backward()
         optimizer.step()
     prediction = segmenter(images).argmax(dim=1)
-    counts = confusion_matrix(prediction, masks, 4, LABELS.ignore_index).numpy()
+    counts = tensor_confusion_matrix(prediction, masks, 4, LABELS.ignore_index).numpy()
     assert Scores.from_confusion(counts).miou > 0.9

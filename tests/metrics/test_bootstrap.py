@@ -21,7 +21,7 @@ def confusions(seed: int, images: int, wrong: float = 0.4) -> Confusions:
         target = random.choice(present, (6, 6)).astype(np.uint8)
         target[random.random(target.shape) < 0.1] = 255
         guess = np.where(random.random(target.shape) < wrong, random.choice(present), target)
-        made.append(confusion_matrix(target, guess.astype(np.uint8), 6, 255))
+        made.append(confusion_matrix(guess.astype(np.uint8), target, 6, 255))
     return made
 
 

@@ -54,7 +54,7 @@ def random_pairs(seed: int, num_classes: int) -> list[tuple[NDArray[np.uint8], N
 def summed(
     pairs: list[tuple[NDArray[np.uint8], NDArray[np.uint8]]], num_classes: int
 ) -> NDArray[np.int64]:
-    matrices = [confusion_matrix(t, p, num_classes, IGNORE) for t, p in pairs]
+    matrices = [confusion_matrix(p, t, num_classes, IGNORE) for t, p in pairs]
     return np.sum(matrices, axis=0)
 
 
@@ -93,7 +93,7 @@ def test_absent_classes_are_nan_and_left_out_of_the_mean() -> None:
 def test_a_class_predicted_but_not_there_counts_as_zero() -> None:
     target = np.array([[0, 0, 0, 0]], np.uint8)
     prediction = np.array([[0, 0, 0, 2]], np.uint8)
-    scores = Scores.from_confusion(confusion_matrix(target, prediction, 3, IGNORE))
+    scores = Scores.from_confusion(confusion_matrix(prediction, target, 3, IGNORE))
     assert scores.iou[2] == 0.0
     assert scores.miou == pytest.approx((0.75 + 0) / 2)
     assert scores.mean_accuracy == 0.75
@@ -102,7 +102,7 @@ def test_a_class_predicted_but_not_there_counts_as_zero() -> None:
 def test_a_prediction_out_of_range_counts_as_wrong() -> None:
     target = np.array([[0, 1, 1, 1]], np.uint8)
     prediction = np.array([[0, 1, 77, 255]], np.uint8)
-    scores = Scores.from_confusion(confusion_matrix(target, prediction, 2, IGNORE))
+    scores = Scores.from_confusion(confusion_matrix(prediction, target, 2, IGNORE))
     assert scores.pixel_accuracy == 0.5
     assert scores.iou.tolist() == [1.0, pytest.approx(1 / 3)]
 
@@ -115,5 +115,5 @@ def test_nothing_but_void_scores_nan() -> None:
 
 
 def test_sizes_that_differ_are_refused() -> None:
-    with pytest.raises(ValueError, match="target is"):
+    with pytest.raises(ValueError, match="prediction is"):
         confusion_matrix(np.zeros((2, 2), np.uint8), np.zeros((2, 3), np.uint8), 2, IGNORE)

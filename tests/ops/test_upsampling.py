@@ -8,12 +8,12 @@ from sceneparse.ops.upsampling import argmax, interpolation_matrix, tiles, upsam
 
 
 @pytest.mark.parametrize(
-    ("cells", "size"), [((7, 9), (28, 36)), ((5, 4), (5, 9)), ((6, 8), (3, 5))]
+    ("source_size", "size"), [((7, 9), (28, 36)), ((5, 4), (5, 9)), ((6, 8), (3, 5))]
 )
-def test_upsampling_equals_torch(cells: tuple[int, int], size: tuple[int, int]) -> None:
-    logits = torch.randn(2, 3, *cells, dtype=torch.float64).float()
+def test_upsampling_equals_torch(source_size: tuple[int, int], size: tuple[int, int]) -> None:
+    logits = torch.randn(2, 3, *source_size, dtype=torch.float64).float()
     expected = F.interpolate(logits, size=size, mode="bilinear")
-    torch.testing.assert_close(upsample(logits, cells, size), expected, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(upsample(logits, source_size, size), expected, rtol=1e-5, atol=1e-5)
 
 
 def test_upsampling_part_of_the_cells_equals_cropping_afterwards() -> None:
@@ -24,8 +24,8 @@ def test_upsampling_part_of_the_cells_equals_cropping_afterwards() -> None:
 
 
 def test_weights_of_each_pixel_sum_to_one() -> None:
-    for size, cells, covered in ((13, 5, 5.0), (3, 9, 8.2), (4, 1, 1.0)):
-        rows = interpolation_matrix(size, cells, covered).sum(dim=1)
+    for size, source_size, covered in ((13, 5, 5.0), (3, 9, 8.2), (4, 1, 1.0)):
+        rows = interpolation_matrix(size, source_size, covered).sum(dim=1)
         torch.testing.assert_close(rows, torch.ones(size))
 
 
@@ -33,16 +33,18 @@ CPU = torch.device("cpu")
 
 
 @pytest.fixture(params=["by groups", "by one product"])
-def _each_way_to_mix(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Mix the rows of a tile as on a CPU, and as on an accelerator."""
+def _each_way_to_interpolate(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Interpolate the rows of a tile as on a CPU, and as on an accelerator."""
     if request.param == "by one product":
-        monkeypatch.setattr("sceneparse.ops.upsampling.MIXES_GROUPS", set[str]())
+        monkeypatch.setattr("sceneparse.ops.upsampling.GROUPS_ROWS", set[str]())
 
 
-@pytest.mark.usefixtures("_each_way_to_mix")
-@pytest.mark.parametrize("most_bytes", [1, 600, 4000, 10**7])
+@pytest.mark.usefixtures("_each_way_to_interpolate")
+@pytest.mark.parametrize("max_bytes", [1, 600, 4000, 10**7])
 @pytest.mark.parametrize(
-    ("cells", "covered", "size"),
+    ("source_size", "covered", "size"),
     [
         ((7, 9), (7.0, 9.0), (28, 36)),
         ((5, 4), (4.2, 3.9), (17, 150)),
@@ -53,29 +55,32 @@ def _each_way_to_mix(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyP
     ],
 )
 def test_tiles_put_together_are_the_whole(
-    cells: tuple[int, int], covered: tuple[float, float], size: tuple[int, int], most_bytes: int
+    source_size: tuple[int, int],
+    covered: tuple[float, float],
+    size: tuple[int, int],
+    max_bytes: int,
 ) -> None:
-    logits = torch.randn(cells[0], 3, cells[1])
+    logits = torch.randn(source_size[0], 3, source_size[1])
     expected = upsample(logits.transpose(0, 1)[None], covered, size)[0]
     whole = torch.full_like(expected, torch.nan)
-    for tile in tiles(size, cells, covered, 3, CPU, most_bytes):
+    for tile in tiles(size, source_size, covered, 3, CPU, max_bytes):
         assert whole[:, *tile.pixels].isnan().all()
         whole[:, *tile.pixels] = tile.upsampled(logits).transpose(0, 1)
     torch.testing.assert_close(whole, expected)
 
 
-@pytest.mark.usefixtures("_each_way_to_mix")
-@pytest.mark.parametrize("most_bytes", [1, 600, 10**7])
+@pytest.mark.usefixtures("_each_way_to_interpolate")
+@pytest.mark.parametrize("max_bytes", [1, 600, 10**7])
 @pytest.mark.parametrize("covered", [(5.0, 4.0), (4.2, 3.9), (0.7, 1.0)])
 def test_narrowing_is_the_transpose_of_widening(
-    covered: tuple[float, float], most_bytes: int
+    covered: tuple[float, float], max_bytes: int
 ) -> None:
-    size, cells = (17, 23), (5, 4)
+    size, source_size = (17, 23), (5, 4)
     logits = torch.randn(5, 3, 4, dtype=torch.float32, requires_grad=True)
     gradient = torch.randn(3, *size)
     upsample(logits.transpose(0, 1)[None], covered, size)[0].backward(gradient)
     added = torch.zeros(5, 3, 4)
-    for tile in tiles(size, cells, covered, 3, CPU, most_bytes):
+    for tile in tiles(size, source_size, covered, 3, CPU, max_bytes):
         tile.add_downsampled_(added, gradient[:, *tile.pixels].transpose(0, 1).contiguous())
     torch.testing.assert_close(added, logits.grad, rtol=1e-5, atol=1e-5)
 

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from sceneparse.config.reading import read_config
 from sceneparse.factory.loading import load
-from sceneparse.inference.cached_backend import CachedBackend
+from sceneparse.inference.cached_network import CachedNetwork
+from sceneparse.inference.network import Logits
 from sceneparse.tasks.evaluate import evaluate, open_model_and_data
 from sceneparse.tasks.train import train
 from sceneparse.tasks.tta import PLAIN, SETTINGS, Setting, Trial, TtaReport, tried, tta
@@ -22,18 +23,17 @@ def model(rectangles_config: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 class Counting:
-    """A backend that counts how often its network runs."""
+    """A network that counts how often it runs."""
 
     def __init__(self, model: str) -> None:
-        backend = load(model, "cpu").backend
-        self.num_classes = backend.num_classes
-        self.input_stride, self.output_stride = backend.input_stride, backend.output_stride
-        self.label_map, self.score = backend.label_map, backend.score
-        self.backend, self.runs = backend, 0
+        network = load(model, "cpu").network
+        self.num_classes = network.num_classes
+        self.input_stride, self.output_stride = network.input_stride, network.output_stride
+        self.network, self.runs = network, 0
 
-    def logits(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def logits(self, images: NDArray[np.uint8]) -> Logits:
         self.runs += 1
-        return self.backend.logits(images)
+        return self.network.logits(images)
 
 
 def test_every_setting_scores_as_evaluate_does_and_the_network_runs_once_a_view(
@@ -43,7 +43,7 @@ def test_every_setting_scores_as_evaluate_does_and_the_network_runs_once_a_view(
     weights, dataset = open_model_and_data(model, None, "validation", (size,))
     counting = Counting(model)
     samples = [dataset[place] for place in range(len(dataset))]
-    trials = tried(SETTINGS, CachedBackend(counting), weights, samples)
+    trials = tried(SETTINGS, CachedNetwork(counting), weights, samples)
     # Three scales, each also mirrored.
     assert counting.runs == 6 * len(samples)
     for trial in (trials[0], trials[3], trials[4], trials[-1]):

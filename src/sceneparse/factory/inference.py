@@ -1,4 +1,4 @@
-"""The way from pixels to mask."""
+"""From a config to a predictor."""
 
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
@@ -7,10 +7,10 @@ from typing import Any, Literal, assert_never
 
 import torch
 
-from sceneparse.inference.backend import Backend
-from sceneparse.inference.backends.torch import TorchBackend
+from sceneparse.inference.backends.torch import TorchNetwork
 from sceneparse.inference.dense_crf import DenseCrf
 from sceneparse.inference.guided_filter import GuidedFilter
+from sceneparse.inference.network import Network
 from sceneparse.inference.predictor import Predictor
 from sceneparse.inference.refinement import Refinement
 from sceneparse.inference.resize import Resize
@@ -34,48 +34,48 @@ def predictor(
     precision: Precision,
     device: torch.device,
 ) -> Predictor:
-    """Make the way from pixels to mask around a network that is on its device."""
-    network = segmenter.network
-    backend = TorchBackend(
+    """Make the predictor of a segmenter that is on its device."""
+    network = TorchNetwork(
         segmenter,
-        labels,
-        (network.input_stride, network.output_stride),
-        device,
-        partial(autocast, precision, device),
-        inference.memory_budget_mb,
+        num_classes=labels.num_classes,
+        input_stride=segmenter.network.input_stride,
+        output_stride=segmenter.network.output_stride,
+        device=device,
+        autocast=partial(autocast, precision, device),
     )
-    return predictor_around(backend, labels, inference)
+    return predictor_around(network, labels, inference)
 
 
-def predictor_around(backend: Backend, labels: Labels, inference: InferenceSettings) -> Predictor:
-    """Make the way from pixels to mask around a network in whatever runtime."""
+def predictor_around(network: Network, labels: Labels, inference: InferenceSettings) -> Predictor:
+    """Make the predictor of a network that any runtime computes."""
     return Predictor(
-        backend,
+        network,
         labels,
         resize(inference),
-        inference.batch_size,
-        views_of(inference.scales, flip=inference.flip),
-        refinement(inference, backend),
+        batch_size=inference.batch_size,
+        views=views_of(inference.scales, flip=inference.flip),
+        refinement=refinement(inference, network),
+        memory_budget_mb=inference.memory_budget_mb,
     )
 
 
-def refinement(config: InferenceSettings, backend: Backend) -> Refinement | None:
-    """Make what follows the edges of a photo, for a network."""
-    most_bytes = config.memory_budget_mb * 2**20
+def refinement(config: InferenceSettings, network: Network) -> Refinement | None:
+    """Make the refinement at the edges of an image, for a network."""
+    max_bytes = config.memory_budget_mb * 2**20
     match config.refine:
         case NoRefinement():
             return None
         case GuidedFilterRefinement(radius=radius, epsilon=epsilon):
-            return GuidedFilter(radius, epsilon, most_bytes)
+            return GuidedFilter(radius, epsilon, max_bytes)
         case DenseCrfRefinement() as crf:
             fields = asdict(crf)
-            return DenseCrf(stride=backend.output_stride, most_bytes=most_bytes, **fields)
+            return DenseCrf(stride=network.output_stride, max_bytes=max_bytes, **fields)
         case _:
             assert_never(config.refine)
 
 
 def resize(config: InferenceSettings) -> Resize:
-    """Make the rule by which images are sized for the network."""
+    """Make the rule by which images are resized for the network."""
     return Resize(config.resize, config.size, config.overlap)
 
 

@@ -36,6 +36,13 @@ def load(
 
     Raises:
         InputError: If there is no such model, it cannot be read, or an override is wrong.
+
+    Example:
+        >>> predictor = sceneparse.load()
+        >>> predictor("image.jpg")
+        Prediction(320×240, ... classes: ...)
+        >>> print(sceneparse.load(overrides=["inference.flip=true"]))
+        stretched to 416×416, mean over scales 1, also mirrored
     """
     return predictor_of(overridden(find_weights(model), overrides), best_device(device))
 

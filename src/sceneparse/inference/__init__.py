@@ -1,1 +1,1 @@
-"""The one way from pixels to mask: resize, run a backend, bring the answer to a size."""
+"""The one way from pixels to mask: resize, compute logits, upsample and decide."""

@@ -1,4 +1,4 @@
-"""Scores of a predictor on a data set, at the size of each annotation."""
+"""Score a predictor on a data set, at the size of each annotation."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -21,12 +21,11 @@ class Evaluation:
     """The scores of a predictor on images.
 
     Attributes:
-        scores: From one confusion matrix over all images.
-        confusion: That matrix, int64 `(C, C + 1)`.
+        scores: Scores of the confusion matrix.
+        confusion: Confusion matrix over all images, int64 `(C, C + 1)`.
         loss: Mean cross-entropy per valid pixel, in nats.
         images: Number of images.
-        per_image: What each of them adds to the scores, int64 `(N, 3, C)`, in the order in which
-            this process saw them.
+        per_image: Counts of each image that this process scored, in its order, int64 `(N, 3, C)`.
     """
 
     scores: Scores
@@ -37,13 +36,13 @@ class Evaluation:
 
 
 class EvaluationSums(NamedTuple):
-    """What images add up to; those of several processes can be added too.
+    """Sums over images, to which those of other processes can be added.
 
     Attributes:
-        confusion: int64 `(C, C + 1)`.
-        loss: Cross-entropy over all valid pixels, in nats.
+        confusion: Confusion matrix, int64 `(C, C + 1)`.
+        loss: Cross-entropy in nats, summed over the valid pixels.
         images: Number of images.
-        per_image: What each image of this process adds to the scores, `(3, C)`.
+        per_image: Counts of each image of this process, `(3, C)`.
     """
 
     confusion: Matrix
@@ -69,10 +68,10 @@ def evaluation_sums(
     samples: Iterable[tuple[NDArray[np.uint8], Mask]],
     on_image: Callable[[], Any] = lambda: None,
 ) -> EvaluationSums:
-    """Predict every image at the size of its annotation and count.
+    """Predict every image at the size of its annotation, and count.
 
     Args:
-        predictor: What is to be scored.
+        predictor: The predictor to score.
         samples: Images `(H, W, 3)` and masks of train ids `(H, W)`, of any sizes.
         on_image: Called after each image.
     """
@@ -91,7 +90,7 @@ def evaluation_sums(
 
 
 def _batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
-    """Yield the items, so many at a time; the last ones may be fewer."""
+    """Yield the items in batches of a size; the last one may be smaller."""
     iterator = iter(items)
     while batch := list(islice(iterator, size)):
         yield batch

@@ -1,4 +1,4 @@
-"""Guided filter of class probabilities, with the photo as guide."""
+"""Guided filter of class probabilities, with the image as guide."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sceneparse.inference.grid import resampled
+from sceneparse.inference.feature_map import resampled
 from sceneparse.inference.refinement import working_size
 from sceneparse.inference.resize import resized
 
@@ -15,42 +15,43 @@ from sceneparse.inference.resize import resized
 class GuidedFilter:
     """The fast guided filter (He et al., 2013, eqs. 14-16; He & Sun, 2015).
 
-    In each window a class's probability is fitted as a linear function of the photo's colour. The
-    fits are made on the decoder's cells, as the probabilities say nothing finer; their slopes are
-    smooth, so they are upsampled and applied to the photo at its own size, where the edges are.
+    In each window the probability of a class is fitted as a linear function of the image's colour.
+    The fits are computed at the decoder's stride, as the probabilities have no finer detail. Their
+    coefficients are smooth, so they are upsampled and applied to the image at its own size, which
+    has the edges.
 
     Attributes:
-        radius: Cells from the middle of a window to its edge.
-        epsilon: Variance of colour, of a scale of 0..1, below which it is taken for noise.
-        most_bytes: Memory to take; where it does not hold the probabilities at the photo's own
-            size, that size is reduced.
+        radius: Rows or columns of the probabilities from the middle of a window to its edge.
+        epsilon: Variance of colour, in 0..1, below which it counts as noise.
+        max_bytes: Memory budget; if it does not hold the probabilities at the image's own size,
+            that size is reduced.
     """
 
     radius: int = 4
     epsilon: float = 1e-3
-    most_bytes: int = 256 * 2**20
+    max_bytes: int = 256 * 2**20
 
     def __str__(self) -> str:
-        """Say what is done, as printed with scores."""
+        """Return what is done, as printed with scores."""
         return f"guided filter of radius {self.radius}, epsilon {self.epsilon:g}"
 
     def __call__(
         self, probabilities: NDArray[np.float32], image: NDArray[np.uint8]
     ) -> NDArray[np.float32]:
-        """Filter `(K, h, w)` with a photo `(H, W, 3)`, to about the photo's size."""
-        classes, *cells = probabilities.shape
-        # The result and its logarithm; a guide of 3, slopes of 4, and what they come from.
+        """Filter `(K, h, w)` with an image `(H, W, 3)`, to the image's size or a smaller one."""
+        classes, height, width = probabilities.shape
+        # The result and its logarithm; 3 colours, 4 coefficients, and their intermediate results.
         pixel_bytes = 4 * (2 * classes + 16)
-        size = working_size((image.shape[0], image.shape[1]), pixel_bytes, self.most_bytes)
-        guide = _colors(image, (cells[0], cells[1]))
+        size = working_size((image.shape[0], image.shape[1]), pixel_bytes, self.max_bytes)
+        guide = _colors(image, (height, width))
         fine = _colors(image, size).astype(np.float32)
         window = _Window.of(guide, self.radius, self.epsilon)
-        covered = (float(cells[0]), float(cells[1]))
+        covered = (float(height), float(width))
         result = np.empty((classes, *size), np.float32)
-        for place, plane in enumerate(probabilities):
+        for index, plane in enumerate(probabilities):
             fits = resampled(window.fits(plane), covered, size, size)
-            np.einsum("chw,chw->hw", fits[:3], fine, out=result[place])
-            result[place] += fits[3]
+            np.einsum("chw,chw->hw", fits[:3], fine, out=result[index])
+            result[index] += fits[3]
         # The filter is linear and keeps sums, but overshoots.
         result = result.clip(min=1e-6, out=result)
         result /= result.sum(axis=0)
@@ -58,13 +59,13 @@ class GuidedFilter:
 
 
 class _Window(NamedTuple):
-    """The colours around each cell, to which any number of classes are fitted.
+    """Statistics of the colours in each window, which the fits of all classes share.
 
     Attributes:
-        guide: Colours of the cells, float64 `(3, h, w)`.
-        mean: Their means over the window of each cell.
+        guide: Colours of the image at the decoder's stride, float64 `(3, h, w)`.
+        mean: Their mean over the window around each pixel.
         inverse: Inverse of their covariance plus epsilon, `(3, 3, h, w)`.
-        radius: Of the windows.
+        radius: Radius of the windows.
     """
 
     guide: NDArray[np.float64]
@@ -81,22 +82,23 @@ class _Window(NamedTuple):
         return cls(guide, mean, inverse, radius)
 
     def fits(self, plane: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Fit one class `(h, w)`: slopes for the three colours and an offset, `(4, h, w)`."""
+        """Fit one class `(h, w)`: coefficients of the three colours and an offset, `(4, h, w)`."""
         values = plane.astype(np.float64)
         mean = box_mean(values, self.radius)
         covariance = box_mean(self.guide * values, self.radius) - self.mean * mean
-        slopes = np.einsum("abhw,bhw->ahw", self.inverse, covariance)
-        offset = mean - (slopes * self.mean).sum(axis=0)
-        # Each cell takes the mean of the fits of all windows that it is in.
-        return box_mean(np.concatenate([slopes, offset[None]]), self.radius).astype(np.float32)
+        coefficients = np.einsum("abhw,bhw->ahw", self.inverse, covariance)
+        offset = mean - (coefficients * self.mean).sum(axis=0)
+        # Each pixel takes the mean of the fits of all windows that contain it.
+        fits = np.concatenate([coefficients, offset[None]])
+        return box_mean(fits, self.radius).astype(np.float32)
 
 
 def box_mean(values: NDArray[np.float64], radius: int) -> NDArray[np.float64]:
-    """Average values `(..., h, w)` over squares, of which those at the edges are cut off."""
+    """Average values `(..., h, w)` over square windows, which are cropped at the edges."""
     for axis in (-2, -1):
         length = values.shape[axis]
-        place = np.arange(length)
-        low, high = (place - radius).clip(min=0), (place + radius + 1).clip(max=length)
+        index = np.arange(length)
+        low, high = (index - radius).clip(min=0), (index + radius + 1).clip(max=length)
         edge = [(0, 0)] * values.ndim
         edge[axis] = (1, 0)
         sums = np.pad(values.cumsum(axis=axis), edge)
@@ -106,5 +108,5 @@ def box_mean(values: NDArray[np.float64], radius: int) -> NDArray[np.float64]:
 
 
 def _colors(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.float64]:
-    """Resize a photo; return its colours in 0..1 as planes `(3, h, w)`."""
+    """Resize an image; return its colours in 0..1 as planes `(3, h, w)`."""
     return resized(image, size).transpose(2, 0, 1) / 255

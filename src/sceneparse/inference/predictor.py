@@ -1,116 +1,165 @@
-"""Images in, masks at their own size out."""
+"""Images in, predictions at their own size out."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sceneparse.inference.backend import Backend, Counts, LabelMap
-from sceneparse.inference.refinement import Refined, Refinement, refined
-from sceneparse.inference.resize import CoveredLogits, Resize
+from sceneparse.data.io.images import ImageInput, rgb_array
+from sceneparse.errors import InputError
+from sceneparse.inference.decision import Counts, LabelMap, label_map, score
+from sceneparse.inference.network import ImageLogits, Network
+from sceneparse.inference.prediction import Prediction
+from sceneparse.inference.refinement import RefinedLogits, Refinement, refined
+from sceneparse.inference.resize import Resize
 from sceneparse.inference.views import View, logits_over_views, views_text
 from sceneparse.labels import Labels, Mask
 
 
-@dataclass(frozen=True)
-class Prediction:
-    """The segmentation of one image, at its own size.
-
-    Attributes:
-        mask: Train ids `(H, W)`.
-        confidence: Probability of the class chosen, `(H, W)` float32 in 0..1.
-        labels: The classes.
-    """
-
-    mask: Mask
-    confidence: NDArray[np.float32]
-    labels: Labels
-
-    def classes(self) -> list[dict[str, Any]]:
-        """List the classes found, largest first: id, name, share of pixels, mean confidence."""
-        count = np.bincount(self.mask.ravel(), minlength=self.labels.num_classes)
-        sure = np.bincount(
-            self.mask.ravel(), self.confidence.ravel(), minlength=self.labels.num_classes
-        )
-        order: Sequence[int] = np.argsort(-count, kind="stable").tolist()
-        return [
-            {
-                "id": self.labels.raw_ids[index],
-                "name": self.labels.class_names[index],
-                "share": float(count[index] / self.mask.size),
-                "confidence": float(sure[index] / count[index]),
-            }
-            for index in order
-            if count[index]
-        ]
-
-
 class Predictor:
-    """A backend with everything that pixels need on the way to a mask."""
+    """Segments images: a network, and the way from pixels to a mask around it.
+
+    Example:
+        >>> predictor = sceneparse.load()
+        >>> predictor("image.jpg")
+        Prediction(320×240, ... classes: ...)
+        >>> first, second = predictor(["image.jpg", np.zeros((48, 64, 3), np.uint8)])
+        >>> second.mask.shape
+        (48, 64)
+    """
 
     def __init__(
         self,
-        backend: Backend,
+        network: Network,
         labels: Labels,
         resize: Resize,
         batch_size: int = 1,
         views: Sequence[View] = (View(),),
         refinement: Refinement | None = None,
+        memory_budget_mb: int = 256,
     ) -> None:
-        """Put them together.
+        """Set the network and how it is used.
 
         Args:
-            backend: The network.
+            network: Computes logits.
             labels: Its classes.
-            resize: How images are sized for it.
-            batch_size: Images that go through it together when a data set is scored.
-            views: What it sees of each image; what it says is averaged.
-            refinement: Moves what it says to the edges of the photo, if anything does.
+            resize: How images are resized for it.
+            batch_size: Images that go through it together.
+            views: Test-time augmentation: the probabilities of these views are averaged.
+            refinement: Moves the edges of the classes to the edges of the image; None for no
+                refinement.
+            memory_budget_mb: Memory in MiB that the decision uses beside its input and output.
         """
-        self.backend = backend
+        self.network = network
         self.labels = labels
         self.resize = resize
         self.batch_size = batch_size
         self.views = views
         self.refinement = refinement
+        self.memory_budget_mb = memory_budget_mb
 
     def __str__(self) -> str:
-        """Say how pixels become a mask, as printed with scores."""
+        """Return how pixels become a mask, as printed with scores."""
         after = "" if self.refinement is None else f", {self.refinement}"
         return f"{self.resize}{views_text(self.views)}{after}"
 
-    def __call__(self, image: NDArray[np.uint8]) -> Prediction:
-        """Segment an image `(H, W, 3)` RGB uint8 at its own size."""
-        answer = self._label_map(self._logits([image])[0], image)
-        return Prediction(answer.mask, answer.confidence, self.labels)
+    @overload
+    def __call__(self, image: ImageInput) -> Prediction: ...
+
+    @overload
+    def __call__(self, image: list[Any] | tuple[Any, ...]) -> list[Prediction]: ...
+
+    def __call__(
+        self, image: "ImageInput | list[Any] | tuple[Any, ...]"
+    ) -> Prediction | list[Prediction]:
+        """Segment one image, or each of several, at its own size.
+
+        Args:
+            image: A path; the bytes of an image file; a PIL image; a NumPy array `(H, W, 3)`,
+                `(H, W, 4)` or `(H, W)`; a torch tensor `(3, H, W)` or `(H, W, 3)`; or a list or
+                tuple of these. Arrays and tensors are uint8, or float in 0..1. Images of a list
+                that have the same size for the network go through it together, `batch_size` at a
+                time.
+
+        Returns:
+            A prediction, or a list of one for each image, in their order.
+
+        Raises:
+            InputError: If something is not an image, cannot be read, or is too large.
+
+        Example:
+            >>> predictor = sceneparse.load()
+            >>> predictor(np.zeros((48, 64, 3), np.uint8)).mask.shape
+            (48, 64)
+            >>> [prediction.mask.shape for prediction in predictor(["image.jpg"] * 2)]
+            [(240, 320), (240, 320)]
+        """
+        if isinstance(image, list | tuple):
+            return self._predict_all(_rgb_arrays(image))
+        array = rgb_array(image)
+        return self._predict(self._logits([array])[0], array)
 
     def score(self, images: Sequence[NDArray[np.uint8]], targets: Sequence[Mask]) -> list[Counts]:
         """Segment images of any sizes at the sizes of their annotations, and count each.
 
-        Images that the network sees at the same size go through it together.
+        Images that have the same size for the network go through it together.
         """
         return [
             self._score(logits, image, target)
             for logits, image, target in zip(self._logits(images), images, targets, strict=True)
         ]
 
-    def _logits(self, images: Sequence[NDArray[np.uint8]]) -> list[CoveredLogits]:
-        return logits_over_views(images, self.backend, self.resize, self.views)
+    @property
+    def _max_bytes(self) -> int:
+        return self.memory_budget_mb * 2**20
 
-    def _answer(self, logits: CoveredLogits, image: NDArray[np.uint8]) -> CoveredLogits | Refined:
+    def _logits(self, images: Sequence[NDArray[np.uint8]]) -> list[ImageLogits]:
+        return logits_over_views(images, self.network, self.resize, self.views)
+
+    def _predict_all(self, images: Sequence[NDArray[np.uint8]]) -> list[Prediction]:
+        stride = self.network.input_stride
+        indices_of_size: dict[tuple[int, int], list[int]] = {}
+        for index, image in enumerate(images):
+            size = self.resize.network_size(image.shape[0], image.shape[1], stride)
+            indices_of_size.setdefault(size, []).append(index)
+        predictions: dict[int, Prediction] = {}
+        for indices in indices_of_size.values():
+            for start in range(0, len(indices), self.batch_size):
+                batch = indices[start : start + self.batch_size]
+                logits = self._logits([images[index] for index in batch])
+                for index, own in zip(batch, logits, strict=True):
+                    predictions[index] = self._predict(own, images[index])
+        return [predictions[index] for index in range(len(images))]
+
+    def _predict(self, logits: ImageLogits, image: NDArray[np.uint8]) -> Prediction:
+        found = self._label_map(logits, image)
+        return Prediction(image, found.mask, found.confidence, self.labels)
+
+    def _refined(
+        self, logits: ImageLogits, image: NDArray[np.uint8]
+    ) -> ImageLogits | RefinedLogits:
         return logits if self.refinement is None else refined(logits, image, self.refinement)
 
-    def _label_map(self, logits: CoveredLogits, image: NDArray[np.uint8]) -> LabelMap:
+    def _label_map(self, logits: ImageLogits, image: NDArray[np.uint8]) -> LabelMap:
         size = (image.shape[0], image.shape[1])
-        answer = self._answer(logits, image)
-        if isinstance(answer, Refined):
-            return answer.label_map(self.backend, size, self.labels)
-        return self.backend.label_map(*answer, size)
+        found = self._refined(logits, image)
+        if isinstance(found, RefinedLogits):
+            return found.label_map(size, self.labels, self._max_bytes)
+        return label_map(found, size, self.labels.dtype, self._max_bytes)
 
-    def _score(self, logits: CoveredLogits, image: NDArray[np.uint8], target: Mask) -> Counts:
-        answer = self._answer(logits, image)
-        if isinstance(answer, Refined):
-            return answer.score(self.backend, target, self.labels)
-        return self.backend.score(*answer, target)
+    def _score(self, logits: ImageLogits, image: NDArray[np.uint8], target: Mask) -> Counts:
+        found = self._refined(logits, image)
+        if isinstance(found, RefinedLogits):
+            return found.score(target, self.labels, self._max_bytes)
+        return score(found, target, self.labels.ignore_index, self._max_bytes)
+
+
+def _rgb_arrays(images: Sequence[Any]) -> list[NDArray[np.uint8]]:
+    arrays: list[NDArray[np.uint8]] = []
+    for number, image in enumerate(images, start=1):
+        try:
+            arrays.append(rgb_array(image))
+        except InputError as error:
+            raise InputError(f"image {number} of {len(images)}: {error}") from None
+    return arrays

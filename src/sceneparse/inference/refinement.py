@@ -1,8 +1,8 @@
-"""Probabilities brought nearer to the edges in the photo, for the few classes of an image.
+"""Refine probabilities at the edges of an image, for the few classes that it holds.
 
 A refinement is a function of the probabilities of some classes at the decoder's stride and of the
-photo; it answers with probabilities on a finer grid. With 150 classes that grid would be the big
-tensor; but of those an image holds about ten, and only these are refined.
+image; it returns probabilities at a finer resolution. All 150 classes at that resolution would be
+too large a tensor; but an image holds about ten of them, and only these are refined.
 """
 
 from dataclasses import dataclass
@@ -11,18 +11,18 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from sceneparse.inference.backend import Backend, Counts, LabelMap
-from sceneparse.inference.grid import log, resampled, softmax
-from sceneparse.inference.resize import CoveredLogits
+from sceneparse.inference.decision import Counts, LabelMap, label_map, score
+from sceneparse.inference.feature_map import log_probabilities, resampled, softmax
+from sceneparse.inference.network import ImageLogits, as_array, like
 from sceneparse.labels import Labels, Mask
 from sceneparse.metrics.scores import confusion_matrix
 
-# A class is refined if it reaches this probability in some cell; the others have no edge to move.
-LEAST_PROBABILITY = 0.05
+# A class is refined if its probability reaches this anywhere; the others have no edge to move.
+MIN_PROBABILITY = 0.05
 
 
 class Refinement(Protocol):
-    """Moves probabilities to the edges of a photo."""
+    """Moves the edges of probabilities to the edges of an image."""
 
     def __call__(
         self, probabilities: NDArray[np.float32], image: NDArray[np.uint8]
@@ -30,115 +30,120 @@ class Refinement(Protocol):
         """Refine.
 
         Args:
-            probabilities: `(K, h, w)`, each sum over the classes 1; their cells take up the whole
-                image and nothing beyond.
-            image: The photo `(H, W, 3)`.
+            probabilities: `(K, h, w)`, which sum to 1 over the classes; the image covers the whole
+                feature map.
+            image: `(H, W, 3)`.
 
         Returns:
-            Probabilities `(K, h', w')` of the same classes, on any grid over the image.
+            Probabilities `(K, h', w')` of the same classes, of any resolution, over the image.
         """
         ...
 
 
 @dataclass(frozen=True)
-class Refined:
-    """The answer for some of the classes of one image.
+class RefinedLogits:
+    """The logits of those classes of an image that were refined.
 
     Attributes:
-        logits: `(K, h, w)`; their softmax are probabilities given that it is one of these classes.
+        logits: `(K, h, w)`; their softmax is the probability given one of these classes.
         classes: Train id of each, int64 `(K,)`.
-        left_out: Probability of each other class, the same everywhere; 0 if there is none.
+        other_probability: Probability of each other class, the same at every pixel; 0 if there is
+            no other class.
     """
 
-    logits: NDArray[np.float32]
+    logits: ImageLogits
     classes: NDArray[np.int64]
-    left_out: float
-
-    @property
-    def covered(self) -> tuple[float, float]:
-        """Rows and columns of cells that the image takes up: all."""
-        return self.logits.shape[1], self.logits.shape[2]
+    other_probability: float
 
     def share(self, num_classes: int) -> float:
-        """Return the probability that it is one of these classes."""
-        return 1 - self.left_out * (num_classes - len(self.classes))
+        """Return the probability that a pixel is of one of the refined classes."""
+        return 1 - self.other_probability * (num_classes - len(self.classes))
 
-    def label_map(self, backend: Backend, size: tuple[int, int], labels: Labels) -> LabelMap:
-        """Decide at a size."""
-        answer = backend.label_map(self.logits, self.covered, size)
-        mask = self.classes.astype(labels.dtype)[answer.mask]
+    def label_map(self, size: tuple[int, int], labels: Labels, max_bytes: int) -> LabelMap:
+        """Choose the most probable class at a size; see `decision.label_map`."""
+        found = label_map(self.logits, size, labels.dtype, max_bytes)
+        mask = self.classes.astype(labels.dtype)[found.mask]
         share = np.float32(self.share(labels.num_classes))
-        return LabelMap(mask, answer.confidence * share)
+        return LabelMap(mask, found.confidence * share)
 
-    def score(self, backend: Backend, target: Mask, labels: Labels) -> Counts:
-        """Decide at the size of the ground truth and count."""
-        void, classes = labels.ignore_index, labels.num_classes
-        mask = self.label_map(backend, (target.shape[0], target.shape[1]), labels).mask
-        place = np.full(void + 1, void, labels.dtype)
-        place[self.classes] = np.arange(len(self.classes))
-        among = place[target]
-        valid, kept = np.count_nonzero(target != void), np.count_nonzero(among != void)
-        loss = backend.score(self.logits, self.covered, among).loss
-        loss -= kept * np.log(self.share(classes))
-        if valid > kept:
-            loss -= (valid - kept) * np.log(self.left_out)
-        return Counts(confusion_matrix(target, mask, classes, void), float(loss))
+    def score(self, target: Mask, labels: Labels, max_bytes: int) -> Counts:
+        """Choose the classes at the size of the ground truth, and count; see `decision.score`."""
+        void, num_classes = labels.ignore_index, labels.num_classes
+        size = (target.shape[0], target.shape[1])
+        mask = self.label_map(size, labels, max_bytes).mask
+        index_of_class = np.full(void + 1, void, labels.dtype)
+        index_of_class[self.classes] = np.arange(len(self.classes))
+        refined_target = index_of_class[target]
+        valid = np.count_nonzero(target != void)
+        refined_valid = np.count_nonzero(refined_target != void)
+        loss = score(self.logits, refined_target, void, max_bytes).loss
+        loss -= refined_valid * np.log(self.share(num_classes))
+        if valid > refined_valid:
+            loss -= (valid - refined_valid) * np.log(self.other_probability)
+        return Counts(confusion_matrix(mask, target, num_classes, void), float(loss))
 
 
-def refined(answer: CoveredLogits, image: NDArray[np.uint8], refinement: Refinement) -> Refined:
-    """Refine the answer for a photo `(H, W, 3)`: the classes that occur, on its own cells.
+def refined(logits: ImageLogits, image: NDArray[np.uint8], refinement: Refinement) -> RefinedLogits:
+    """Refine the classes that an image `(H, W, 3)` holds.
 
-    What the other classes had together is spread over them evenly, so that the result is a
-    distribution over all classes, and its cross-entropy finite.
+    The other classes share what is left of the probability evenly, so that the result is a
+    distribution over all classes and its cross-entropy is finite.
     """
-    kept = occurring(answer)
-    return Refined(log(refinement(kept.probabilities, image)), kept.classes, kept.left_out)
+    present = present_classes(logits)
+    values = log_probabilities(refinement(present.probabilities, image))
+    covered = (float(values.shape[1]), float(values.shape[2]))
+    return RefinedLogits(
+        logits=ImageLogits(like(values, logits.values), covered),
+        classes=present.classes,
+        other_probability=present.other_probability,
+    )
 
 
-class Occurring(NamedTuple):
-    """The classes that occur in an image.
+class PresentClasses(NamedTuple):
+    """The classes that an image holds.
 
     Attributes:
-        probabilities: `(K, h, w)`, each sum over the classes 1; their cells take up the whole
-            image and nothing beyond.
+        probabilities: `(K, h, w)`, which sum to 1 over the classes; the image covers the whole
+            feature map.
         classes: Train id of each, int64 `(K,)`.
-        left_out: Probability of each other class, the same everywhere; 0 if there is none.
+        other_probability: Probability of each other class, the same at every pixel; 0 if there is
+            no other class.
     """
 
     probabilities: NDArray[np.float32]
     classes: NDArray[np.int64]
-    left_out: float
+    other_probability: float
 
 
-def occurring(answer: CoveredLogits) -> Occurring:
-    """Choose the classes that occur: those with something to decide."""
-    probabilities = softmax(answer.logits)
-    classes = np.flatnonzero(probabilities.max(axis=(1, 2)) >= LEAST_PROBABILITY)
+def present_classes(logits: ImageLogits) -> PresentClasses:
+    """Choose the classes that are the most probable, or probable enough, anywhere in an image."""
+    probabilities = softmax(as_array(logits.values))
+    classes = np.flatnonzero(probabilities.max(axis=(1, 2)) >= MIN_PROBABILITY)
     classes = np.union1d(classes, probabilities.argmax(axis=0))
-    kept = _filling_the_image(probabilities[classes], answer.covered)
+    kept = _without_padding(probabilities[classes], logits.covered)
     total = kept.sum(axis=0)
     others = len(probabilities) - len(classes)
-    # Above 0 even if rounding says that nothing is left.
-    left_out = max(1 - float(total.mean()), 1e-6) / others if others else 0.0
-    return Occurring(kept / total, classes, left_out)
+    # Above 0 even if rounding leaves nothing.
+    other_probability = max(1 - float(total.mean()), 1e-6) / others if others else 0.0
+    return PresentClasses(kept / total, classes, other_probability)
 
 
-def _filling_the_image(
+def _without_padding(
     values: NDArray[np.float32], covered: tuple[float, float]
 ) -> NDArray[np.float32]:
-    """Bring values `(K, h, w)` to cells of which none lies beyond the image."""
-    rows, columns = (max(1, round(length)) for length in covered)
-    return resampled(values, covered, (rows, columns), (rows, columns))
+    """Resample values `(K, h, w)` to a feature map that the image covers as a whole."""
+    height, width = (max(1, round(length)) for length in covered)
+    return resampled(values, covered, (height, width), (height, width))
 
 
-def working_size(size: tuple[int, int], pixel_bytes: int, most_bytes: int) -> tuple[int, int]:
-    """Reduce a height and width, ratio kept, to what a budget of memory holds.
+def working_size(size: tuple[int, int], pixel_bytes: int, max_bytes: int) -> tuple[int, int]:
+    """Reduce a height and width, ratio kept, to what a memory budget holds.
 
     Args:
-        size: What is wanted.
-        pixel_bytes: Memory that each pixel takes.
-        most_bytes: The budget.
+        size: Height and width wanted.
+        pixel_bytes: Memory per pixel.
+        max_bytes: The budget.
     """
     height, width = size
-    factor = min(1.0, (most_bytes / (pixel_bytes * height * width)) ** 0.5)
+    factor = min(1.0, (max_bytes / (pixel_bytes * height * width)) ** 0.5)
     return max(1, int(height * factor)), max(1, int(width * factor))

@@ -1,15 +1,15 @@
-"""How an image is sized for the network, and the logits of it put together."""
+"""How images are resized for the network, and their logits."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from sceneparse.errors import InputError
-from sceneparse.inference.backend import Backend
+from sceneparse.inference.network import ImageLogits, Logits, Network
 from sceneparse.inference.windows import blended
 
 MAX_LOGITS_BYTES = 4 * 2**30
@@ -20,13 +20,13 @@ ResizeKind = Literal["stretch", "keep_ratio", "window"]
 
 @dataclass(frozen=True)
 class Resize:
-    """How images are sized for the network; part of every score.
+    """How images are resized for the network; every score depends on it.
 
     Attributes:
         kind: `stretch` to a square; `keep_ratio` with the short side at `size`; `window` the same,
-            seen through overlapping squares whose logits are blended.
+            in overlapping square windows whose logits are blended.
         size: Pixels of the short side, and of the square.
-        overlap: Share of a window that the next one sees again, in 0..1.
+        overlap: Minimum share of a window that the next one overlaps, in 0..1.
     """
 
     kind: ResizeKind = "stretch"
@@ -34,7 +34,7 @@ class Resize:
     overlap: float = 0.25
 
     def __str__(self) -> str:
-        """Say how images are sized, as printed with scores."""
+        """Return how images are resized, as printed with scores."""
         match self.kind:
             case "stretch":
                 return f"stretched to {self.size}×{self.size}"
@@ -49,13 +49,13 @@ class Resize:
     def network_size(
         self, height: int, width: int, stride: int, scale: float = 1.0
     ) -> tuple[int, int]:
-        """Return the height and width at which the network sees an image.
+        """Return the height and width to which an image is resized for the network.
 
         Args:
-            height: Of the image, in pixels.
-            width: Of the image, in pixels.
-            stride: What sizes are rounded to, but for a square of the very size asked for.
-            scale: Factor on both; windows stay as large as they are.
+            height: Height of the image, in pixels.
+            width: Width of the image, in pixels.
+            stride: Sizes are rounded to multiples of it, except a square at scale 1.
+            scale: Factor on height and width; windows keep their size.
         """
         if self.kind == "stretch":
             side = self.size if scale == 1 else _rounded(self.size * scale, stride)
@@ -64,54 +64,47 @@ class Resize:
         return _rounded(height * factor, stride), _rounded(width * factor, stride)
 
 
-class CoveredLogits(NamedTuple):
-    """Logits of one image.
+def logits_of_images(
+    images: Sequence[NDArray[np.uint8]], network: Network, resize: Resize, scale: float = 1.0
+) -> list[ImageLogits]:
+    """Resize images `(H, W, 3)` and compute their logits.
 
-    Attributes:
-        logits: `(C, h, w)`.
-        covered: Rows and columns of cells that the image takes up.
+    Images that have the same size for the network go through it together.
+
+    Raises:
+        InputError: If an image is so long that it or its logits would fill the memory.
     """
-
-    logits: NDArray[np.float32]
-    covered: tuple[float, float]
-
-
-def logits_of_each(
-    images: Sequence[NDArray[np.uint8]], backend: Backend, resize: Resize, scale: float = 1.0
-) -> list[CoveredLogits]:
-    """Size images `(H, W, 3)`, run them, and return their logits and the cells that they cover.
-
-    Those that the network sees at the same size go through it together.
-    """
-    sized = [_sized(image, backend, resize, scale) for image in images]
-    stride = backend.output_stride
-    covered = [(image.shape[0] / stride, image.shape[1] / stride) for image in sized]
+    inputs = [_network_input(image, network, resize, scale) for image in images]
+    stride = network.output_stride
     if resize.kind == "window":
-        side = _rounded(resize.size, backend.input_stride)
-        logits = [blended(image, backend, side, resize.overlap) for image in sized]
+        side = _rounded(resize.size, network.input_stride)
+        logits = [blended(image, network, side, resize.overlap) for image in inputs]
     else:
-        logits = _together(sized, backend)
-    return [CoveredLogits(*pair) for pair in zip(logits, covered, strict=True)]
+        logits = _logits_by_size(inputs, network)
+    return [
+        ImageLogits(values, (image.shape[0] / stride, image.shape[1] / stride))
+        for values, image in zip(logits, inputs, strict=True)
+    ]
 
 
-def _sized(
-    image: NDArray[np.uint8], backend: Backend, resize: Resize, scale: float
+def _network_input(
+    image: NDArray[np.uint8], network: Network, resize: Resize, scale: float
 ) -> NDArray[np.uint8]:
-    size = resize.network_size(image.shape[0], image.shape[1], backend.input_stride, scale)
-    _check_memory(image.shape, size, backend, whole=resize.kind != "window")
+    size = resize.network_size(image.shape[0], image.shape[1], network.input_stride, scale)
+    _check_memory(image.shape, size, network, is_whole=resize.kind != "window")
     return resized(image, size)
 
 
-def _together(images: Sequence[NDArray[np.uint8]], backend: Backend) -> list[NDArray[np.float32]]:
-    """Run images, all of one size at a time; the answers are in the order of the images."""
-    of_size: dict[tuple[int, ...], list[int]] = {}
-    for place, image in enumerate(images):
-        of_size.setdefault(image.shape, []).append(place)
-    logits: dict[int, NDArray[np.float32]] = {}
-    for places in of_size.values():
-        answers = backend.logits(np.stack([images[place] for place in places]))
-        logits.update(zip(places, answers, strict=True))
-    return [logits[place] for place in range(len(images))]
+def _logits_by_size(images: Sequence[NDArray[np.uint8]], network: Network) -> list[Logits]:
+    """Run the network on a batch for each size; return the logits in the order of the images."""
+    indices_of_size: dict[tuple[int, ...], list[int]] = {}
+    for index, image in enumerate(images):
+        indices_of_size.setdefault(image.shape, []).append(index)
+    logits: dict[int, Logits] = {}
+    for indices in indices_of_size.values():
+        batch = network.logits(np.stack([images[index] for index in indices]))
+        logits.update(zip(indices, batch, strict=True))
+    return [logits[index] for index in range(len(images))]
 
 
 def resized(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
@@ -119,21 +112,21 @@ def resized(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8
     if image.shape[:2] == size:
         return np.ascontiguousarray(image)
     height, width = size
-    smaller = Image.fromarray(image).resize(
+    result = Image.fromarray(image).resize(
         (width, height), Image.Resampling.BILINEAR, reducing_gap=3.0
     )
-    return np.array(smaller)
+    return np.array(result)
 
 
 def _check_memory(
-    shape: tuple[int, ...], size: tuple[int, int], backend: Backend, *, whole: bool
+    shape: tuple[int, ...], size: tuple[int, int], network: Network, *, is_whole: bool
 ) -> None:
     """Refuse images so long that they or their logits would fill the memory."""
-    cells = size[0] * size[1] // backend.output_stride**2
+    positions = size[0] * size[1] // network.output_stride**2
     problem = None
-    if 4 * cells * backend.num_classes > MAX_LOGITS_BYTES:
+    if 4 * positions * network.num_classes > MAX_LOGITS_BYTES:
         problem = f"its logits more than {MAX_LOGITS_BYTES // 2**30} GiB"
-    elif whole and size[0] * size[1] > MAX_PIXELS_AT_ONCE:
+    elif is_whole and size[0] * size[1] > MAX_PIXELS_AT_ONCE:
         problem = f"that is more than {MAX_PIXELS_AT_ONCE // 2**20} Mi pixels at once"
     if problem:
         raise InputError(

@@ -18,7 +18,7 @@ from sceneparse.losses.pixels import PixelLoss
 from sceneparse.losses.settings import LossSettings
 from sceneparse.losses.sums import LossSum
 from sceneparse.losses.tiled import Problem, tiled_loss
-from sceneparse.ops.confusion import confusion_matrix
+from sceneparse.ops.confusion import tensor_confusion_matrix
 from sceneparse.ops.upsampling import upsample
 
 
@@ -109,5 +109,5 @@ def _added(
         total = reduce(torch.add, [loss.weight * loss.plain(exact, target) for loss in losses])
     with torch.no_grad():
         prediction = logits.argmax(dim=1)
-        confusion = confusion_matrix(prediction, target, head.out_channels, ignore_index)
+        confusion = tensor_confusion_matrix(prediction, target, head.out_channels, ignore_index)
     return LossSum(total, confusion)

@@ -10,7 +10,7 @@ class LossSum(NamedTuple):
 
     Attributes:
         total: Sum of the loss over valid pixels, a scalar that carries the gradient.
-        confusion: int64 confusion matrix `(C, C + 1)`, as `confusion_matrix` returns it.
+        confusion: int64 confusion matrix `(C, C + 1)`, as `tensor_confusion_matrix` returns it.
     """
 
     total: Tensor

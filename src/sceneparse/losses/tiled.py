@@ -19,7 +19,7 @@ from torch.autograd.function import once_differentiable
 from sceneparse.losses.batch import Band, Batch
 from sceneparse.losses.pixels import PixelLoss, gradient_of, tile_softmax
 from sceneparse.losses.sums import LossSum
-from sceneparse.ops.confusion import confusion_matrix
+from sceneparse.ops.confusion import tensor_confusion_matrix
 from sceneparse.ops.precision import exact_products, sum_dtype
 from sceneparse.ops.upsampling import argmax
 
@@ -89,7 +89,9 @@ class _TiledLossFunction(torch.autograd.Function):
         grad_weight = torch.empty_like(weight).copy_(grad.weight.view_as(weight))
         ctx.dtype = features.dtype
         ctx.save_for_backward(grad.features, grad_weight, grad.bias.to(bias))
-        confusion = confusion_matrix(work.prediction, target, weight.shape[0], problem.ignore_index)
+        confusion = tensor_confusion_matrix(
+            work.prediction, target, weight.shape[0], problem.ignore_index
+        )
         ctx.mark_non_differentiable(confusion)
         return work.total.float(), confusion
 

@@ -14,35 +14,35 @@ Matrix = NDArray[np.int64]
 
 
 def confusion_matrix(
-    target: NDArray[np.integer[Any]],
     prediction: NDArray[np.integer[Any]],
+    target: NDArray[np.integer[Any]],
     num_classes: int,
     ignore_index: int,
 ) -> Matrix:
     """Count the pixels of one image by true and predicted class.
 
     Args:
-        target: Train ids `(H, W)`: classes or `ignore_index`, whose pixels are not counted.
         prediction: Train ids `(H, W)`; anything outside 0..num_classes - 1 counts as wrong.
+        target: Train ids `(H, W)`: classes, or `ignore_index`, whose pixels are not counted.
         num_classes: Number of classes, C.
         ignore_index: Train id of void.
 
     Returns:
-        int64 `(C, C + 1)`: rows the ground truth, columns the prediction, the last column those
-        out of range.
+        int64 `(C, C + 1)`: rows are the ground truth, columns the prediction; the last column
+        counts predictions out of range.
 
     Raises:
         ValueError: If the sizes differ.
     """
     if target.shape != prediction.shape:
-        raise ValueError(f"target is {target.shape}, prediction {prediction.shape}")
-    cells = num_classes * (num_classes + 1)
+        raise ValueError(f"prediction is {prediction.shape}, target {target.shape}")
+    bins = num_classes * (num_classes + 1)
     predicted = prediction.astype(np.int64)
     predicted[(predicted < 0) | (predicted >= num_classes)] = num_classes
     pairs = target.astype(np.int64) * (num_classes + 1) + predicted
-    # What is not to be counted goes into one more cell.
-    pairs[target == ignore_index] = cells
-    counts = np.bincount(pairs.ravel(), minlength=cells + 1)[:cells]
+    # Ignored pixels go into one extra bin.
+    pairs[target == ignore_index] = bins
+    counts = np.bincount(pairs.ravel(), minlength=bins + 1)[:bins]
     return counts.reshape(num_classes, num_classes + 1)
 
 

@@ -1,1 +1,1 @@
-"""Functions of tensors that several rooms share: upsampling in tiles, counting, exact sums."""
+"""Tensor functions that several rooms share: upsampling in tiles, counting, exact sums."""

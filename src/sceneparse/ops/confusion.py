@@ -1,16 +1,18 @@
-"""The confusion matrix of predictions, by one bincount on the device where they are."""
+"""Count the confusion matrix of tensors, on their device."""
 
 import torch
 from torch import Tensor
 
-# Up to here the number of a pair of classes fits 32 bits, in which it is counted faster.
-_CLASSES_OF_32_BITS = 40_000
+# Up to here the index of a pair of classes fits 32 bits, in which it is counted faster.
+_MAX_CLASSES_INT32 = 40_000
 
 
-def confusion_matrix(
+def tensor_confusion_matrix(
     prediction: Tensor, target: Tensor, num_classes: int, ignore_index: int
 ) -> Tensor:
-    """Count pixels by true and predicted class.
+    """Count pixels by true and predicted class, as `confusion_matrix` does for NumPy arrays.
+
+    The training loss counts every batch, so predictions are not checked here.
 
     Args:
         prediction: Train ids in 0..num_classes - 1, of any shape.
@@ -19,13 +21,13 @@ def confusion_matrix(
         ignore_index: Train id of void.
 
     Returns:
-        int64 `(C, C + 1)`: rows the ground truth, columns the prediction; the last, predictions
-        out of range, is zero here.
+        int64 `(C, C + 1)`: rows are the ground truth, columns the prediction. The last column,
+        predictions out of range, is zero.
     """
-    dtype = torch.int32 if num_classes <= _CLASSES_OF_32_BITS else torch.int64
-    cells = num_classes * (num_classes + 1)
+    dtype = torch.int32 if num_classes <= _MAX_CLASSES_INT32 else torch.int64
+    bins = num_classes * (num_classes + 1)
     pairs = target.to(dtype, copy=True).mul_(num_classes + 1).add_(prediction)
-    # What is not to be counted goes into one more cell.
-    pairs.masked_fill_(target == ignore_index, cells)
-    counts = torch.bincount(pairs.flatten(), minlength=cells + 1)
-    return counts[:cells].view(num_classes, num_classes + 1)
+    # Ignored pixels go into one extra bin.
+    pairs.masked_fill_(target == ignore_index, bins)
+    counts = torch.bincount(pairs.flatten(), minlength=bins + 1)
+    return counts[:bins].view(num_classes, num_classes + 1)

@@ -1,7 +1,7 @@
-"""Logits at the size of the output, a tile at a time, so that the big tensor is never made.
+"""Upsample logits a tile at a time, so that no tensor of all classes at full size is ever made.
 
-Bilinear upsampling of a tile is two small matrix products. Tiles have the layout `(R, C, K)`, rows,
-classes, columns: what is reduced over the classes then runs along memory.
+Bilinear upsampling of a tile is two small matrix products. Tiles have the layout `(R, C, K)` (rows,
+classes, columns): reductions over the classes then run along contiguous memory.
 """
 
 import math
@@ -11,61 +11,46 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-# Bytes of fp32 logits in a tile: a CPU wants them in its cache, a GPU wants work for every unit.
+from sceneparse.ops.interpolation import Positions, positions
+
+# Bytes of fp32 logits in a tile: a CPU needs them in its cache, a GPU needs work for every unit.
 TILE_BYTES = {"cpu": 3 * 2**20}
 TILE_BYTES_ACCELERATOR = 256 * 2**20
-# Columns of a tile on a CPU: narrow ones touch few cells, whose products are then small.
+# Narrow tiles touch few columns of the feature map, so that their matrix products are small.
 TILE_COLUMNS = {"cpu": 128}
-# Where rows are mixed group by group, in cache. Elsewhere each group would be a launch, hundreds of
-# them in a tile; one product for all rows, mostly with zeros, is one.
-MIXES_GROUPS = {"cpu"}
-# Softmax is taken of logits in bits: exp2 is two to three times as fast as exp.
+# Devices that interpolate rows group by group, in cache. On others each group would be a kernel
+# launch, hundreds of them in a tile; one product for all rows, mostly with zeros, is one launch.
+GROUPS_ROWS = {"cpu"}
+# Softmax is computed of logits in bits: exp2 is two to three times as fast as exp.
 BITS_PER_NAT = 1 / math.log(2)
-# The sum of the numbers of so many classes is exact in fp32, in whatever order it is taken.
-_MOST_EXACT = 5793
+# The sum 0 + 1 + ... over so many class indices is exact in fp32, in whatever order it is computed.
+_MAX_EXACT_CLASSES = 5793
 
 
-def interpolation_matrix(size: int, cells: int, covered: float) -> Tensor:
-    """Return the weights `(size, cells)` that resize a row of cells bilinearly.
+def interpolation_matrix(size: int, source_size: int, covered: float) -> Tensor:
+    """Return the weights `(size, source_size)` that upsample one side of a feature map.
 
     Pixel centres are at half-integers, as in `F.interpolate(..., align_corners=False)`, to which
-    this is equal where `covered == cells`.
+    this is equal where `covered == source_size`.
 
     Args:
         size: Number of output pixels.
-        cells: Number of input cells.
-        covered: How many of the cells, counted from the first and fractions included, the output
-            spans; the rest lie beyond the image and only serve as neighbours.
+        source_size: Rows or columns of the feature map.
+        covered: How many of them the output covers, counted from the first and fractions included;
+            the rest is padding and only serves as a neighbour.
     """
-    return _weights(*_positions(size, cells, covered), cells)
-
-
-def _weights(first: Tensor, share: Tensor, cells: int) -> Tensor:
-    """Return what each pixel takes of each cell: a share of the one after its first."""
-    matrix = torch.zeros(len(first), cells, dtype=torch.float64)
-    pixel = torch.arange(len(first))
-    matrix[pixel, first] = 1 - share
-    matrix[pixel, (first + 1).clamp(max=cells - 1)] += share
-    return matrix.float()
-
-
-def _positions(size: int, cells: int, covered: float) -> tuple[Tensor, Tensor]:
-    """Return for each pixel the first of its two cells, and what it takes of the second."""
-    position = (torch.arange(size, dtype=torch.float64) + 0.5) * (covered / size) - 0.5
-    position = position.clamp(0, cells - 1)
-    first = position.floor().clamp(max=max(cells - 2, 0))
-    return first.long(), position - first
+    return torch.from_numpy(positions(size, size, source_size, covered).weights(source_size))
 
 
 class RowGroup(NamedTuple):
-    """Neighbouring rows of the output that lie between the same two rows of cells.
+    """Neighbouring output rows that lie between the same two rows of the feature map.
 
     Attributes:
-        pixels: The rows, counted within their tile.
-        upper: The upper row of cells, counted within the cells of the tile.
+        pixels: The output rows, counted within their tile.
+        upper: The upper row of the feature map, counted within the rows that the tile needs.
         lower: The lower one.
-        share: What each row takes of the lower one, `(rows, 1, 1)`.
-        both: What each takes of the upper and of the lower one, `(2, rows)`.
+        share: Weight of the lower one for each output row, `(rows, 1, 1)`.
+        both: Weights of the upper and of the lower one, `(2, rows)`.
     """
 
     pixels: slice
@@ -76,37 +61,37 @@ class RowGroup(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """Rows of a tile.
+    """Rows of a tile; they have either groups or weights.
 
     Attributes:
-        pixels: Where they lie in the output.
-        cells: The rows of cells that they are mixed from.
+        pixels: The output rows.
+        sources: The rows of the feature map that they are interpolated from.
         groups: How, where that is done group by group.
-        mix: How, where it is one product: weights `(pixels, cells)`.
+        weights: How, where it is one product, `(pixels, sources)`.
     """
 
     pixels: slice
-    cells: slice
+    sources: slice
     groups: tuple[RowGroup, ...]
-    mix: Tensor | None
+    weights: Tensor | None
 
 
 class Columns(NamedTuple):
     """Columns of a tile.
 
     Attributes:
-        pixels: Where they lie in the output.
-        cells: The columns of cells that they are mixed from.
-        mix: How: weights `(cells, pixels)`.
+        pixels: The output columns.
+        sources: The columns of the feature map that they are interpolated from.
+        weights: How, `(sources, pixels)`.
     """
 
     pixels: slice
-    cells: slice
-    mix: Tensor
+    sources: slice
+    weights: Tensor
 
 
 class Tile(NamedTuple):
-    """A rectangle of the output and how it is mixed from cells.
+    """A rectangle of the output and how it is interpolated from the feature map.
 
     Attributes:
         rows: Its rows.
@@ -121,30 +106,35 @@ class Tile(NamedTuple):
         """Where the tile lies in the output."""
         return self.rows.pixels, self.columns.pixels
 
-    def upsampled(self, cells: Tensor) -> Tensor:
-        """Mix cells of an image `(h, C, w)` into the logits of the tile `(R, C, K)`."""
-        wide = cells[self.rows.cells, :, self.columns.cells] @ self.columns.mix
-        if self.rows.mix is not None:
-            return (self.rows.mix @ wide.flatten(1)).view(-1, *wide.shape[1:])
+    def upsampled(self, logits: Tensor) -> Tensor:
+        """Interpolate the tile `(R, C, K)` from the logits of an image `(h, C, w)`."""
+        wide = logits[self.rows.sources, :, self.columns.sources] @ self.columns.weights
+        if self.rows.weights is not None:
+            return (self.rows.weights @ wide.flatten(1)).view(-1, *wide.shape[1:])
         pixels = self.rows.pixels
-        logits = wide.new_empty(pixels.stop - pixels.start, *wide.shape[1:])
+        tile = wide.new_empty(pixels.stop - pixels.start, *wide.shape[1:])
         for group in self.rows.groups:
             upper, lower = wide[group.upper], wide[group.lower]
-            torch.lerp(upper, lower, group.share, out=logits[group.pixels])
-        return logits
+            torch.lerp(upper, lower, group.share, out=tile[group.pixels])
+        return tile
 
-    def add_downsampled_(self, grad_cells: Tensor, gradient: Tensor) -> None:
-        """Add a gradient at the tile's pixels `(R, C, K)` to that of the cells `(h, C, w)`."""
+    def add_downsampled_(self, grad_logits: Tensor, gradient: Tensor) -> None:
+        """Backpropagate through `upsampled`.
+
+        Args:
+            grad_logits: Gradient of the logits of an image, `(h, C, w)`, which is added to.
+            gradient: Gradient of the tile, `(R, C, K)`.
+        """
         rows, columns = self.rows, self.columns
         flat = gradient.flatten(1)
-        tall = self._tall(flat) if rows.mix is None else rows.mix.T @ flat
-        narrow = tall.view(-1, *gradient.shape[1:]) @ columns.mix.T
-        grad_cells[rows.cells, :, columns.cells] += narrow
+        tall = self._tall(flat) if rows.weights is None else rows.weights.T @ flat
+        narrow = tall.view(-1, *gradient.shape[1:]) @ columns.weights.T
+        grad_logits[rows.sources, :, columns.sources] += narrow
 
     def _tall(self, flat: Tensor) -> Tensor:
-        """Add a gradient `(R, C · K)` to rows of cells `(h, C · K)`, group by group."""
+        """Add a gradient `(R, C · K)` to rows of the feature map `(h, C · K)`, group by group."""
         rows = self.rows
-        tall = flat.new_zeros(rows.cells.stop - rows.cells.start, flat.shape[1])
+        tall = flat.new_zeros(rows.sources.stop - rows.sources.start, flat.shape[1])
         for group in rows.groups:
             part = flat[group.pixels]
             if group.lower == group.upper + 1:
@@ -156,27 +146,27 @@ class Tile(NamedTuple):
 
 def tiles(
     size: tuple[int, int],
-    cells: tuple[int, int],
+    source_size: tuple[int, int],
     covered: tuple[float, float],
     num_classes: int,
     device: torch.device,
-    most_bytes: int | None = None,
+    max_bytes: int | None = None,
 ) -> list[Tile]:
-    """Cut an output into tiles, each with the few cells that it needs.
+    """Cut an output into tiles, each with the part of the feature map that it needs.
 
     Args:
         size: Height and width of the output.
-        cells: Rows and columns of cells.
-        covered: How many of them the output spans.
+        source_size: Height and width of the feature map.
+        covered: How many rows and columns of it the output covers.
         num_classes: Number of classes, C.
         device: Where the tiles are computed, which decides how large they are.
-        most_bytes: Of the logits of a tile; none for what suits the device.
+        max_bytes: Size of the logits of a tile; None for what suits the device.
     """
-    pixels = max(1, (most_bytes or tile_bytes(device)) // (4 * num_classes))
+    pixels = max(1, (max_bytes or tile_bytes(device)) // (4 * num_classes))
     width = min(size[1], TILE_COLUMNS.get(device.type, size[1]), pixels)
-    across = list(_columns(size[1], cells[1], covered[1], width, device))
-    down = list(_rows(size[0], cells[0], covered[0], max(1, pixels // width), device))
-    return [Tile(rows, columns) for rows in down for columns in across]
+    columns = list(_columns(size[1], source_size[1], covered[1], width, device))
+    rows = list(_rows(size[0], source_size[0], covered[0], max(1, pixels // width), device))
+    return [Tile(own_rows, own_columns) for own_rows in rows for own_columns in columns]
 
 
 def tile_bytes(device: torch.device) -> int:
@@ -185,80 +175,76 @@ def tile_bytes(device: torch.device) -> int:
 
 
 def _columns(
-    size: int, cells: int, covered: float, step: int, device: torch.device
+    size: int, source_size: int, covered: float, step: int, device: torch.device
 ) -> Iterator[Columns]:
-    positions = _positions(size, cells, covered)
-    for first in range(0, size, step):
-        part = slice(first, min(first + step, size))
-        left, share = (values[part] for values in positions)
-        band = slice(int(left[0]), min(int(left[-1]) + 2, cells))
-        weights = _weights(left - band.start, share, band.stop - band.start)
-        yield Columns(part, band, weights.T.contiguous().to(device))
+    found = positions(size, size, source_size, covered)
+    for start in range(0, size, step):
+        pixels = slice(start, min(start + step, size))
+        sources, within = found.part(pixels, source_size)
+        weights = torch.from_numpy(within.weights(sources.stop - sources.start))
+        yield Columns(pixels, sources, weights.T.contiguous().to(device))
 
 
-def _rows(size: int, cells: int, covered: float, step: int, device: torch.device) -> Iterator[Rows]:
-    upper, share = _positions(size, cells, covered)
-    for first in range(0, size, step):
-        part = slice(first, min(first + step, size))
-        base = int(upper[first])
-        if device.type not in MIXES_GROUPS:
-            band = slice(base, min(int(upper[part][-1]) + 2, cells))
-            weights = _weights(upper[part] - base, share[part], band.stop - base)
-            yield Rows(part, band, (), weights.to(device))
-            continue
-        groups = tuple(
-            _row_group(slice(start, stop), upper[part] - base, share[part], cells - base, device)
-            for start, stop in _runs(upper[part].tolist())
+def _rows(
+    size: int, source_size: int, covered: float, step: int, device: torch.device
+) -> Iterator[Rows]:
+    found = positions(size, size, source_size, covered)
+    for start in range(0, size, step):
+        pixels = slice(start, min(start + step, size))
+        sources, within = found.part(pixels, source_size)
+        height = sources.stop - sources.start
+        if device.type in GROUPS_ROWS:
+            yield Rows(pixels, sources, tuple(_row_groups(within, height, device)), None)
+        else:
+            weights = torch.from_numpy(within.weights(height))
+            yield Rows(pixels, sources, (), weights.to(device))
+
+
+def _row_groups(rows: Positions, source_size: int, device: torch.device) -> Iterator[RowGroup]:
+    shares = torch.from_numpy(rows.share).float().to(device)
+    for start, stop in _runs(rows.first.tolist()):
+        upper, share = int(rows.first[start]), shares[start:stop]
+        yield RowGroup(
+            pixels=slice(start, stop),
+            upper=upper,
+            lower=min(upper + 1, source_size - 1),
+            share=share[:, None, None],
+            both=torch.stack([1 - share, share]),
         )
-        yield Rows(part, slice(base, base + groups[-1].lower + 1), groups, None)
-
-
-def _row_group(
-    pixels: slice, upper: Tensor, share: Tensor, cells: int, device: torch.device
-) -> RowGroup:
-    above = int(upper[pixels.start])
-    lower = share[pixels].float().to(device)
-    return RowGroup(
-        pixels=pixels,
-        upper=above,
-        lower=min(above + 1, cells - 1),
-        share=lower[:, None, None],
-        both=torch.stack([1 - lower, lower]),
-    )
 
 
 def _runs(values: list[int]) -> Iterator[tuple[int, int]]:
     """Yield where runs of equal values start and stop."""
     start = 0
-    for place in range(1, len(values) + 1):
-        if place == len(values) or values[place] != values[start]:
-            yield start, place
-            start = place
+    for index in range(1, len(values) + 1):
+        if index == len(values) or values[index] != values[start]:
+            yield start, index
+            start = index
 
 
 def argmax(shifted: Tensor) -> Tensor:
     """Find the class `(R, K)` at which logits `(R, C, K)`, less their maximum, are zero.
 
-    On a CPU this is done by a product with the numbers of the classes, four times as fast as
-    `argmax` along a dimension that is not the last. The first of several equal classes is taken.
+    On a CPU this is a product with the class indices, four times as fast as `argmax` along a
+    dimension that is not the last. Of several equal classes it returns the first.
     """
     classes = shifted.shape[1]
-    if shifted.device.type != "cpu" or classes > _MOST_EXACT:
+    if shifted.device.type != "cpu" or classes > _MAX_EXACT_CLASSES:
         return shifted.argmax(dim=1)
     weights = torch.stack([torch.ones(classes), torch.arange(classes, dtype=torch.float32)])
-    # -1 below the maximum, 0 at it; sums of whole numbers this small are exact.
-    count, place = (weights @ shifted.sign()).unbind(1)
+    # The sign is -1 below the maximum and 0 at it; sums of integers this small are exact.
+    count, index = (weights @ shifted.sign()).unbind(1)
     if not (count == 1 - classes).all():
         return shifted.argmax(dim=1)
-    return (place + weights[1].sum()).long()
+    return (index + weights[1].sum()).long()
 
 
 def upsample(logits: Tensor, covered: tuple[float, float], size: tuple[int, int]) -> Tensor:
     """Resize logits `(B, C, h, w)` bilinearly to `(B, C, H, W)`.
 
     Args:
-        logits: One value per cell.
-        covered: Rows and columns of cells that the output spans.
+        logits: Logits on a feature map, which may be padded.
+        covered: Rows and columns of it that the output covers.
         size: Height and width of the output.
     """
     height, width = logits.shape[2:]

@@ -1,41 +1,17 @@
 """From image files to result files."""
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
+from typing import Any
 
 from sceneparse.data.io.decode import IMAGE_SUFFIXES, read_image
 from sceneparse.data.loader import prefetched
-from sceneparse.drawing import color_mask, overlay, with_legend
 from sceneparse.errors import InputError
-from sceneparse.inference.predictor import Prediction, Predictor
+from sceneparse.inference.prediction import Prediction, PredictionFiles
+from sceneparse.inference.predictor import Predictor
 from sceneparse.system.paths import expanded
 from sceneparse.tasks.events import Callback, Message, ignore
-
-# A JPEG has at most 65,500 pixels in a row or a column; the legend takes some of them.
-LONGEST_OVERLAY = 60_000
-
-
-class Results(NamedTuple):
-    """The files written for one image.
-
-    Attributes:
-        mask: Index map, in the ids of the data set's annotations.
-        color: The same in the data set's colours.
-        overlay: The photo under its classes, with a legend.
-        summary: The classes found, as JSON.
-    """
-
-    mask: Path
-    color: Path
-    overlay: Path
-    summary: Path
 
 
 @dataclass(frozen=True)
@@ -49,7 +25,7 @@ class SegmentedFile:
     """
 
     image: Path
-    results: Results
+    results: PredictionFiles
     classes: list[dict[str, Any]]
 
     def __str__(self) -> str:
@@ -126,7 +102,7 @@ def find_images(paths: Sequence[Path]) -> list[Path]:
     return files
 
 
-def results_of(files: Sequence[Path], out: Path, *, overwrite: bool) -> list[Results]:
+def results_of(files: Sequence[Path], out: Path, *, overwrite: bool) -> list[PredictionFiles]:
     """Name the results of images, and see that writing them loses nothing.
 
     Args:
@@ -137,15 +113,7 @@ def results_of(files: Sequence[Path], out: Path, *, overwrite: bool) -> list[Res
     Raises:
         InputError: If a result would replace an image, another result, or a file that is there.
     """
-    results = [
-        Results(
-            mask=out / f"{file.stem}.png",
-            color=out / f"{file.stem}_color.png",
-            overlay=out / f"{file.stem}_overlay.jpg",
-            summary=out / f"{file.stem}.json",
-        )
-        for file in files
-    ]
+    results = [PredictionFiles.in_folder(out, file.stem) for file in files]
     images = {file.resolve() for file in files}
     maker: dict[Path, Path] = {}
     for file, paths in zip(files, results, strict=True):
@@ -170,8 +138,8 @@ def results_of(files: Sequence[Path], out: Path, *, overwrite: bool) -> list[Res
 
 
 def predict_files(
-    predictor: Predictor, files: Sequence[Path], results: Sequence[Results]
-) -> Iterator[tuple[Results, Prediction]]:
+    predictor: Predictor, files: Sequence[Path], results: Sequence[PredictionFiles]
+) -> Iterator[tuple[PredictionFiles, Prediction]]:
     """Segment images one after the other, and write the results of each.
 
     Raises:
@@ -180,22 +148,7 @@ def predict_files(
     images = prefetched(read_image, files, threads=1, ahead=2)
     for file, image, paths in zip(files, images, results, strict=True):
         prediction = predictor(image)
-        try:
-            _write(paths, file.name, image, prediction)
-        except OSError as error:
-            raise InputError(f"{file}: its results cannot be written ({error})") from None
+        folder, name = paths.mask.parent, paths.mask.stem
+        # `results_of` has made sure that this replaces nothing that it should not.
+        prediction.save(folder, name, image_name=file.name, overwrite=True)
         yield paths, prediction
-
-
-def _write(paths: Results, name: str, image: NDArray[np.uint8], prediction: Prediction) -> None:
-    mask, labels = prediction.mask, prediction.labels
-    paths.mask.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(labels.decode(mask)).save(paths.mask)
-    Image.fromarray(color_mask(mask, labels)).save(paths.color)
-    every = -(-max(mask.shape) // LONGEST_OVERLAY)
-    shown, seen = image[::every, ::every], mask[::every, ::every]
-    drawn = with_legend(overlay(shown, seen, labels), seen, labels)
-    Image.fromarray(drawn).save(paths.overlay, quality=92)
-    height, width = mask.shape
-    document = {"image": name, "width": width, "height": height, "classes": prediction.classes()}
-    paths.summary.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")

@@ -152,7 +152,7 @@ def score(
             height, width = target.shape
             raw = np.array(Image.fromarray(raw).resize((width, height), Image.Resampling.NEAREST))
         own = confusion_matrix(
-            target, _train_ids(raw, labels), labels.num_classes, labels.ignore_index
+            _train_ids(raw, labels), target, labels.num_classes, labels.ignore_index
         )
         confusion += own
         per_image.append(image_counts(own))

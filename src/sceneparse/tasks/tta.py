@@ -21,7 +21,7 @@ from sceneparse.data.dataset import Sample
 from sceneparse.data.loader import prefetched
 from sceneparse.errors import InputError
 from sceneparse.factory.loading import overridden, predictor_of
-from sceneparse.inference.cached_backend import CachedBackend
+from sceneparse.inference.cached_network import CachedNetwork
 from sceneparse.metrics.bootstrap import (
     Differences,
     ImageCounts,
@@ -189,7 +189,7 @@ def tta(
             "judged by it, so at least 2 are needed"
         )
     indices = [place * len(dataset) // number for place in range(number)]
-    network = CachedBackend(predictor_of(weights, best_device(device)).backend)
+    network = CachedNetwork(predictor_of(weights, best_device(device)).network)
 
     def run(settings: Sequence[Setting]) -> tuple[Trial, ...]:
         samples = prefetched(dataset.__getitem__, indices, threads=1, ahead=2)
@@ -206,7 +206,7 @@ def tta(
 
 def tried(
     settings: Sequence[Setting],
-    network: CachedBackend,
+    network: CachedNetwork,
     weights: StoredModel,
     samples: Iterable[Sample],
 ) -> tuple[Trial, ...]:
@@ -225,7 +225,7 @@ def tried(
             (scored,) = predictor.score([sample.image], [sample.mask])
             seconds[place] += time.perf_counter() - start + network.saved_s - saved
             counts[place].append(image_counts(scored.confusion))
-        network.forget()
+        network.clear()
     return tuple(
         Trial(setting, np.stack(own), 1000 * float(total) / len(own))
         for setting, own, total in zip(settings, counts, seconds, strict=True)

@@ -182,7 +182,7 @@ def test_what_is_no_image_is_named(read: Any, tmp_path: Path) -> None:
         read(tmp_path / "a.png")
     with pytest.raises(InputError, match=r"none\.png: no such file"):
         read(tmp_path / "none.png")
-    with pytest.raises(InputError, match="directory"):
+    with pytest.raises(InputError, match="is a folder; expected an image file"):
         read(tmp_path)
 
 

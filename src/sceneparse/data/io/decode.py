@@ -1,4 +1,4 @@
-"""Images and masks from files, whatever their kind, with messages that say what is wrong."""
+"""Decode images and masks of any file format, with messages that say what is wrong."""
 
 import importlib
 import importlib.util
@@ -6,6 +6,7 @@ import struct
 from collections.abc import Generator
 from contextlib import contextmanager
 from functools import cache
+from io import BytesIO
 from pathlib import Path
 from threading import Lock
 from types import ModuleType
@@ -18,58 +19,79 @@ from sceneparse.errors import InputError
 from sceneparse.labels import Mask
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"})
-# JPEG is among them to be refused with the reason, where pairs are read.
+# JPEG is among them so that pairs with such masks are found, and refused with the reason.
 MASK_SUFFIXES = frozenset({".png", ".tif", ".tiff", ".bmp", ".jpg", ".jpeg"})
-# By what a JPEG may be divided while it is decoded.
+# Divisors of the size at which a JPEG can be decoded.
 REDUCTIONS = (1, 2, 4, 8)
 _MARGIN = 1.25
-# Refused before memory is taken. It is the size beyond which Pillow warns of decompression bombs.
+# Larger images are refused before they use memory. Pillow warns of decompression bombs beyond it.
 MAX_PIXELS = 89_478_485
 
 
-def read_image(path: Path, smallest: tuple[int, int] | None = None) -> NDArray[np.uint8]:
-    """Read an image as `(H, W, 3)` RGB uint8, upright.
+def read_image(source: Path | bytes, min_size: tuple[int, int] | None = None) -> NDArray[np.uint8]:
+    """Read an image as upright RGB, `(H, W, 3)` uint8.
 
-    Grey, palette, 16-bit and CMYK images become RGB; transparency is laid over white; the EXIF
-    orientation is applied.
+    Grey, palette, 16-bit and CMYK images become RGB; transparent pixels are composited over white;
+    the EXIF orientation is applied.
 
     Args:
-        path: The file.
-        smallest: Height and width that are enough: a JPEG is then decoded at a half, a quarter or
-            an eighth of its size, as `reduction` says. None: whole.
+        source: A file, or the bytes of one.
+        min_size: Height and width that are enough: a JPEG is then decoded at a half, a quarter or
+            an eighth of its size, as `reduction` says. None for full size.
 
     Raises:
         InputError: If the file cannot be read as an image.
     """
-    with opened(path) as image:
-        _check_image_kind(path, image)
-        orientation = 1 if image.format == "TIFF" else _orientation(image)
+    with opened(source) as image:
+        orientation = _orientation_to_apply(image)
         divisor = 1
-        if smallest is not None:
+        if min_size is not None:
             width, height = image.size
             upright = (width, height) if orientation in _SIDES_SWAPPED else (height, width)
-            divisor = reduction(upright, smallest)
+            divisor = reduction(upright, min_size)
         if image.format == "JPEG" and image.mode in ("RGB", "L") and orientation == 1:
-            pixels = _by_opencv(path, divisor)
+            pixels = _by_opencv(source, divisor)
             if pixels is not None:
                 return pixels
         image.draft(None, (image.width // divisor, image.height // divisor))
-        image.load()
-        turn = _TURNS.get(orientation)
-        return np.array(_rgb(image if turn is None else image.transpose(turn)))
+        return _upright_rgb(_name(source), image)
 
 
-def reduction(size: tuple[int, int], smallest: tuple[int, int]) -> int:
-    """Return by what a JPEG is divided while it is decoded: 1, 2, 4 or 8.
+def rgb_of_pil(image: Image.Image) -> NDArray[np.uint8]:
+    """Turn a PIL image into upright RGB, `(H, W, 3)` uint8, as `read_image` does with a file.
 
-    A margin of pixels is left for the resampling that follows, which filters better.
+    Raises:
+        InputError: If it is too large, cannot be loaded, or is grey of 32 bits.
+    """
+    name = f"PIL image ({image.mode}, {image.width}×{image.height})"
+    with _errors_of(name):
+        _check_pixels(name, image.width, image.height)
+        return _upright_rgb(name, image)
+
+
+def check_size(name: str, height: int, width: int) -> None:
+    """Refuse images that are empty or too large.
+
+    Raises:
+        InputError: If it is such an image.
+    """
+    if not height * width:
+        raise InputError(f"{name}: no pixels; expected at least one row and one column")
+    _check_pixels(name, width, height)
+
+
+def reduction(size: tuple[int, int], min_size: tuple[int, int]) -> int:
+    """Return the divisor of the size at which a JPEG is decoded: 1, 2, 4 or 8.
+
+    The decoded image stays larger than needed by a margin, because the resampling that follows
+    filters better.
 
     Args:
         size: Height and width of the image.
-        smallest: Height and width that are needed.
+        min_size: Height and width that are needed.
     """
-    room = min(side / (_MARGIN * needed) for side, needed in zip(size, smallest, strict=True))
-    return max(divisor for divisor in REDUCTIONS if divisor <= max(1.0, room))
+    ratio = min(side / (_MARGIN * needed) for side, needed in zip(size, min_size, strict=True))
+    return max(divisor for divisor in REDUCTIONS if divisor <= max(1.0, ratio))
 
 
 def read_mask(path: Path) -> Mask:
@@ -80,15 +102,15 @@ def read_mask(path: Path) -> Mask:
     """
     with opened(path) as image:
         check_mask_kind(path, image)
-        spread = _grey_spread(image)
-        if image.format == "PNG" and image.mode == "L" and spread == 1:
+        factor = _grey_factor(image)
+        if image.format == "PNG" and image.mode == "L" and factor == 1:
             ids = _by_opencv(path, None)
             if ids is not None and ids.shape == (image.height, image.width):
                 return ids
         image.load()
         values = np.array(image)
-    if spread > 1:
-        return values // spread
+    if factor > 1:
+        return values // factor
     if values.dtype == np.bool_:
         return values.astype(np.uint8)
     if values.dtype.kind == "u":
@@ -102,16 +124,15 @@ def image_size(path: Path) -> tuple[int, int]:
     """Read the height and width of an upright image from its header.
 
     Raises:
-        InputError: If the file is no image, or of a kind that `read_image` refuses.
+        InputError: If the file is no image, or one that `read_image` refuses.
     """
     with opened(path) as image:
-        _check_image_kind(path, image)
+        _check_depth(str(path), image)
         width, height = image.size
-        # Pillow turns the size of a TIFF itself.
-        # Asking a PNG for EXIF that is not at its beginning would decode all of it.
-        has_exif = image.format != "TIFF" and (image.format != "PNG" or "exif" in image.info)
-        turned = has_exif and _orientation(image) in _SIDES_SWAPPED
-    return (width, height) if turned else (height, width)
+        # Pillow would decode a whole PNG to find EXIF that is not at its beginning.
+        has_exif = image.format != "PNG" or "exif" in image.info
+        is_turned = has_exif and _orientation_to_apply(image) in _SIDES_SWAPPED
+    return (width, height) if is_turned else (height, width)
 
 
 def mask_size(path: Path) -> tuple[int, int]:
@@ -126,7 +147,7 @@ def mask_size(path: Path) -> tuple[int, int]:
 
 
 def check_mask_kind(path: Path, image: Image.Image) -> None:
-    """Refuse masks that hold colours, or that were stored with loss.
+    """Refuse masks that hold colours, and lossy ones.
 
     Raises:
         InputError: If it is such a mask.
@@ -144,31 +165,57 @@ def check_mask_kind(path: Path, image: Image.Image) -> None:
 
 
 @contextmanager
-def opened(path: Path) -> Generator[Image.Image]:
-    """Open an image; whatever goes wrong while it is open becomes an `InputError`.
+def opened(source: Path | bytes) -> Generator[Image.Image]:
+    """Open an image; any error while it is open becomes an `InputError`.
+
+    Args:
+        source: A file, or the bytes of one.
 
     Raises:
         InputError: If it is no image, too large, or broken.
     """
-    try:
+    name = _name(source)
+    with (
+        _errors_of(name),
         # Given a path, Pillow maps uncompressed grey TIFFs and garbles those that are turned.
-        with path.open("rb") as file, Image.open(file) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise InputError(f"{path}: {image.width}×{image.height} pixels; {_TOO_LARGE}")
-            yield image
+        BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file,
+        Image.open(file) as image,
+    ):
+        _check_pixels(name, image.width, image.height)
+        yield image
+
+
+@contextmanager
+def _errors_of(name: str) -> Generator[None]:
+    """Turn the errors of reading an image into an `InputError`."""
+    try:
+        yield
     except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
+        raise InputError(f"{name}: no such file") from None
+    except IsADirectoryError:
+        raise InputError(f"{name}: is a folder; expected an image file") from None
+    except PermissionError as error:
+        raise InputError(f"{name}: cannot be read ({error.strerror})") from None
     except UnidentifiedImageError:
-        raise InputError(f"{path}: not an image, or of an unknown kind") from None
+        raise InputError(f"{name}: not an image, or of an unknown format") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise InputError(f"{path}: too large; {_TOO_LARGE}") from None
+        raise InputError(f"{name}: too large; {_TOO_LARGE}") from None
     except (OSError, SyntaxError, ValueError, EOFError) as error:
-        raise InputError(f"{path}: broken or truncated ({error})") from None
+        raise InputError(f"{name}: broken or truncated ({error})") from None
+
+
+def _name(source: Path | bytes) -> str:
+    return f"image file of {len(source)} bytes" if isinstance(source, bytes) else str(source)
+
+
+def _check_pixels(name: str, width: int, height: int) -> None:
+    if width * height > MAX_PIXELS:
+        raise InputError(f"{name}: {width}×{height} pixels; {_TOO_LARGE}")
 
 
 _EXIF_ORIENTATION = 0x0112
-# What makes an image of an orientation upright (EXIF 2.32, tag 0x0112).
-_TURNS = {
+# The transposition that makes an image of an orientation upright (EXIF 2.32, tag 0x0112).
+_TRANSPOSITIONS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -183,12 +230,19 @@ _DEEP_MODES = frozenset({"I", "F"})
 _TOO_LARGE = f"at most {MAX_PIXELS // 1_000_000} million pixels are read; scale it down"
 
 
-def _check_image_kind(path: Path, image: Image.Image) -> None:
+def _check_depth(name: str, image: Image.Image) -> None:
     if image.mode in _DEEP_MODES:
         raise InputError(
-            f"{path}: grey of 32 bits (mode {image.mode}), and nothing says which value is white; "
-            "expected at most 16 bits; convert it to an 8-bit PNG or JPEG"
+            f"{name}: grey of 32 bits (mode {image.mode}), which does not define the value of "
+            "white; expected at most 16 bits; convert it to an 8-bit PNG or JPEG"
         )
+
+
+def _upright_rgb(name: str, image: Image.Image) -> NDArray[np.uint8]:
+    _check_depth(name, image)
+    transposition = _TRANSPOSITIONS.get(_orientation_to_apply(image))
+    image.load()
+    return np.array(_rgb(image if transposition is None else image.transpose(transposition)))
 
 
 _IMPORTING = Lock()
@@ -196,18 +250,18 @@ _IMPORTING = Lock()
 
 @cache
 def _opencv() -> ModuleType | None:
-    """Return OpenCV where it is installed: the same pixels as Pillow's, sooner, beside others."""
-    # While one thread imports it, OpenCV is half there for the others, and takes itself out again.
+    """Return OpenCV if it is installed: it decodes the same pixels as Pillow, but faster."""
+    # A second thread that imports OpenCV meanwhile would find it half initialised.
     with _IMPORTING:
         return importlib.import_module("cv2") if importlib.util.find_spec("cv2") else None
 
 
-def _by_opencv(path: Path, divisor: int | None) -> NDArray[np.uint8] | None:
-    """Decode a plain file; none where that fails, for Pillow to tell why.
+def _by_opencv(source: Path | bytes, divisor: int | None) -> NDArray[np.uint8] | None:
+    """Decode a plain file; return None if that fails, so that Pillow reports the reason.
 
     Args:
-        path: The file.
-        divisor: By what the sides of a JPEG are divided; none to read values as they are.
+        source: A file, or the bytes of one.
+        divisor: Divides the sides of a JPEG; None to read values unchanged.
     """
     cv2 = _opencv()
     if cv2 is None:
@@ -220,19 +274,26 @@ def _by_opencv(path: Path, divisor: int | None) -> NDArray[np.uint8] | None:
         4: cv2.IMREAD_REDUCED_COLOR_4 | upright,
         8: cv2.IMREAD_REDUCED_COLOR_8 | upright,
     }
-    pixels = cv2.imdecode(np.fromfile(path, np.uint8), modes[divisor])
+    data = (
+        np.frombuffer(source, np.uint8)
+        if isinstance(source, bytes)
+        else np.fromfile(source, np.uint8)
+    )
+    pixels = cv2.imdecode(data, modes[divisor])
     # Reduced images come as BGR.
     return pixels if pixels is None or divisor in (None, 1) else pixels[..., ::-1]
 
 
-def _grey_spread(image: Image.Image) -> int:
-    """Return what Pillow multiplies the values of 2- and 4-bit grey with, to fill a byte."""
+def _grey_factor(image: Image.Image) -> int:
+    """Return the factor by which Pillow scales 2- and 4-bit grey to fill a byte."""
     tiles = getattr(image, "tile", None)
     return {"L;2": 85, "L;4": 17}.get(str(tiles[0].args), 1) if tiles else 1
 
 
-def _orientation(image: Image.Image) -> int:
-    """Read the EXIF orientation; a damaged tag, which no viewer minds either, is none."""
+def _orientation_to_apply(image: Image.Image) -> int:
+    """Read the EXIF orientation; 1, upright, if the tag is damaged, as image viewers do."""
+    if image.format == "TIFF":
+        return 1  # Pillow applies that of a TIFF itself.
     try:
         return int(image.getexif().get(_EXIF_ORIENTATION, 1))
     except (struct.error, TypeError, ValueError, KeyError, SyntaxError):
@@ -246,10 +307,10 @@ def _rgb(image: Image.Image) -> Image.Image:
         layer = image.convert("RGBA")
         white = Image.new("RGBA", layer.size, "white")
         return Image.alpha_composite(white, layer).convert("RGB")
-    # Pillow would copy one that is RGB already.
+    # `convert` would copy an image that is RGB already.
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _to_8_bit(values: NDArray[np.generic]) -> NDArray[np.uint8]:
-    """Scale 16-bit grey to 8 bits; Pillow's own conversion clips it instead."""
+    """Scale 16-bit grey to 8 bits, which Pillow's own conversion clips."""
     return np.clip(np.round(values.astype(np.float64) / 257), 0, 255).astype(np.uint8)

@@ -1,1 +1,1 @@
-"""What runs a network: one file per runtime, each a `Backend`."""
+"""Networks that run: one file per runtime, each a `Network` that computes logits only."""

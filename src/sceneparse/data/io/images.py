@@ -1,0 +1,123 @@
+"""Turn anything that is an image into an RGB array."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from sceneparse.data.io.decode import check_size, read_image, rgb_of_pil
+from sceneparse.errors import InputError
+from sceneparse.system.paths import expanded
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+# A file, the bytes of one, a PIL image, an array, or a tensor.
+ImageInput: TypeAlias = "str | Path | bytes | Image.Image | NDArray[Any] | Tensor"
+
+_CHANNELS = (1, 3, 4)
+
+
+def rgb_array(image: ImageInput) -> NDArray[np.uint8]:
+    """Turn an image into RGB, `(H, W, 3)` uint8.
+
+    Files, bytes and PIL images are decoded as in data sets: the EXIF orientation is applied,
+    transparent pixels are composited over white, and grey becomes RGB.
+
+    Args:
+        image: A path; the bytes of an image file; a PIL image; a NumPy array `(H, W, 3)`,
+            `(H, W, 4)`, `(H, W, 1)` or `(H, W)`; or a torch tensor, in which the channels may also
+            come first. Arrays and tensors are uint8, or float in 0..1.
+
+    Returns:
+        `(H, W, 3)` uint8, contiguous; an array that is so already is not copied.
+
+    Raises:
+        InputError: If it cannot be read, is too large, or is not an image.
+
+    Example:
+        >>> rgb_array(np.zeros((480, 640), np.uint8)).shape
+        (480, 640, 3)
+        >>> rgb_array("image.jpg").dtype
+        dtype('uint8')
+    """
+    if isinstance(image, str) and image.startswith(("http://", "https://")):
+        raise InputError(f"{image}: is a web address; download the image, and give its path")
+    if isinstance(image, str | Path):
+        return read_image(expanded(image))
+    if isinstance(image, bytes | bytearray | memoryview):
+        return read_image(bytes(image))
+    if isinstance(image, Image.Image):
+        return rgb_of_pil(image)
+    if isinstance(image, np.ndarray):
+        return _rgb_of_array(image, _described("NumPy array", image.shape, image.dtype))
+    torch = sys.modules.get("torch")  # If it was never imported, this is no tensor.
+    if torch is not None and isinstance(image, torch.Tensor):
+        return _rgb_of_tensor(image)
+    raise InputError(
+        f"found {type(image).__name__}; expected an image: a path, the bytes of an image file, a "
+        "PIL image, a NumPy array or a torch tensor, or a list of these"
+    )
+
+
+def _described(kind: str, shape: tuple[int, ...], dtype: Any) -> str:
+    return f"{kind} {tuple(shape)} {str(dtype).removeprefix('torch.')}"
+
+
+def _rgb_of_tensor(tensor: Any) -> NDArray[np.uint8]:
+    name = _described("tensor", tensor.shape, tensor.dtype)
+    if tensor.is_floating_point():
+        tensor = tensor.float()  # NumPy has no bfloat16.
+    array: NDArray[Any] = tensor.detach().cpu().numpy()
+    if array.ndim == 3 and array.shape[0] in _CHANNELS:
+        if array.shape[2] in _CHANNELS:
+            raise InputError(
+                f"{name}: its channels may come first or last; give a NumPy array, whose channels "
+                "come last"
+            )
+        array = array.transpose(1, 2, 0)
+    return _rgb_of_array(array, name)
+
+
+def _rgb_of_array(array: NDArray[Any], name: str) -> NDArray[np.uint8]:
+    _check_shape(array, name)
+    check_size(name, array.shape[0], array.shape[1])
+    pixels = _to_bytes(array, name)
+    if pixels.ndim == 3 and pixels.shape[2] == 1:
+        pixels = pixels[..., 0]
+    if pixels.ndim == 2 or pixels.shape[2] == 4:
+        return rgb_of_pil(Image.fromarray(np.ascontiguousarray(pixels)))
+    return np.ascontiguousarray(pixels)
+
+
+def _check_shape(array: NDArray[Any], name: str) -> None:
+    """Refuse arrays that are not (H, W) or have other channels than grey, RGB or RGBA."""
+    if array.ndim == 2 or (array.ndim == 3 and array.shape[2] in _CHANNELS):
+        return
+    fix = "give one image of these shapes"
+    if array.ndim == 4:
+        fix = "of a batch, give a list of its images"
+    elif array.ndim == 3 and array.shape[0] in _CHANNELS:
+        fix = "its channels come first; use image.transpose(1, 2, 0)"
+    raise InputError(f"{name}: expected (H, W, 3), (H, W, 4) or (H, W); {fix}")
+
+
+def _to_bytes(array: NDArray[Any], name: str) -> NDArray[np.uint8]:
+    """Return uint8 values as they are, and scale floats in 0..1 to them."""
+    if array.dtype == np.uint8:
+        return array
+    if array.dtype.kind != "f":
+        raise InputError(
+            f"{name}: expected uint8 in 0..255 or float in 0..1; scale the values to 0..255 and "
+            "convert them to uint8"
+        )
+    low, high = float(array.min()), float(array.max())
+    if low >= 0 and high <= 1:
+        return np.round(array * 255).astype(np.uint8)
+    fix = "give the image before it is normalised"
+    if low >= 0 and high <= 255:
+        fix = "if these are 0..255, convert them to uint8"
+    raise InputError(f"{name}: values {low:g}..{high:g}; expected uint8, or float in 0..1; {fix}")
