@@ -17,10 +17,11 @@ from sceneparse.artifacts.checkpoint import read_checkpoint
 from sceneparse.config import RunConfig
 from sceneparse.config.reading import parse_config, read_config
 from sceneparse.data.datasets.synthetic import SyntheticScenes
+from sceneparse.recording.events import EpochEnded, Event
 from sceneparse.system.device import native_precision
-from sceneparse.tasks.events import EpochEnded, Event
 from sceneparse.tasks.train import train
-from sceneparse.training.auto import MEMORY_SHARE, resolve, step_bytes
+from sceneparse.training.auto import resolve
+from sceneparse.training.memory import MEMORY_SHARE, step_bytes
 from training import trainer
 
 

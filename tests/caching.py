@@ -11,8 +11,8 @@ from sceneparse import factory
 from sceneparse.data.cache.reader import Packed
 from sceneparse.data.dataset import Dataset, PairedFiles, Sample
 from sceneparse.data.datasets.folder import FolderData
+from sceneparse.recording.events import Event, Message
 from sceneparse.tasks.cache import cache_data
-from sceneparse.tasks.events import Event, Message
 from tests.conftest import rectangles
 
 COUNT = 10

@@ -25,8 +25,8 @@ from sceneparse.data.loader import Batch, Loader
 from sceneparse.inference.backends.torch import TorchNetwork
 from sceneparse.inference.settings import InferenceSettings
 from sceneparse.models.lite import read_lite_weights
-from sceneparse.tasks.evaluate import evaluate_dataset
 from sceneparse.tasks.score import ScoreReport
+from sceneparse.training.validation import evaluate_dataset
 
 ENCODER = "tf_efficientnet_lite0"
 CPU = torch.device("cpu")

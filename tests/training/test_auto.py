@@ -8,7 +8,7 @@ from sceneparse.errors import InputError
 from sceneparse.labels import ade20k_labels
 from sceneparse.system.device import best_device, native_precision
 from sceneparse.system.processor import processor
-from sceneparse.training.auto import fitting_parts, step_bytes
+from sceneparse.training.memory import fitting_parts, step_bytes
 from sceneparse.training.parts import has_unused_parameters
 
 

@@ -12,9 +12,9 @@ from sceneparse.artifacts.weights import read_weights
 from sceneparse.config.reading import read_config
 from sceneparse.data.cache.format import default_folder
 from sceneparse.errors import InputError
+from sceneparse.recording.events import Event, Message
 from sceneparse.tasks.cache import cache_data
 from sceneparse.tasks.evaluate import evaluate
-from sceneparse.tasks.events import Event, Message
 from sceneparse.tasks.run import Run
 from sceneparse.tasks.train import train
 

@@ -16,8 +16,8 @@ from sceneparse.config import RunConfig
 from sceneparse.config.reading import read_config
 from sceneparse.errors import InputError
 from sceneparse.factory.loading import load
+from sceneparse.recording.events import Event
 from sceneparse.tasks.evaluate import evaluate
-from sceneparse.tasks.events import Event
 from sceneparse.tasks.run import Run
 from sceneparse.tasks.train import train
 

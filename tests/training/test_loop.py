@@ -13,11 +13,11 @@ from torch import Tensor
 from sceneparse import factory
 from sceneparse.augmentation.transform import Transform
 from sceneparse.config.reading import parse_config
-from sceneparse.tasks.evaluate import evaluate_dataset
 from sceneparse.training.auto import resolve
 from sceneparse.training.loop import EpochRecord, fit, train_step
 from sceneparse.training.setup import TrainSetup, set_up_training
 from sceneparse.training.state import TrainState
+from sceneparse.training.validation import evaluate_dataset
 
 PRECISIONS: tuple[factory.Precision, ...] = ("fp32", "bf16", "fp16")
 

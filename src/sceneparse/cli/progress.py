@@ -9,7 +9,7 @@ from rich.progress import BarColumn, SpinnerColumn, TaskID, TextColumn
 from rich.progress import Progress as ProgressBars
 
 from sceneparse.cli.output import console
-from sceneparse.tasks.events import (
+from sceneparse.recording.events import (
     Callback,
     EpochEnded,
     Event,

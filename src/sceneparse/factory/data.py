@@ -2,12 +2,14 @@
 
 from pathlib import Path
 
+from sceneparse.config.reading import read_config
 from sceneparse.data.cache.format import default_folder, renewing_command
 from sceneparse.data.cache.reader import Packed, open_packed
 from sceneparse.data.dataset import Dataset, PairedFiles
 from sceneparse.data.datasets.ade20k import ade20k
 from sceneparse.data.datasets.folder import FolderData, folder
 from sceneparse.data.datasets.published import CacheChoice, PublishedData
+from sceneparse.data.datasets.recognise import recognise
 from sceneparse.data.datasets.synthetic import SyntheticData, synthetic
 from sceneparse.data.settings import DataSettings
 from sceneparse.errors import InputError
@@ -69,3 +71,24 @@ def cached(
     # Reduced images are never used unasked, nor for a score, which counts the mask's own pixels.
     fits = packed.short_side is None or (named is not None and to_learn)
     return packed if fits else files
+
+
+def find_data(path: Path) -> PublishedData | FolderData:
+    """Return the settings of a data set.
+
+    Args:
+        path: Its folder, in which the data set is recognised; or the config of a run, which names
+            it with its options.
+
+    Raises:
+        InputError: If the config is wrong or names no files, or the folder holds no data set.
+    """
+    if path.suffix.lower() not in (".yaml", ".yml") or path.is_dir():
+        return recognise(path) or FolderData(root=path)
+    data = read_config(path).data
+    if isinstance(data, SyntheticData):
+        raise InputError(
+            f"{path}: its scenes are drawn when they are needed; make files of them with "
+            "`sceneparse data synth`, and name their folder"
+        )
+    return data

@@ -13,7 +13,8 @@ from sceneparse.planning.facts import SIDE_STEP, DataFacts, MachineFacts, Speed,
 from sceneparse.planning.length import Length
 from sceneparse.planning.reasons import reasons
 from sceneparse.planning.sizes import GROWTH, Sizes
-from sceneparse.training.auto import REFERENCE_BATCH, fitting_parts
+from sceneparse.training.auto import REFERENCE_BATCH
+from sceneparse.training.memory import fitting_parts
 
 # Steps below which smaller batches, and more of them, teach more.
 FEW_STEPS = 300

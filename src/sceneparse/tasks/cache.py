@@ -15,10 +15,10 @@ from sceneparse.data.datasets.published import SPLITS, PublishedData
 from sceneparse.data.datasets.recognise import open_published
 from sceneparse.data.header_index import checked_sizes
 from sceneparse.errors import InputError
+from sceneparse.factory.data import find_data
+from sceneparse.recording.events import Callback, Message, activity, ignore, tracked
 from sceneparse.system.paths import expanded
 from sceneparse.system.user_cache import locked
-from sceneparse.tasks.data_files import find_data
-from sceneparse.tasks.events import Callback, Message, activity, ignore, tracked
 
 
 @dataclass(frozen=True)

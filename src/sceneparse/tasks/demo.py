@@ -5,8 +5,8 @@ from pathlib import Path
 
 from sceneparse.data.datasets.ade20k import ade20k
 from sceneparse.errors import InputError
+from sceneparse.recording.events import Callback, Message, ignore
 from sceneparse.tasks.evaluate import evaluate
-from sceneparse.tasks.events import Callback, Message, ignore
 from sceneparse.tasks.plan import plan
 from sceneparse.tasks.predict import predict
 from sceneparse.tasks.score import ScoreReport

@@ -1,22 +1,19 @@
 """From a model's name and a data root to a score report."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from sceneparse import factory
 from sceneparse.artifacts.weights import StoredModel
 from sceneparse.data.dataset import Dataset
-from sceneparse.data.loader import prefetched
 from sceneparse.errors import InputError
 from sceneparse.factory.loading import find_weights, overridden, predictor_of
-from sceneparse.inference.evaluate import Evaluation, EvaluationSums, evaluation_sums
-from sceneparse.inference.predictor import Predictor
+from sceneparse.recording.events import Callback, Progress, ignore
 from sceneparse.system.device import best_device
 from sceneparse.system.paths import expanded
-from sceneparse.tasks.events import Callback, Progress, ignore
-from sceneparse.tasks.memory import PREDICTION, advice_on_memory
 from sceneparse.tasks.score import ScoreReport
+from sceneparse.training.memory import PREDICTION, advice_on_memory
+from sceneparse.training.validation import evaluate_dataset
 
 
 def evaluate(
@@ -91,28 +88,3 @@ def open_model_and_data(
             f"{dataset.labels.num_classes}, or other names; evaluate it on data of its own classes"
         )
     return weights, dataset
-
-
-def evaluate_dataset(
-    predictor: Predictor,
-    dataset: Dataset,
-    threads: int,
-    on_image: Callable[[], Any] = lambda: None,
-) -> Evaluation:
-    """Evaluate on a data set; the next images are read while the network runs."""
-    everything = range(len(dataset))
-    return count_images(predictor, dataset, everything, threads, on_image).evaluation()
-
-
-def count_images(
-    predictor: Predictor,
-    dataset: Dataset,
-    indices: Sequence[int],
-    threads: int,
-    on_image: Callable[[], Any] = lambda: None,
-) -> EvaluationSums:
-    """Count on some images of a data set, such as one process's share of them."""
-    ahead = 2 * max(threads, predictor.batch_size)
-    samples = prefetched(dataset.__getitem__, indices, threads=threads, ahead=ahead)
-    pairs = ((sample.image, sample.mask) for sample in samples)
-    return evaluation_sums(predictor, pairs, on_image)

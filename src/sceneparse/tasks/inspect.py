@@ -15,9 +15,9 @@ from sceneparse.data.datasets.published import SPLITS, PublishedData
 from sceneparse.data.datasets.recognise import open_published
 from sceneparse.data.loader import prefetched
 from sceneparse.errors import InputError
+from sceneparse.factory.data import find_data
 from sceneparse.labels import Labels
-from sceneparse.tasks.data_files import find_data
-from sceneparse.tasks.events import Callback, ignore, tracked
+from sceneparse.recording.events import Callback, ignore, tracked
 
 
 @dataclass(frozen=True)

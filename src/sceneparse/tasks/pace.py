@@ -13,9 +13,9 @@ from sceneparse.config import RunConfig
 from sceneparse.data.dataset import Dataset
 from sceneparse.data.loader import BATCHES_AHEAD, Loader
 from sceneparse.inference.predictor import Predictor
-from sceneparse.tasks.evaluate import count_images
-from sceneparse.tasks.memory import advice_on_memory
 from sceneparse.tasks.training_pace import run_to_measure, training_pace, warm_up
+from sceneparse.training.memory import advice_on_memory
+from sceneparse.training.validation import count_images
 
 # What each of the three measurements takes, about.
 MEASURE_S = 5.0

@@ -14,9 +14,9 @@ from sceneparse.planning.facts import DataFacts
 from sceneparse.planning.length import Parts, Seconds, chosen_length, seconds_of
 from sceneparse.planning.recipe import draft, finished
 from sceneparse.planning.sizes import SMALLEST, chosen_sizes
+from sceneparse.recording.events import Callback, activity, ignore
 from sceneparse.system.device import best_device
 from sceneparse.system.paths import expanded
-from sceneparse.tasks.events import Callback, activity, ignore
 from sceneparse.tasks.plan_facts import StartFrom, best_start, data_facts
 from sceneparse.tasks.plan_measuring import measured_machine, measured_parts
 

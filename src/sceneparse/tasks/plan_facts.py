@@ -15,13 +15,13 @@ from sceneparse.data.class_statistics import class_pixels
 from sceneparse.data.dataset import Dataset, PairedFiles
 from sceneparse.data.header_index import checked_sizes
 from sceneparse.errors import InputError
+from sceneparse.factory.data import find_data
 from sceneparse.factory.loading import BUNDLED, find_weights
 from sceneparse.losses.class_weights import median_frequency
 from sceneparse.models.lite import lite_weights_installed
 from sceneparse.models.settings import EncoderUNetModel, ModelSettings, UNetModel
 from sceneparse.planning.facts import DataFacts, Start
-from sceneparse.tasks.data_files import find_data
-from sceneparse.tasks.events import Callback, activity, ignore
+from sceneparse.recording.events import Callback, activity, ignore
 
 # Masks that are counted, spread over the training images, and those of them that are timed.
 COUNTED, TIMED = 1000, 8

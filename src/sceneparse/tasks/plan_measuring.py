@@ -25,11 +25,11 @@ from sceneparse.planning.length import Parts
 from sceneparse.planning.recipe import trial
 from sceneparse.planning.sizes import possible_sizes
 from sceneparse.system.device import memory_bytes
-from sceneparse.tasks.memory import advice_on_memory
 from sceneparse.tasks.pace import Pace, pace
 from sceneparse.tasks.recording_costs import recording_costs
 from sceneparse.tasks.training_pace import run_to_measure
-from sceneparse.training.auto import MEMORY_SHARE, RuntimeSettings, fitting_parts, step_bytes
+from sceneparse.training.auto import RuntimeSettings
+from sceneparse.training.memory import MEMORY_SHARE, advice_on_memory, fitting_parts, step_bytes
 
 # The larger of the two sizes that are measured: others lie on the straight line through both.
 LARGE = 224

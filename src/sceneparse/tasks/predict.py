@@ -10,8 +10,8 @@ from sceneparse.data.loader import prefetched
 from sceneparse.errors import InputError
 from sceneparse.inference.prediction import Prediction, PredictionFiles
 from sceneparse.inference.predictor import Predictor
+from sceneparse.recording.events import Callback, Message, ignore
 from sceneparse.system.paths import expanded
-from sceneparse.tasks.events import Callback, Message, ignore
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def predict(
         InputError: If an image or the model cannot be read, or a result would replace a file.
     """
     from sceneparse.factory.loading import load
-    from sceneparse.tasks.memory import PREDICTION, advice_on_memory
+    from sceneparse.training.memory import PREDICTION, advice_on_memory
 
     given = [images] if isinstance(images, str | Path) else images
     files = find_images([expanded(path) for path in given])

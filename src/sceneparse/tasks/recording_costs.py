@@ -10,15 +10,15 @@ from sceneparse.data.dataset import Dataset
 from sceneparse.factory.loading import find_weights, predictor_of
 from sceneparse.inference.evaluate import Evaluation
 from sceneparse.planning.facts import Costs
+from sceneparse.recording.events import ignore
+from sceneparse.recording.recorder import Recorder
+from sceneparse.recording.run_drawings import samples_to_draw
 from sceneparse.reports.progress import progress_gif
 from sceneparse.system.stop_signals import StopRequests
-from sceneparse.tasks.evaluate import count_images
-from sceneparse.tasks.events import ignore
-from sceneparse.tasks.recorder import Recorder
-from sceneparse.tasks.run_drawings import samples_to_draw
 from sceneparse.training.loop import EpochRecord
 from sceneparse.training.setup import TrainSetup
 from sceneparse.training.state import TrainState
+from sceneparse.training.validation import count_images
 
 
 def recording_costs(

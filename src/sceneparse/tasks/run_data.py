@@ -15,11 +15,11 @@ from sceneparse.data.settings import DataSettings
 from sceneparse.errors import InputError
 from sceneparse.inference.evaluate import Evaluation, EvaluationSums
 from sceneparse.inference.predictor import Predictor
+from sceneparse.recording.events import Callback, Message
 from sceneparse.system.ranks import RankInfo
 from sceneparse.tasks.cache import cache_notes
-from sceneparse.tasks.evaluate import count_images
-from sceneparse.tasks.events import Callback, Message
 from sceneparse.training.distributed import all_reduce, broadcast_from_rank_zero
+from sceneparse.training.validation import count_images
 
 
 def open_splits(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sceneparse.data.datasets.synthetic import synthetic, write_scene
 from sceneparse.errors import InputError
-from sceneparse.tasks.events import Callback, ignore, tracked
+from sceneparse.recording.events import Callback, ignore, tracked
 
 
 def write_scenes(

@@ -20,14 +20,13 @@ from sceneparse.inference.predictor import Predictor
 from sceneparse.labels import Labels
 from sceneparse.models.segmenter import Segmenter
 from sceneparse.models.settings import ModelSettings
+from sceneparse.recording.events import Callback, Message, activity, ignore
+from sceneparse.recording.recorder import Recorder, SilentObserver, check_tensorboard
+from sceneparse.recording.run_drawings import samples_to_draw
 from sceneparse.system.ranks import RankInfo, find_rank_info
 from sceneparse.system.stop_signals import StopRequests
-from sceneparse.tasks.events import Callback, Message, activity, ignore
-from sceneparse.tasks.memory import advice_on_memory
-from sceneparse.tasks.recorder import Recorder, SilentObserver, check_tensorboard
 from sceneparse.tasks.run import Run
 from sceneparse.tasks.run_data import data_key_of, open_splits, validate_over_ranks
-from sceneparse.tasks.run_drawings import samples_to_draw
 from sceneparse.training.auto import resolve
 from sceneparse.training.distributed import (
     broadcast_from_rank_zero,
@@ -36,6 +35,7 @@ from sceneparse.training.distributed import (
 )
 from sceneparse.training.environment import environment
 from sceneparse.training.loop import fit
+from sceneparse.training.memory import advice_on_memory
 from sceneparse.training.setup import TrainSetup, set_up_training
 from sceneparse.training.state import TrainState
 

@@ -31,11 +31,11 @@ from sceneparse.metrics.bootstrap import (
     intervals,
     scores,
 )
+from sceneparse.recording.events import Callback, ignore, tracked
 from sceneparse.system.device import best_device
 from sceneparse.system.paths import expanded
 from sceneparse.tasks.evaluate import open_model_and_data
-from sceneparse.tasks.events import Callback, ignore, tracked
-from sceneparse.tasks.memory import PREDICTION, advice_on_memory
+from sceneparse.training.memory import PREDICTION, advice_on_memory
 
 
 class Setting(NamedTuple):

@@ -9,19 +9,17 @@ from sceneparse import factory
 from sceneparse.config import RunConfig
 from sceneparse.data.dataset import Dataset
 from sceneparse.errors import InputError
-from sceneparse.labels import Labels
 from sceneparse.models.segmenter import Segmenter
 from sceneparse.system.device import best_device, memory_bytes
 from sceneparse.system.ranks import RankInfo
 from sceneparse.training.compilation import missing_to_compile
+from sceneparse.training.memory import fitting_parts, step_budget, step_bytes
 from sceneparse.training.trials import MemoryFormat, Way, fastest, measured, possible_ways
 
 # The total batch size of the usual ADE20K recipes; a larger one would need another learning rate.
 REFERENCE_BATCH = 16
 # Compiling takes minutes for each image size; only a run of many steps wins them back.
 _STEPS_WORTH_COMPILING = 2000
-# Share of the free memory that a step may take; the system and temporary tensors need the rest.
-MEMORY_SHARE = {"cpu": 0.4, "cuda": 0.7, "mps": 0.4}
 
 
 @dataclass(frozen=True)
@@ -125,11 +123,9 @@ def resolve(
     _check_shares(batch_size, rank_info.world_size)
     accumulation = asked.accumulation
     if accumulation == "auto":
-        weights = sum(4 * parameter.numel() for parameter in segmenter.parameters())
-        # Weights, gradients, two moments of Adam and the moving average, for any batch size.
-        kept = (5 if asked.ema else 4) * weights
         shared_by = rank_info.local_world_size if device.type == "cpu" else 1
-        budget = MEMORY_SHARE[device.type] * memory_bytes(device) / shared_by - kept
+        available = memory_bytes(device) / shared_by
+        budget = step_budget(device.type, available, segmenter, has_ema=asked.ema is not None)
         per_image = step_bytes(config, segmenter, training.labels, precision)
         share = batch_size // rank_info.world_size
         accumulation = fitting_parts(share, per_image, budget, rank_info.world_size)
@@ -169,26 +165,6 @@ def reference_share(processes: int) -> int:
     return 1 << (max(1, REFERENCE_BATCH // processes).bit_length() - 1)
 
 
-def fitting_parts(share: int, image_bytes: float, budget_bytes: float, processes: int = 1) -> int:
-    """Return the smallest power of two of parts whose images fit, or the largest possible one.
-
-    The batch size stays the same, so the recipe does not change with the machine. A part holds at
-    least two images over all processes, which batch normalisation needs.
-
-    Args:
-        share: Images of this process per step.
-        image_bytes: Memory that one image needs.
-        budget_bytes: Memory that a part may take.
-        processes: Number of processes that share each step.
-    """
-    min_images = 2 if processes == 1 else 1
-    parts = 1
-    # The largest part holds -(-share // parts) images, the smallest share // parts.
-    while share // (2 * parts) >= min_images and -(-share // parts) * image_bytes > budget_bytes:
-        parts *= 2
-    return parts
-
-
 def _check_shares(batch_size: int, processes: int) -> None:
     """Check that the processes can share the batch evenly.
 
@@ -210,42 +186,3 @@ def _either(numbers: list[int]) -> str:
     """Join numbers to `1, 2 or 4`."""
     *others, last = map(str, numbers)
     return f"{', '.join(others)} or {last}" if others else last
-
-
-def step_bytes(
-    config: RunConfig, segmenter: Segmenter, labels: Labels, precision: factory.Precision
-) -> int:
-    """Measure the memory that one training image needs, in bytes.
-
-    A forward pass on the CPU counts the tensors that autograd saves for the backward pass; they
-    depend on the network and the loss, not on the device.
-
-    Args:
-        config: The config of the run.
-        segmenter: The network, on the CPU; it stays unchanged.
-        labels: The classes.
-        precision: Precision of the forward pass; fp16 is measured as bf16, which has the same size.
-    """
-    seen: dict[int, int] = {}
-    own = {parameter.untyped_storage().data_ptr() for parameter in segmenter.parameters()}
-
-    def count(tensor: torch.Tensor) -> torch.Tensor:
-        storage = tensor.untyped_storage()
-        if storage.data_ptr() not in own:
-            seen[storage.data_ptr()] = storage.nbytes()
-        return tensor
-
-    size = config.transform.size
-    image = torch.zeros(2, 3, size, size, dtype=torch.uint8)
-    mask = torch.zeros(2, *2 * [config.transform.mask_size], dtype=torch.uint8)
-    loss = config.loss.build(labels)
-    state = {name: value.clone() for name, value in segmenter.state_dict().items()}
-    with (
-        torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor),
-        factory.autocast(precision if precision != "fp16" else "bf16", torch.device("cpu")),
-    ):
-        kept = segmenter(image, mask, loss)
-    # The forward pass has updated the running statistics of the normalisation layers.
-    segmenter.load_state_dict(state)
-    del kept
-    return sum(seen.values()) // 2

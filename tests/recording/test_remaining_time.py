@@ -9,8 +9,8 @@ from rich.console import Console
 
 from sceneparse.cli import progress
 from sceneparse.config.reading import read_config
-from sceneparse.tasks.events import time_left
-from sceneparse.tasks.remaining_time import MIN_STEPS, RemainingTime, Timetable
+from sceneparse.recording.events import time_left
+from sceneparse.recording.remaining_time import MIN_STEPS, RemainingTime, Timetable
 from sceneparse.tasks.train import train
 
 STEP_S, VALIDATION_S, DRAWING_S = 2.0, 50.0, 30.0

@@ -14,8 +14,8 @@ from sceneparse.data.datasets.ade20k_full import Ade20kFullData
 from sceneparse.data.datasets.folder import FolderData
 from sceneparse.data.settings import DATASETS
 from sceneparse.errors import InputError
+from sceneparse.factory.data import find_data
 from sceneparse.tasks.cache import cache_data
-from sceneparse.tasks.data_files import find_data
 from sceneparse.tasks.inspect import inspect_data
 
 

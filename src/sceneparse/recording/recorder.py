@@ -15,11 +15,11 @@ from sceneparse.artifacts.weights import StoredModel, write_weights
 from sceneparse.config import ReportSettings, RunConfig
 from sceneparse.data.dataset import Sample
 from sceneparse.inference.predictor import Predictor
+from sceneparse.recording.events import Callback, EpochEnded, Message, StepEnded
+from sceneparse.recording.remaining_time import RemainingTime, Timetable
+from sceneparse.recording.run_drawings import RunDrawings, headline
+from sceneparse.recording.run_tables import append_epoch, drop_epochs_after, metrics_row
 from sceneparse.system.stop_signals import StopRequests
-from sceneparse.tasks.events import Callback, EpochEnded, Message, StepEnded
-from sceneparse.tasks.remaining_time import RemainingTime, Timetable
-from sceneparse.tasks.run_drawings import RunDrawings, headline
-from sceneparse.tasks.run_tables import append_epoch, drop_epochs_after, metrics_row
 from sceneparse.training.loop import EpochRecord
 from sceneparse.training.state import TrainState
 
