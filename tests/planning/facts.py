@@ -5,12 +5,23 @@ from typing import Any
 
 from sceneparse.data.datasets.folder import FolderData
 from sceneparse.models.settings import EncoderUNetModel
-from sceneparse.planning.facts import Costs, DataFacts, MachineFacts, Measured, Speed, Start
-from sceneparse.planning.length import Parts
+from sceneparse.planning.estimate import ImageCost, ImageCosts, RunCosts
+from sceneparse.planning.facts import DataFacts
+from sceneparse.planning.machine import Machine
+from sceneparse.planning.starting_point import StartingPoint
 
-COSTS = Costs(begin_s=10.0, epoch_s=0.5, drawing_s=2.0, frame_s=0.1, end_s=4.0)
-PARTS = Parts(step_s=1.0, steps_per_epoch=50, validation_s=8.0, costs=COSTS)
-START = Start(EncoderUNetModel(decoder_channels=(64, 32)), "installed")
+COSTS = RunCosts(
+    begin_s=10.0,
+    step_s=1.0,
+    steps_per_epoch=50,
+    validation_s=8.0,
+    epoch_s=0.5,
+    drawing_s=2.0,
+    frame_s=0.1,
+    end_s=4.0,
+)
+START = StartingPoint(EncoderUNetModel(decoder_channels=(64, 32)), "installed")
+BATCH = 16
 
 
 def data(**changes: Any) -> DataFacts:
@@ -26,22 +37,28 @@ def data(**changes: Any) -> DataFacts:
     return DataFacts(**facts | changes)
 
 
-def machine(**changes: Any) -> MachineFacts:
+def machine(**changes: Any) -> Machine:
     facts: dict[str, Any] = {
         "device": "cpu",
         "precision": "bf16",
         "memory_format": "channels_last",
         "threads": 2,
+        "batch_size": BATCH,
         "memory_bytes": 8e9,
+        "asked_bytes": None,
+        "reason": "",
+        "images": images(),
+        "costs": COSTS,
+        "first_steps_s": 0.0,
     }
-    return MachineFacts(**facts | changes)
+    return Machine(**facts | changes)
 
 
-def speed(factor: float = 1.0) -> Speed:
+def images(factor: float = 1.0) -> ImageCosts:
     """A line over the pixels: 0.005 s and 1.5e-6 s a pixel, and a third of it to validate."""
 
-    def measured(size: int) -> Measured:
-        image_s = factor * (0.005 + 1.5e-6 * size**2)
-        return Measured(image_s, image_s / 3, 1000.0 * size**2)
+    def measured(size: int) -> ImageCost:
+        train_s = factor * (0.005 + 1.5e-6 * size**2)
+        return ImageCost(train_s, train_s / 3, 1000.0 * size**2)
 
-    return Speed(96, measured(96), 224, measured(224))
+    return ImageCosts(96, measured(96), 224, measured(224))

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -12,41 +12,58 @@ from sceneparse.data.datasets.folder import FolderData
 from sceneparse.inference.settings import NoRefinement
 from sceneparse.losses.settings import MedianFrequency
 from sceneparse.models.settings import UNetModel
-from sceneparse.planning.commented import commented_yaml
-from sceneparse.planning.facts import DataFacts, MachineFacts, Start
-from sceneparse.planning.length import chosen_length
+from sceneparse.planning.facts import DataFacts
+from sceneparse.planning.length import MIN_SIZE, Choice, choose_length, choose_size
+from sceneparse.planning.machine import Machine
+from sceneparse.planning.reasons import reasons_for
 from sceneparse.planning.recipe import (
-    Draft,
-    chosen_batch,
-    draft,
-    ema_of,
-    finished,
+    choose_batch,
+    choose_ema,
     inference_size,
+    planned_config,
+    with_length,
 )
-from sceneparse.planning.sizes import SMALLEST, Sizes, chosen_sizes
+from sceneparse.planning.starting_point import StartingPoint
+from sceneparse.planning.writing import commented_yaml
 from sceneparse.system.yaml_text import parse_yaml
-from tests.planning.facts import PARTS, START, data, machine, speed
+from tests.planning.facts import BATCH, COSTS, START, data, images, machine
+
+
+class Plan(NamedTuple):
+    """A config and its reasons."""
+
+    config: RunConfig
+    reasons: dict[str, str]
 
 
 def planned(
     facts: DataFacts | None = None,
-    computes: MachineFacts | None = None,
-    start: Start = START,
+    computes: Machine | None = None,
+    start: StartingPoint = START,
     seconds: float = 7200,
-) -> Draft:
+) -> Plan:
     facts, computes = facts or data(), computes or machine()
-    least = start.learned_size or SMALLEST
-    sizes = chosen_sizes(facts, speed(), PARTS.costs, seconds, computes.memory_bytes, least)
-    length = chosen_length(sizes, PARTS, speed(), seconds)
-    drafted = draft(facts, computes, start, sizes, speed())
-    return finished(drafted, length, length.epochs * PARTS.steps_per_epoch)
+    min_size = start.trained_size or MIN_SIZE
+    choice = choose_size(facts, images(), COSTS, BATCH, seconds, computes.memory_bytes, min_size)
+    return finished(facts, computes, start, choice, seconds)
 
 
-SCRATCH = Start(UNetModel(width=16), "nothing is installed")
-SEGMENTS = Start(START.model, "knows what an image is", learned_size=224)
-FIXED = Start(replace(START.model, freeze_stages=5, freeze_norm=True), "known")
+def finished(
+    facts: DataFacts, computes: Machine, start: StartingPoint, choice: Choice, seconds: float
+) -> Plan:
+    config = planned_config(facts, computes, start, choice)
+    min_size = start.trained_size or MIN_SIZE
+    length, _ = choose_length(choice, COSTS, images(), seconds, min_size)
+    steps = length.epochs * COSTS.steps_per_epoch
+    config = with_length(config, length, steps)
+    return Plan(config, reasons_for(config, facts, computes, start, length, steps))
+
+
+SCRATCH = StartingPoint(UNetModel(width=16), "nothing is installed")
+SEGMENTS = StartingPoint(START.model, "knows what an image is", trained_size=224)
+FIXED = StartingPoint(replace(START.model, freeze_stages=5, freeze_norm=True), "known")
 FINER = {"output_stride": 4, "decoder_channels": (64, 32, 16), "head_levels": 2}
-FURTHER = Start(replace(FIXED.model, **FINER), "known", learned_size=128, is_finer=True)
+FURTHER = StartingPoint(replace(FIXED.model, **FINER), "known", trained_size=128, is_finer=True)
 PLANS = {
     "usual": planned(),
     "fixed encoder": planned(start=FIXED),
@@ -64,7 +81,7 @@ PLANS = {
 
 
 @pytest.mark.parametrize("plan", PLANS.values(), ids=PLANS)
-def test_the_file_is_read_back_as_the_very_same_config(plan: Draft) -> None:
+def test_the_file_is_read_back_as_the_very_same_config(plan: Plan) -> None:
     text = commented_yaml(plan.config, plan.reasons, "a header\nof two lines")
     assert parse_config(text, "plan.yaml") == plan.config
     assert parse_yaml(text, "plan.yaml") == config_document(plan.config)
@@ -74,7 +91,7 @@ def test_the_file_is_read_back_as_the_very_same_config(plan: Draft) -> None:
 
 
 @pytest.mark.parametrize("plan", PLANS.values(), ids=PLANS)
-def test_all_that_is_not_as_by_default_has_a_reason(plan: Draft) -> None:
+def test_all_that_is_not_as_by_default_has_a_reason(plan: Plan) -> None:
     default = config_document(RunConfig(data=FolderData(root=Path("x"))))
     for section, fields in config_document(plan.config).items():
         if not isinstance(fields, dict):
@@ -157,24 +174,22 @@ def test_memory_is_spared_by_parts_of_a_batch() -> None:
     parts, size = little.training.accumulation, little.transform.size
     assert isinstance(parts, int)
     assert parts > 1
-    assert -(-16 // parts) * speed().at(size).image_bytes <= 2e8
+    assert -(-16 // parts) * images().at(size).memory_bytes <= 2e8
     assert little.inference.memory_budget_mb < usual.inference.memory_budget_mb
 
 
 @pytest.mark.parametrize(
-    ("images", "epochs", "batch"),
+    ("count", "epochs", "batch"),
     [(20_000, 4, 16), (800, 20, 16), (200, 18, 8), (40, 500, 8), (24, 500, 4), (3, 500, 2)],
 )
-def test_the_batch_is_smaller_where_steps_would_be_few(
-    images: int, epochs: int, batch: int
-) -> None:
-    assert chosen_batch(images, epochs) == batch
+def test_the_batch_is_smaller_where_steps_would_be_few(count: int, epochs: int, batch: int) -> None:
+    assert choose_batch(count, epochs) == batch
 
 
 def test_an_average_forgets_within_a_tenth_of_the_steps() -> None:
-    assert ema_of(50) is None
-    assert ema_of(500) == pytest.approx(0.98)
-    assert ema_of(10**6) == pytest.approx(0.998)
+    assert choose_ema(50) is None
+    assert choose_ema(500) == pytest.approx(0.98)
+    assert choose_ema(10**6) == pytest.approx(0.998)
 
 
 def test_predictions_are_no_larger_than_images() -> None:
@@ -184,10 +199,9 @@ def test_predictions_are_no_larger_than_images() -> None:
     assert inference_size(64, 48) == 64
 
 
-def test_growth_without_a_first_size_is_no_reason() -> None:
-    sizes = Sizes(128, None, 20, 20)
-    length = chosen_length(sizes, PARTS, speed(), 3600)
-    plan = finished(draft(data(), machine(), START, sizes, speed()), length, 1000)
+def test_the_reason_says_why_there_is_no_progressive_resizing() -> None:
+    choice = choose_size(data(height=128), images(), COSTS, BATCH, 3600, 1e12)
+    plan = finished(data(height=128), machine(), START, choice, 3600)
     assert plan.config.transform.progressive_resizing is None
     assert "too few epochs" in plan.reasons["transform.progressive_resizing"]
 
@@ -195,12 +209,12 @@ def test_growth_without_a_first_size_is_no_reason() -> None:
 def test_a_level_more_is_told_only_where_there_is_one() -> None:
     as_it_was = planned(start=FURTHER._replace(is_finer=False))
     for field in ("output_stride", "decoder_channels", "head_levels"):
-        assert as_it_was.reasons[f"model.{field}"] == "what these weights belong to"
-    assert "a level more" in planned(start=FURTHER).reasons["model.decoder_channels"]
+        assert as_it_was.reasons[f"model.{field}"] == "as these weights require"
+    assert "level more" in planned(start=FURTHER).reasons["model.decoder_channels"]
 
 
 def test_a_decoder_that_no_weights_have_is_explained() -> None:
     named = replace(START.model, encoder="tf_efficientnet_lite0")
     told = planned(start=START._replace(model=named)).reasons
     assert "wide up to the head" in told["model.decoder_channels"]
-    assert told["model.encoder"] == "what these weights belong to"
+    assert told["model.encoder"] == "as these weights require"

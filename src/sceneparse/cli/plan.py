@@ -10,7 +10,7 @@ from sceneparse.cli.output import console
 from sceneparse.cli.paths import path_argument, path_option
 from sceneparse.cli.progress import shown_events
 
-# As in tasks.plan_facts, which takes longer to import.
+# As in planning.starting_point, which takes longer to import.
 StartFrom = Literal["auto", "bundled", "imagenet", "none"]
 
 
@@ -33,7 +33,6 @@ def plan(
     Reads the data and measures this machine for about a minute.
     """
     from sceneparse.tasks.plan import plan as make_plan
-    from sceneparse.tasks.plan import time_text
 
     target = out or Path(f"{data.resolve().name}.yaml")
     with shown_events() as callback:
@@ -46,5 +45,5 @@ def plan(
     for row in planned.rows():
         table.add_row(*row)
     console.print(table)
-    console.print(time_text(planned.seconds), soft_wrap=True)
+    console.print(str(planned.time), soft_wrap=True)
     console.print(f"written: {target}\n  sceneparse train {target}", soft_wrap=True)

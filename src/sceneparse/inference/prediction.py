@@ -230,7 +230,8 @@ class Prediction:
         for path in files:
             if path.exists() and not overwrite:
                 raise InputError(
-                    f"{path}: exists already; give another folder or name, or overwrite=True"
+                    f"{path}: exists already; choose another folder or name, or allow overwriting",
+                    "overwrite",
                 )
         try:
             self._write(files, image_name or name)

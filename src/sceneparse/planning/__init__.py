@@ -1,1 +1,1 @@
-"""From the time that a user has to a config: functions of facts alone, nothing is measured here."""
+"""From a data set and a time to a config: gather facts, measure, decide, write."""

@@ -1,148 +1,193 @@
-"""How many epochs fill a time, and how often a run stops to validate and to draw."""
+"""The size of the images of a plan and its number of epochs: what fills a time."""
 
 import math
 from collections.abc import Callable
 from typing import NamedTuple
 
-from sceneparse.planning.facts import SIDE_STEP, Costs, Speed
-from sceneparse.planning.sizes import GROWTH, Sizes, mean_cost, too_short
+from sceneparse.errors import InputError
+from sceneparse.planning.estimate import (
+    RESIZING_SHARE,
+    ImageCosts,
+    Length,
+    RunCosts,
+    RunTime,
+    run_time,
+)
+from sceneparse.planning.facts import DataFacts
+from sceneparse.training.memory import MIN_PART
 
-# Most of the time that validations and drawings may take.
-VALIDATION_SHARE, DRAWING_SHARE = 0.1, 0.05
-MOST_DRAWINGS = 8
-# A run of the next number of epochs may take so much longer than was asked for.
-OVER = 1.08
-# With fewer epochs a whole number of them hardly fills a time: the first size is chosen to do so.
+# Images of sides that are multiples of this need no padding in most networks.
+SIDE_STEP = 32
+# Larger images gain little with networks of this size; in smaller ones, large objects have a few
+# pixels of the feature map.
+MAX_SIZE, MIN_SIZE = 512, 96
+# Epochs that few images need, the number of images that many are content with, and the minimum.
+EPOCHS, IMAGES_SEEN, MIN_EPOCHS = 20, 40_000, 4
+# From this size and about this number of epochs on, progressive resizing saves time.
+RESIZING_SIZE, RESIZING_EPOCHS = 192, 10
+# Share of the time that validations and drawings may take, and the largest number of drawings.
+VALIDATION_SHARE, DRAWING_SHARE, MAX_DRAWINGS = 0.1, 0.05, 8
+# A run may take this much longer than asked for; it fills the time from this share on.
+MAX_EXCESS, FULL = 1.08, 0.9
+# With fewer epochs a whole number of them rarely fills a time; other start sizes are tried then.
 FEW_EPOCHS = 8
 
 
-class Parts(NamedTuple):
-    """How long the parts of the run take that is planned.
+class Choice(NamedTuple):
+    """A size of the training images, and the length of a run with it.
 
     Attributes:
-        step_s: A training step at the full size of its images.
-        steps_per_epoch: Training steps.
-        validation_s: A validation.
-        costs: Everything else.
+        size: Side of the images in pixels.
+        length: The length of the run.
     """
 
-    step_s: float
-    steps_per_epoch: int
-    validation_s: float
-    costs: Costs
+    size: int
+    length: Length
 
 
-class Length(NamedTuple):
-    """How long a run is.
-
-    Attributes:
-        epochs: How many.
-        first_size: Side of the images in the first one, if they grow.
-        validate_every: Epochs from one validation to the next.
-        report_every: Epochs from one drawing to the next.
-    """
-
-    epochs: int
-    first_size: int | None
-    validate_every: int
-    report_every: int
-
-    @property
-    def validations(self) -> int:
-        """How many there are; the last epoch always has one."""
-        return math.ceil(self.epochs / self.validate_every)
-
-    @property
-    def drawings(self) -> int:
-        """How many there are beside the first and the last one."""
-        return self.epochs // self.report_every
-
-
-class Seconds(NamedTuple):
-    """What a run takes.
-
-    Attributes:
-        begin: Until the first step.
-        training: Steps.
-        validation: All of them.
-        recording: Tables, curves, checkpoints.
-        drawing: Images of predictions, and the animation of them.
-        end: After the last epoch.
-    """
-
-    begin: float
-    training: float
-    validation: float
-    recording: float
-    drawing: float
-    end: float
-
-    @property
-    def total(self) -> float:
-        """All together."""
-        return sum(self)
-
-
-def seconds_of(length: Length, size: int, parts: Parts, speed: Speed) -> Seconds:
-    """Return what a run of a length takes."""
-    cost = mean_cost(size, length.first_size, length.epochs, speed)
-    drawings, costs = length.drawings, parts.costs
-    return Seconds(
-        begin=costs.begin_s,
-        training=length.epochs * parts.steps_per_epoch * parts.step_s * cost,
-        validation=length.validations * parts.validation_s,
-        recording=length.epochs * costs.epoch_s,
-        drawing=drawings * costs.drawing_s + _frames(drawings) * costs.frame_s,
-        end=costs.end_s,
-    )
-
-
-def chosen_length(sizes: Sizes, parts: Parts, speed: Speed, seconds: float) -> Length:
-    """Choose the length of a run whose time is nearest to what was asked for.
+def possible_sizes(short_side: int, min_size: int = MIN_SIZE) -> list[int]:
+    """List the sides worth trying for images whose shorter side has so many pixels.
 
     Args:
-        sizes: Of its images; if there are few epochs they may grow from another first size.
-        parts: What was measured.
-        speed: How the time of an image goes with its size.
-        seconds: That were asked for.
+        short_side: Pixels of that side; larger sizes gain nothing.
+        min_size: Smallest side worth training at.
+    """
+    largest = min(MAX_SIZE, max(2 * SIDE_STEP, SIDE_STEP * math.ceil(short_side / SIDE_STEP)))
+    return list(range(min(min_size, largest), largest + 1, SIDE_STEP))
+
+
+def wanted_epochs(images: int) -> int:
+    """Return how many epochs a data set needs: with more images, each of them teaches more."""
+    return max(MIN_EPOCHS, min(EPOCHS, math.ceil(IMAGES_SEEN / images)))
+
+
+def fitting_sizes(
+    data: DataFacts, images: ImageCosts, memory_bytes: float, min_size: int = MIN_SIZE
+) -> list[int]:
+    """List the sides at which the smallest part of a batch fits into the memory.
 
     Raises:
-        InputError: If there is no time for a single epoch.
+        InputError: If there is none.
     """
+    sizes = possible_sizes(data.short_side, min_size)
+    fitting = [size for size in sizes if MIN_PART * images.at(size).memory_bytes <= memory_bytes]
+    if not fitting:
+        needed = MIN_PART * images.at(sizes[0]).memory_bytes
+        raise InputError(
+            f"memory: {MIN_PART} training images of {sizes[0]}×{sizes[0]} take "
+            f"{needed / 2**20:.0f} MiB, and {max(0, memory_bytes) / 2**20:.0f} MiB are left for "
+            "them; allow more memory, or use a machine that has more",
+            "memory_gb",
+        )
+    return fitting
 
-    def filled(first_size: int | None) -> Length:
-        return _filled(sizes.size, first_size, parts, speed, seconds)
 
-    def off(length: Length) -> float:
-        return abs(seconds_of(length, sizes.size, parts, speed).total - seconds)
+def choose_size(
+    data: DataFacts,
+    images: ImageCosts,
+    costs: RunCosts,
+    batch: int,
+    seconds: float,
+    memory_bytes: float,
+    min_size: int = MIN_SIZE,
+) -> Choice:
+    """Choose the largest images that leave time for enough epochs, else for as many as possible.
 
-    chosen = filled(sizes.first_size)
+    Args:
+        data: Facts about the data.
+        images: What an image costs at each size.
+        costs: What everything else costs.
+        batch: Images per step.
+        seconds: Time for the run.
+        memory_bytes: Memory for the images of a step.
+        min_size: Smallest side worth training at.
+
+    Raises:
+        InputError: If the time is too short for one epoch, or there is too little memory.
+    """
+    wanted = wanted_epochs(data.training)
+    sizes = fitting_sizes(data, images, memory_bytes, min_size)
+
+    def costs_at(size: int) -> RunCosts:
+        return costs.with_images(images.at(size), batch, data.training, data.validation)
+
+    def total(choice: Choice) -> float:
+        return run_time(choice.length, choice.size, costs_at(choice.size), images).total
+
+    choices = [_longest(size, sizes[0], costs_at(size), images, seconds) for size in sizes]
+    enough = [choice for choice in choices if choice.length.epochs >= wanted]
+    if enough:
+        return enough[-1]
+    possible = [choice for choice in choices if total(choice) <= MAX_EXCESS * seconds]
+    if not possible:
+        raise _too_short(seconds, total(choices[0]))
+    # Smaller images first: as many epochs as possible, and then as large as these allow.
+    most = max(choice.length.epochs for choice in possible)
+    near = [choice for choice in possible if choice.length.epochs >= 0.75 * most]
+    full = [choice for choice in near if total(choice) >= FULL * seconds]
+    return (full or near)[-1]
+
+
+def choose_length(
+    choice: Choice, costs: RunCosts, images: ImageCosts, seconds: float, min_size: int = MIN_SIZE
+) -> tuple[Length, RunTime]:
+    """Choose the length whose time is nearest to what was asked for, and return both.
+
+    Args:
+        choice: The size of the images, and about how long the run is.
+        costs: What each part of this run costs, as measured.
+        images: How the cost of an image changes with its size.
+        seconds: Time for the run.
+        min_size: Smallest side worth training at.
+
+    Raises:
+        InputError: If the time is too short for one epoch.
+    """
+    size = choice.size
+
+    def filled(start_size: int | None) -> Length:
+        return _fill(size, start_size, costs, images, seconds)
+
+    def taken(length: Length) -> RunTime:
+        return run_time(length, size, costs, images)
+
+    chosen = filled(choice.length.start_size)
     if chosen.epochs < FEW_EPOCHS:
-        firsts = range(sizes.least, sizes.size, SIDE_STEP)
-        others = [filled(None), *(filled(first) for first in firsts if first != sizes.first_size)]
-        chosen = min(chosen, *others, key=off)
-    least = seconds_of(chosen, sizes.size, parts, speed).total
-    if least > OVER * seconds:
-        raise too_short(seconds, least)
-    return chosen
+        others = [filled(None), *map(filled, range(min_size, size, SIDE_STEP))]
+        chosen = min(chosen, *others, key=lambda length: abs(taken(length).total - seconds))
+    if taken(chosen).total > MAX_EXCESS * seconds:
+        raise _too_short(seconds, taken(chosen).total)
+    return chosen, taken(chosen)
 
 
-def _filled(
-    size: int, first_size: int | None, parts: Parts, speed: Speed, seconds: float
+def _longest(
+    size: int, min_size: int, costs: RunCosts, images: ImageCosts, seconds: float
+) -> Choice:
+    """Fill the time at one size, with progressive resizing where that gives more epochs."""
+    plain = _fill(size, None, costs, images, seconds)
+    start = max(min_size, SIDE_STEP * round(size / 2 / SIDE_STEP))
+    if size < RESIZING_SIZE or start == size or plain.epochs < 0.8 * RESIZING_EPOCHS:
+        return Choice(size, plain)
+    resized = _fill(size, start, costs, images, seconds)
+    return Choice(size, max(plain, resized, key=lambda length: length.epochs))
+
+
+def _fill(
+    size: int, start_size: int | None, costs: RunCosts, images: ImageCosts, seconds: float
 ) -> Length:
     """Find the number of epochs that comes nearest to a time without going far beyond it."""
 
     def of(epochs: int) -> Length:
-        # Of few epochs growing ones would be none.
-        first = first_size if round(GROWTH * epochs) > 1 else None
-        return Length(epochs, first, *_stops(epochs, parts, seconds))
+        # With few epochs there would be no growing ones.
+        start = start_size if round(RESIZING_SHARE * epochs) > 1 else None
+        return Length(epochs, start, *_stops(epochs, costs, seconds))
 
     def total(epochs: int) -> float:
-        return seconds_of(of(epochs), size, parts, speed).total
+        return run_time(of(epochs), size, costs, images).total
 
     low = _last_within(seconds, total)
     over, under = total(low + 1) - seconds, seconds - total(low)
-    return of(low + 1 if over < min(under, (OVER - 1) * seconds) else low)
+    return of(low + 1 if over < min(under, (MAX_EXCESS - 1) * seconds) else low)
 
 
 def _last_within(seconds: float, total: Callable[[int], float]) -> int:
@@ -156,20 +201,22 @@ def _last_within(seconds: float, total: Callable[[int], float]) -> int:
     return low
 
 
-def _stops(epochs: int, parts: Parts, seconds: float) -> tuple[int, int]:
-    """Return from how many epochs to how many there is a validation, and a drawing."""
-    affordable = int(VALIDATION_SHARE * seconds / parts.validation_s)
+def _stops(epochs: int, costs: RunCosts, seconds: float) -> tuple[int, int]:
+    """Return the epochs from one validation to the next, and from one drawing to the next."""
+    affordable = int(VALIDATION_SHARE * seconds / costs.validation_s)
     validate_every = math.ceil(epochs / max(1, min(epochs, affordable)))
-    costs = parts.costs
-    drawings = min(MOST_DRAWINGS, epochs)
-    while drawings and (
-        drawings * costs.drawing_s + _frames(drawings) * costs.frame_s > DRAWING_SHARE * seconds
-    ):
+    drawings = min(MAX_DRAWINGS, epochs)
+    while drawings and costs.drawings_s(drawings) > DRAWING_SHARE * seconds:
         drawings -= 1
-    # Beyond the last epoch there is none but the first and the last one.
+    # Beyond the last epoch, only the first and the last drawing remain.
     return validate_every, math.ceil(epochs / drawings) if drawings else epochs + 1
 
 
-def _frames(drawings: int) -> int:
-    """Count the frames of all animations: each drawing makes one of all drawings so far."""
-    return sum(1 + drawn for drawn in range(1, drawings + 1))
+def _too_short(seconds: float, needed_s: float) -> InputError:
+    # A little more, since the next measurement will not be the same.
+    hours = math.ceil(1.1 * needed_s / 3.6) / 1000
+    return InputError(
+        f"{seconds / 3600:g} hours: too short for one epoch; give at least {hours:g} hours, or "
+        "fewer images",
+        "hours",
+    )

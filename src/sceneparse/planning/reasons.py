@@ -1,137 +1,179 @@
-"""Why a planned config is as it is: what the facts have to do with each field."""
+"""The reason of each choice of a plan."""
 
 from dataclasses import fields
 
 from sceneparse.augmentation.settings import TransformSettings
 from sceneparse.config import RunConfig
 from sceneparse.losses.settings import CrossEntropyLoss
-from sceneparse.planning.facts import DataFacts, MachineFacts, Start
-from sceneparse.planning.sizes import Sizes
+from sceneparse.planning.estimate import Length
+from sceneparse.planning.facts import DataFacts
+from sceneparse.planning.length import MAX_SIZE, wanted_epochs
+from sceneparse.planning.machine import Machine
+from sceneparse.planning.starting_point import StartingPoint
 from sceneparse.training.auto import REFERENCE_BATCH
 
-# Of a decoder that weights of an encoder alone do not have; measured in docs/results.md.
-_OF_NEW_DECODER = {
-    "decoder_channels": "wide up to the head, which gains more than other decoders do",
-    "output_stride": "a quarter of the sides: things in images may be fine",
-    "head_levels": "the widest level beside the finest",
+# For a new decoder over an encoder with weights; measured in docs/results.md.
+_NEW_DECODER = {
+    "decoder_channels": "wide up to the head: better than the other decoders that were tried",
+    "output_stride": "a quarter of the image's sides, for fine structures",
+    "head_levels": "the widest decoder level beside the finest",
 }
 
 
-def reasons(
-    config: RunConfig, data: DataFacts, machine: MachineFacts, start: Start, sizes: Sizes
+def reasons_for(
+    config: RunConfig,
+    data: DataFacts,
+    machine: Machine,
+    start: StartingPoint,
+    length: Length,
+    total_steps: int,
 ) -> dict[str, str]:
-    """Say why each field is as it is, by dotted path; what has no reason is as it is by default."""
-    passes = f"{sizes.wanted} passes over {data.training} images"
-    size = f"the largest that leaves time for about {passes}; "
-    if sizes.epochs < sizes.wanted:
-        size = f"there is no time for {passes}, so smaller images; "
-        if start.learned_size and config.transform.size == sizes.least:
-            size = f"there is no time for {passes}; none smaller than what the start has learned; "
-    if config.transform.size >= min(data.short_side, 512):
-        size = "nothing larger is worth trying; "
-    size += f"the images have {data.width}×{data.height}"
+    """Return the reason of each field by dotted path; a field without one has its default.
+
+    Args:
+        config: The planned run.
+        data: Facts about the data.
+        machine: The machine.
+        start: The network and its weights.
+        length: The length of the run.
+        total_steps: Its training steps.
+    """
     return {
-        "data.kind": "told by what is in the folder",
+        "data.kind": "recognised by the files in the folder",
         "data.root": f"{data.training} images to train on, {data.validation} to validate on, "
         f"{len(data.class_names)} classes",
-        **_of_model(start, data),
-        "transform.size": size,
-        **_of_transform(config.transform, data),
-        **_of_learning(config, data, start),
-        **_of_machine(config, machine),
+        **_model_reasons(start, data),
+        "transform.size": _size_reason(config, data, start, length),
+        **_transform_reasons(config.transform, data),
+        **_learning_reasons(config, data, start),
+        **_length_reasons(length, total_steps),
+        **_machine_reasons(config, machine),
     }
 
 
-def _of_model(start: Start, data: DataFacts) -> dict[str, str]:
-    # What is as it is by default needs no reason.
+def _size_reason(config: RunConfig, data: DataFacts, start: StartingPoint, length: Length) -> str:
+    wanted = wanted_epochs(data.training)
+    epochs = f"{wanted} epochs of {data.training} images"
+    reason = f"the largest size that leaves time for {epochs}"
+    if config.transform.size >= min(data.short_side, MAX_SIZE):
+        reason = "larger images gain little"
+    elif length.epochs < wanted and config.transform.size == start.trained_size:
+        reason = f"too little time for {epochs}; the smallest size that the weights were trained at"
+    elif length.epochs < wanted:
+        reason = f"too little time for {epochs}, so smaller images"
+    return f"{reason}; the images have {data.width}×{data.height}"
+
+
+def _model_reasons(start: StartingPoint, data: DataFacts) -> dict[str, str]:
+    # A field with its default needs no reason.
     usual = {field.name: field.default for field in fields(start.model)}
     changed = {name for name in usual if getattr(start.model, name) != usual[name]} - {"weights"}
-    # The weights of an encoder belong to it, also where it is the usual one.
+    # The weights belong to an encoder, even if it is the default one.
     changed |= {"encoder"} & usual.keys()
-    why = "what these weights belong to" if start.is_trained else "small enough for this device"
+    why = "as these weights require" if start.has_weights else "small enough for this device"
     reasons = dict.fromkeys((f"model.{field}" for field in changed), why)
-    if start.learned_size is None:
-        new = _OF_NEW_DECODER.items()
-        reasons |= {f"model.{field}": told for field, told in new if field in changed}
+    if start.trained_size is None:
+        reasons |= {
+            f"model.{field}": reason for field, reason in _NEW_DECODER.items() if field in changed
+        }
     reasons |= {"model.kind": "a U-Net", "model.weights": start.reason}
     if getattr(start.model, "freeze_norm", False):
-        reasons["model.freeze_norm"] = "the statistics of so many more images are better"
+        reasons["model.freeze_norm"] = "statistics of many more images than yours"
     if start.is_finer:
-        finer = "a level more than these weights have, for finer things"
+        finer = "one decoder level more than these weights have, for finer edges"
         reasons |= dict.fromkeys(("model.output_stride", "model.decoder_channels"), finer)
-        reasons["model.head_levels"] = "and the head still sees what it knows classes by"
-    if start.is_fixed:
+        reasons["model.head_levels"] = "the head keeps the level that it knows classes by"
+    if start.is_encoder_frozen:
         reasons["model.freeze_stages"] = (
-            f"all: learned from {data.training} images an encoder scores worse on others, and "
-            "steps are slower"
+            f"all stages: an encoder trained on {data.training} images scores worse on others, "
+            "and steps are slower"
         )
     return reasons
 
 
-def _of_transform(config: TransformSettings, data: DataFacts) -> dict[str, str]:
-    cut = "cuts of the image: things in other sizes and places"
+def _transform_reasons(config: TransformSettings, data: DataFacts) -> dict[str, str]:
+    crops = "random crops: objects at other sizes and positions"
+    resizing = "the first half of the epochs costs less"
+    if config.progressive_resizing is None:
+        resizing = "too few epochs, or images too small, for it to pay"
     reasons = {
-        "transform.progressive_resizing": "the first half of the epochs costs less",
-        "transform.flip": "mirrored images look as real"
+        "transform.progressive_resizing": resizing,
+        "transform.flip": "flipped images look as real"
         if config.flip
-        else "off: classes of yours tell left from right",
+        else "off: some of your classes tell left from right",
     }
     if config.scale is None:
-        reasons |= {"transform.crop": cut, "transform.aspect": "and of other proportions"}
+        reasons |= {"transform.crop": crops, "transform.aspect": "and at other proportions"}
     else:
         reasons |= {
-            "transform.scale": cut,
-            "transform.short_side": "long images keep their ratio",
+            "transform.scale": crops,
+            "transform.short_side": "long images keep their aspect ratio",
         }
     colors = ("brightness", "contrast", "saturation")
-    reasons |= dict.fromkeys((f"transform.{name}" for name in colors), "photos vary in light")
+    reasons |= dict.fromkeys((f"transform.{name}" for name in colors), "light varies")
     if config.rotation:
-        often = f"{data.training} images are seen very often: they are changed more"
+        often = f"{data.training} images come very often, so they are augmented more"
         names = ("rotation", "hue", "blur", "noise")
         reasons |= dict.fromkeys((f"transform.{name}" for name in names), often)
     return reasons
 
 
-def _of_learning(config: RunConfig, data: DataFacts, start: Start) -> dict[str, str]:
+def _learning_reasons(config: RunConfig, data: DataFacts, start: StartingPoint) -> dict[str, str]:
     training = config.training
     weighted = isinstance(config.loss, CrossEntropyLoss) and config.loss.class_weights is not None
-    spread = f"classes differ by {data.imbalance:.0f} in how often they occur"
-    batch = "the batch of the usual recipes"
+    imbalance = f"class frequencies differ by a factor of {data.imbalance:.0f}"
+    batch = "the batch size of the usual recipes"
     if training.batch_size != REFERENCE_BATCH:
-        batch = "smaller than the usual 16, for more steps"
+        batch = f"smaller than the usual {REFERENCE_BATCH}, for more steps"
+    rate = f"for batches of {training.batch_size}, by the square root of the batch size"
+    if start.is_fine_tuned:
+        rate += "; low, since the whole network already segments"
+    if start.is_encoder_frozen:
+        rate += "; high, since the encoder is frozen"
     reasons = {
-        "loss.kind": f"weighted: {spread}" if weighted else "the usual one",
-        "optimizer.kind": "forgives a learning rate that is not tuned",
-        "optimizer.lr": f"for batches of {training.batch_size}, by the square root of it"
-        + ("; low, since all of it can segment already" if start.is_further else "")
-        + ("; high, since the encoder stays as it is" if start.is_fixed else ""),
-        "schedule.kind": "ends at a low rate in whatever time there is",
+        "loss.kind": f"weighted: {imbalance}" if weighted else "the usual loss",
+        "optimizer.kind": "tolerates a learning rate that is not tuned",
+        "optimizer.lr": rate,
+        "schedule.kind": "ends at a low learning rate, whatever the length",
         "training.batch_size": batch,
     }
     if weighted:
-        reasons["loss.class_weights"] = f"{spread}; a power below 1 makes up for a part of it"
-    if start.is_trained and not start.is_fixed:
-        reasons["optimizer.encoder_lr_mult"] = "the encoder knows most of what it needs"
+        reasons["loss.class_weights"] = f"{imbalance}; a power below 1 compensates a part of it"
+    if start.has_weights and not start.is_encoder_frozen:
+        reasons["optimizer.encoder_lr_mult"] = "the encoder has weights already"
     return reasons
 
 
-def _of_machine(config: RunConfig, machine: MachineFacts) -> dict[str, str]:
+def _length_reasons(length: Length, total_steps: int) -> dict[str, str]:
+    drawn = "only the first and the last drawing"
+    if length.drawings:
+        drawn = f"{length.drawings} drawings: about a twentieth of the time at most"
+    return {
+        "training.epochs": f"{total_steps} steps: what fits into the time at the measured speed",
+        "training.validate_every": f"{length.validations} validations: about a tenth of the time "
+        "at most",
+        "training.ema": "averaged weights score better than the last ones",
+        "report.every": drawn,
+    }
+
+
+def _machine_reasons(config: RunConfig, machine: Machine) -> dict[str, str]:
     parts = config.training.accumulation
     limit = "the memory given" if machine.asked_bytes else "the free memory"
     whole = "the whole batch fits" if parts == 1 else f"in {parts} parts the batch fits"
-    sizing = "stretched as the training images are"
+    sizing = "stretched like the training images"
     if config.inference.resize != "stretch":
-        sizing = "long images would be bent too much in a square"
+        sizing = "a square would distort long images"
     reasons = {
         "training.accumulation": f"{whole} into {limit}",
-        "training.precision": machine.measured or "what this device computes",
+        "training.precision": machine.reason or "the only one of this device",
         "training.memory_format": "measured at the same time",
         "training.compile": "takes minutes, and was not measured",
-        "training.device": "what was measured on",
-        "training.threads": "what was measured with",
-        "training.processes": "what was measured with; more share the same steps",
+        "training.device": "measured on it",
+        "training.threads": "measured with them",
+        "training.processes": "measured with it; several processes share the same steps",
         "inference.resize": sizing,
-        "inference.size": "things look as large as in the cuts of training, on average",
+        "inference.size": "objects are as large as in the training crops, on average",
     }
     if machine.asked_bytes:
         reasons["inference.memory_budget_mb"] = "at most an eighth of the memory given"

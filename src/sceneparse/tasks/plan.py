@@ -9,40 +9,41 @@ from sceneparse.artifacts.writing import write_text
 from sceneparse.config import RunConfig
 from sceneparse.config.reading import config_document
 from sceneparse.errors import InputError
-from sceneparse.planning.commented import commented_yaml
-from sceneparse.planning.facts import DataFacts
-from sceneparse.planning.length import Parts, Seconds, chosen_length, seconds_of
-from sceneparse.planning.recipe import draft, finished
-from sceneparse.planning.sizes import SMALLEST, chosen_sizes
+from sceneparse.planning.estimate import RunCosts, RunTime
+from sceneparse.planning.facts import DataFacts, gather_facts
+from sceneparse.planning.length import MIN_SIZE, choose_length, choose_size
+from sceneparse.planning.measuring import measure_machine, measure_planned
+from sceneparse.planning.reasons import reasons_for
+from sceneparse.planning.recipe import planned_config, with_length
+from sceneparse.planning.starting_point import StartFrom, choose_starting_point
+from sceneparse.planning.writing import commented_yaml
 from sceneparse.recording.events import Callback, activity, ignore
 from sceneparse.system.device import best_device
 from sceneparse.system.paths import expanded
-from sceneparse.tasks.plan_facts import StartFrom, best_start, data_facts
-from sceneparse.tasks.plan_measuring import measured_machine, measured_parts
 
 
 @dataclass(frozen=True)
 class Planned:
-    """A run that was planned.
+    """A planned run.
 
     Attributes:
         config: The run.
-        reasons: Why it is so, by dotted path.
-        seconds: What it takes, as far as can be told.
-        parts: What was measured of it.
-        data: What it learns.
+        reasons: The reason of each choice, by dotted path of the field.
+        time: About how long it takes.
+        costs: What was measured of it.
+        data: Facts about the data.
         header: Comment at the top of the config file.
     """
 
     config: RunConfig
     reasons: dict[str, str]
-    seconds: Seconds
-    parts: Parts
+    time: RunTime
+    costs: RunCosts
     data: DataFacts
     header: str
 
     def write(self, path: str | Path) -> None:
-        """Write the config as YAML, with the reason of each field beside it.
+        """Write the config as YAML, with the reason of each choice beside it.
 
         Raises:
             InputError: If the file exists, or cannot be written.
@@ -59,8 +60,7 @@ class Planned:
             section, _, key = path.partition(".")
             value = sections[section].get(key)
             if path in self.reasons and value is not None:
-                shown = _short(value)
-                found.append((path, str(shown), self.reasons[path]))
+                found.append((path, _short(value), self.reasons[path]))
         return found
 
 
@@ -91,61 +91,95 @@ def plan(
     out: str | Path | None = None,
     callback: Callback = ignore,
 ) -> Planned:
-    """Look at the data and the machine, and make a config that fits time and memory.
+    """Make a config that fits the data, the machine and the time.
 
-    Measures this machine for about a minute.
+    Reads the data and measures this machine for about a minute.
 
     Args:
         data: A published data set, or a folder of your own.
         hours: How long the training may take.
         memory_gb: GiB that it may take; what is free if not given.
-        weights: What it starts from; `auto` for the best weights at hand, without a download.
+        weights: What it starts from; `auto` for the best weights that need no download.
         out: The config file to write, which must not exist; none to write nothing.
         callback: Called with each event.
 
     Raises:
         InputError: If the data are not as they should be, time or memory are too little, the
-            weights are not there, or the config would overwrite a file.
+            weights are not installed, or the config would overwrite a file.
+
+    Example:
+        >>> plan = sceneparse.plan("mydata", hours=0.5)  # doctest: +SKIP
+        >>> plan.config.transform.size, plan.reasons["transform.size"]  # doctest: +SKIP
+        (224, 'the largest size that leaves time for 20 epochs of 400 images; ...')
     """
     if out is not None:
         out = expanded(out)
         _check_free(out)
     seconds = 3600 * hours
-    facts = data_facts(expanded(data).resolve(), callback)
-    start = best_start(facts, best_device().type, weights)
+    asked_bytes = memory_gb * 2**30 if memory_gb else None
+
+    facts = gather_facts(expanded(data).resolve(), callback)
+    start = choose_starting_point(facts, best_device().type, weights)
+    min_size = start.trained_size or MIN_SIZE
+
     with activity(callback, "measuring this machine"):
-        asked_bytes = memory_gb * 2**30 if memory_gb else None
-        measured = measured_machine(facts, start, seconds, asked_bytes)
-        machine, speed = measured.facts, measured.speed
-        least = start.learned_size or SMALLEST
-        sizes = chosen_sizes(facts, speed, measured.costs, seconds, machine.memory_bytes, least)
-        drafted = draft(facts, machine, start, sizes, speed)
-    with activity(callback, "measuring the run"):
-        parts = measured_parts(drafted.config, facts, measured, seconds)
-    length = chosen_length(sizes, parts, speed, seconds)
-    config, reasons = finished(drafted, length, length.epochs * parts.steps_per_epoch)
-    taken = seconds_of(length, sizes.size, parts, speed)
-    options = f", memory_gb={memory_gb:g}" if memory_gb else ""
-    options += f", weights={weights}" if weights != "auto" else ""
-    header = "\n".join(
-        [
-            f"Planned by sceneparse {__version__} for hours={hours:g}{options}.",
-            f"Estimate: {time_text(taken)}.",
-            f"Measured: {1000 * parts.step_s:.0f} ms per step of {config.training.batch_size} "
-            f"images, {parts.steps_per_epoch} steps per epoch, {parts.validation_s:.1f} s per "
-            "validation; as busy as the machine was.",
-            f"Data: {facts.training} images to train on, {facts.validation} to validate on, "
-            f"{len(facts.class_names)} classes, median {facts.width}×{facts.height} pixels.",
-        ]
+        machine = measure_machine(facts, start, seconds, asked_bytes)
+    choice = choose_size(
+        facts,
+        machine.images,
+        machine.rough_costs,
+        machine.batch_size,
+        seconds,
+        machine.memory_bytes,
+        min_size,
     )
-    planned = Planned(config, reasons, taken, parts, facts, header)
+    config = planned_config(facts, machine, start, choice)
+
+    with activity(callback, "measuring the run"):
+        costs = measure_planned(config, facts, machine, seconds)
+    length, time = choose_length(choice, costs, machine.images, seconds, min_size)
+    total_steps = length.epochs * costs.steps_per_epoch
+    config = with_length(config, length, total_steps)
+
+    planned = Planned(
+        config=config,
+        reasons=reasons_for(config, facts, machine, start, length, total_steps),
+        time=time,
+        costs=costs,
+        data=facts,
+        header=_header(config, facts, costs, time, hours, memory_gb, weights),
+    )
     if out is not None:
         planned.write(out)
     return planned
 
 
+def _header(
+    config: RunConfig,
+    data: DataFacts,
+    costs: RunCosts,
+    time: RunTime,
+    hours: float,
+    memory_gb: float | None,
+    weights: str,
+) -> str:
+    options = f", memory_gb={memory_gb:g}" if memory_gb else ""
+    options += f", weights={weights}" if weights != "auto" else ""
+    return "\n".join(
+        [
+            f"Planned by sceneparse {__version__} for hours={hours:g}{options}.",
+            f"Estimate: {time}.",
+            f"Measured: {1000 * costs.step_s:.0f} ms per step of {config.training.batch_size} "
+            f"images, {costs.steps_per_epoch} steps per epoch, {costs.validation_s:.1f} s per "
+            "validation; as busy as the machine was.",
+            f"Data: {data.training} images to train on, {data.validation} to validate on, "
+            f"{len(data.class_names)} classes, median {data.width}×{data.height} pixels.",
+        ]
+    )
+
+
 def _check_free(path: Path) -> None:
-    """Make the folder of a config before the time for a plan is spent."""
+    """Refuse an existing file, and make the folder, before time is spent on a plan."""
     if path.exists():
         raise InputError(f"{path}: exists already; remove it, or choose another file", "out")
     try:
@@ -156,22 +190,8 @@ def _check_free(path: Path) -> None:
         ) from None
 
 
-def time_text(seconds: Seconds) -> str:
-    """Write how long a run takes and where the time goes."""
-    parts = seconds._asdict().items()
-    shares = ", ".join(f"{name} {part / seconds.total:.0%}" for name, part in parts)
-    return f"about {_duration(seconds.total)}: {shares}"
-
-
 def _short(value: Any) -> str:
-    """Write a value in few words: of a section its kind, or its first value."""
+    """Write a value in few words; of a section its kind, or its first field."""
     if isinstance(value, dict):
         return str(next(iter(value.values())))
     return str(value)
-
-
-def _duration(seconds: float) -> str:
-    minutes = round(seconds / 60)
-    if seconds < 600:
-        return f"{seconds / 60:.1f} minutes"
-    return f"{minutes} minutes" if minutes < 120 else f"{seconds / 3600:.1f} hours"

