@@ -18,6 +18,7 @@ from sceneparse.inference.predictor import Predictor
 from sceneparse.inference.refinement import Refinement
 from sceneparse.inference.resize import Resize, ResizeKind
 from sceneparse.inference.views import views_of
+from tests.inference.memory import printed
 from tests.inference.networks import (
     ArrayNetwork,
     SquaresNetwork,
@@ -131,3 +132,38 @@ def test_a_wrong_image_of_a_list_is_named_before_any_is_predicted() -> None:
         predictor([[random_image(5, 5)]])
     assert isinstance(predictor.network, Recording)
     assert predictor.network.shapes == []
+
+
+def test_a_network_of_arrays_predicts_where_torch_is_not_installed() -> None:
+    (classes,) = printed("""
+        import sys
+        sys.modules["torch"] = None  # an import now fails
+        import numpy as np
+        from sceneparse.inference.guided_filter import GuidedFilter
+        from sceneparse.inference.predictor import Predictor
+        from sceneparse.inference.resize import Resize
+        from sceneparse.inference.views import views_of
+        from sceneparse.labels import Labels
+
+        class MeanColors:
+            num_classes, input_stride, output_stride = 3, 8, 8
+
+            def logits(self, images):
+                batch, height, width, _ = images.shape
+                squares = images.reshape(batch, height // 8, 8, width // 8, 8, 3)
+                return squares.mean(axis=(2, 4)).transpose(0, 3, 1, 2).astype(np.float32)
+
+        labels = Labels(("red", "green", "blue"), ((255, 0, 0),) * 3, (0, 1, 2))
+        image = np.zeros((70, 90, 3), np.uint8)
+        image[:, :45, 0] = image[:, 45:, 2] = 9
+        for kind in ("stretch", "window"):
+            predictor = Predictor(
+                MeanColors(), labels, Resize(kind, 32), 1, views_of([1, 2], flip=True),
+                GuidedFilter(),
+            )
+            prediction, _ = predictor([image, image])
+            prediction.overlay()
+            predictor.score([image], [prediction.mask])
+        print(",".join(found["name"] for found in prediction.classes()))
+    """)
+    assert set(classes.split(",")) == {"red", "blue"}
