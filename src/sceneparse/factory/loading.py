@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -25,26 +26,35 @@ BUNDLED = resources.files("sceneparse") / "assets" / WEIGHTS_FILE
 
 
 def load(
-    model: str | Path = "bundled", device: str = "auto", overrides: Sequence[str] = ()
+    model: str | Path = "bundled",
+    device: str = "auto",
+    overrides: Sequence[str] = (),
+    **inference: Any,
 ) -> Predictor:
-    """Load a trained model.
+    """Load a trained model as a predictor.
 
     Args:
         model: A run folder, a weights file, or `bundled`, the model of the package.
         device: `auto`, or a torch device such as `cpu` or `cuda:1`.
-        overrides: `inference.field=value`: pixels become a mask in another way.
+        overrides: Changed settings of inference, as `inference.field=value`.
+        **inference: The same by name, such as `flip=True` or `size=512`.
 
     Raises:
-        InputError: If there is no such model, it cannot be read, or an override is wrong.
+        InputError: If there is no such model, it cannot be read, or a setting is wrong.
 
     Example:
-        >>> predictor = sceneparse.load()
-        >>> predictor("image.jpg")
+        >>> model = sceneparse.load()
+        >>> model("image.jpg")
         Prediction(320×240, ... classes: ...)
-        >>> print(sceneparse.load(overrides=["inference.flip=true"]))
-        stretched to 416×416, mean over scales 1, also mirrored
+        >>> print(sceneparse.load(flip=False))
+        stretched to 416×416
     """
-    return predictor_of(overridden(find_weights(model), overrides), best_device(device))
+    stored = overridden(find_weights(model), overrides)
+    if inference:
+        document = config_document(stored.config)
+        document["inference"] |= inference
+        stored = stored._replace(config=config_of(document, "load"))
+    return predictor_of(stored, best_device(device))
 
 
 def overridden(weights: StoredModel, overrides: Sequence[str]) -> StoredModel:

@@ -172,13 +172,16 @@ class Prediction:
             >>> figure.savefig("figure.png")
         """
         try:
-            from matplotlib.figure import Figure
             from matplotlib.patches import Patch
+
+            from sceneparse.inference.figure import NotebookFigure
         except ImportError:
             raise InputError("plot needs matplotlib; run pip install matplotlib") from None
         small = self._scaled(MAX_PLOT_SIDE)
         height, width = small.mask.shape
-        figure = Figure(figsize=(12, 12 / 3 * min(3.0, height / width) + 1.2), layout="constrained")
+        figure = NotebookFigure(
+            figsize=(12, 12 / 3 * min(3.0, height / width) + 1.2), layout="constrained"
+        )
         panels = {
             "image": small.image,
             "mask": small.color_mask(),
