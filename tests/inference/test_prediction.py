@@ -107,7 +107,7 @@ def test_saved_files_hold_the_ids_of_annotations_and_what_was_found(tmp_path: Pa
 @pytest.mark.parametrize("existing", [".png", "_color.png", "_overlay.jpg", ".json"])
 def test_saving_replaces_nothing_unless_told_to(existing: str, tmp_path: Path) -> None:
     (tmp_path / f"a{existing}").write_text("mine")
-    with pytest.raises(InputError, match="exists already; choose another .* allow overwriting"):
+    with pytest.raises(InputError, match=r"exists already; choose another .* allow overwriting"):
         prediction_of().save(tmp_path, "a")
     assert [path.name for path in tmp_path.iterdir()] == [f"a{existing}"]
     prediction_of().save(tmp_path, "a", overwrite=True)
