@@ -144,7 +144,7 @@ def _exact_loss(
     terms = loss.losses if isinstance(loss, WeightedSum) else [loss]
     double, moving = copy.deepcopy(head).double(), features.double().requires_grad_()
     logits = upsample(double(moving), shape[1], shape[2])
-    parts = [term.weight * term.plain(logits, target) for term in terms]
+    parts = [term.weight * term.untiled(logits, target) for term in terms]
     mean = torch.stack(parts).sum() / (target != IGNORE).sum()
     return [mean.detach(), *torch.autograd.grad(mean, [moving, *double.parameters()])]
 

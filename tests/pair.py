@@ -17,7 +17,7 @@ from sceneparse.artifacts.checkpoint import read_checkpoint
 from sceneparse.config.reading import parse_config, read_config
 from sceneparse.data.loader import Batch, Loader
 from sceneparse.errors import InputError
-from sceneparse.losses.sums import LossSum
+from sceneparse.losses.loss import LossOutput
 from sceneparse.models.normalization import SyncBatchNorm2d, synchronise_
 from sceneparse.ops.confusion import confusion_matrix
 from sceneparse.ops.upsampling import upsample
@@ -77,13 +77,13 @@ class ExactCrossEntropy(nn.Module):
 
     def forward(
         self, features: Tensor, head: nn.Conv2d, covered: tuple[float, float], target: Tensor
-    ) -> LossSum:
+    ) -> LossOutput:
         logits = upsample(head(features), covered, (target.shape[1], target.shape[2]))
         confusion = confusion_matrix(logits.argmax(1), target, head.out_channels, self.ignore_index)
         total = F.cross_entropy(
             logits, target.long(), ignore_index=self.ignore_index, reduction="sum"
         )
-        return LossSum(total, confusion)
+        return LossOutput(total, confusion)
 
 
 def steps_of(case: Case, root: Path, place: RankInfo) -> Result:

@@ -15,7 +15,7 @@ from sceneparse.augmentation.colors import changed_colors_of_batch
 from sceneparse.data.loader import Batch, Loader
 from sceneparse.errors import InputError
 from sceneparse.inference.evaluate import Evaluation
-from sceneparse.losses.sums import LossSum
+from sceneparse.losses.loss import LossOutput
 from sceneparse.metrics.scores import Scores
 from sceneparse.models.segmenter import Loss
 from sceneparse.training.group import all_reduce, any_rank, share_buffers
@@ -162,7 +162,7 @@ def train_step(state: TrainState, job: Job, batch: Batch) -> Tensor:
     valid = all_reduce((mask != job.ignore_index).sum()).clamp(min=1).float()
     total = torch.zeros_like(state.sums.loss)
     for part in in_parts(fabric, job.model, image, mask, job.accumulation):
-        sums: LossSum = job.model(*part, job.loss)
+        sums: LossOutput = job.model(*part, job.loss)
         # DDP averages gradients over processes; the sum over all pixels is wanted.
         fabric.backward(sums.total * fabric.world_size / valid)
         total += sums.total.detach()
