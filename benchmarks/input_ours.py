@@ -77,7 +77,7 @@ def batches(
 
 def normalise(batch: Batch) -> Tensor:
     """Do to a batch what the segmenter does first: `(B, 3, H, W)` float32."""
-    return _SEGMENTER.normalised(torch.from_numpy(batch.image).permute(0, 3, 1, 2))
+    return _SEGMENTER.normalise(torch.from_numpy(batch.image).permute(0, 3, 1, 2))
 
 
 _SEGMENTER = Segmenter(UNet(2, width=2))

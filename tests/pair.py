@@ -18,10 +18,10 @@ from sceneparse.config.reading import parse_config, read_config
 from sceneparse.data.loader import Batch, Loader
 from sceneparse.errors import InputError
 from sceneparse.losses.loss import LossOutput
-from sceneparse.models.normalization import SyncBatchNorm2d, synchronise_
+from sceneparse.models.normalization import SyncBatchNorm2d, synchronise_batch_norms_
 from sceneparse.ops.confusion import confusion_matrix
 from sceneparse.ops.upsampling import upsample
-from sceneparse.optimization.average import WeightAverage
+from sceneparse.optimization.ema import WeightEMA
 from sceneparse.optimization.schedule import Schedule
 from sceneparse.system.ranks import RankInfo, find_rank_info
 from sceneparse.tasks.train import train
@@ -110,7 +110,7 @@ schedule: {{kind: constant}}
                 parent, _, attribute = name.rpartition(".")
                 setattr(segmenter.get_submodule(parent), attribute, nn.SiLU())
     if place.world_size > 1:
-        synchronise_(segmenter, torch.device("cpu"))
+        synchronise_batch_norms_(segmenter, torch.device("cpu"))
     loader = Loader(
         dataset=training,
         transform=factory.transform(config.transform, 0, torch.device("cpu"), training.labels),
@@ -130,7 +130,7 @@ schedule: {{kind: constant}}
         precision=None,
         sums=EpochSums.zeros(training.labels.num_classes, fabric.device),
         data_key="rectangles",
-        average=WeightAverage(segmenter, 0.9),
+        average=WeightEMA(segmenter, 0.9),
     )
     model, wrapped = fabric.setup(segmenter, optimizer)
     job = Job(

@@ -15,10 +15,10 @@ from sceneparse.data.loader import Loader
 from sceneparse.errors import InputError
 from sceneparse.inference.evaluate import Evaluation
 from sceneparse.inference.predictor import Predictor
-from sceneparse.models.normalization import synchronise_
-from sceneparse.models.segmenter import Loss, Segmenter
+from sceneparse.models.normalization import synchronise_batch_norms_
+from sceneparse.models.segmenter import FeatureLoss, Segmenter
 from sceneparse.models.settings import ModelSettings
-from sceneparse.optimization.average import WeightAverage
+from sceneparse.optimization.ema import WeightEMA
 from sceneparse.optimization.schedule import Schedule
 from sceneparse.system.device import allow_tf32, keep_freed_memory
 from sceneparse.system.ranks import RankInfo
@@ -85,7 +85,7 @@ def assemble(
     if plan.device.type == "cpu":
         keep_freed_memory()
     if place.world_size > 1 and config.training.sync_batch_norm:
-        synchronise_(segmenter, fabric.device)
+        synchronise_batch_norms_(segmenter, fabric.device)
     segmenter = factory.on_device(segmenter, fabric.device, plan.memory_format)
     factors = factory.sampling(config.sampling, class_statistics)
     mixing = factory.mixing(config.transform, training, factors, class_statistics)
@@ -112,7 +112,7 @@ def assemble(
         precision=precision,
         sums=EpochSums.zeros(labels.num_classes, fabric.device),
         data_key=data_key,
-        average=WeightAverage(segmenter, decay) if decay else None,
+        average=WeightEMA(segmenter, decay) if decay else None,
     )
     predictor = factory.predictor(
         state.kept, labels, config.inference, plan.precision, fabric.device
@@ -148,7 +148,9 @@ def assemble(
     return Assembly(state, job, predictor)
 
 
-def _check_batch_norm(config: RunConfig, plan: Plan, segmenter: Segmenter, loss: Loss) -> None:
+def _check_batch_norm(
+    config: RunConfig, plan: Plan, segmenter: Segmenter, loss: FeatureLoss
+) -> None:
     """Refuse a run in which a batch norm would have a single value per channel to normalise.
 
     Raises:

@@ -17,7 +17,7 @@ from sceneparse.errors import InputError
 from sceneparse.inference.evaluate import Evaluation
 from sceneparse.losses.loss import LossOutput
 from sceneparse.metrics.scores import Scores
-from sceneparse.models.segmenter import Loss
+from sceneparse.models.segmenter import FeatureLoss
 from sceneparse.training.group import all_reduce, any_rank, share_buffers
 from sceneparse.training.parts import in_parts
 from sceneparse.training.state import EpochSums, TrainState
@@ -46,7 +46,7 @@ class Job:
     fabric: Fabric
     model: nn.Module
     optimizer: Any
-    loss: Loss
+    loss: FeatureLoss
     loader: Loader
     ignore_index: int
     validate: Callable[[], Evaluation]
@@ -175,7 +175,7 @@ def train_step(state: TrainState, job: Job, batch: Batch) -> Tensor:
     job.optimizer.step()
     job.optimizer.zero_grad()
     if state.average:
-        state.average.follow(state.segmenter, state.step)
+        state.average.update(state.segmenter, state.step)
     state.sums.loss += all_reduce(total)
     return total.float() / valid
 
@@ -244,7 +244,7 @@ def _end_epoch(state: TrainState, job: Job, clock: Clock) -> EpochRecord:
     if epoch % job.validate_every == 0 or epoch == job.epochs:
         share_buffers(state.kept)
         validation = job.validate()
-        state.schedule.validated(validation.loss)
+        state.schedule.add_validation(validation.loss)
         is_best = state.best_epoch == 0 or validation.scores.miou > state.best_miou
         if is_best:
             state.best_miou, state.best_epoch = validation.scores.miou, epoch

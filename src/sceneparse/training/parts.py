@@ -9,7 +9,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from sceneparse.models.segmenter import Loss, Segmenter
+from sceneparse.models.segmenter import FeatureLoss, Segmenter
 
 
 def in_parts(
@@ -33,7 +33,7 @@ def in_parts(
             yield part
 
 
-def has_unused_parameters(segmenter: Segmenter, loss: Loss) -> bool:
+def has_unused_parameters(segmenter: Segmenter, loss: FeatureLoss) -> bool:
     """Tell whether a training step leaves a parameter without a gradient, as do some of timm's.
 
     One small step of a copy on the CPU tells; the network and the random numbers stay as they are.
@@ -44,7 +44,7 @@ def has_unused_parameters(segmenter: Segmenter, loss: Loss) -> bool:
     return any(parameter.grad is None for parameter in learned)
 
 
-def single_value_norms(segmenter: Segmenter, loss: Loss, side: int) -> list[str]:
+def single_value_norms(segmenter: Segmenter, loss: FeatureLoss, side: int) -> list[str]:
     """Name the batch norms that see a single value per channel of one image in training.
 
     Such a value has no variance, so that PyTorch refuses to train on one image at a time. A small
@@ -71,7 +71,7 @@ def single_value_norms(segmenter: Segmenter, loss: Loss, side: int) -> list[str]
     return list(found)
 
 
-def _forward(trial: Segmenter, loss: Loss, side: int) -> Tensor:
+def _forward(trial: Segmenter, loss: FeatureLoss, side: int) -> Tensor:
     """Compute the loss of two black images without moving the random numbers."""
     with torch.random.fork_rng([]):
         image = torch.zeros(2, 3, side, side, dtype=torch.uint8)
