@@ -51,7 +51,7 @@ def reference(
     smoothing: float,
     weights: Tensor | None = None,
 ) -> tuple[Tensor, list[Tensor]]:
-    """Compute loss and gradients in float64, with an own interpolation for each pixel."""
+    """Compute loss and gradients in float64, with a separate interpolation of each pixel."""
     features = features.double().requires_grad_()
     weight = head.weight.detach().double().flatten(1).requires_grad_()
     assert head.bias is not None

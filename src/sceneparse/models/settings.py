@@ -22,7 +22,7 @@ class ModelSettings:
     """Fields that every network has."""
 
     weights: Literal["imagenet"] | StartingWeights = "none"
-    """What training starts from."""
+    """Initial weights."""
 
     def build(self, num_classes: int) -> "Segmenter":
         """Make the network with its normalisation of images.
@@ -64,7 +64,7 @@ class UNetModel(ModelSettings):
     width: Annotated[int, Ge(2), Le(1024), MultipleOf(2)] = 64
     """Channels of the first stage; each deeper one has twice as many."""
     weights: Literal["imagenet"] | StartingWeights = "none"
-    """What training starts from: `none`, random numbers; `bundled`; a run folder or a
+    """Initial weights: `none`, random numbers; `bundled`; a run folder or a
     weights file."""
     normalization: NormalizationKind = "batch"
     """`batch`, over the whole batch of all processes; `group`, independent of the batch."""
@@ -101,7 +101,7 @@ class EncoderUNetModel(ModelSettings):
     encoder: str = "tf_efficientnet_lite0"
     """Name of a timm model."""
     weights: Literal["imagenet"] | StartingWeights = "imagenet"
-    """What training starts from: `imagenet`, for the encoder; `none`, random numbers; `bundled`,
+    """Initial weights: `imagenet`, for the encoder; `none`, random numbers; `bundled`,
     the bundled model; or a run folder or weights file, from which all that fits is loaded."""
     decoder_channels: Annotated[tuple[Channels, ...], MinLen(1)] = (160, 192, 128, 64, 32)
     """Width of each decoder block, deepest first; those beyond the output stride are not built."""
