@@ -89,7 +89,7 @@ loss:
     assert factory.class_statistics(resolved, training) is None
     assert factory.with_class_weights(resolved, None) == resolved
     assert resolved.loss.build(training.labels)
-    with pytest.raises(InputError, match=r"loss\.terms\.0\.class_weights\.values: auto"):
+    with pytest.raises(InputError, match=r"loss\.terms\.0\.class_weights\.values: found auto"):
         config.loss.build(training.labels)
 
 

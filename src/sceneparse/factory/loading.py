@@ -16,7 +16,7 @@ from sceneparse.inference.predictor import Predictor
 from sceneparse.labels import Labels
 from sceneparse.models.segmenter import Segmenter
 from sceneparse.models.settings import ModelSettings
-from sceneparse.models.transfer import Transfer, transfer
+from sceneparse.models.transfer import WeightTransfer, transfer_weights
 from sceneparse.system.device import best_device, native_precision
 from sceneparse.system.paths import expanded
 
@@ -88,7 +88,9 @@ def _bundled_weights() -> StoredModel:
         return read_weights(path)
 
 
-def segmenter_to_train(config: ModelSettings, labels: Labels) -> tuple[Segmenter, Transfer | None]:
+def segmenter_to_train(
+    config: ModelSettings, labels: Labels
+) -> tuple[Segmenter, WeightTransfer | None]:
     """Make a network with the weights that its training starts from.
 
     Args:
@@ -96,7 +98,7 @@ def segmenter_to_train(config: ModelSettings, labels: Labels) -> tuple[Segmenter
         labels: The classes that it is going to learn.
 
     Returns:
-        The network, and what it took of another model, if it starts from one.
+        The network, and which weights of another model were loaded, if it starts from one.
 
     Raises:
         InputError: If there are no such weights, or nothing of them fits.
@@ -105,13 +107,15 @@ def segmenter_to_train(config: ModelSettings, labels: Labels) -> tuple[Segmenter
         return config.build(labels.num_classes), None
     given = find_weights(config.weights)
     segmenter = config.untrained.build(labels.num_classes)
-    taken = transfer(segmenter, given.tensors, labels.class_names, given.labels.class_names)
-    if not taken.fits:
+    transferred = transfer_weights(
+        segmenter, given.tensors, labels.class_names, given.labels.class_names
+    )
+    if not transferred.succeeded:
         raise InputError(
             f"model.weights: nothing in {config.weights} fits; found {given.config.model}, "
             f"expected {config}; train the same kind of network, or set model.weights=none"
         )
-    return segmenter, taken
+    return segmenter, transferred
 
 
 def deployed(weights: StoredModel) -> StoredModel:

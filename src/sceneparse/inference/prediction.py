@@ -264,7 +264,7 @@ class Prediction:
             f'src="data:image/jpeg;base64,{data}"><table>{rows}</table></div>'
         )
 
-    def _legend_entries(self) -> list[drawing.Entry]:
+    def _legend_entries(self) -> list[drawing.LegendEntry]:
         return drawing.entries_by_share(self.mask, self.labels, _MAX_LEGEND_ENTRIES)
 
     def _scaled(self, max_side: int) -> "Prediction":
