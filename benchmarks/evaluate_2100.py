@@ -16,7 +16,7 @@ import material
 from harness import Repeats, Runs, Side, alternate, parser
 from rows import Claim, Row, claimed, memory, report, speed, stated
 from sceneparse.inference.backends.torch import TorchBackend
-from sceneparse.metrics.scores import Matrix
+from sceneparse.metrics.scores import ConfusionMatrix
 
 NAME = "evaluate_2100"
 BUDGET_MB = 200
@@ -25,7 +25,9 @@ FULL = {"height": 2100, "width": 2100, "classes": 150}
 QUICK = {"height": 210, "width": 170, "classes": 7}
 
 
-def ours(height: int, width: int, classes: int, device: str | None = None) -> Callable[[], Matrix]:
+def ours(
+    height: int, width: int, classes: int, device: str | None = None
+) -> Callable[[], ConfusionMatrix]:
     """Prepare what `evaluate` does with the logits of an image; it also sums up the loss."""
     labels = material.labels(classes)
     where = torch.device(device or "cpu")
@@ -33,7 +35,7 @@ def ours(height: int, width: int, classes: int, device: str | None = None) -> Ca
     logits = _logits(classes)[0].numpy()
     target = material.mask((height, width), classes)
 
-    def step() -> Matrix:
+    def step() -> ConfusionMatrix:
         return backend.score(logits, (CELLS, CELLS), target).confusion
 
     return step

@@ -8,8 +8,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sceneparse.errors import InputError
-from sceneparse.metrics.bootstrap import Difference, ImageCounts, differences, scores
-from sceneparse.metrics.comparison import ScoredImages, read_scored
+from sceneparse.metrics.bootstrap import (
+    ImageCounts,
+    ScoreDifference,
+    bootstrap_differences,
+    miou_and_pixel_accuracy,
+)
+from sceneparse.metrics.comparison import ScoreFile, read_score_file
 
 # So many seeds are taken to tell of seeds.
 ENOUGH_SEEDS = 3
@@ -36,8 +41,8 @@ class Gain:
 
     seeds: tuple[int, ...]
     after: Score
-    miou: Difference
-    pixel_accuracy: Difference
+    miou: ScoreDifference
+    pixel_accuracy: ScoreDifference
     of_each: tuple[float, ...]
 
     def verdict(self, spread: float) -> str:
@@ -73,10 +78,10 @@ def gain(base: dict[int, Path], change: dict[int, Path]) -> Gain | None:
     seeds = tuple(sorted(base.keys() & change.keys()))
     if not seeds:
         return None
-    files = [[read_scored(of[seed]) for seed in seeds] for of in (base, change)]
+    files = [[read_score_file(of[seed]) for seed in seeds] for of in (base, change)]
     _check_same([file for part in files for file in part])
     first, second = ([file.counts for file in part] for part in files)
-    both = differences(np.concatenate(first, axis=2), np.concatenate(second, axis=2))
+    both = bootstrap_differences(np.concatenate(first, axis=2), np.concatenate(second, axis=2))
     before, after = ([_score(counts) for counts in part] for part in (first, second))
     return Gain(
         seeds=seeds,
@@ -93,11 +98,11 @@ def mean_score(found: Sequence[Score]) -> Score:
 
 
 def _score(counts: ImageCounts) -> Score:
-    miou, accuracy = scores(counts.sum(axis=0))
+    miou, accuracy = miou_and_pixel_accuracy(counts.sum(axis=0))
     return Score(float(miou), float(accuracy))
 
 
-def _check_same(files: Sequence[ScoredImages]) -> None:
+def _check_same(files: Sequence[ScoreFile]) -> None:
     first, *others = files
     for file in others:
         same: Any = file.names == first.names and file.ids == first.ids

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from accuracy.gains import Gain, gain
 from accuracy.kept import Kept, Results, Seeds, ranges, succeeded
 from accuracy.questions import BASE, CHANGES, QUESTIONS, Change
-from sceneparse.metrics.bootstrap import Difference
+from sceneparse.metrics.bootstrap import ScoreDifference
 from table import made_on, markdown
 
 HEAD = ("seeds", "mIoU", "gain (95 %)", "of each seed", "gain in accuracy (95 %)", "time")
@@ -105,7 +105,7 @@ def _figures(found: Gain) -> list[str]:
     return [str(len(found.seeds)), *means]
 
 
-def _interval(difference: Difference) -> str:
+def _interval(difference: ScoreDifference) -> str:
     value, low, high = difference.gain
     return f"{value:+.4f} ({low:+.4f} to {high:+.4f})"
 

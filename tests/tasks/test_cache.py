@@ -22,7 +22,7 @@ from tests.caching import (
 from sceneparse.data.cache.format import default_folder
 from sceneparse.data.dataset import Sample
 from sceneparse.errors import InputError
-from sceneparse.system.user_cache import locked
+from sceneparse.system.user_cache import lock_folder
 from sceneparse.tasks.cache import cache_notes
 
 
@@ -209,7 +209,7 @@ def test_damaged_pixels_are_refused_and_renewed_by_the_command_that_is_named(
 
 
 def test_two_builds_at_once_are_refused(root: Path) -> None:
-    with locked(default_folder(root)):
+    with lock_folder(default_folder(root)):
         with pytest.raises(InputError, match="another process is writing this cache; wait"):
             make(root)
         make(root, to=root.parent / "elsewhere")

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sceneparse.labels import Mask
-from sceneparse.metrics.scores import Matrix
+from sceneparse.metrics.scores import ConfusionMatrix
 
 
 class LabelMap(NamedTuple):
@@ -29,7 +29,7 @@ class Counts(NamedTuple):
         loss: Cross-entropy in nats, summed over the valid pixels.
     """
 
-    confusion: Matrix
+    confusion: ConfusionMatrix
     loss: float
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sceneparse.inference.predictor import Predictor
 from sceneparse.labels import Mask
 from sceneparse.metrics.bootstrap import ImageCounts, image_counts
-from sceneparse.metrics.scores import Matrix, Scores
+from sceneparse.metrics.scores import ConfusionMatrix, Scores
 
 Item = TypeVar("Item")
 
@@ -30,7 +30,7 @@ class Evaluation:
     """
 
     scores: Scores
-    confusion: Matrix
+    confusion: ConfusionMatrix
     loss: float
     images: int
     per_image: ImageCounts
@@ -46,7 +46,7 @@ class EvaluationSums(NamedTuple):
         per_image: What each image of this process adds to the scores, `(3, C)`.
     """
 
-    confusion: Matrix
+    confusion: ConfusionMatrix
     loss: float
     images: int
     per_image: Sequence[ImageCounts] = ()

@@ -1,23 +1,23 @@
-"""Which process of a run this is, as whoever started it says in the environment."""
+"""The rank of this process, read from the environment variables of its launcher."""
 
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-# Jobs of these names are shells in which a person works, not the tasks of a run.
+# Jobs of these names are interactive shells, not the tasks of a run.
 SLURM_SHELLS = ("bash", "interactive")
 
 
 @dataclass(frozen=True)
 class RankInfo:
-    """The rank of a process among those of a run.
+    """The rank of a process in a run.
 
     Attributes:
-        rank: Its number among all, from 0; rank zero speaks and writes.
-        world_size: How many there are, on all machines.
-        local_rank: Its number among those of its machine.
-        local_world_size: How many there are on its machine.
-        was_launched: Whether torchrun, SLURM or sceneparse itself started it as one of a run.
+        rank: Index of the process among all, from 0; rank zero prints and writes files.
+        world_size: Number of processes on all machines.
+        local_rank: Index of the process among those of its machine, from 0.
+        local_world_size: Number of processes on its machine.
+        was_launched: Whether torchrun, SLURM or sceneparse launched the process.
     """
 
     rank: int = 0
@@ -28,13 +28,13 @@ class RankInfo:
 
 
 def find_rank_info(environment: Mapping[str, str] = os.environ) -> RankInfo:
-    """Read the rank of this process; alone unless torchrun or `srun` says otherwise."""
+    """Read the rank of this process; without torchrun or `srun` it is the only process."""
     if "TORCHELASTIC_RUN_ID" in environment:
         names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
         return RankInfo(*(int(environment[name]) for name in names), was_launched=True)
-    # Those of the allocation, of which a step may take a part, count only where it tells none.
+    # A step may use a part of the allocation, so the count of the step takes precedence.
     tasks = int(environment.get("SLURM_STEP_NUM_TASKS") or environment.get("SLURM_NTASKS", "1"))
-    # The batch script has the tasks of the job in its environment too, but is no step of it.
+    # The environment of a batch script has the task count of the job, but the script is no step.
     is_step = "SLURM_STEP_ID" in environment and "SLURM_PROCID" in environment
     if tasks == 1 or not is_step or environment.get("SLURM_JOB_NAME") in SLURM_SHELLS:
         return RankInfo()
@@ -48,7 +48,7 @@ def find_rank_info(environment: Mapping[str, str] = os.environ) -> RankInfo:
 
 
 def _tasks_of_this_node(environment: Mapping[str, str], tasks: int) -> int:
-    """Read how many tasks of a step are on this node, of lists such as `2(x3),1`."""
+    """Return the number of tasks on this node, from a list per node such as `2(x3),1`."""
     counts = environment.get("SLURM_STEP_TASKS_PER_NODE")
     if counts and "SLURM_NODEID" in environment:
         nodes: list[int] = []

@@ -15,8 +15,8 @@ from sceneparse.data.datasets.published import SPLITS, PublishedData
 from sceneparse.data.datasets.recognise import open_published
 from sceneparse.data.header_index import checked_sizes
 from sceneparse.errors import InputError
-from sceneparse.system.paths import expanded
-from sceneparse.system.user_cache import locked
+from sceneparse.system.paths import expand_user
+from sceneparse.system.user_cache import lock_folder
 from sceneparse.tasks.data_files import find_data
 from sceneparse.tasks.events import Callback, Message, activity, ignore, tracked
 
@@ -65,12 +65,12 @@ def cache_data(
     Raises:
         InputError: If the data set is not as it should be, or the cache does not fit on the disk.
     """
-    found = find_data(expanded(data))
+    found = find_data(expand_user(data))
     folder = to or default_folder(found.root, short_side)
     parts = _parts(found, tuple(splits))
     # Each holds a decoded image or two: more threads would only take more memory.
     threads = min(os.cpu_count() or 1, 8)
-    with locked(folder):
+    with lock_folder(folder):
         packings = {
             name: planned(files, checked_sizes(files, found.root), found.root, folder, short_side)
             for name, files in parts.items()

@@ -15,7 +15,7 @@ from sceneparse.data.loader import prefetched
 from sceneparse.drawing import color_mask, overlay, with_legend
 from sceneparse.errors import InputError
 from sceneparse.inference.predictor import Prediction, Predictor
-from sceneparse.system.paths import expanded
+from sceneparse.system.paths import expand_user
 from sceneparse.tasks.events import Callback, Message, ignore
 
 # A JPEG has at most 65,500 pixels in a row or a column; the legend takes some of them.
@@ -88,8 +88,8 @@ def predict(
     from sceneparse.tasks.memory import PREDICTION, advice_on_memory
 
     given = [images] if isinstance(images, str | Path) else images
-    files = find_images([expanded(path) for path in given])
-    results = results_of(files, expanded(out), overwrite=overwrite)
+    files = find_images([expand_user(path) for path in given])
+    results = results_of(files, expand_user(out), overwrite=overwrite)
     predictor = load(model, device, overrides)
     segmented: list[SegmentedFile] = []
     with advice_on_memory(PREDICTION):

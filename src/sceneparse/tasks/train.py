@@ -147,7 +147,7 @@ def _train(
         best_epoch=state.best_epoch,
         best_miou=state.best_miou,
         resize=str(predictor),
-        stopped_by=0 if is_finished else largest(stop.number),
+        stopped_by=0 if is_finished else largest(stop.signal_number),
     )
 
 

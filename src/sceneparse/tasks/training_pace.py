@@ -12,7 +12,7 @@ from sceneparse.data.dataset import Dataset
 from sceneparse.data.loader import Batch
 from sceneparse.inference.evaluate import Evaluation
 from sceneparse.inference.predictor import Predictor
-from sceneparse.system.device import wait_for
+from sceneparse.system.device import synchronize
 from sceneparse.tasks.assembly import assemble
 from sceneparse.training.auto import Plan, resolve
 from sceneparse.training.loop import Clock, Job, train_step
@@ -76,13 +76,13 @@ def training_pace(bench: Bench, batches: Iterator[Batch], seconds: float) -> flo
         InputError: If a file is broken.
     """
     batch = next(batches)
-    wait_for(bench.plan.device)
+    synchronize(bench.plan.device)
     clock = Clock()
     while clock.seconds() < seconds:
         train_step(bench.state, bench.job, batch)
         clock.images += len(batch.names)
         batch = next(batches)
-    wait_for(bench.plan.device)
+    synchronize(bench.plan.device)
     return clock.images / clock.seconds()
 
 
