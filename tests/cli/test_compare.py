@@ -78,10 +78,10 @@ def test_what_cannot_be_compared_is_refused(scored: Path, fails: Callable[..., s
     dropped["true"][0] += 1
     document["per_image"].append(dropped)
     (scored / "other.json").write_text(json.dumps(document))
-    assert "other annotations" in fails("compare", "far.json", "other.json")
+    assert "different masks" in fails("compare", "far.json", "other.json")
     document["per_class"][0]["name"] = "sky"
     (scored / "classes.json").write_text(json.dumps(document))
-    assert "other classes" in fails("compare", "far.json", "classes.json")
+    assert "the classes differ" in fails("compare", "far.json", "classes.json")
     del document["per_image"]
     (scored / "old.json").write_text(json.dumps(document))
     assert "no counts per image" in fails("compare", "far.json", "old.json")
