@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 import material
 from gpu_common import IGNORE, Found, Here, in_fp32, unet
-from sceneparse.augmentation.change import Colors
-from sceneparse.augmentation.colors import changed_colors, changed_colors_of_batch
+from sceneparse.augmentation.colors import jitter_colors, jitter_colors_of_batch
+from sceneparse.augmentation.parameters import ColorJitter
 from sceneparse.data.datasets.synthetic import SyntheticScenes
 from sceneparse.inference.backends.torch import TorchBackend
 from sceneparse.losses.loss import SegmentationLoss, WeightedSum
@@ -229,13 +229,18 @@ def wide_masks(here: Here) -> Found:
 
 def colors(here: Here) -> Found:
     """Colours of a batch are changed as on the CPU."""
-    drawn = [Colors(1.2, 0.8, 1.3, 0.1), Colors(0.7, 1.3, 0.6, -0.2), Colors(), Colors(hue=0.5)]
+    drawn = [
+        ColorJitter(1.2, 0.8, 1.3, 0.1),
+        ColorJitter(0.7, 1.3, 0.6, -0.2),
+        ColorJitter(),
+        ColorJitter(hue=0.5),
+    ]
     images = SyntheticScenes(len(drawn), 64 if here.quick else 256, 96, seed=0)
     stack = np.stack([images[place].image for place in range(len(drawn))])
     batch, change = torch.from_numpy(stack).permute(0, 3, 1, 2), torch.tensor(drawn)
-    expected = changed_colors_of_batch(batch, change)
-    found = changed_colors_of_batch(batch.to(here.device), change.to(here.device)).cpu()
-    by_bytes = np.stack([changed_colors(*pair) for pair in zip(stack, drawn, strict=True)])
+    expected = jitter_colors_of_batch(batch, change)
+    found = jitter_colors_of_batch(batch.to(here.device), change.to(here.device)).cpu()
+    by_bytes = np.stack([jitter_colors(*pair) for pair in zip(stack, drawn, strict=True)])
     apart = np.abs(by_bytes - found.permute(0, 2, 3, 1).numpy()).mean()
     reason = (
         "of 255: some twenty roundings of 255 · 6e-8, and a mean of all pixels in fp32 (1e-5 · 255)"

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 
 from sceneparse import factory
-from sceneparse.augmentation.change import Augmentation, Colors, Crop
-from sceneparse.augmentation.colors import changed_colors
+from sceneparse.augmentation.colors import jitter_colors
+from sceneparse.augmentation.parameters import Augmentation, ColorJitter, CropBox
 from sceneparse.augmentation.resampling import resample
 from sceneparse.augmentation.transform import Transform
-from sceneparse.data.cache.reader import Packed
+from sceneparse.data.cache.reader import CachedDataset
 from sceneparse.data.datasets.ade20k import Ade20kData
 from sceneparse.data.loader import Batch, Loader
 from sceneparse.models.segmenter import Segmenter
@@ -69,7 +69,7 @@ def batches(
         cache_data(root, to=folder, splits=["training"])
         data = replace(data, cache=folder)
     dataset = factory.dataset(data, "training", to_learn=True)
-    if source == "cache" and not isinstance(dataset, Packed):
+    if source == "cache" and not isinstance(dataset, CachedDataset):
         raise RuntimeError("the cache was not used")
     transform = Transform(size, Augmentation(**ranges), 0, dataset.labels.ignore_index)
     return Loader(dataset, transform, 0, batch_size, THREADS).batches(0, 10**9)
@@ -87,8 +87,8 @@ def image(pixels: np.ndarray, chosen: Parameters, size: int) -> np.ndarray:
     """Make one image `(size, size, 3)`."""
     height, width = pixels.shape[:2]
     left, top, right, bottom = chosen.box
-    crop = Crop(top / height, left / width, (bottom - top) / height, (right - left) / width)
+    crop = CropBox(top / height, left / width, (bottom - top) / height, (right - left) / width)
     mask = np.zeros(pixels.shape[:2], np.uint8)
     resized, _ = resample(pixels, mask, crop, size, flip=chosen.flip)
-    colors = Colors(chosen.brightness, chosen.contrast, chosen.saturation, chosen.hue)
-    return changed_colors(resized, colors)
+    colors = ColorJitter(chosen.brightness, chosen.contrast, chosen.saturation, chosen.hue)
+    return jitter_colors(resized, colors)

@@ -17,7 +17,7 @@ from torch import Tensor
 import material
 from harness import Repeats, Runs, Side, alternate, parser
 from rows import Claim, Row, claimed, gigaflops, memory, report, speed, stated
-from sceneparse.augmentation.change import Augmentation
+from sceneparse.augmentation.parameters import Augmentation
 from sceneparse.augmentation.transform import Transform
 from sceneparse.data.datasets.synthetic import synthetic
 from sceneparse.data.loader import Batch, Loader

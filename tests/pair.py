@@ -118,7 +118,7 @@ schedule: {{kind: constant}}
         batch_size=8 // place.world_size,
         threads=1,
         rank=place.rank,
-        processes=place.world_size,
+        world_size=place.world_size,
     )
     parts = 2 if network == "group_in_parts" and place.world_size > 1 else 1
     fabric = fabric_of(place, torch.device("cpu"), None, is_static=parts == 1, has_unused=parts > 1)

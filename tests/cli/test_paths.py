@@ -21,7 +21,7 @@ from sceneparse.factory.loading import find_weights
 from sceneparse.labels.files import read_labels
 from sceneparse.system.paths import expand_user
 from sceneparse.system.yaml_text import parse_yaml
-from sceneparse.tasks.train import default_folder
+from sceneparse.tasks.train import default_cache_folder
 from tests.cli.conftest import Cli
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -137,14 +137,16 @@ def test_a_run_lies_in_the_home_folder_when_it_is_asked_to(
 
 def test_no_two_configs_of_the_package_share_a_default_run_folder() -> None:
     configs = [path.relative_to(CONFIGS.parent) for path in CONFIGS.rglob("*.yaml")]
-    folders = {default_folder(path) for path in configs}
+    folders = {default_cache_folder(path) for path in configs}
     assert len(folders) == len(configs) >= 13
     assert {folder.parent for folder in folders} == {Path("runs")}
-    assert default_folder(Path("configs/camvid/lite0.yaml")) == Path("runs/camvid-lite0")
-    assert default_folder(Path("/opt/x/configs/voc2012/lite0.yaml")) == Path("runs/voc2012-lite0")
-    assert default_folder(Path("configs/folder.yaml")) == Path("runs/folder")
-    assert default_folder(Path("mydata.yaml")) == Path("runs/mydata")
-    assert default_folder(Path("/data/of/mine/mydata.yaml")) == Path("runs/mydata")
+    assert default_cache_folder(Path("configs/camvid/lite0.yaml")) == Path("runs/camvid-lite0")
+    assert default_cache_folder(Path("/opt/x/configs/voc2012/lite0.yaml")) == Path(
+        "runs/voc2012-lite0"
+    )
+    assert default_cache_folder(Path("configs/folder.yaml")) == Path("runs/folder")
+    assert default_cache_folder(Path("mydata.yaml")) == Path("runs/mydata")
+    assert default_cache_folder(Path("/data/of/mine/mydata.yaml")) == Path("runs/mydata")
 
 
 def test_paths_and_overrides_are_told_apart(home: Path) -> None:

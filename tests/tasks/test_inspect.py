@@ -133,7 +133,7 @@ def test_names_in_square_brackets_are_shown_as_they_are(tmp_path: Path) -> None:
     ("made", "message"),
     [
         ((), "no such folder"),
-        (("other",), "no data set that is known; the folders in .*: other; give the folder that"),
+        (("other",), "no known data set; the folders in .*: other; give the folder that"),
         (("images",), r"labels\.yaml: no such file; write the class names there"),
         (("images", "annotations"), "no such folder"),
     ],

@@ -211,10 +211,10 @@ def test_colours_changed_on_the_device_train_as_those_changed_by_the_loader(
     rectangles_root: Path,
 ) -> None:
     losses: list[float] = []
-    for leaves_colors in (False, True):
+    for defers_color_jitter in (False, True):
         state, job = make(rectangles_root, "fp32")
         transform = dataclasses.replace(
-            cast("Transform", job.loader.transform), leaves_colors=leaves_colors
+            cast("Transform", job.loader.transform), defers_color_jitter=defers_color_jitter
         )
         job = dataclasses.replace(job, loader=dataclasses.replace(job.loader, transform=transform))
         batch = next(job.loader.batches(0, 1))

@@ -49,11 +49,11 @@ def train(
         count = processes_to_start(settings.training)
         if count > 1:
             raise typer.Exit(run_processes(count, sys.argv[1:]))
-        from sceneparse.tasks.train import default_folder
+        from sceneparse.tasks.train import default_cache_folder
         from sceneparse.tasks.train import train as train_run
 
         callback = stack.enter_context(shown_events())
-        folder = out or default_folder(config)
+        folder = out or default_cache_folder(config)
         run = train_run(settings, out=folder, resume=resume, callback=callback)
     if not run.is_finished:
         again = shlex.join(["sceneparse", *sys.argv[1:], *([] if resume else ["--resume"])])

@@ -99,7 +99,7 @@ def assemble(
         batch_size=plan.batch_size // place.world_size,
         threads=plan.threads,
         rank=place.rank,
-        processes=place.world_size,
+        world_size=place.world_size,
         factors=factors,
     )
     decay = config.training.ema

@@ -7,7 +7,7 @@ from typing import Any
 from sceneparse import factory
 from sceneparse.artifacts.weights import StoredModel
 from sceneparse.data.dataset import Dataset
-from sceneparse.data.loader import prefetched
+from sceneparse.data.loader import prefetch
 from sceneparse.errors import InputError
 from sceneparse.factory.loading import find_weights, overridden, predictor_of
 from sceneparse.inference.evaluate import Evaluation, EvaluationSums, evaluation_sums
@@ -113,6 +113,6 @@ def count_images(
 ) -> EvaluationSums:
     """Count on some images of a data set, such as one process's share of them."""
     ahead = 2 * max(threads, predictor.batch_size)
-    samples = prefetched(dataset.__getitem__, indices, threads=threads, ahead=ahead)
+    samples = prefetch(dataset.__getitem__, indices, threads=threads, ahead=ahead)
     pairs = ((sample.image, sample.mask) for sample in samples)
     return evaluation_sums(predictor, pairs, on_image)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from sceneparse.data.io.decode import IMAGE_SUFFIXES, read_image
-from sceneparse.data.loader import prefetched
+from sceneparse.data.loader import prefetch
 from sceneparse.drawing import color_mask, overlay, with_legend
 from sceneparse.errors import InputError
 from sceneparse.inference.predictor import Prediction, Predictor
@@ -177,7 +177,7 @@ def predict_files(
     Raises:
         InputError: If an image cannot be read, or its results cannot be written.
     """
-    images = prefetched(read_image, files, threads=1, ahead=2)
+    images = prefetch(read_image, files, threads=1, ahead=2)
     for file, image, paths in zip(files, images, results, strict=True):
         prediction = predictor(image)
         try:

@@ -13,11 +13,11 @@ from sceneparse.artifacts.run_folder import RunFolder
 from sceneparse.config import ReportSettings, RunConfig
 from sceneparse.config.reading import resolve_config
 from sceneparse.config.resuming import config_differences, resumed_config
-from sceneparse.data.cache.reader import Packed
+from sceneparse.data.cache.reader import CachedDataset
 from sceneparse.data.class_statistics import ClassStatistics
 from sceneparse.data.dataset import Dataset, PairedFiles, Sample
 from sceneparse.data.datasets.synthetic import SyntheticData
-from sceneparse.data.header_index import checked_sizes
+from sceneparse.data.header_index import check_image_sizes
 from sceneparse.data.settings import DataSettings
 from sceneparse.errors import InputError
 from sceneparse.factory.loading import find_weights, predictor_of, segmenter_to_train
@@ -74,7 +74,7 @@ def train(
     """
     settings = resolve_config(config, overrides)
     if out is None:
-        out = default_folder(Path("run") if isinstance(config, RunConfig) else Path(config))
+        out = default_cache_folder(Path("run") if isinstance(config, RunConfig) else Path(config))
     rank_info = find_rank_info()
     with process_group(rank_info):
         return _train(
@@ -86,7 +86,7 @@ def train(
         )
 
 
-def default_folder(config: Path) -> Path:
+def default_cache_folder(config: Path) -> Path:
     """Return the run folder of a config: `runs/mydata`, or `runs/ade20k-lite0` of one in configs/.
 
     There many files have the same name, in a folder for each data set.
@@ -248,9 +248,9 @@ def checked(dataset: Dataset, config: DataSettings) -> Dataset:
     Raises:
         InputError: If an image and its mask differ in size, or a mask is none.
     """
-    files = dataset.files if isinstance(dataset, Packed) else dataset
+    files = dataset.files if isinstance(dataset, CachedDataset) else dataset
     if isinstance(files, PairedFiles) and not isinstance(config, SyntheticData):
-        checked_sizes(files, config.root)
+        check_image_sizes(files, config.root)
     return dataset
 
 
@@ -305,7 +305,7 @@ def _data_key(dataset: Dataset, place: RankInfo) -> str:
         InputError: If another process sees other data.
     """
     text = dataset.labels.to_json() + "\n".join(dataset.names)
-    if isinstance(dataset, Packed) and dataset.short_side:
+    if isinstance(dataset, CachedDataset) and dataset.short_side:
         text += f"\nshort_side {dataset.short_side}"
     key = hashlib.sha256(os.fsencode(text)).hexdigest()
     if broadcast_from_rank_zero(lambda: key) != key:

@@ -18,7 +18,7 @@ import numpy as np
 from sceneparse import factory
 from sceneparse.artifacts.weights import StoredModel
 from sceneparse.data.dataset import Sample
-from sceneparse.data.loader import prefetched
+from sceneparse.data.loader import prefetch
 from sceneparse.errors import InputError
 from sceneparse.factory.loading import overridden, predictor_of
 from sceneparse.inference.cached_backend import CachedBackend
@@ -192,7 +192,7 @@ def tta(
     network = CachedBackend(predictor_of(weights, select_device(device)).backend)
 
     def run(settings: Sequence[Setting]) -> tuple[Trial, ...]:
-        samples = prefetched(dataset.__getitem__, indices, threads=1, ahead=2)
+        samples = prefetch(dataset.__getitem__, indices, threads=1, ahead=2)
         reported = tracked(samples, callback, "trying settings", number)
         return tried(settings, network, weights, reported)
 

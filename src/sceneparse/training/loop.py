@@ -11,7 +11,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from sceneparse.augmentation.colors import changed_colors_of_batch
+from sceneparse.augmentation.colors import jitter_colors_of_batch
 from sceneparse.data.loader import Batch, Loader
 from sceneparse.errors import InputError
 from sceneparse.inference.evaluate import Evaluation
@@ -133,7 +133,7 @@ def fit(state: TrainState, job: Job, observer: Observer) -> bool:
             batch = next(batches)
         loss = train_step(state, job, batch)
         state.step += 1
-        clock.images += len(batch.names) * job.loader.processes
+        clock.images += len(batch.names) * job.loader.world_size
         observer.step_ended(state.step, loss)
         if state.step % job.loader.steps_per_epoch == 0:
             record = _end_epoch(state, job, clock)
@@ -187,17 +187,17 @@ def _step_seed(seed: int, step: int, rank: int) -> int:
 def _on_device(job: Job, batch: Batch) -> tuple[Tensor, Tensor]:
     """Bring a batch to the device: images `(B, 3, H, W)` in 0..255 and masks `(B, H, W)`."""
     device = job.fabric.device
-    image, mask, colors = (
+    image, mask, color_jitter = (
         # From pinned memory the copy goes on while the GPU works.
         (tensor.pin_memory() if device.type == "cuda" else tensor).to(device, non_blocking=True)
-        for tensor in map(torch.from_numpy, (batch.image, batch.mask, batch.colors))
+        for tensor in map(torch.from_numpy, (batch.image, batch.mask, batch.color_jitter))
     )
     image = image.permute(0, 3, 1, 2)
     if mask.dtype == torch.uint16:
         # In which torch moves numbers, and computes hardly anything.
         mask = mask.int()
-    if job.loader.transform.leaves_colors:
-        image = changed_colors_of_batch(image, colors)
+    if job.loader.transform.defers_color_jitter:
+        image = jitter_colors_of_batch(image, color_jitter)
     return image, mask
 
 
