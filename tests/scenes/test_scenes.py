@@ -89,14 +89,14 @@ def colour_accuracy(fitted: list[Scene], tested: list[Scene]) -> float:
     counts = np.zeros((4096, 151), np.int64)
     for image, mask in fitted:
         np.add.at(counts, (colour_bins(image), mask.astype(np.intp)), 1)
-    commonest = counts[:, 1:].argmax(1) + 1
-    commonest[counts.sum(1) == 0] = counts[:, 1:].sum(0).argmax() + 1
+    most_frequent = counts[:, 1:].argmax(1) + 1
+    most_frequent[counts.sum(1) == 0] = counts[:, 1:].sum(0).argmax() + 1
     labelled = [mask > 0 for _, mask in tested]
-    right = [
-        (commonest[colour_bins(image)] == mask)[known]
+    correct = [
+        (most_frequent[colour_bins(image)] == mask)[known]
         for (image, mask), known in zip(tested, labelled, strict=True)
     ]
-    return float(np.concatenate(right).mean())
+    return float(np.concatenate(correct).mean())
 
 
 def colour_bins(image: NDArray[np.uint8]) -> NDArray[np.intp]:

@@ -72,7 +72,9 @@ def test_drawn_scenes_have_no_files(tmp_path: Path) -> None:
 
 def test_a_config_whose_data_are_elsewhere_says_where_it_looked(tmp_path: Path) -> None:
     path = config(tmp_path / "data", "kind: cityscapes")
-    with pytest.raises(InputError, match=r"data: no such folder; set data\.root to that of l"):
+    with pytest.raises(
+        InputError, match=r"data: no such folder; set data\.root to the folder of l"
+    ):
         inspect_data(path)
 
 

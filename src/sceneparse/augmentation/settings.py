@@ -1,4 +1,4 @@
-"""Settings of what training changes in an image."""
+"""Settings of the augmentation of training images."""
 
 from typing import Annotated, Literal
 

@@ -65,9 +65,9 @@ def _seat_lines(
 
 def _cushions(painter: ScenePainter, frame: Frame, reach: float) -> None:
     rng = painter.rng
-    for place in (-reach, reach, rng.uniform(-0.3, 0.3) * reach)[: rng.integers(1, 4)]:
+    for position in (-reach, reach, rng.uniform(-0.3, 0.3) * reach)[: rng.integers(1, 4)]:
         size = rng.uniform(0.36, 0.46)
-        lean = frame.moved(float(place), 0.42, 0.08, rng.uniform(-12, 12))
+        lean = frame.moved(float(position), 0.42, 0.08, rng.uniform(-12, 12))
         cushion(painter, lean, size, "cushion")
 
 
@@ -102,8 +102,8 @@ def bed(painter: ScenePainter, frame: Frame, width: float) -> None:
     count = 2 if width > 1.2 else 1
     for number in range(count):
         x = (number - (count - 1) / 2) * width * 0.48
-        place = frame.moved(x, 0.5, long / 2 - 0.2, rng.uniform(-4, 4))
-        cushion(painter, place, min(width * 0.42, 0.7), "pillow", 0.36)
+        position = frame.moved(x, 0.5, long / 2 - 0.2, rng.uniform(-4, 4))
+        cushion(painter, position, min(width * 0.42, 0.7), "pillow", 0.36)
     fold = long / 2 - rng.uniform(0.6, 0.8)
     drop = rng.uniform(0.12, 0.3)
     painter.box(

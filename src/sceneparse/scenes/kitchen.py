@@ -106,7 +106,7 @@ def _clutter(
 ) -> None:
     """Paint bottles, bowls and plants on free parts of the counter."""
     for x in np.arange(span[0] + 0.25, span[1] - 0.2, 0.38).tolist():
-        if min(abs(x - place) for place in taken) < 0.45 or painter.rng.random() < 0.35:
+        if min(abs(x - position) for position in taken) < 0.45 or painter.rng.random() < 0.35:
             continue
         spot = base.moved(x, _COUNTER_M, painter.rng.uniform(-0.3, -0.15))
         kind = painter.rng.random()
@@ -167,7 +167,7 @@ def _dining(painter: ScenePainter, spot: Frame) -> list[Piece]:
     color = painter.palette.wood()
     wide = painter.rng.uniform(1.1, 1.5)
 
-    def laid(at: Frame) -> None:
+    def laid_table(at: Frame) -> None:
         furniture.table(painter, at, (wide, 0.8, 0.75), "table")
         for x in (-wide * 0.28, wide * 0.28):
             plate = painter.palette.pale()
@@ -177,7 +177,7 @@ def _dining(painter: ScenePainter, spot: Frame) -> list[Piece]:
             )
         decor.vase(painter, at.moved(0, 0.75, 0.1))
 
-    pieces: list[Piece] = [(spot, laid)]
+    pieces: list[Piece] = [(spot, laid_table)]
     seats = [
         (-wide / 4, 0.5, 0),
         (wide / 4, 0.5, 0),
@@ -186,8 +186,8 @@ def _dining(painter: ScenePainter, spot: Frame) -> list[Piece]:
     ]
     for x, z, turn in seats:
         if painter.rng.random() < 0.8:
-            place = spot.moved(x, 0, z, turn + painter.rng.uniform(-8, 8))
-            pieces.append((place, lambda at: furniture.chair(painter, at, color)))
+            position = spot.moved(x, 0, z, turn + painter.rng.uniform(-8, 8))
+            pieces.append((position, lambda at: furniture.chair(painter, at, color)))
     return pieces
 
 

@@ -43,7 +43,7 @@ def _beach(painter: ScenePainter) -> Callable[[float], float]:
         return float(max(start + slope * x + wave * np.sin(x * 0.5 + turn), 3.0))
 
     x = np.linspace(-40, 40, 80)
-    line = np.array([edge(place) for place in x.tolist()])
+    line = np.array([edge(position) for position in x.tolist()])
     ground = Frame.at(0, 0, 0).flat(0, 0.003)
     sand = mix(painter.palette.soil(), painter.palette.pale(), painter.rng.uniform(0.1, 0.6))
     foam = mix(painter.palette.pale(), np.ones(3, np.float32), 0.6)

@@ -94,8 +94,8 @@ def stripes(color: Array, other: Array, width: float = 0.12, along_s: bool = Fal
     """Return a fill of stripes of two colours, vertical unless `along_s`."""
 
     def fill(at: Texels) -> Array:
-        place = at.t if along_s else at.s
-        wave = np.clip(np.sin(place * np.float32(np.pi / width)) * 3 + 0.5, 0, 1)
+        position = at.t if along_s else at.s
+        wave = np.clip(np.sin(position * np.float32(np.pi / width)) * 3 + 0.5, 0, 1)
         return mix(color, other, wave + at.s * 0 + at.t * 0)
 
     return fill

@@ -1,7 +1,7 @@
 """Own images: a folder with `images`, `masks` and `labels.yaml`.
 
 ```
-ROOT/labels.yaml            classes: [background, cat, dog]     # the id of each is its place
+ROOT/labels.yaml            classes: [background, cat, dog]     # the id of each is its index
                             ignored_ids: [255]
 ROOT/images/*.jpg           or images/training and images/validation
 ROOT/masks/*.png            the same names; one class id per pixel (grey or palette PNG)
