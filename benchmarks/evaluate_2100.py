@@ -17,7 +17,7 @@ from harness import Repeats, Runs, Side, alternate, parser
 from rows import Claim, Row, claim_on_device, make_row, memory, report, speed
 from sceneparse.inference.decision import score
 from sceneparse.inference.network import ImageLogits
-from sceneparse.metrics.scores import Matrix
+from sceneparse.metrics.scores import ConfusionMatrix
 
 NAME = "evaluate_2100"
 BUDGET_MB = 200
@@ -27,12 +27,14 @@ FULL = {"height": 2100, "width": 2100, "classes": 150}
 QUICK = {"height": 210, "width": 170, "classes": 7}
 
 
-def ours(height: int, width: int, classes: int, device: str | None = None) -> Callable[[], Matrix]:
+def ours(
+    height: int, width: int, classes: int, device: str | None = None
+) -> Callable[[], ConfusionMatrix]:
     """Prepare what `evaluate` computes from the logits of an image, its loss included."""
     logits = ImageLogits(_logits(classes)[0].to(device or "cpu"), (LOGIT_SIDE, LOGIT_SIDE))
     target = material.mask((height, width), classes)
 
-    def step() -> Matrix:
+    def step() -> ConfusionMatrix:
         return score(logits, target, 255, MEMORY_MB * 2**20).confusion
 
     return step

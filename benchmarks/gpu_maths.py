@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 import material
 from gpu_common import IGNORE, CheckContext, CheckResult, in_fp32, unet
-from sceneparse.augmentation.change import Colors
-from sceneparse.augmentation.colors import changed_colors, changed_colors_of_batch
+from sceneparse.augmentation.colors import jitter_colors, jitter_colors_of_batch
+from sceneparse.augmentation.parameters import ColorJitter
 from sceneparse.data.datasets.synthetic import SyntheticScenes
 from sceneparse.inference.decision import label_map, score
 from sceneparse.inference.network import ImageLogits
@@ -238,13 +238,18 @@ def wide_masks(context: CheckContext) -> CheckResult:
 
 def colors(context: CheckContext) -> CheckResult:
     """Colour changes of a batch equal those on the CPU."""
-    changes = [Colors(1.2, 0.8, 1.3, 0.1), Colors(0.7, 1.3, 0.6, -0.2), Colors(), Colors(hue=0.5)]
+    changes = [
+        ColorJitter(1.2, 0.8, 1.3, 0.1),
+        ColorJitter(0.7, 1.3, 0.6, -0.2),
+        ColorJitter(),
+        ColorJitter(hue=0.5),
+    ]
     images = SyntheticScenes(len(changes), 64 if context.quick else 256, 96, seed=0)
     stack = np.stack([images[index].image for index in range(len(changes))])
     batch, change = torch.from_numpy(stack).permute(0, 3, 1, 2), torch.tensor(changes)
-    expected = changed_colors_of_batch(batch, change)
-    found = changed_colors_of_batch(batch.to(context.device), change.to(context.device)).cpu()
-    by_bytes = np.stack([changed_colors(*pair) for pair in zip(stack, changes, strict=True)])
+    expected = jitter_colors_of_batch(batch, change)
+    found = jitter_colors_of_batch(batch.to(context.device), change.to(context.device)).cpu()
+    by_bytes = np.stack([jitter_colors(*pair) for pair in zip(stack, changes, strict=True)])
     byte_difference = np.abs(by_bytes - found.permute(0, 2, 3, 1).numpy()).mean()
     reason = "error in 1/255: some twenty roundings of 255 · 6e-8, and an fp32 mean (1e-5 · 255)"
     return CheckResult(

@@ -11,11 +11,12 @@ import torch
 from torch import Tensor
 
 from sceneparse import factory
-from sceneparse.augmentation.change import Augmentation, Colors, Crop
-from sceneparse.augmentation.colors import changed_colors
+from sceneparse.augmentation.colors import jitter_colors
+from sceneparse.augmentation.parameters import ColorJitter, CropBox
 from sceneparse.augmentation.resampling import resample
+from sceneparse.augmentation.settings import TransformSettings
 from sceneparse.augmentation.transform import Transform
-from sceneparse.data.cache.reader import Packed
+from sceneparse.data.cache.reader import CachedDataset
 from sceneparse.data.datasets.ade20k import Ade20kData
 from sceneparse.data.loader import Batch, Loader
 from sceneparse.models.segmenter import Segmenter
@@ -69,9 +70,10 @@ def batches(
         cache_data(root, to=folder, splits=["training"])
         data = replace(data, cache=folder)
     dataset = factory.dataset(data, "training", to_learn=True)
-    if source == "cache" and not isinstance(dataset, Packed):
+    if source == "cache" and not isinstance(dataset, CachedDataset):
         raise RuntimeError(f"{root}: found no cache, expected one; cache_data wrote none")
-    transform = Transform(size, Augmentation(**ranges), 0, dataset.labels.ignore_index)
+    settings = TransformSettings(size=size, **ranges)
+    transform = Transform(size, settings, 0, dataset.labels.ignore_index)
     return Loader(dataset, transform, 0, batch_size, THREADS).batches(0, 10**9)
 
 
@@ -87,10 +89,10 @@ def image(pixels: np.ndarray, parameters: Parameters, size: int) -> np.ndarray:
     """Augment one image; return `(size, size, 3)`."""
     height, width = pixels.shape[:2]
     left, top, right, bottom = parameters.box
-    crop = Crop(top / height, left / width, (bottom - top) / height, (right - left) / width)
+    crop = CropBox(top / height, left / width, (bottom - top) / height, (right - left) / width)
     mask = np.zeros(pixels.shape[:2], np.uint8)
     resized, _ = resample(pixels, mask, crop, size, flip=parameters.flip)
-    colors = Colors(
+    colors = ColorJitter(
         parameters.brightness, parameters.contrast, parameters.saturation, parameters.hue
     )
-    return changed_colors(resized, colors)
+    return jitter_colors(resized, colors)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from sceneparse.augmentation.change import Colors
+from sceneparse.augmentation.parameters import ColorJitter
 from sceneparse.data.dataset import Sample
 from sceneparse.data.loader import Batch
 from sceneparse.labels import Labels
@@ -36,7 +36,7 @@ def batch(images: int, height: int, width: int, classes: int, seed: int = 0) -> 
     """Draw a batch of noise with masks."""
     image = np.random.default_rng(seed).integers(0, 256, (images, height, width, 3), np.uint8)
     names = tuple(str(index) for index in range(images))
-    unchanged = np.tile(np.array(Colors(), np.float32), (images, 1))
+    unchanged = np.tile(np.array(ColorJitter(), np.float32), (images, 1))
     return Batch(image, mask((images, height, width), classes, seed), unchanged, names)
 
 

@@ -17,7 +17,7 @@ from torch import Tensor
 import material
 from harness import Repeats, Runs, Side, alternate, parser
 from rows import Claim, Row, claim_on_device, gigaflops, make_row, memory, report, speed
-from sceneparse.augmentation.change import Augmentation
+from sceneparse.augmentation.settings import TransformSettings
 from sceneparse.augmentation.transform import Transform
 from sceneparse.data.datasets.synthetic import synthetic
 from sceneparse.data.loader import Batch, Loader
@@ -76,7 +76,7 @@ def _their_step(width: int, seed: int, device: str | None) -> Callable[[Tensor, 
 
 def _scenes(images: int, side: int, steps: int, seed: int) -> Iterator[Batch]:
     dataset = synthetic("training", SCENES, (side, side), seed)
-    transform = Transform(side, Augmentation(), seed, dataset.labels.ignore_index)
+    transform = Transform(side, TransformSettings(size=side), seed, dataset.labels.ignore_index)
     return Loader(dataset, transform, seed, images, threads=1).batches(0, steps)
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from sceneparse.data.dataset import pair_files
+from sceneparse.data.dataset import pair_folders
 from sceneparse.data.datasets.folder import folder_labels
 from sceneparse.data.datasets.published import PublishedData
 from sceneparse.data.settings import DATASETS
@@ -79,7 +79,7 @@ class Flat(PublishedData):
 
     def open_split(self, root, split):
         folders = (root / f"{kind}_{split}" for kind in ("pictures", "ids"))
-        return pair_files(*folders, self.find_labels(), split)
+        return pair_folders(*folders, self.find_labels(), split)
 
     def find_labels(self):
         return folder_labels(self.root)

@@ -8,8 +8,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sceneparse.errors import InputError
-from sceneparse.metrics.bootstrap import Difference, ImageCounts, differences, scores
-from sceneparse.metrics.comparison import ScoredImages, read_scored
+from sceneparse.metrics.bootstrap import (
+    ImageCounts,
+    ScoreDifference,
+    bootstrap_differences,
+    miou_and_pixel_accuracy,
+)
+from sceneparse.metrics.comparison import ScoreFile, read_score_file
 
 # From this number on, the verdict is about seeds too.
 ENOUGH_SEEDS = 3
@@ -36,8 +41,8 @@ class Gain:
 
     seeds: tuple[int, ...]
     after: MeanScores
-    miou: Difference
-    pixel_accuracy: Difference
+    miou: ScoreDifference
+    pixel_accuracy: ScoreDifference
     per_seed: tuple[float, ...]
 
     def verdict(self, seed_range: float) -> str:
@@ -78,10 +83,10 @@ def compare_recipes(base: dict[int, Path], change: dict[int, Path]) -> Gain | No
     seeds = tuple(sorted(base.keys() & change.keys()))
     if not seeds:
         return None
-    files = [[read_scored(recipe[seed]) for seed in seeds] for recipe in (base, change)]
+    files = [[read_score_file(recipe[seed]) for seed in seeds] for recipe in (base, change)]
     _check_same_images([file for part in files for file in part])
     first, second = ([file.counts for file in part] for part in files)
-    both = differences(np.concatenate(first, axis=2), np.concatenate(second, axis=2))
+    both = bootstrap_differences(np.concatenate(first, axis=2), np.concatenate(second, axis=2))
     before, after = ([_score(counts) for counts in part] for part in (first, second))
     return Gain(
         seeds=seeds,
@@ -98,11 +103,11 @@ def mean_scores(found: Sequence[MeanScores]) -> MeanScores:
 
 
 def _score(counts: ImageCounts) -> MeanScores:
-    miou, accuracy = scores(counts.sum(axis=0))
+    miou, accuracy = miou_and_pixel_accuracy(counts.sum(axis=0))
     return MeanScores(float(miou), float(accuracy))
 
 
-def _check_same_images(files: Sequence[ScoredImages]) -> None:
+def _check_same_images(files: Sequence[ScoreFile]) -> None:
     first, *others = files
     for file in others:
         same: Any = file.names == first.names and file.ids == first.ids

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from accuracy.gains import Gain, compare_recipes, format_seeds
 from accuracy.questions import BASE, CHANGES, QUESTIONS, Change
 from accuracy.stored_results import Results, SeedResults, StoredResult, format_ranges, succeeded
-from sceneparse.metrics.bootstrap import Difference
+from sceneparse.metrics.bootstrap import ScoreDifference
 from table import made_on, markdown
 
 HEADER = ("seeds", "mIoU", "gain (95 %)", "gain per seed", "gain in accuracy (95 %)", "time")
@@ -108,7 +108,7 @@ def _scores(found: Gain) -> list[str]:
     return [str(len(found.seeds)), *scores]
 
 
-def _interval(difference: Difference) -> str:
+def _interval(difference: ScoreDifference) -> str:
     value, low, high = difference.gain
     return f"{value:+.4f} ({low:+.4f} to {high:+.4f})"
 

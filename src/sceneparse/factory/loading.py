@@ -17,8 +17,8 @@ from sceneparse.labels import Labels
 from sceneparse.models.segmenter import Segmenter
 from sceneparse.models.settings import ModelSettings
 from sceneparse.models.transfer import WeightTransfer, transfer_weights
-from sceneparse.system.device import best_device, native_precision
-from sceneparse.system.paths import expanded
+from sceneparse.system.device import native_precision, select_device
+from sceneparse.system.paths import expand_user
 
 # The model that the package holds; its card is beside it.
 BUNDLED = resources.files("sceneparse") / "assets" / WEIGHTS_FILE
@@ -44,7 +44,7 @@ def load(
         >>> print(sceneparse.load(overrides=["inference.flip=true"]))
         stretched to 416×416, mean over scales 1, also mirrored
     """
-    return predictor_of(overridden(find_weights(model), overrides), best_device(device))
+    return predictor_of(overridden(find_weights(model), overrides), select_device(device))
 
 
 def overridden(weights: StoredModel, overrides: Sequence[str]) -> StoredModel:
@@ -71,7 +71,7 @@ def find_weights(model: str | Path) -> StoredModel:
     """
     if model == "bundled":
         return _bundled_weights()
-    path = expanded(model)
+    path = expand_user(model)
     if path.is_dir():
         path = path / WEIGHTS_FILE
         if not path.is_file():

@@ -7,13 +7,13 @@ from typing import Any
 from sceneparse import factory
 from sceneparse.artifacts.weights import StoredModel
 from sceneparse.data.dataset import Dataset
-from sceneparse.data.loader import prefetched
+from sceneparse.data.loader import prefetch
 from sceneparse.errors import InputError
 from sceneparse.factory.loading import find_weights, overridden, predictor_of
 from sceneparse.inference.evaluate import Evaluation, EvaluationSums, evaluation_sums
 from sceneparse.inference.predictor import Predictor
-from sceneparse.system.device import best_device
-from sceneparse.system.paths import expanded
+from sceneparse.system.device import select_device
+from sceneparse.system.paths import expand_user
 from sceneparse.tasks.events import Callback, Progress, ignore
 from sceneparse.tasks.memory import PREDICTION, advice_on_memory
 from sceneparse.tasks.score import ScoreReport
@@ -49,9 +49,9 @@ def evaluate(
         >>> report.scores.miou  # doctest: +SKIP
         0.61
     """
-    root = None if data is None else expanded(data)
+    root = None if data is None else expand_user(data)
     weights, dataset = open_model_and_data(model, root, split, overrides)
-    predictor = predictor_of(weights, best_device(device))
+    predictor = predictor_of(weights, select_device(device))
     total, done = len(dataset), 0
 
     def on_image() -> None:
@@ -113,6 +113,6 @@ def count_images(
 ) -> EvaluationSums:
     """Count on some images of a data set, such as one process's share of them."""
     ahead = 2 * max(threads, predictor.batch_size)
-    samples = prefetched(dataset.__getitem__, indices, threads=threads, ahead=ahead)
+    samples = prefetch(dataset.__getitem__, indices, threads=threads, ahead=ahead)
     pairs = ((sample.image, sample.mask) for sample in samples)
     return evaluation_sums(predictor, pairs, on_image)

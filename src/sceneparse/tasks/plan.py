@@ -14,8 +14,8 @@ from sceneparse.planning.facts import DataFacts
 from sceneparse.planning.length import Parts, Seconds, chosen_length, seconds_of
 from sceneparse.planning.recipe import draft, finished
 from sceneparse.planning.sizes import SMALLEST, chosen_sizes
-from sceneparse.system.device import best_device
-from sceneparse.system.paths import expanded
+from sceneparse.system.device import select_device
+from sceneparse.system.paths import expand_user
 from sceneparse.tasks.events import Callback, activity, ignore
 from sceneparse.tasks.plan_facts import StartFrom, best_start, data_facts
 from sceneparse.tasks.plan_measuring import measured_machine, measured_parts
@@ -47,7 +47,7 @@ class Planned:
         Raises:
             InputError: If the file exists, or cannot be written.
         """
-        path = expanded(path)
+        path = expand_user(path)
         _check_free(path)
         write_text(path, commented_yaml(self.config, self.reasons, self.header))
 
@@ -108,11 +108,11 @@ def plan(
             weights are not there, or the config would overwrite a file.
     """
     if out is not None:
-        out = expanded(out)
+        out = expand_user(out)
         _check_free(out)
     seconds = 3600 * hours
-    facts = data_facts(expanded(data).resolve(), callback)
-    start = best_start(facts, best_device().type, weights)
+    facts = data_facts(expand_user(data).resolve(), callback)
+    start = best_start(facts, select_device().type, weights)
     with activity(callback, "measuring this machine"):
         asked_bytes = memory_gb * 2**30 if memory_gb else None
         measured = measured_machine(facts, start, seconds, asked_bytes)

@@ -11,7 +11,7 @@ from sceneparse.data.dataset import Dataset
 from sceneparse.data.loader import Batch
 from sceneparse.inference.evaluate import Evaluation
 from sceneparse.inference.predictor import Predictor
-from sceneparse.system.device import wait_for
+from sceneparse.system.device import synchronize
 from sceneparse.training.auto import resolve
 from sceneparse.training.loop import Clock, train_step
 from sceneparse.training.setup import TrainSetup, set_up_training
@@ -66,13 +66,13 @@ def training_pace(
         InputError: If a file is broken.
     """
     batch = next(batches)
-    wait_for(setup.device)
+    synchronize(setup.device)
     clock = Clock()
     while clock.seconds() < seconds:
         train_step(state, setup, batch)
         clock.images += len(batch.names)
         batch = next(batches)
-    wait_for(setup.device)
+    synchronize(setup.device)
     return clock.images / clock.seconds()
 
 

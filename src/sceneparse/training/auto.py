@@ -11,7 +11,7 @@ from sceneparse.data.dataset import Dataset
 from sceneparse.errors import InputError
 from sceneparse.labels import Labels
 from sceneparse.models.segmenter import Segmenter
-from sceneparse.system.device import best_device, memory_bytes
+from sceneparse.system.device import memory_bytes, select_device
 from sceneparse.system.ranks import RankInfo
 from sceneparse.training.compilation import missing_to_compile
 from sceneparse.training.trials import MemoryFormat, Way, fastest, measured, possible_ways
@@ -109,7 +109,7 @@ def resolve(
     """
     rank_info = rank_info or RankInfo()
     asked = config.training
-    device = best_device(asked.device)
+    device = select_device(asked.device)
     ways = possible_ways(asked.precision, asked.memory_format, device)
     times: dict[Way, float] = {}
     if len(ways) > 1:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from sceneparse import factory
-from sceneparse.augmentation.colors import changed_colors_of_batch
+from sceneparse.augmentation.colors import jitter_colors_of_batch
 from sceneparse.data.loader import Batch
 from sceneparse.errors import InputError
 from sceneparse.inference.evaluate import Evaluation
@@ -152,18 +152,18 @@ def _step_seed(seed: int, step: int, rank: int) -> int:
 def _on_device(setup: TrainSetup, batch: Batch) -> tuple[Tensor, Tensor]:
     """Move a batch to the device: images `(B, 3, H, W)` in 0..255 and masks `(B, H, W)`."""
     device = setup.device
-    image, mask, colors = (
+    image, mask, color_jitter = (
         # From pinned memory, the copy runs while the GPU computes.
         (tensor.pin_memory() if device.type == "cuda" else tensor).to(device, non_blocking=True)
-        for tensor in map(torch.from_numpy, (batch.image, batch.mask, batch.colors))
+        for tensor in map(torch.from_numpy, (batch.image, batch.mask, batch.color_jitter))
     )
     image = image.permute(0, 3, 1, 2)
     if mask.dtype == torch.uint16:
         # PyTorch moves uint16, but has few operations on it.
         mask = mask.int()
-    if setup.loader.transform.leaves_colors:
+    if setup.loader.transform.defers_color_jitter:
         # In bf16, eight significant bits are left, as many as an image file has.
-        image = changed_colors_of_batch(image, colors).to(setup.settings.dtype)
+        image = jitter_colors_of_batch(image, color_jitter).to(setup.settings.dtype)
     return image, mask
 
 

@@ -185,6 +185,6 @@ def _loader(
         batch_size=settings.batch_size // rank_info.world_size,
         threads=settings.threads,
         rank=rank_info.rank,
-        processes=rank_info.world_size,
+        world_size=rank_info.world_size,
         factors=factors,
     )
