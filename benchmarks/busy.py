@@ -1,8 +1,8 @@
-"""A training step on an idle machine and beside a process that keeps one core busy.
+"""A training step on an idle machine, and beside a process that keeps one core busy.
 
-OpenMP's threads spin while they wait for each other. Beside another busy process one of them has no
-core, and the rest spin at the barrier until it gets one. How long they spin before they sleep is a
-setting of the OpenMP runtime; the commands of sceneparse choose it (`sceneparse.cli`).
+OpenMP's threads spin while they wait for each other. Beside a busy process, one thread has no core,
+and the others spin at the barrier until it gets one. A setting of the OpenMP runtime limits how
+long they spin before they sleep; the commands of sceneparse set it (`sceneparse.cli`).
 """
 
 import atexit
@@ -33,14 +33,14 @@ NETWORKS = {
 
 
 def step(network: str, images: int, *, busy: bool) -> Callable[[], float]:
-    """Prepare a training step, with or without a neighbour that keeps one core busy."""
+    """Prepare a training step, with or without a process that keeps one core busy."""
     config, overrides = NETWORKS[network]
     side = next(int(text.partition("=")[2]) for text in overrides if "transform.size" in text)
     ready = trainer(config, [*overrides, f"training.batch_size={images}"])
     batch = material.batch(images, side, side, CLASSES)
     if busy:
-        neighbour = subprocess.Popen([sys.executable, "-c", "while True: pass"])
-        atexit.register(neighbour.kill)
+        busy_process = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+        atexit.register(busy_process.kill)
     return lambda: float(ready.step(batch))
 
 
@@ -58,7 +58,7 @@ def main() -> None:
 
 
 def _rows(network: str, images: int, *, busy: bool, quick: bool) -> list[Row]:
-    """Compare the default of the commands with every other setting."""
+    """Compare the setting of the commands with every other setting."""
     sides = {
         name: Side(
             "step", {"network": network, "images": images, "busy": busy}, environment=environment

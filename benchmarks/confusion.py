@@ -1,8 +1,8 @@
-"""The confusion matrix of one image: ours, and torchmetrics'.
+"""The confusion matrix of one image: ours and that of torchmetrics.
 
-Both get train ids as their users have them: ours bytes, the peer int64 tensors. Ours is what
-`evaluate` calls; the one of the training loss, on tensors, is reported too, and so is the peer
-without its check of the inputs.
+Both get train ids in the type that their users have: ours bytes, the peer int64 tensors. Ours is
+the function that `evaluate` calls. Two more rows report the function of the training loss, on
+tensors, and the peer without its check of the inputs.
 """
 
 from collections.abc import Callable
@@ -55,7 +55,7 @@ def theirs(side: int, classes: int, *, validate: bool) -> Callable[[], Any]:
 
 
 def _pair(side: int, classes: int) -> tuple[np.ndarray, np.ndarray]:
-    """Draw a ground truth and a prediction that is right at about half of the pixels."""
+    """Draw a ground truth, and a prediction that is right at about half of the pixels."""
     target = material.mask((side, side), classes)
     random = np.random.default_rng(1)
     guess = random.integers(0, classes, target.shape, np.uint8)
@@ -77,7 +77,7 @@ def main() -> None:
     runs = alternate(NAME, sides, Repeats(rounds=3, warmup=2, timed=5), quick=quick)
     pixels = size["side"] ** 2 / 1e9
     held = Claim(
-        benchmark=NAME, peer=PEER, metric="speed", at_least=5, limit="count", amount=pixels
+        benchmark=NAME, peer=PEER, metric="speed", min_ratio=5, limit="count", amount=pixels
     )
     unchecked = Claim(benchmark=NAME, peer=f"{PEER}, validate_args=False", metric="speed")
     tensors = Claim(benchmark=NAME, peer=PEER, metric="speed, ours on tensors")

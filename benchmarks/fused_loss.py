@@ -1,9 +1,10 @@
-"""Loss and gradient of upsampled logits: ours strip by strip, the peer on logits of full size.
+"""Loss and gradient of upsampled logits: ours tile by tile, the peer on full-size logits.
 
-From features at stride 4 through the 1×1 head and the upsampling to the loss, and the gradient back
-to features and head, in fp32. Ours counts a confusion matrix on the way; the peer does not.
+A step goes from features at stride 4 through the 1×1 head and the upsampling to the loss, and back
+to the gradient of features and head, in fp32. Ours also computes a confusion matrix.
 
-On a GPU 8 images, with features in bf16, channels last, as a network leaves them under autocast.
+On a GPU, there are 8 images, with features in bf16 and channels last, as after a network under
+autocast.
 """
 
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 
 import material
 from harness import Repeats, Side, alternate, parser
-from rows import Claim, claimed, memory, report, speed
+from rows import Claim, claim_on_device, memory, report, speed
 from sceneparse.losses.cross_entropy import CrossEntropy
 from sceneparse.losses.settings import CrossEntropyLoss
 
@@ -28,7 +29,7 @@ QUICK = {"images": 1, "height": 64, "width": 64, "classes": 7}
 def ours(
     images: int, height: int, width: int, classes: int, device: str | None = None
 ) -> Callable[[], list[Tensor]]:
-    """Prepare the loss in tiles."""
+    """Prepare the tiled loss."""
     features, head, target = _inputs(images, height, width, classes, device)
     loss = CrossEntropy(CrossEntropyLoss(), 255)
     covered = (height / STRIDE, width / STRIDE)
@@ -93,15 +94,15 @@ def main() -> None:
     time = Claim(
         **claim,
         metric="speed, from features at stride 4",
-        at_least=3,
+        min_ratio=3,
         limit="exp",
         amount=logits / 1e9,
         note="a softmax takes one exponential per logit",
     )
-    space = Claim(**claim, metric="memory, from features at stride 4", at_least=6.7)
+    space = Claim(**claim, metric="memory, from features at stride 4", min_ratio=6.7)
     rows = [
-        speed(claimed(time, options.device), runs["ours"], runs["theirs"], quick=quick),
-        memory(claimed(space, options.device), runs["ours"], runs["theirs"], quick=quick),
+        speed(claim_on_device(time, options.device), runs["ours"], runs["theirs"], quick=quick),
+        memory(claim_on_device(space, options.device), runs["ours"], runs["theirs"], quick=quick),
     ]
     report(NAME, rows, options)
 

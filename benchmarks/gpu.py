@@ -1,8 +1,8 @@
-"""Everything that a GPU may break or speed up, in at most five minutes: checks, then benchmarks.
+"""Checks and benchmarks of everything that depends on a GPU, in at most five minutes.
 
-Run by `make gpu`. With `--device cpu` the CPU takes the place of the GPU, so that the script itself
-can be tried anywhere. Each part is a process of its own with a time limit, and `gpu.json` is
-written after each, so that a failure, a crash or an end of time costs that part alone.
+`make gpu` runs it. With `--device cpu` it runs on the CPU, as a test of the script. Each part is a
+process of its own with a time limit, and `gpu.json` is written after each, so that a failure, a
+crash or a timeout affects only that part.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 FOLDER = Path(__file__).resolve().parent
 RESULTS = FOLDER / "results" / "gpu"
-# Functions of `gpu_checks.py`, which is not imported here: that would start PyTorch.
+# Functions of `gpu_checks.py`, which is not imported here, as that would start PyTorch.
 CHECKS = (
     "tf32_switch",
     "tf32_products",
@@ -43,22 +43,22 @@ CHECKS = (
     "compiled_step",
 )
 BENCHMARKS = ("fused_loss", "evaluate_2100", "train_classic", "train_lite0")
-# Seconds of everything; the checks get half of it, and each benchmark a fifth where it is left.
+# Time limit of all parts in seconds, and the largest share for the checks and for a benchmark.
 TOTAL_S = 285.0
 CHECKS_SHARE, BENCHMARK_SHARE = 0.5, 0.2
-# The probe starts PyTorch and CUDA, no more.
+# Time limit of the process that starts PyTorch and describes the machine.
 PROBE_S = 60.0
 
 
 class Session(NamedTuple):
-    """What stays the same while the script runs.
+    """The settings of this run of the script.
 
     Attributes:
         device: `cuda` or `cpu`.
-        quick: Whether sizes are tiny.
-        out: Folder of everything that is written.
-        deadline: When the last part has to end, on the monotonic clock.
-        seconds: Of all parts together.
+        quick: Use tiny sizes.
+        out: Folder of the results.
+        deadline: Time at which the last part has to end, on the monotonic clock.
+        seconds: Time limit of all parts together.
     """
 
     device: str
@@ -68,21 +68,21 @@ class Session(NamedTuple):
     seconds: float
 
     def options(self) -> list[str]:
-        """Return what every part is told."""
+        """Return the options of every part."""
         return ["--device", self.device, *(["--quick"] if self.quick else [])]
 
     def limit(self, share: float) -> float:
-        """Return the seconds that a part may take."""
+        """Return the time limit of a part in seconds."""
         return min(share * self.seconds, self.deadline - time.monotonic())
 
 
 def main() -> None:
     """Run the parts, print a table, and exit with 1 if a check or a part failed."""
     options = _options()
-    # The part that is under way ends with this process.
+    # Raises SystemExit, so that the running part ends with this process.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with tempfile.TemporaryDirectory() as temporary:
-        out = options.out or _usual_folder(options) or Path(temporary)
+        out = options.out or _default_folder(options) or Path(temporary)
         out.mkdir(parents=True, exist_ok=True)
         (out / "gpu.log").write_text("", encoding="utf-8")
         deadline = time.monotonic() + options.seconds
@@ -98,27 +98,29 @@ def main() -> None:
 def _options() -> argparse.Namespace:
     options = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     options.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
-    options.add_argument("--quick", action="store_true", help="tiny sizes, to see that it works")
+    options.add_argument("--quick", action="store_true", help="tiny sizes, as a test")
     options.add_argument("--out", type=Path, help="folder of the results (default: $OUT, else "
                          "benchmarks/results/gpu, but none if quick or on the CPU)")  # fmt: skip
-    options.add_argument("--seconds", type=float, default=TOTAL_S, help="for all parts together")
+    options.add_argument(
+        "--seconds", type=float, default=TOTAL_S, help="time limit of all parts together"
+    )
     options.add_argument(
         "--only", nargs="+", metavar="NAME", help="checks and benchmarks (default: all)"
     )
     return options.parse_args()
 
 
-def _usual_folder(options: argparse.Namespace) -> Path | None:
+def _default_folder(options: argparse.Namespace) -> Path | None:
     if "OUT" in os.environ:
         return Path(os.environ["OUT"])
     return RESULTS if options.device == "cuda" and not options.quick else None
 
 
 def _machine(session: Session) -> dict[str, Any]:
-    """Ask a process of its own what there is: this one starts no CUDA.
+    """Describe the machine in a process of its own, so that this one does not start CUDA.
 
     Raises:
-        SystemExit: If PyTorch does not start, or there is no CUDA device and one is asked for.
+        SystemExit: If PyTorch does not start, or if `--device cuda` finds no CUDA device.
     """
     path = session.out / "machine.json"
     if _run(session, ["gpu_machine.py", str(path)], PROBE_S) != 0:
@@ -139,11 +141,11 @@ def _run_parts(session: Session, record: dict[str, Any], only: Sequence[str] | N
     unknown = set(only or ()) - {*checks, *benchmarks}
     if unknown:
         known = ", ".join([*CHECKS, *BENCHMARKS])
-        sys.exit(f"gpu: --only: no check or benchmark {', '.join(sorted(unknown))}; use {known}")
+        sys.exit(f"gpu: --only: found {', '.join(sorted(unknown))}, expected names of {known}")
     _write(session, record)
     if checks:
         start = time.monotonic()
-        record["checks"] = _checked(session, checks)
+        record["checks"] = _run_checks(session, checks)
         record["seconds"]["checks"] = round(time.monotonic() - start, 1)
         _write(session, record)
     for name in benchmarks:
@@ -156,37 +158,39 @@ def _run_parts(session: Session, record: dict[str, Any], only: Sequence[str] | N
             text = (session.out / f"{name}.json").read_text(encoding="utf-8")
             record["rows"] += json.loads(text)
         else:
-            record["failed_parts"][name] = f"{_why(status, limit)}\n{_log_end(session)}"
+            record["failed_parts"][name] = f"{_end_reason(status, limit)}\n{_log_end(session)}"
         _write(session, record)
 
 
-def _checked(session: Session, names: Sequence[str]) -> list[dict[str, Any]]:
-    """Run checks in one process, and those after one that ended the process in another."""
+def _run_checks(session: Session, names: Sequence[str]) -> list[dict[str, Any]]:
+    """Run checks in one process; if one ends the process, run the others in another one."""
     path = session.out / "checks.jsonl"
     path.unlink(missing_ok=True)
     end = time.monotonic() + session.limit(CHECKS_SHARE)
-    found: dict[str, dict[str, Any]] = {}
-    while left := [name for name in names if name not in found]:
+    results: dict[str, dict[str, Any]] = {}
+    while remaining := [name for name in names if name not in results]:
         limit = end - time.monotonic()
         if limit <= 0:
-            found |= {name: _error(name, "the time was over") for name in left}
+            results |= {name: _error(name, "out of time") for name in remaining}
             break
-        command = ["gpu_checks.py", *session.options(), "--to", str(path), *left]
+        command = ["gpu_checks.py", *session.options(), "--to", str(path), *remaining]
         status = _run(session, command, limit)
-        found |= {check["name"]: check for check in _lines(path)}
-        lost = next((name for name in left if name not in found), None)
-        if lost is not None and status == 1:
-            # Not in a check, whose exceptions are caught: something is not to be imported.
-            why = f"{_why(status, limit)}\n{_log_end(session)}"
-            found |= {name: _error(name, why) for name in left if name not in found}
-        elif lost is not None and (status != RESTART or lost == left[0]):
-            # The process ended inside this one; the others begin anew.
-            found[lost] = _error(lost, f"{_why(status, limit)}\n{_log_end(session)}")
+        results |= {check["name"]: check for check in _lines(path)}
+        unfinished = next((name for name in remaining if name not in results), None)
+        if unfinished is not None and status == 1:
+            # An import failed: exceptions inside checks are caught.
+            end_reason = f"{_end_reason(status, limit)}\n{_log_end(session)}"
+            results |= {name: _error(name, end_reason) for name in remaining if name not in results}
+        elif unfinished is not None and (status != RESTART or unfinished == remaining[0]):
+            # The process ended inside this check; the next loop runs the others.
+            results[unfinished] = _error(
+                unfinished, f"{_end_reason(status, limit)}\n{_log_end(session)}"
+            )
     path.unlink(missing_ok=True)
-    return [found[name] for name in names]
+    return [results[name] for name in names]
 
 
-# With this exit status a process of checks says that its CUDA context is of no more use.
+# Exit status of a process of checks whose CUDA context is broken.
 RESTART = 75
 
 
@@ -195,22 +199,22 @@ def _lines(path: Path) -> Iterable[dict[str, Any]]:
     return [json.loads(line) for line in text.splitlines() if line.endswith("}")]
 
 
-def _error(name: str, why: str) -> dict[str, Any]:
+def _error(name: str, end_reason: str) -> dict[str, Any]:
     empty = {"figure": None, "limit": None, "reason": "", "seconds": None}
-    return {"name": name, "status": "error", "note": why, **empty}
+    return {"name": name, "status": "error", "note": end_reason, **empty}
 
 
 def _run(session: Session, command: Sequence[str], limit: float) -> int | None:
-    """Run a file of this folder; return its exit status, or none if its time was over."""
+    """Run a file of this folder; return its exit status, or none after a timeout."""
     environment = {
         **os.environ,
-        # Without it cuBLAS adds up in an order that may change from call to call.
+        # Without it, cuBLAS may sum in another order in each call.
         "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
     }
     full = [sys.executable, str(FOLDER / command[0]), *command[1:]]
     print(f"gpu: {' '.join(command)}", file=sys.stderr)
     with (session.out / "gpu.log").open("a", encoding="utf-8") as log:
-        # A session of its own, so that its helpers end with it.
+        # In a session of its own, so that its child processes end with it.
         process = subprocess.Popen(
             full, env=environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
         )
@@ -225,13 +229,13 @@ def _run(session: Session, command: Sequence[str], limit: float) -> int | None:
 
 
 def _log_end(session: Session) -> str:
-    """Return the last lines that a part has printed."""
+    """Return the last lines of the log."""
     text = (session.out / "gpu.log").read_text(encoding="utf-8", errors="replace")
     lines = text.replace(str(FOLDER.parent), ".").splitlines()[-12:]
     return "\n".join(f"    {line}" for line in lines)
 
 
-def _why(status: int | None, limit: float) -> str:
+def _end_reason(status: int | None, limit: float) -> str:
     if status is None:
         return f"stopped after {limit:.0f} s"
     return f"exit status {status}" if status >= 0 else f"ended by signal {-status}"
@@ -253,8 +257,8 @@ def _table(record: Mapping[str, Any]) -> str:
         ours, theirs, ratio = (_short(row[key]) for key in ("ours", "theirs", "ratio"))
         what = f"{row['metric']}: ours {ours}, theirs {theirs} {row['unit']}, ratio {ratio}"
         lines.append(f"{row['benchmark']:14} {what} (against {row['peer']})")
-    for name, why in record["failed_parts"].items():
-        lines.append(f"FAILED {name}: {why}")
+    for name, end_reason in record["failed_parts"].items():
+        lines.append(f"FAILED {name}: {end_reason}")
     lines.append("seconds: " + ", ".join(f"{k} {v}" for k, v in record["seconds"].items()))
     return "\n".join(lines)
 

@@ -1,7 +1,7 @@
-"""Runs checks of a GPU, a line of JSON for each; `gpu.py` starts it.
+"""Runs checks of a GPU, and writes a line of JSON for each; `gpu.py` starts it.
 
-A check returns a figure and the limit that it must not pass. References are definitions in float64
-on the same device, or the same code on the CPU.
+A check returns a figure and its limit. References are definitions in float64 on the same device, or
+the same code on the CPU.
 """
 
 import argparse
@@ -20,14 +20,14 @@ import gpu
 import gpu_maths
 import gpu_networks
 import gpu_runs
-from gpu_common import Here, Skipped
+from gpu_common import CheckContext, CheckSkipped
 from machine import ROOT
 
 CHECKS = {**vars(gpu_maths), **vars(gpu_networks), **vars(gpu_runs)}
 
 
 def main() -> None:
-    """Run the checks that are named, and add a line to the file after each."""
+    """Run the named checks, and add a line to the file after each."""
     options = argparse.ArgumentParser()
     options.add_argument("--device", default="cpu")
     options.add_argument("--quick", action="store_true")
@@ -36,39 +36,41 @@ def main() -> None:
     chosen = options.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         for name in chosen.names:
-            place = Path(folder) / name
-            place.mkdir()
+            check_folder = Path(folder) / name
+            check_folder.mkdir()
             print(f"check {name}", flush=True)
-            answer = _answer(name, Here(torch.device(chosen.device), chosen.quick, place))
+            result = _run_check(
+                name, CheckContext(torch.device(chosen.device), chosen.quick, check_folder)
+            )
             with chosen.to.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(answer) + "\n")
+                file.write(json.dumps(result) + "\n")
             if chosen.device == "cuda" and not _context_works():
                 os._exit(gpu.RESTART)
 
 
-def _answer(name: str, here: Here) -> dict[str, Any]:
+def _run_check(name: str, context: CheckContext) -> dict[str, Any]:
     start = time.perf_counter()
     check = CHECKS[name]
-    answer: dict[str, Any] = {"name": name, "promise": check.__doc__}
-    answer |= {"figure": None, "limit": None, "reason": "", "note": ""}
+    document: dict[str, Any] = {"name": name, "promise": check.__doc__}
+    document |= {"figure": None, "limit": None, "reason": "", "note": ""}
     try:
-        found = check(here)
-        is_good = found.figure <= found.limit
-        answer |= {"status": "pass" if is_good else "FAIL", **found._asdict()}
-        if not math.isfinite(found.figure):
-            answer |= {"figure": None, "note": f"no number; {found.note}"}
-    except Skipped as reason:
-        answer |= {"status": "skip", "note": str(reason)}
+        result = check(context)
+        passed = result.figure <= result.limit
+        document |= {"status": "pass" if passed else "FAIL", **result._asdict()}
+        if not math.isfinite(result.figure):
+            document |= {"figure": None, "note": f"not finite; {result.note}"}
+    except CheckSkipped as reason:
+        document |= {"status": "skip", "note": str(reason)}
     except BaseException:
-        # Whatever it is, the others are to go on.
+        # The other checks run after any error.
         traceback.print_exc()
         note = traceback.format_exc().strip().replace(str(ROOT), ".")
-        answer |= {"status": "error", "note": note[-1500:]}
-    return {**answer, "seconds": round(time.perf_counter() - start, 2)}
+        document |= {"status": "error", "note": note[-1500:]}
+    return {**document, "seconds": round(time.perf_counter() - start, 2)}
 
 
 def _context_works() -> bool:
-    """Tell whether CUDA still answers: after some errors it does not until the process ends."""
+    """Return whether CUDA still works; after some errors it fails until the process ends."""
     try:
         torch.cuda.synchronize()
         torch.ones(1, device="cuda").item()

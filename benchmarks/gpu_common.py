@@ -1,4 +1,4 @@
-"""What the checks of a GPU have in common: where they compute, what they return, small runs."""
+"""Shared parts of the GPU checks: their context and result, and small networks."""
 
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
@@ -15,13 +15,13 @@ from training import Trainer, trainer
 IGNORE = 255
 
 
-class Here(NamedTuple):
-    """Where checks compute.
+class CheckContext(NamedTuple):
+    """The context of a check.
 
     Attributes:
-        device: The device that is checked.
-        quick: Whether sizes are tiny.
-        folder: For files.
+        device: The device to check.
+        quick: Use tiny sizes.
+        folder: Folder for files.
     """
 
     device: torch.device
@@ -29,14 +29,14 @@ class Here(NamedTuple):
     folder: Path
 
 
-class Found(NamedTuple):
-    """What a check came to; it passes where the figure is at most the limit.
+class CheckResult(NamedTuple):
+    """The result of a check, which passes if the figure is at most the limit.
 
     Attributes:
-        figure: What was found.
-        limit: What it may be.
-        reason: Why it may be that.
-        note: What else a reader should know.
+        figure: The measured value.
+        limit: Largest value that passes.
+        reason: The argument for the limit.
+        note: A remark for the reader.
     """
 
     figure: float
@@ -45,12 +45,12 @@ class Found(NamedTuple):
     note: str = ""
 
 
-class Skipped(Exception):  # noqa: N818 - no error
-    """A check that this machine cannot do."""
+class CheckSkipped(Exception):  # noqa: N818 - no error
+    """This machine cannot run the check."""
 
 
 def unet(device: torch.device, *, classes: int = 150, **settings: Any) -> Trainer:
-    """Make a small classic U-Net that is trained in fp32, or as settings of its plan say."""
+    """Set up the training of a small classic U-Net, in fp32 unless `settings` change that."""
     settings = {"precision": "fp32", **settings}
     return trainer("unet", ["model.width=8"], classes=classes, device=device.type, **settings)
 
@@ -58,7 +58,7 @@ def unet(device: torch.device, *, classes: int = 150, **settings: Any) -> Traine
 def encoder_unet(
     device: torch.device, extra: Sequence[str], **settings: Any
 ) -> tuple[Trainer, Batch]:
-    """Make a small network over EfficientNet-Lite0 without weights, and a batch for it."""
+    """Set up the training of a small U-Net over EfficientNet-Lite0, and draw a batch."""
     small = ["model.weights=none", "model.decoder_channels=[32,16]", "model.output_stride=4"]
     settings = {"precision": "fp32", **settings}
     ready = trainer("lite0", [*small, *extra], device=device.type, **settings)
@@ -66,7 +66,7 @@ def encoder_unet(
 
 
 def first_loss(device: torch.device, extra: Sequence[str], **settings: Any) -> float:
-    """Return the loss of such a network in its first step, in fp32."""
+    """Return the loss of the first step of `encoder_unet`, in fp32."""
     ready, batch = encoder_unet(device, extra, **settings)
     with in_fp32(device):
         return float(ready.step(batch))
@@ -74,7 +74,7 @@ def first_loss(device: torch.device, extra: Sequence[str], **settings: Any) -> f
 
 @contextmanager
 def in_fp32(device: torch.device) -> Generator[None]:
-    """Compute products and convolutions inside the `with` without TF32."""
+    """Compute matrix products and convolutions inside the `with` without TF32."""
     flags = torch.backends.cudnn.flags(
         enabled=True, benchmark=False, deterministic=True, allow_tf32=False
     )

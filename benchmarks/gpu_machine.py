@@ -1,4 +1,4 @@
-"""Prints what GPU and software there are, as JSON; nothing that names the computer."""
+"""Writes GPU, driver and software versions as JSON, without the name of the computer."""
 
 import json
 import os
@@ -12,17 +12,17 @@ from typing import Any
 import torch
 
 
-def found() -> dict[str, Any]:
-    """Describe them."""
-    there = torch.cuda.is_available()
-    properties = torch.cuda.get_device_properties(0) if there else None
+def describe_gpu() -> dict[str, Any]:
+    """Describe GPU, driver and software."""
+    has_gpu = torch.cuda.is_available()
+    properties = torch.cuda.get_device_properties(0) if has_gpu else None
     return {
-        "gpu": torch.cuda.get_device_name(0) if there else None,
+        "gpu": torch.cuda.get_device_name(0) if has_gpu else None,
         "gpu_memory_gib": round(properties.total_memory / 2**30, 1) if properties else None,
-        "capability": list(torch.cuda.get_device_capability(0)) if there else None,
+        "capability": list(torch.cuda.get_device_capability(0)) if has_gpu else None,
         "driver": _driver(),
         "cuda": torch.version.cuda,
-        "cudnn": torch.backends.cudnn.version() if there else None,
+        "cudnn": torch.backends.cudnn.version() if has_gpu else None,
         "torch": torch.__version__,
         "triton": _version("triton"),
         "timm": _version("timm"),
@@ -49,4 +49,4 @@ def _driver() -> str | None:
 
 
 if __name__ == "__main__":
-    Path(sys.argv[1]).write_text(json.dumps(found()), encoding="utf-8")
+    Path(sys.argv[1]).write_text(json.dumps(describe_gpu()), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Checks of copies to the device, of networks in training, and of trained models."""
+"""Checks of copies to the device, of training steps, and of trained models."""
 
 import math
 import shutil
@@ -9,7 +9,15 @@ import torch
 from torch import Tensor
 
 import material
-from gpu_common import Found, Here, Skipped, encoder_unet, first_loss, in_fp32, unet
+from gpu_common import (
+    CheckContext,
+    CheckResult,
+    CheckSkipped,
+    encoder_unet,
+    first_loss,
+    in_fp32,
+    unet,
+)
 from gpu_runs import small_config
 from sceneparse.artifacts.weights import StoredModel
 from sceneparse.data.datasets.synthetic import SyntheticScenes
@@ -19,33 +27,37 @@ from sceneparse.tasks.train import train
 from sceneparse.training.loop import _on_device
 
 
-def copies(here: Here) -> Found:
-    """Batches that are copied while the device is at work arrive as they are."""
-    setup = unet(here.device).setup
-    side, wrong = (32, 0) if here.quick else (512, 0)
-    busy = torch.randn(side, side, device=here.device)
+def copies(context: CheckContext) -> CheckResult:
+    """Batches that are copied while the device computes arrive unchanged."""
+    setup = unet(context.device).setup
+    side, num_wrong = (32, 0) if context.quick else (512, 0)
+    busy = torch.randn(side, side, device=context.device)
     arrived: list[tuple[Tensor, Tensor]] = []
     for seed in range(8):
         for _ in range(10):
             busy = busy @ busy / side
-        # The host's memory is given back at once, and taken by the next batch.
+        # The host frees the memory at once, and the next batch reuses it.
         arrived.append(_on_device(setup, material.batch(4, side, side, 150, seed)))
     for seed, (image, mask) in enumerate(arrived):
         batch = material.batch(4, side, side, 150, seed)
-        bytes_there = image.permute(0, 2, 3, 1).round().byte().cpu().numpy()
-        wrong += int((bytes_there != batch.image).sum()) + int(
+        device_bytes = image.permute(0, 2, 3, 1).round().byte().cpu().numpy()
+        num_wrong += int((device_bytes != batch.image).sum()) + int(
             (mask.cpu().numpy() != batch.mask).sum()
         )
-    return Found(wrong, 0, "bytes that differ; colours that are not changed stay within 1e-3")
+    return CheckResult(
+        num_wrong, 0, "number of bytes that differ; unchanged colours stay within 1e-3"
+    )
 
 
-def memory_formats(here: Here) -> Found:
-    """The first step has the same loss channels last and contiguous."""
+def memory_formats(context: CheckContext) -> CheckResult:
+    """The first step has the same loss with channels last and contiguous tensors."""
     losses = [
-        first_loss(here.device, [], memory_format=layout)
+        first_loss(context.device, [], memory_format=layout)
         for layout in ("channels_last", "contiguous")
     ]
-    return Found(abs(losses[0] / losses[1] - 1), 1e-4, "fp32 without TF32; other orders of sums")
+    return CheckResult(
+        abs(losses[0] / losses[1] - 1), 1e-4, "fp32 without TF32; sums in another order"
+    )
 
 
 _OPTIONS = {
@@ -58,78 +70,92 @@ _OPTIONS = {
 }
 
 
-def model_options(here: Here) -> Found:
-    """The first step of each kind of network has the loss that it has on the CPU."""
-    chosen = dict(list(_OPTIONS.items())[:2]) if here.quick else _OPTIONS
+def model_options(context: CheckContext) -> CheckResult:
+    """The first step of each kind of network has the same loss as on the CPU."""
+    chosen = dict(list(_OPTIONS.items())[:2]) if context.quick else _OPTIONS
     errors = {
-        name: abs(first_loss(here.device, extra) / first_loss(torch.device("cpu"), extra) - 1)
+        name: abs(first_loss(context.device, extra) / first_loss(torch.device("cpu"), extra) - 1)
         for name, extra in chosen.items()
     }
     worst = max(errors, key=errors.__getitem__)
-    reason = "fp32 without TF32: some hundred layers, each with sums that err by about 1e-6"
-    return Found(errors[worst], 1e-3, reason, f"worst {worst}")
+    reason = "fp32 without TF32: some hundred layers, each with an error of about 1e-6"
+    return CheckResult(errors[worst], 1e-3, reason, f"worst {worst}")
 
 
-def random_options(here: Here) -> Found:
-    """What draws random numbers on the device gives finite losses."""
+def random_options(context: CheckContext) -> CheckResult:
+    """Options that draw random numbers on the device give finite losses."""
     extra = ["model.dropout=0.2", "model.drop_path=0.1"]
-    ready, batch = encoder_unet(here.device, extra)
+    ready, batch = encoder_unet(context.device, extra)
     losses = [float(ready.step(batch)) for _ in range(3)]
-    wrong = sum(not math.isfinite(loss) for loss in losses)
-    return Found(wrong, 0, "losses that are no number", f"{losses[-1]:.3f}")
+    num_wrong = sum(not math.isfinite(loss) for loss in losses)
+    return CheckResult(num_wrong, 0, "number of losses that are not finite", f"{losses[-1]:.3f}")
 
 
-def fp16_learns(here: Here) -> Found:
+def fp16_learns(context: CheckContext) -> CheckResult:
     """With fp16 and the gradient scaler, steps on one batch lower its loss."""
-    ready, batch = unet(here.device, precision="fp16"), material.batch(4, 128, 128, 150)
-    if here.quick:
+    ready, batch = unet(context.device, precision="fp16"), material.batch(4, 128, 128, 150)
+    if context.quick:
         batch = material.batch(2, 32, 32, 150)
-    losses = [float(ready.step(batch)) for _ in range(5 if here.quick else 20)]
+    losses = [float(ready.step(batch)) for _ in range(5 if context.quick else 20)]
     note = f"{losses[0]:.3f} to {losses[-1]:.3f}"
-    return Found(losses[-1] / losses[0], 0.99, "it is the same batch in each step", note)
+    return CheckResult(losses[-1] / losses[0], 0.99, "each step has the same batch", note)
 
 
-def compiled_step(here: Here) -> Found:
-    """A compiled network has the first loss of the same network that is not."""
-    if here.device.type == "cpu" and (here.quick or shutil.which("g++") is None):
-        raise Skipped("on the CPU it takes a C++ compiler, and long")
-    precision = native_precision(here.device)
+def compiled_step(context: CheckContext) -> CheckResult:
+    """A compiled network has the same first loss as the network without compilation."""
+    if context.device.type == "cpu" and (context.quick or shutil.which("g++") is None):
+        raise CheckSkipped("compilation on the CPU needs a C++ compiler and is slow")
+    precision = native_precision(context.device)
     losses: list[list[float]] = []
     for compiled in (False, True):
-        ready = unet(here.device, compiled=compiled, precision=precision)
+        ready = unet(context.device, compiled=compiled, precision=precision)
         batch = material.batch(4, 128, 128, 150)
         losses.append([float(ready.step(batch)) for _ in range(3)])
     first = abs(losses[1][0] / losses[0][0] - 1)
     reason = (
         "bf16 rounds each number by up to 0.4 %, compiled code less often; the mean over "
-        "65,536 pixels evens that out; fp32 differs by far less"
+        "65,536 pixels averages that; fp32 differs by far less"
     )
     note = f"third loss {losses[0][2]:.4f} and {losses[1][2]:.4f}"
-    return Found(first if all(map(math.isfinite, losses[1])) else math.nan, 5e-3, reason, note)
+    return CheckResult(
+        first if all(map(math.isfinite, losses[1])) else math.nan, 5e-3, reason, note
+    )
 
 
-def bundled_fp32(here: Here) -> Found:
-    """The model of the package, in fp32, predicts what it predicts on the CPU."""
+def bundled_fp32(context: CheckContext) -> CheckResult:
+    """The bundled model predicts the same in fp32 as on the CPU."""
     weights = _in_precision(find_weights("bundled"), "fp32")
-    with in_fp32(here.device):
-        return _apart(here, weights, weights, 1e-3, "only where two classes are equal to 1e-5")
+    with in_fp32(context.device):
+        return _compare_predictions(
+            context,
+            weights,
+            weights,
+            1e-3,
+            "only pixels whose two best classes are equal to 1e-5 may differ",
+        )
 
 
-def bundled_native(here: Here) -> Found:
-    """The model of the package, in the precision of the device, predicts much the same."""
+def bundled_native(context: CheckContext) -> CheckResult:
+    """The bundled model predicts almost the same in the native precision of the device."""
     weights = find_weights("bundled")
     reason = "bf16 rounds each number by up to 0.4 %: on a CPU that changed 2.8 % of these pixels"
     fp32 = _in_precision(weights, "fp32")
-    return _apart(here, weights, fp32, 0.05, reason)
+    return _compare_predictions(context, weights, fp32, 0.05, reason)
 
 
-def weights_move(here: Here) -> Found:
-    """Weights that were written on the device predict the same on the CPU."""
-    folder = here.folder / "moved"
-    train(small_config(here, "fp32", epochs=1), out=folder)
+def weights_move(context: CheckContext) -> CheckResult:
+    """Weights from a run on the device predict the same on the CPU."""
+    folder = context.folder / "moved"
+    train(small_config(context, "fp32", epochs=1), out=folder)
     weights = find_weights(folder)
-    with in_fp32(here.device):
-        return _apart(here, weights, weights, 1e-3, "only where two classes are equal to 1e-5")
+    with in_fp32(context.device):
+        return _compare_predictions(
+            context,
+            weights,
+            weights,
+            1e-3,
+            "only pixels whose two best classes are equal to 1e-5 may differ",
+        )
 
 
 def _in_precision(weights: StoredModel, precision: str) -> StoredModel:
@@ -137,11 +163,21 @@ def _in_precision(weights: StoredModel, precision: str) -> StoredModel:
     return weights._replace(config=replace(weights.config, training=training))
 
 
-def _apart(here: Here, there: StoredModel, on_cpu: StoredModel, limit: float, reason: str) -> Found:
-    """Compare predictions on the device and on the CPU: the share of pixels that differ."""
-    one, other = predictor_of(there, here.device), predictor_of(on_cpu, torch.device("cpu"))
-    scenes = SyntheticScenes(1 if here.quick else 4, 192, 256, seed=0)
-    pairs = [(one(scenes[place].image), other(scenes[place].image)) for place in range(len(scenes))]
-    differ = float(np.mean([np.mean(mine.mask != own.mask) for mine, own in pairs]))
-    sure = max(float(np.abs(mine.confidence - own.confidence).max()) for mine, own in pairs)
-    return Found(differ, limit, reason, f"confidence differs by up to {sure:.1e}")
+def _compare_predictions(
+    context: CheckContext, on_device: StoredModel, on_cpu: StoredModel, limit: float, reason: str
+) -> CheckResult:
+    """Return the share of pixels that differ between the device and the CPU."""
+    predictor, cpu_predictor = (
+        predictor_of(on_device, context.device),
+        predictor_of(on_cpu, torch.device("cpu")),
+    )
+    scenes = SyntheticScenes(1 if context.quick else 4, 192, 256, seed=0)
+    pairs = [
+        (predictor(scenes[index].image), cpu_predictor(scenes[index].image))
+        for index in range(len(scenes))
+    ]
+    differ = float(np.mean([np.mean(on_gpu.mask != reference.mask) for on_gpu, reference in pairs]))
+    confidence_error = max(
+        float(np.abs(on_gpu.confidence - reference.confidence).max()) for on_gpu, reference in pairs
+    )
+    return CheckResult(differ, limit, reason, f"confidence differs by up to {confidence_error:.1e}")

@@ -1,4 +1,4 @@
-"""Checks of whole runs: what is decided when they start, and that they resume exactly."""
+"""Checks of whole runs: automatic settings and exact resume."""
 
 import warnings
 from collections.abc import Generator, Sequence
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 import material
-from gpu_common import Found, Here, Skipped
+from gpu_common import CheckContext, CheckResult, CheckSkipped
 from machine import ROOT
 from measure import measured
 from sceneparse.artifacts.checkpoint import read_checkpoint
@@ -25,64 +25,73 @@ from sceneparse.training.memory import MEMORY_SHARE, step_bytes
 from training import trainer
 
 
-def auto_settings(here: Here) -> Found:
-    """What is `auto` is decided sensibly, and a step takes the memory that was foreseen."""
-    side, batches = (64, (2, 4)) if here.quick else (512, (8, 16))
+def auto_settings(context: CheckContext) -> CheckResult:
+    """Automatic settings are plausible, and a step takes the estimated memory."""
+    side, batches = (64, (2, 4)) if context.quick else (512, (8, 16))
     overrides = ["model.weights=none", f"transform.size={side}"]
-    config = _lite0([*overrides, f"training.device={here.device.type}"])
+    config = _lite0([*overrides, f"training.device={context.device.type}"])
     scenes = SyntheticScenes(64, 64, 64, seed=0)
     segmenter = config.model.build(scenes.labels.num_classes)
-    before = _allocated(here)
+    before = _allocated(context)
     settings = resolve(config, segmenter, scenes)
     if settings.batch_size != 16 or settings.accumulation & (settings.accumulation - 1):
-        raise ValueError(f"a batch of {settings.batch_size} in {settings.accumulation} parts")
+        raise ValueError(
+            f"found a batch of {settings.batch_size} in {settings.accumulation} parts, "
+            "expected 16 in 2^n"
+        )
     if not all(0 < seconds < 60 for seconds in settings.times.values()):
-        raise ValueError(f"times {settings.times}")
-    # The workspaces of cuBLAS, 32 MiB for each thread that has used it, stay.
-    if _allocated(here) > before + 2**27:
-        raise ValueError(f"{_allocated(here) - before} bytes stay allocated")
-    foreseen = step_bytes(config, segmenter, scenes.labels, settings.precision)
-    peaks = [_peak_bytes(here, overrides, settings.precision, (count, side)) for count in batches]
-    real = (peaks[1] - peaks[0]) / (batches[1] - batches[0])
-    limit = 1 / MEMORY_SHARE[here.device.type]
-    if here.quick:
-        # Tiny steps are lost in what the process has already.
-        real = min(real, limit * foreseen)
-    note = f"{settings}; {settings.reasons()}; {foreseen / 1e6:.0f} MB foreseen for each image"
-    reason = "what a further image takes over what was foreseen: the rule leaves so much room"
-    return Found(real / foreseen, limit, reason, note)
+        raise ValueError(f"found step times {settings.times}, expected 0 to 60 s")
+    # cuBLAS keeps a workspace of 32 MiB for each thread that used it.
+    if _allocated(context) > before + 2**27:
+        raise ValueError(
+            f"{_allocated(context) - before} bytes still allocated, expected at most 2^27"
+        )
+    estimated = step_bytes(config, segmenter, scenes.labels, settings.precision)
+    peaks = [
+        _peak_bytes(context, overrides, settings.precision, (count, side)) for count in batches
+    ]
+    measured_bytes = (peaks[1] - peaks[0]) / (batches[1] - batches[0])
+    limit = 1 / MEMORY_SHARE[context.device.type]
+    if context.quick:
+        # Tiny steps fit into memory that the process already has.
+        measured_bytes = min(measured_bytes, limit * estimated)
+    note = f"{settings}; {settings.reasons()}; estimate {estimated / 1e6:.0f} MB per image"
+    reason = "memory of a further image over its estimate; the memory rule leaves this margin"
+    return CheckResult(measured_bytes / estimated, limit, reason, note)
 
 
-def _peak_bytes(here: Here, overrides: Sequence[str], precision: str, size: tuple[int, int]) -> int:
-    """Return what two steps on so many images of a side take at most."""
-    ready = trainer("lite0", overrides, device=here.device.type, precision=precision)
+def _peak_bytes(
+    context: CheckContext, overrides: Sequence[str], precision: str, size: tuple[int, int]
+) -> int:
+    """Return the peak memory of two steps; `size` is the number of images and their side."""
+    ready = trainer("lite0", overrides, device=context.device.type, precision=precision)
     batch = material.batch(size[0], size[1], size[1], 150)
-    return measured(lambda: float(ready.step(batch)), 0, 2, here.device.type)["peak_bytes"]
+    return measured(lambda: float(ready.step(batch)), 0, 2, context.device.type)["peak_bytes"]
 
 
 def _lite0(overrides: Sequence[str]) -> RunConfig:
     return read_config(ROOT / "configs" / "ade20k" / "lite0.yaml", overrides)
 
 
-def _allocated(here: Here) -> int:
-    return torch.cuda.memory_allocated() if here.device.type == "cuda" else 0
+def _allocated(context: CheckContext) -> int:
+    return torch.cuda.memory_allocated() if context.device.type == "cuda" else 0
 
 
-def exact_resume(here: Here) -> Found:
-    """A run that was stopped and resumed has, bit by bit, the state of one that was not."""
-    return _resumed(here, native_precision(here.device))
+def exact_resume(context: CheckContext) -> CheckResult:
+    """An interrupted and resumed run has bit for bit the state of an uninterrupted one."""
+    return _resumed(context, native_precision(context.device))
 
 
-def exact_resume_fp16(here: Here) -> Found:
-    """The same in fp16, whose gradient scaler has a state too."""
-    if here.device.type == "cpu":
-        raise Skipped("on the CPU fp16 takes long")
-    return _resumed(here, "fp16")
+def exact_resume_fp16(context: CheckContext) -> CheckResult:
+    """Resume is exact in fp16 too, where the gradient scaler has a state."""
+    if context.device.type == "cpu":
+        raise CheckSkipped("fp16 is slow on the CPU")
+    return _resumed(context, "fp16")
 
 
-def _resumed(here: Here, precision: str) -> Found:
-    config = small_config(here, precision, epochs=2)
-    paths = {name: here.folder / f"{precision}-{name}" for name in ("whole", "parts", "again")}
+def _resumed(context: CheckContext, precision: str) -> CheckResult:
+    config = small_config(context, precision, epochs=2)
+    paths = {name: context.folder / f"{precision}-{name}" for name in ("whole", "parts", "again")}
     with _deterministic() as caught:
         train(config, out=paths["whole"])
         try:
@@ -95,28 +104,33 @@ def _resumed(here: Here, precision: str) -> Found:
         if differ:
             train(config, out=paths["again"])
             again = differing(states["whole"], _state(paths["again"]))
-            note = f"{len(again)} differ between two whole runs; here {', '.join(differ[:3])}"
+            note = (
+                f"{len(again)} differ between two uninterrupted runs; in this check "
+                f"{', '.join(differ[:3])}"
+            )
     refused = {
-        str(one.message).split(" does not")[0] for one in caught if "deterministic" in str(one)
+        str(warning.message).split(" does not")[0]
+        for warning in caught
+        if "deterministic" in str(warning)
     }
     note += f"; not deterministic: {', '.join(sorted(refused))}" if refused else ""
-    reason = "tensors that differ: a run is a function of its config, its seed and its step"
-    return Found(len(differ), 0, reason, note)
+    reason = "number of tensors that differ: a run depends only on config, seed and step"
+    return CheckResult(len(differ), 0, reason, note)
 
 
 class Stopped(Exception):  # noqa: N818 - no error
-    """The end of a run that is going to be resumed."""
+    """Stops a run that is resumed later."""
 
 
 def _stop_at_second_epoch(event: Event) -> None:
-    """End a run when it reports its second epoch, whose checkpoint is not written by then."""
+    """Stop a run when it reports its second epoch, before it writes that checkpoint."""
     if isinstance(event, EpochEnded) and event.record.epoch == 2:
         raise Stopped
 
 
 @contextmanager
 def _deterministic() -> Generator[list[warnings.WarningMessage]]:
-    """Make CUDA deterministic inside the `with`; what cannot be only warns, and is listed."""
+    """Use deterministic algorithms inside the `with`; collect warnings of those that are not."""
     before = torch.backends.cudnn.benchmark
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.backends.cudnn.benchmark = False
@@ -129,12 +143,12 @@ def _deterministic() -> Generator[list[warnings.WarningMessage]]:
         torch.backends.cudnn.benchmark = before
 
 
-def small_config(here: Here, precision: str, *, epochs: int) -> RunConfig:
-    """Make a run with augmentation, an average, clipping and parts of a batch."""
-    side, images = (32, 8) if here.quick else (64, 24)
+def small_config(context: CheckContext, precision: str, *, epochs: int) -> RunConfig:
+    """Make the config of a run with augmentation, EMA, clipping and accumulation."""
+    side, images = (32, 8) if context.quick else (64, 24)
     model = (
         "{kind: unet, width: 4}"
-        if here.quick
+        if context.quick
         else "{kind: encoder_unet, weights: none, decoder_channels: [32, 16], output_stride: 4}"
     )
     text = f"""
@@ -146,7 +160,7 @@ schedule: {{kind: one_cycle}}
 training:
   {{epochs: {epochs}, batch_size: 4, accumulation: 2, threads: 2, ema: 0.9, clip_norm: 1.0,
     precision: {precision}, memory_format: channels_last, compile: "off",
-    device: {here.device.type}}}
+    device: {context.device.type}}}
 inference: {{resize: stretch, size: {side}}}
 report: {{images: 1, every: 50}}
 """
@@ -158,7 +172,7 @@ def _state(folder: Path) -> dict[str, Any]:
 
 
 def flat(value: Any, name: str = "") -> dict[str, Any]:
-    """Return what is in a nested state, by where it is."""
+    """Flatten a nested state to a dict by path."""
     if isinstance(value, dict | list | tuple):
         items = value.items() if isinstance(value, dict) else enumerate(value)
         return {k: v for key, one in items for k, v in flat(one, f"{name}.{key}").items()}
@@ -166,7 +180,7 @@ def flat(value: Any, name: str = "") -> dict[str, Any]:
 
 
 def differing(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
-    """List what differs, or is in one of them alone."""
+    """List the paths whose values differ or are in only one of two states."""
     names = sorted(one.keys() | other.keys())
     return [name for name in names if not _same(one.get(name), other.get(name))]
 

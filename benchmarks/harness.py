@@ -1,11 +1,11 @@
-"""Ours and a peer in turn, each in a process of its own.
+"""Runs ours and a peer in turn, each in a process of its own.
 
 A benchmark is a file of this folder with functions that prepare a step: `ours(...)` and
 `theirs(...)`. `alternate` runs them in turn, round after round, so that a machine that slows down
 slows both.
 
-With `--device` the rounds go on in this process, on that device, whose own counter tells the peak:
-a GPU takes seconds to start. Both sides are prepared anew in each round.
+With `--device`, the rounds run in this process on that device, because a GPU takes seconds to
+start. The allocator of the device counts the peak memory. Each round prepares both sides again.
 """
 
 import argparse
@@ -34,13 +34,13 @@ class Side:
     """One side of a comparison.
 
     Attributes:
-        function: Name of the function that prepares the step, in the file of the benchmark.
-        arguments: What it is called with; JSON.
-        units: How many of the things that times are quoted for are done in a step.
-        needs: Package without which this side is left out.
-        processes: How many step together, by torchrun.
-        count_flops: Whether to count the operations of a step, in the first round.
-        environment: Variables of its process.
+        function: Name of the function in the benchmark's file that prepares the step.
+        arguments: Keyword arguments of the function, as JSON values.
+        units: Units of work per step; times are per unit.
+        needs: Package that this side needs; the side is skipped if it is not installed.
+        processes: Number of processes, started by torchrun.
+        count_flops: Count the operations of a step in the first round.
+        environment: Environment variables of the process.
     """
 
     function: str
@@ -54,7 +54,7 @@ class Side:
 
 @dataclass(frozen=True)
 class Repeats:
-    """How often: rounds of processes, and steps in each, of which the first do not count."""
+    """Number of rounds, and of warm-up and timed steps in each."""
 
     rounds: int = 3
     warmup: int = 1
@@ -63,14 +63,14 @@ class Repeats:
 
 @dataclass(frozen=True)
 class Runs:
-    """What was measured of a side.
+    """Measurements of a side.
 
     Attributes:
-        seconds: Per unit; one list per round.
-        peaks: Bytes; one per round.
-        peak_is_exact: Whether the peak is that of the steps alone.
-        values: What the last step returned; one per round.
-        flops: Operations of a step, where they were counted.
+        seconds: Seconds per unit of each step; one list per round.
+        peaks: Peak memory in bytes; one per round.
+        peak_is_exact: Whether the peak excludes the preparation of the steps.
+        values: Return value of the last step; one per round.
+        flops: Operations of a step, if they were counted.
     """
 
     seconds: Sequence[Sequence[float]]
@@ -81,30 +81,30 @@ class Runs:
 
     @property
     def median_s(self) -> float:
-        """Median over all steps."""
+        """Median of the seconds per unit over all steps."""
         return statistics.median(second for part in self.seconds for second in part)
 
     @property
     def fastest_s(self) -> float:
-        """The fastest of all steps."""
+        """Seconds per unit of the fastest step."""
         return min(second for part in self.seconds for second in part)
 
     @property
     def peak_mb(self) -> float:
-        """Median over rounds, in 10⁶ bytes."""
+        """Median of the peaks over rounds, in 10⁶ bytes."""
         return statistics.median(self.peaks) / 1e6
 
     @property
     def repeats(self) -> int:
-        """Number of steps timed."""
+        """Number of timed steps."""
         return sum(len(part) for part in self.seconds)
 
 
 def parser(description: str | None) -> argparse.ArgumentParser:
-    """Make the options that every benchmark has."""
+    """Make a parser with the options of every benchmark."""
     options = argparse.ArgumentParser(description=(description or "").partition("\n")[0])
     options.add_argument(
-        "--quick", action="store_true", help="tiny sizes, to see that it works; nothing is held"
+        "--quick", action="store_true", help="tiny sizes, as a test; no ratio is checked"
     )
     options.add_argument(
         "--out", type=Path, help="folder of the JSON (default: benchmarks/results; none if quick)"
@@ -112,7 +112,7 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     options.add_argument(
         "--device",
         help="cuda or cpu: all in one process there, with peers under automatic mixed precision in "
-        "bf16; nothing is held (default: on the CPU, each side in a process of its own)",
+        "bf16; no ratio is checked (default: on the CPU, each side in a process of its own)",
     )
     return options
 
@@ -125,34 +125,36 @@ def alternate(
     quick: bool,
     device: str | None = None,
 ) -> dict[str, Runs]:
-    """Run the sides in turn and return what was measured of each whose package is installed."""
+    """Run the sides in turn, and return the measurements of those whose package is installed."""
     if quick:
         repeats = Repeats(rounds=1, warmup=0, timed=1)
-    present = {name: side for name, side in sides.items() if _is_there(side)}
-    answers: dict[str, list[dict[str, Any]]] = {name: [] for name in present}
+    present = {name: side for name, side in sides.items() if _is_installed(side)}
+    results: dict[str, list[dict[str, Any]]] = {name: [] for name in present}
     for number in range(repeats.rounds):
         for name, side in present.items():
             print(f"{benchmark}: {name}, {number + 1} of {repeats.rounds}", file=sys.stderr)
-            answers[name].append(
-                _answer(benchmark, side, repeats, first=number == 0)
+            results[name].append(
+                _measure_in_process(benchmark, side, repeats, first=number == 0)
                 if device is None
-                else _answer_here(benchmark, side, repeats, device)
+                else _measure_here(benchmark, side, repeats, device)
             )
-    return {name: _runs(present[name], parts) for name, parts in answers.items()}
+    return {name: _runs(present[name], parts) for name, parts in results.items()}
 
 
-def _is_there(side: Side) -> bool:
+def _is_installed(side: Side) -> bool:
     if side.needs is None or importlib.util.find_spec(side.needs) is not None:
         return True
-    print(f"{side.function}: left out, {side.needs} is not installed", file=sys.stderr)
+    print(f"{side.function}: skipped, {side.needs} is not installed", file=sys.stderr)
     return False
 
 
-def _answer(benchmark: str, side: Side, repeats: Repeats, *, first: bool) -> dict[str, Any]:
-    """Run a side once, in a process of its own.
+def _measure_in_process(
+    benchmark: str, side: Side, repeats: Repeats, *, first: bool
+) -> dict[str, Any]:
+    """Run a side once in a process of its own.
 
     Raises:
-        SystemExit: If it fails; its own message has been printed.
+        SystemExit: If the process fails, after it printed its own message.
     """
     request = {
         "module": benchmark,
@@ -179,15 +181,15 @@ def _answer(benchmark: str, side: Side, repeats: Repeats, *, first: bool) -> dic
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def _answer_here(benchmark: str, side: Side, repeats: Repeats, device: str) -> dict[str, Any]:
-    """Run a side once, in this process and on a device."""
+def _measure_here(benchmark: str, side: Side, repeats: Repeats, device: str) -> dict[str, Any]:
+    """Run a side once in this process on a device."""
     prepare = getattr(importlib.import_module(benchmark), side.function)
     step = prepare(**side.arguments, device=device)
-    answer = measured(step, repeats.warmup, repeats.timed, device)
-    # The weights of this side must not be in memory when the other's are made.
+    result = measured(step, repeats.warmup, repeats.timed, device)
+    # Free the weights of this side before the other side is prepared.
     del step
     gc.collect()
-    return answer
+    return result
 
 
 def _free_port() -> int:
@@ -196,11 +198,11 @@ def _free_port() -> int:
         return listener.getsockname()[1]
 
 
-def _runs(side: Side, answers: Sequence[Mapping[str, Any]]) -> Runs:
+def _runs(side: Side, results: Sequence[Mapping[str, Any]]) -> Runs:
     return Runs(
-        seconds=[[second / side.units for second in part["seconds"]] for part in answers],
-        peaks=[part["peak_bytes"] for part in answers],
-        peak_is_exact=all(part["peak_is_exact"] for part in answers),
-        values=[part["value"] for part in answers],
-        flops=answers[0].get("flops"),
+        seconds=[[second / side.units for second in part["seconds"]] for part in results],
+        peaks=[part["peak_bytes"] for part in results],
+        peak_is_exact=all(part["peak_is_exact"] for part in results),
+        values=[part["value"] for part in results],
+        flops=results[0].get("flops"),
     )

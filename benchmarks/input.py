@@ -1,9 +1,9 @@
 """From files to an augmented, normalised batch of 16 at 256×256, in one process.
 
-The same operations and ranges on both sides: random resized crop, flip, brightness, contrast,
-saturation, hue, normalisation; the mask goes through the same geometry. The peer is torchvision's
-transforms v2, its images read in each of the usual ways; the fastest of them counts. Ours reads
-ahead with as many threads as training does.
+Both sides have the same operations and ranges: random resized crop, flip, brightness, contrast,
+saturation, hue, normalisation; the mask has the same geometry. The peer is torchvision's transforms
+v2 with each of the usual ways to read images, of which the fastest counts. Ours reads ahead with
+the number of threads of training.
 """
 
 import tempfile
@@ -23,13 +23,13 @@ from harness import Repeats, Runs, Side, alternate, parser
 from input_ours import Parameters
 from input_theirs import READERS
 from machine import ROOT
-from rows import Claim, Row, report, speed, stated
+from rows import Claim, Row, make_row, report, speed
 
 NAME = "input"
 SIZE, BATCH = 256, 16
-# A few batches per step even out what is read ahead.
+# Several batches per step, because ours reads ahead.
 BATCHES = 2
-# Share of the sides, ratio of the sides, probability.
+# Smallest share of the sides, largest change of the aspect ratio, probability.
 GEOMETRY = {"crop": 0.5, "aspect": 4 / 3, "flip": 0.5}
 JITTER = {"brightness": 0.3, "contrast": 0.2, "saturation": 0.3, "hue": 0.05}
 NO_JITTER = dict.fromkeys(JITTER, 0.0)
@@ -38,8 +38,8 @@ LIMIT_8BIT = 2.0
 
 
 def ours(root: str, source: str, *, jitter: bool) -> Callable[[], tuple[Tensor, Tensor]]:
-    """Prepare batches of ours, read from `files` or `cache`."""
-    # The loader's threads take the cores; torchvision's operations take them by themselves.
+    """Prepare our batches, read from `files` or `cache`."""
+    # The loader's threads use all cores; torchvision's operations have threads of their own.
     torch.set_num_threads(1)
     ready = input_ours.batches(Path(root), source, _ranges(jitter=jitter), SIZE, BATCH)
 
@@ -62,7 +62,7 @@ def theirs(root: str, reader: str, *, jitter: bool) -> Callable[[], tuple[Tensor
         for _ in range(BATCHES):
             samples = [transform(*read(*next(files))) for _ in range(BATCH)]
             image = torch.stack([sample[0] for sample in samples])
-            # Raw id 0 is void: in bytes it wraps to 255.
+            # Raw id 0 is void; minus 1 it wraps to 255.
             mask = torch.stack([sample[1] for sample in samples]) - 1
         return image, mask
 
@@ -70,7 +70,7 @@ def theirs(root: str, reader: str, *, jitter: bool) -> Callable[[], tuple[Tensor
 
 
 def difference(root: str) -> Callable[[], float]:
-    """Prepare the mean difference of images made with equal parameters, in 1/255."""
+    """Prepare the mean difference of images augmented with equal parameters, in 1/255."""
     return lambda: float(np.mean([_difference(path) for path, _ in _pairs(Path(root))[:BATCH]]))
 
 
@@ -89,9 +89,9 @@ def _difference(path: Path) -> float:
         saturation=random.uniform(1 - JITTER["saturation"], 1 + JITTER["saturation"]),
         hue=random.uniform(-JITTER["hue"], JITTER["hue"]),
     )
-    mine = input_ours.image(pixels, chosen, SIZE)
-    other = input_theirs.image(pixels, chosen, SIZE)
-    return float(np.abs(mine.astype(np.float32) - other).mean())
+    our_image = input_ours.image(pixels, chosen, SIZE)
+    their_image = input_theirs.image(pixels, chosen, SIZE)
+    return float(np.abs(our_image.astype(np.float32) - their_image).mean())
 
 
 def _ranges(*, jitter: bool) -> dict[str, float]:
@@ -99,7 +99,7 @@ def _ranges(*, jitter: bool) -> dict[str, float]:
 
 
 def _pairs(root: Path) -> list[tuple[Path, Path]]:
-    """List images and masks: at most 256, evenly spread, so that they stay in memory as files."""
+    """List at most 256 images and masks, evenly spread; so few stay in the page cache."""
     images = sorted((root / "images" / "training").glob("*.jpg"))
     images = images[:: max(1, len(images) // 256)][:256]
     masks = root / "annotations" / "training"
@@ -121,7 +121,7 @@ def main() -> None:
         "--data",
         type=Path,
         default=ROOT.parent / "shared" / "ade20k",
-        help="folder of ADE20K; where it is absent, generated images are read and nothing held",
+        help="folder of ADE20K; without it, images are generated and no ratio is checked",
     )
     chosen = options.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -135,11 +135,11 @@ def _rows(data: Path, folder: Path, *, quick: bool) -> list[Row]:
         material.write_images(root, 16, 96 if quick else 384, 128 if quick else 512)
     material.write_images(large, 16, 150 if quick else 1500, 200 if quick else 2000)
     sides = {
-        "files": Side("ours", _asked(root, source="files"), BATCHES),
-        "cache": Side("ours", _asked(root, source="cache"), BATCHES),
+        "files": Side("ours", _side_arguments(root, source="files"), BATCHES),
+        "cache": Side("ours", _side_arguments(root, source="cache"), BATCHES),
     }
     sides |= {
-        name: Side("theirs", _asked(root, reader=name), BATCHES, package)
+        name: Side("theirs", _side_arguments(root, reader=name), BATCHES, package)
         for name, package in READERS.items()
     }
     runs = alternate(NAME, sides, Repeats(rounds=3, warmup=4, timed=8), quick=quick)
@@ -151,7 +151,7 @@ def _rows(data: Path, folder: Path, *, quick: bool) -> list[Row]:
         benchmark=NAME,
         peer=peer,
         metric="speed from files",
-        at_least=4 if real else None,
+        min_ratio=4 if real else None,
         limit="jpeg",
         amount=megapixels,
         note=note,
@@ -160,10 +160,10 @@ def _rows(data: Path, folder: Path, *, quick: bool) -> list[Row]:
         benchmark=NAME,
         peer=peer,
         metric="speed from the cache",
-        at_least=12 if real else None,
+        min_ratio=12 if real else None,
         limit="copy",
         amount=5 * BATCH * 3 * SIZE**2 / 1e9,
-        note=note or "at the least, bytes become fp32 once",
+        note=note or "the limit is one conversion from bytes to fp32",
     )
     others = [name for name in READERS if name in runs and name != best]
     return [
@@ -181,7 +181,7 @@ def _rows(data: Path, folder: Path, *, quick: bool) -> list[Row]:
     ]
 
 
-def _asked(root: Path, *, jitter: bool = True, **others: str) -> dict[str, Any]:
+def _side_arguments(root: Path, *, jitter: bool = True, **others: str) -> dict[str, Any]:
     return {"root": str(root), "jitter": jitter, **others}
 
 
@@ -192,11 +192,11 @@ def _reported(peer: str, metric: str) -> Claim:
 def _reported_rows(root: Path, reader: str, what: str, *, jitter: bool, quick: bool) -> list[Row]:
     """Compare files and cache with the peer's fastest reader, on other images or operations."""
     sides = {
-        source: Side("ours", _asked(root, jitter=jitter, source=source), BATCHES)
+        source: Side("ours", _side_arguments(root, jitter=jitter, source=source), BATCHES)
         for source in ("files", "cache")
     }
     sides["theirs"] = Side(
-        "theirs", _asked(root, jitter=jitter, reader=reader), BATCHES, READERS[reader]
+        "theirs", _side_arguments(root, jitter=jitter, reader=reader), BATCHES, READERS[reader]
     )
     runs = alternate(NAME, sides, Repeats(rounds=1, warmup=3, timed=5), quick=quick)
     return [
@@ -211,7 +211,7 @@ def _reported_rows(root: Path, reader: str, what: str, *, jitter: bool, quick: b
 
 
 def _difference_row(root: Path, *, real: bool, quick: bool) -> Row:
-    """Hold the mean difference to the peer's image against its limit."""
+    """Compare the mean difference from the peer's images with its limit."""
     side = Side("difference", {"root": str(root)}, needs="torchvision")
     runs: dict[str, Runs] = alternate(NAME, {"difference": side}, Repeats(1, 0, 1), quick=quick)
     mean = float(runs["difference"].values[0])
@@ -219,10 +219,10 @@ def _difference_row(root: Path, *, real: bool, quick: bool) -> Row:
         benchmark=NAME,
         peer="torchvision v2, equal parameters",
         metric="mean difference of images",
-        at_least=1 if real else None,
+        min_ratio=1 if real else None,
         note="theirs is the limit",
     )
-    return stated(claim, "/255", mean, LIMIT_8BIT, LIMIT_8BIT / mean, repeats=BATCH, quick=quick)
+    return make_row(claim, "/255", mean, LIMIT_8BIT, LIMIT_8BIT / mean, repeats=BATCH, quick=quick)
 
 
 def _megapixels(root: Path) -> float:

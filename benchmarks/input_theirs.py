@@ -1,4 +1,4 @@
-"""The peer's side of `input.py`: torchvision's transforms v2, and the usual ways to read."""
+"""The peer's side of `input.py`: torchvision's transforms v2, and the usual ways to read images."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -10,7 +10,7 @@ from PIL import Image
 
 from input_ours import Parameters
 
-# What each way of reading needs.
+# Package that each way of reading needs.
 READERS = {
     "PIL": "torchvision",
     "PIL to tensor": "torchvision",
@@ -22,7 +22,7 @@ READERS = {
 def transform(
     ranges: Mapping[str, float], size: int, mean: Sequence[float], std: Sequence[float]
 ) -> Callable[..., Any]:
-    """Make the operations of training on an image and a `tv_tensors.Mask`."""
+    """Make the training transform of an image and a `tv_tensors.Mask`."""
     from torchvision import tv_tensors
     from torchvision.transforms import v2
 
@@ -31,7 +31,7 @@ def transform(
     jitter = {name: ranges[name] for name in ("brightness", "contrast", "saturation", "hue")}
     return v2.Compose(
         [
-            # Its scale is a share of the area, ours one of the sides.
+            # Its scale is a share of the area; ours is a share of the sides.
             v2.RandomResizedCrop(size, scale=(crop**2, 1), ratio=(1 / aspect, aspect)),
             v2.RandomHorizontalFlip(ranges["flip"]),
             *([v2.ColorJitter(**jitter)] if any(jitter.values()) else []),
@@ -43,7 +43,7 @@ def transform(
 
 
 def image(pixels: np.ndarray, chosen: Parameters, size: int) -> np.ndarray:
-    """Make one image `(size, size, 3)` in 0..255 with given parameters."""
+    """Augment one image with given parameters; return `(size, size, 3)` in 0..255."""
     from torchvision.transforms.v2 import functional as TF
 
     left, top, right, bottom = chosen.box

@@ -1,7 +1,8 @@
-"""What this machine can do at most: products, copies, exponentials, comparisons, counts, JPEGs.
+"""The limits of this machine: products, copies, exponentials, comparisons, counts, JPEGs.
 
-Benchmarks are held against these, so that a ratio over a slow peer is not taken for fast. Each is
-the best of several runs, with PyTorch's default threads; JPEGs and counts as their lines say.
+The tables compare benchmarks with these limits, as a good ratio can also come from a slow peer.
+Each limit is the best of several runs, with PyTorch's default number of threads except for counts
+(one) and JPEGs (one per core).
 """
 
 import io
@@ -15,10 +16,10 @@ from PIL import Image
 
 import material
 from harness import Repeats, Side, alternate, parser
-from rows import Claim, report, stated
+from rows import Claim, make_row, report
 
 NAME = "limits"
-# fp32 numbers that stay in the second-level cache of a core.
+# This many fp32 numbers fit into the L2 cache of a core.
 CACHED = 2**18
 
 
@@ -31,34 +32,34 @@ def gemm(size: int, dtype: str) -> Callable[[], object]:
 
 
 def copy(megabytes: int) -> Callable[[], object]:
-    """Prepare a copy that no cache holds; read and written bytes both count."""
+    """Prepare a copy larger than any cache; bytes read and bytes written both count."""
     source = torch.ones(megabytes * 250_000)
     into = torch.empty_like(source)
     return lambda: into.copy_(source)
 
 
 def exp(times: int) -> Callable[[], object]:
-    """Prepare exponentials in cache."""
+    """Prepare exponentials of numbers in cache."""
     values = torch.full((CACHED,), -1.0)
     into = torch.empty_like(values)
     return lambda: [torch.exp(values, out=into) for _ in range(times)][-1]
 
 
 def maximum(times: int) -> Callable[[], object]:
-    """Prepare the largest of 150 classes and its index, in cache, classes along the rows."""
+    """Prepare the maximum and its index over 150 classes, in cache."""
     values = torch.randn(CACHED // (150 * 256), 150, 256)
     return lambda: [values.max(dim=1) for _ in range(times)][-1]
 
 
 def count(times: int) -> Callable[[], object]:
-    """Prepare NumPy's `bincount` of pairs of 150 classes; it has one thread."""
+    """Prepare NumPy's `bincount` of pairs of 150 classes, in one thread."""
     target = material.mask((512, 512), 150).astype(np.int64).clip(max=149)
     pairs = (target * 151 + target[::-1]).ravel()
     return lambda: [np.bincount(pairs, minlength=150 * 151) for _ in range(times)][-1]
 
 
 def jpeg(side: int, images: int) -> Callable[[], object]:
-    """Prepare decoding by Pillow, with a thread per core."""
+    """Prepare decoding of JPEGs by Pillow, with a thread per core."""
     file = io.BytesIO()
     material.image(side, side).save(file, "JPEG", quality=90)
     pool = ThreadPoolExecutor(os.cpu_count())
@@ -95,7 +96,7 @@ def main() -> None:
         metric, unit = name.split(" ", 1)
         claim = Claim(benchmark=NAME, peer="", metric=metric)
         rate = 1 / measured.fastest_s
-        rows.append(stated(claim, unit, rate, None, None, repeats=measured.repeats))
+        rows.append(make_row(claim, unit, rate, None, None, repeats=measured.repeats))
     report(NAME, rows, options)
 
 

@@ -1,4 +1,4 @@
-"""On what a figure was measured."""
+"""Describes the machine and the commit of a measurement."""
 
 import os
 import platform
@@ -27,11 +27,11 @@ PACKAGES = (
 
 
 def machine() -> dict[str, Any]:
-    """Describe the processor and the software; nothing that names the computer."""
-    found = processor()
+    """Describe processor and software, without the name of the computer."""
+    cpu = processor()
     return {
-        "processor": found.name,
-        "instructions": [name for name in INSTRUCTIONS if name in found.instructions],
+        "processor": cpu.name,
+        "instructions": [name for name in INSTRUCTIONS if name in cpu.instructions],
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
@@ -42,8 +42,8 @@ def machine() -> dict[str, Any]:
 
 
 def commit() -> str | None:
-    """Return the commit of the checkout, marked where what is measured was changed since."""
-    # Results are written while others are still measured; they change nothing.
+    """Return the commit of the checkout, marked `-dirty` if the measured code differs from it."""
+    # Results do not count: they are written between measurements.
     measured = ["src", "configs", "benchmarks", ":!benchmarks/results"]
     try:
         name = _git("rev-parse", "--short=12", "HEAD")

@@ -1,16 +1,15 @@
-"""One side of a benchmark in a process of its own: prepare, warm up, time, read the peak memory.
+"""Measures one side of a benchmark in a process of its own: time and peak memory of its steps.
 
-Called by `harness.py` with a JSON object; the last line that it prints is the answer.
+`harness.py` calls it with a JSON object and reads the result from the last line of its output.
 
-Memory is the largest resident size of the process while the steps run, the warm-up included, less
-its size just before the first step: what the work takes, without the interpreter, the libraries,
-the weights and the inputs. Linux keeps the largest size (`VmHWM`) since the start of the process,
-and forgets it when 5 is written to `clear_refs` (proc(5)); so what was needed only to prepare does
-not count. Where that is not to be had, `getrusage` gives the peak since the start, which can only
-be too large, and larger for the side whose preparation is larger.
+Memory is the largest resident size of the process during the steps, warm-up included, minus its
+size just before the first step. It excludes the interpreter, the libraries, the weights and the
+inputs. Linux records the largest size (`VmHWM`) since the start of the process, and resets it when
+5 is written to `clear_refs` (proc(5)), so the memory of the preparation does not count. On other
+systems, `getrusage` returns the peak since the start, which is an upper bound.
 
-On a GPU it is what PyTorch's allocator has handed out at most, less what it had before the first
-step, and the clock is read when the device has done all that it was told.
+On a GPU, memory is the largest size that PyTorch's allocator gave out, minus the size before the
+first step. The clock is read after the device finished its work.
 """
 
 import gc
@@ -31,22 +30,22 @@ CLEAR_REFS = Path("/proc/self/clear_refs")
 
 
 def main() -> None:
-    """Measure what the JSON object on the command line asks for."""
+    """Measure the side that the JSON object on the command line describes."""
     request = json.loads(sys.argv[1])
     module = importlib.import_module(request["module"])
     step = getattr(module, request["function"])(**request["arguments"])
-    answer = measured(step, request["warmup"], request["timed"])
+    result = measured(step, request["warmup"], request["timed"])
     if request["count_flops"]:
-        answer["flops"] = counted_flops(step)
-    # Of several processes that step together, one speaks.
+        result["flops"] = counted_flops(step)
+    # Only rank zero prints a result.
     if int(os.environ.get("RANK", "0")) == 0:
-        print(json.dumps(answer), flush=True)
+        print(json.dumps(result), flush=True)
 
 
 def measured(
     step: Callable[[], Any], warmup: int, timed: int, device: str = "cpu"
 ) -> dict[str, Any]:
-    """Do steps and return their seconds, the memory that they took, and what the last returned."""
+    """Run steps; return their seconds, their peak memory, and the last return value."""
     gc.collect()
     on_cuda = device == "cuda"
     before, exact = start_of_cuda_peak() if on_cuda else start_of_peak()
@@ -54,13 +53,13 @@ def measured(
     value: float | None = None
     for _ in range(warmup + timed):
         start = time.perf_counter()
-        result = step()
+        output = step()
         if on_cuda:
             wait_for_cuda()
         seconds.append(time.perf_counter() - start)
-        value = float(result) if isinstance(result, int | float) else None
-        # What a step returns must not be in memory during the next.
-        del result
+        value = float(output) if isinstance(output, int | float) else None
+        # Free the output of a step before the next one.
+        del output
     return {
         "seconds": seconds[warmup:],
         "peak_bytes": (cuda_peak_bytes() if on_cuda else peak_bytes(exact=exact)) - before,
@@ -70,7 +69,7 @@ def measured(
 
 
 def start_of_peak() -> tuple[int, bool]:
-    """Forget the largest size so far; return the size now, and whether forgetting was possible."""
+    """Reset the peak; return the current size, and whether the reset was possible."""
     try:
         CLEAR_REFS.write_text("5")
         return _status_bytes("VmRSS"), True
@@ -79,7 +78,7 @@ def start_of_peak() -> tuple[int, bool]:
 
 
 def peak_bytes(*, exact: bool) -> int:
-    """Return the largest resident size since `start_of_peak`, or since the start of the process."""
+    """Return the largest resident size since `start_of_peak` or the start of the process."""
     if exact:
         return _status_bytes("VmHWM")
     # macOS counts in bytes, Linux in KiB.
@@ -87,9 +86,9 @@ def peak_bytes(*, exact: bool) -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
-# torch is imported where it is needed: its size must not be in what is measured without it.
+# torch is imported inside functions, so that it takes no memory in measurements without it.
 def start_of_cuda_peak() -> tuple[int, bool]:
-    """Forget the largest amount so far; return the amount now, and that forgetting is possible."""
+    """Reset the peak; return the current size, and that the reset is possible."""
     import torch
 
     torch.cuda.synchronize()
@@ -99,21 +98,21 @@ def start_of_cuda_peak() -> tuple[int, bool]:
 
 
 def cuda_peak_bytes() -> int:
-    """Return the largest amount since `start_of_cuda_peak`."""
+    """Return the largest allocated size since `start_of_cuda_peak`."""
     import torch
 
     return torch.cuda.max_memory_allocated()
 
 
 def wait_for_cuda() -> None:
-    """Return when the GPU has done all that it was told."""
+    """Wait until the GPU finished its work."""
     import torch
 
     torch.cuda.synchronize()
 
 
 def counted_flops(step: Callable[[], Any]) -> int:
-    """Count the floating-point operations of the convolutions and products of one step."""
+    """Count the floating-point operations of convolutions and matrix products in a step."""
     from torch.utils.flop_counter import FlopCounterMode
 
     with FlopCounterMode(display=False) as counter:

@@ -1,7 +1,7 @@
-"""Reference values: what three short runs, predictions and scores come to, to the last bit.
+"""Reference values of three short runs, predictions and scores, to the last bit.
 
-A refactoring proves that it changes nothing by writing them before (`--write FILE`) and comparing
-them after (`--compare FILE`), on the same machine: other processors round otherwise.
+To prove that a refactoring changes no number, write them before (`--write FILE`) and compare them
+after (`--compare FILE`), on the same machine, because other processors round differently.
 """
 
 import argparse
@@ -55,9 +55,9 @@ PREDICTED = 20
 def main() -> None:
     """Write the values, or compare them with a file."""
     options = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    way = options.add_mutually_exclusive_group(required=True)
-    way.add_argument("--write", type=Path, metavar="FILE", help="write the values")
-    way.add_argument("--compare", type=Path, metavar="FILE", help="compare with what was written")
+    mode = options.add_mutually_exclusive_group(required=True)
+    mode.add_argument("--write", type=Path, metavar="FILE", help="write the values")
+    mode.add_argument("--compare", type=Path, metavar="FILE", help="compare with written values")
     chosen = options.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         found = values(Path(folder))
@@ -73,7 +73,7 @@ def main() -> None:
 
 
 def values(folder: Path) -> dict[str, Any]:
-    """Compute all of them, in an empty folder."""
+    """Compute all values in an empty folder."""
     sceneparse(folder, "train", *CLASSIC, "--out", "classic")
     sceneparse(folder, "train", *LITE0, "--out", "lite0")
     interrupted(folder, "train", *CLASSIC, "--out", "resumed")
@@ -97,12 +97,12 @@ def values(folder: Path) -> dict[str, Any]:
 
 
 def sceneparse(folder: Path, *arguments: str | Path) -> None:
-    """Run a command, to its end."""
+    """Run a command."""
     subprocess.run(command(*arguments), cwd=folder, check=True, stdout=subprocess.DEVNULL)
 
 
 def interrupted(folder: Path, *arguments: str | Path) -> None:
-    """Run a training until its first epoch is over, and stop it."""
+    """Run a training command, and interrupt it after its first epoch."""
     process = subprocess.Popen(command(*arguments), cwd=folder, stdout=subprocess.DEVNULL)
     while not (folder / "resumed" / "metrics.csv").exists():
         time.sleep(0.05)
@@ -111,12 +111,12 @@ def interrupted(folder: Path, *arguments: str | Path) -> None:
 
 
 def command(*arguments: str | Path) -> list[str]:
-    """Return the words of a command of this environment."""
+    """Return the argument list of a sceneparse command in this environment."""
     return [sys.executable, "-m", "sceneparse", *map(str, arguments)]
 
 
 def run_values(run: Path) -> dict[str, Any]:
-    """Read losses, scores and weights; names may change, numbers may not."""
+    """Read losses, scores and weights, without their names."""
     tensors = load_file(run / "model.safetensors").values()
     _, *rows = (run / "metrics.csv").read_text(encoding="utf-8").splitlines()
     return {
@@ -127,7 +127,7 @@ def run_values(run: Path) -> dict[str, Any]:
 
 
 def score_values(path: Path) -> dict[str, Any]:
-    """Read every figure of a score file, in its order."""
+    """Read all numbers of a score file, in order."""
     document = json.loads(path.read_text(encoding="utf-8"))
     figures = {key: document[key] for key in ("miou", "pixel_accuracy", "mean_accuracy", "fwiou")}
     return figures | {"per_class": digest(json.dumps(document["per_class"]))}
@@ -145,7 +145,7 @@ def pixels_hash(path: Path) -> str:
 
 
 def digest(content: str | bytes) -> str:
-    """Hash text or bytes, in 16 digits."""
+    """Hash text or bytes to 16 hexadecimal digits."""
     raw = content.encode() if isinstance(content, str) else content
     return hashlib.sha256(raw).hexdigest()[:16]
 

@@ -1,16 +1,16 @@
 """Write the tables of `docs/results.md` from `benchmarks/results/accuracy/*.json`.
 
-Run by `make accuracy`, `make what-helps` and `make own-data`; a test holds the document against
-what this would write.
+`make accuracy`, `make what-helps` and `make own-data` run it. A test checks that the document is up
+to date.
 """
 
 import argparse
 from pathlib import Path
 
+from accuracy.command_line import RESULTS
 from accuracy.helps_section import helps_section
-from accuracy.kept import read_results
 from accuracy.own_section import own_section
-from accuracy.sitting import RESULTS
+from accuracy.stored_results import read_results
 from accuracy.time_section import time_section
 from machine import ROOT
 from table import rewritten
@@ -20,10 +20,10 @@ BEGIN, END = "<!-- written by make accuracy: begin -->", "<!-- written by make a
 
 
 def document(old: str, results: Path = RESULTS) -> str:
-    """Return the document with its tables written anew.
+    """Return the document with new tables.
 
     Args:
-        old: The document as it is, with both markers.
+        old: The current document, with both markers.
         results: Folder of the JSON.
     """
     return rewritten(old, BEGIN, END, tables(results))
@@ -31,8 +31,8 @@ def document(old: str, results: Path = RESULTS) -> str:
 
 def tables(results: Path = RESULTS) -> str:
     """Return all sections as Markdown."""
-    kept = read_results(results)
-    lines = [*time_section(kept), *helps_section(kept), *own_section(kept)]
+    stored = read_results(results)
+    lines = [*time_section(stored), *helps_section(stored), *own_section(stored)]
     if not lines:
         return (
             "No results yet: `make accuracy`, `make what-helps` and `make own-data` write them.\n"

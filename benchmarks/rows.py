@@ -1,7 +1,7 @@
-"""Rows of results: what is claimed, what was measured, and whether it holds.
+"""Rows of results: the claim, the measurement, and whether the claim holds.
 
-A ratio is one of medians over all steps; its smallest and largest value are those of single
-rounds. Every ratio is larger-is-better.
+A ratio is a ratio of medians over all steps; its minimum and maximum are over single rounds. For
+every ratio, larger is better.
 """
 
 import argparse
@@ -21,26 +21,26 @@ RESULTS = Path(__file__).resolve().parent / "results"
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
-    """What a row is about.
+    """A claim about a benchmark.
 
     Attributes:
-        benchmark: Name of the file.
+        benchmark: Name of the benchmark's file.
         peer: What ours is compared with.
-        metric: What is measured.
-        at_least: The ratio that must hold; none where it is only reported.
-        rests_on_bf16: Held only on processors that multiply bf16 natively; reported elsewhere.
-        limit: Name of the machine's limit that bounds ours, a metric of `limits.py`.
-        amount: How much of it a unit of ours needs at least, so that amount ÷ limit is in seconds.
-        ideal: The ratio that cannot be exceeded, where there is one.
-        seeds: How many.
-        note: What else a reader should know.
+        metric: The quantity that is measured.
+        min_ratio: Smallest ratio at which the claim holds; none if the ratio is only reported.
+        needs_bf16: Check the claim only on processors that multiply bf16 natively.
+        limit: The limit of the machine that bounds ours, a metric of `limits.py`.
+        amount: Smallest amount of work per unit of ours; amount ÷ limit is in seconds.
+        ideal: Upper bound of the ratio, if there is one.
+        seeds: Number of seeds.
+        note: A remark for the reader.
     """
 
     benchmark: str
     peer: str
     metric: str
-    at_least: float | None = None
-    rests_on_bf16: bool = False
+    min_ratio: float | None = None
+    needs_bf16: bool = False
     limit: str | None = None
     amount: float | None = None
     ideal: float | None = None
@@ -50,7 +50,7 @@ class Claim:
 
 @dataclass(frozen=True, kw_only=True)
 class Row(Claim):
-    """A claim with its figures; `holds` is none where nothing is claimed on this machine."""
+    """A claim with its measurements; `holds` is none if nothing is claimed on this machine."""
 
     unit: str
     ours: float | None
@@ -64,11 +64,11 @@ class Row(Claim):
     machine: dict[str, Any]
 
 
-def claimed(claim: Claim, device: str | None) -> Claim:
-    """Return what is claimed on a device: nothing but where `make bench` measures, on the CPU."""
+def claim_on_device(claim: Claim, device: str | None) -> Claim:
+    """Return the claim for a device; on a GPU, ratios are only reported."""
     if device is None:
         return claim
-    return replace(claim, at_least=None, rests_on_bf16=False, limit=None, amount=None)
+    return replace(claim, min_ratio=None, needs_bf16=False, limit=None, amount=None)
 
 
 def speed(claim: Claim, ours: Runs, theirs: Runs | None, *, quick: bool = False) -> Row:
@@ -90,7 +90,7 @@ def memory(claim: Claim, ours: Runs, theirs: Runs | None, *, quick: bool = False
     )
 
 
-def stated(
+def make_row(
     claim: Claim,
     unit: str,
     ours: float | None,
@@ -100,10 +100,10 @@ def stated(
     repeats: int = 1,
     quick: bool = False,
 ) -> Row:
-    """Make a row of figures that are neither seconds nor memory."""
+    """Make a row from a ratio and its two figures."""
     holds = None
-    if not quick and (cpu_has_bf16() or not claim.rests_on_bf16):
-        holds = None if ratio is None or claim.at_least is None else ratio >= claim.at_least
+    if not quick and (cpu_has_bf16() or not claim.needs_bf16):
+        holds = None if ratio is None or claim.min_ratio is None else ratio >= claim.min_ratio
     return Row(
         **asdict(claim),
         unit=unit,
@@ -130,7 +130,7 @@ def report(benchmark: str, rows: Sequence[Row], options: argparse.Namespace) -> 
 
 
 def gigaflops(runs: Runs) -> float | None:
-    """Return the 10⁹ operations of a step, where they were counted."""
+    """Return the operations of a step in 10⁹, if they were counted."""
     return None if runs.flops is None else runs.flops / 1e9
 
 
@@ -147,10 +147,10 @@ def _compared(
     *,
     quick: bool,
 ) -> Row:
-    """Make a row of something of which less is better."""
+    """Make a row of a quantity that is better if it is smaller."""
     our_value, our_rounds = read(ours)
     their_value, their_rounds = (None, []) if theirs is None else read(theirs)
-    row = stated(
+    row = make_row(
         claim,
         unit,
         our_value,
@@ -162,7 +162,7 @@ def _compared(
     ratios = [their / our for our, their in zip(our_rounds, their_rounds, strict=False)]
     if not ratios:
         return row
-    # A frozen row is made anew rather than changed.
+    # Rows are frozen, so this makes a new one.
     return Row(**{**asdict(row), "ratio_min": min(ratios), "ratio_max": max(ratios)})
 
 
@@ -172,8 +172,8 @@ def _line(row: Row) -> str:
     parts += [f"ratio {_figure(row.ratio)}"]
     if row.ratio_min is not None:
         parts += [f"({_figure(row.ratio_min)} to {_figure(row.ratio_max)})"]
-    if row.at_least is not None:
-        parts += [f"at least {row.at_least}: {_VERDICTS[row.holds]}"]
+    if row.min_ratio is not None:
+        parts += [f"at least {row.min_ratio}: {_VERDICTS[row.holds]}"]
     return " ".join(parts)
 
 

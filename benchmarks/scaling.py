@@ -1,7 +1,7 @@
-"""Time and memory for 1× to 16× the images, pixels and classes; nothing may outgrow its input.
+"""Time and memory for 1× to 16× the images, pixels and classes; growth is at most linear.
 
-The exponent is fitted over 4×, 8× and 16×, where what does not grow hides least of what does: 1 is
-linear. A plot and a JSON are written.
+The exponent of growth is fitted over 4×, 8× and 16×, where constant costs matter least; 1 is
+linear. The script writes a plot and a JSON file.
 """
 
 import argparse
@@ -17,22 +17,22 @@ import fused_loss
 import material
 from harness import Repeats, Side, alternate, parser
 from machine import ROOT
-from rows import Claim, Row, report, stated
+from rows import Claim, Row, make_row, report
 from sceneparse.metrics.scores import confusion_matrix
 from training import STRIDE_4, trainer
 
 NAME = "scaling"
 PLOT = ROOT / "docs" / "images" / "scaling.png"
 FACTORS = (1, 2, 4, 8, 16)
-LARGEST_EXPONENT = 1.15  # noise, and caches that overflow, are no other complexity
+MAX_EXPONENT = 1.15  # above 1, because of noise and of caches that overflow
 AXES = ("images", "pixels", "classes")
-# Less than this is noise of the allocator.
-LEAST_BYTES = 2**20
+# Smaller peaks are noise of the allocator.
+MIN_BYTES = 2**20
 
 
 @dataclass(frozen=True)
 class Size:
-    """What a step is done on."""
+    """The size of the input of a step."""
 
     images: int
     height: int
@@ -40,11 +40,13 @@ class Size:
     classes: int
 
     def times(self, axis: str, factor: int) -> "Size":
-        """Return so many times as much of something; pixels grow in turn in width and height."""
+        """Multiply the size along an axis; pixels grow in width and in height."""
         if axis != "pixels":
             return replace(self, **{axis: getattr(self, axis) * factor})
-        wider = 2 ** ((factor.bit_length()) // 2)
-        return replace(self, width=self.width * wider, height=self.height * factor // wider)
+        width_factor = 2 ** ((factor.bit_length()) // 2)
+        return replace(
+            self, width=self.width * width_factor, height=self.height * factor // width_factor
+        )
 
 
 def training_step(images: int, height: int, width: int, classes: int) -> Callable[[], Any]:
@@ -55,7 +57,7 @@ def training_step(images: int, height: int, width: int, classes: int) -> Callabl
 
 
 def loss(images: int, height: int, width: int, classes: int) -> Callable[[], Any]:
-    """Prepare loss and gradient from stride 4."""
+    """Prepare loss and gradient from features at stride 4."""
     return fused_loss.ours(images, height, width, classes)
 
 
@@ -95,7 +97,7 @@ def main() -> None:
     curves: dict[tuple[str, str, str], list[float]] = {}
     for work in SIZES:
         for axis in AXES:
-            seconds, peaks = _grown(work, axis, chosen)
+            seconds, peaks = _measure_growth(work, axis, chosen)
             curves[work, axis, "time"], curves[work, axis, "memory"] = seconds, peaks
             rows += [
                 _row(work, axis, "time", seconds, chosen),
@@ -113,15 +115,17 @@ def exponent(factors: Sequence[int], values: Sequence[float]) -> float:
     return round(float(fitted), 3) + 0.0  # no negative zero
 
 
-def _grown(work: str, axis: str, options: argparse.Namespace) -> tuple[list[float], list[float]]:
-    """Measure seconds and bytes at every factor, each in a process of its own."""
+def _measure_growth(
+    work: str, axis: str, options: argparse.Namespace
+) -> tuple[list[float], list[float]]:
+    """Measure seconds and bytes for each factor, each in a process of its own."""
     base = QUICK if options.quick else SIZES[work]
     factors = QUICK_FACTORS if options.quick else FACTORS
     sides = {str(factor): Side(work, asdict(base.times(axis, factor))) for factor in factors}
     repeats = Repeats(rounds=1, warmup=1, timed=5)
     runs = alternate(NAME, sides, repeats, quick=options.quick)
     seconds = [measured.median_s for measured in runs.values()]
-    peaks = [float(max(LEAST_BYTES, *measured.peaks)) for measured in runs.values()]
+    peaks = [float(max(MIN_BYTES, *measured.peaks)) for measured in runs.values()]
     return seconds, peaks
 
 
@@ -135,20 +139,20 @@ def _row(work: str, axis: str, what: str, values: list[float], options: argparse
     )
     claim = Claim(
         benchmark=NAME,
-        peer=f"exponent {LARGEST_EXPONENT}",
+        peer=f"exponent {MAX_EXPONENT}",
         metric=f"{what} of {name} by {axis}",
-        at_least=1,
+        min_ratio=1,
         note=f"{unit} at {points}",
     )
-    # What does not grow at all has the exponent 0, by which nothing can be divided.
-    ratio = LARGEST_EXPONENT / max(fitted, 0.01)
-    return stated(claim, "exponent", fitted, LARGEST_EXPONENT, ratio, quick=options.quick)
+    # The exponent is 0 or below if nothing grows; the ratio needs a positive one.
+    ratio = MAX_EXPONENT / max(fitted, 0.01)
+    return make_row(claim, "exponent", fitted, MAX_EXPONENT, ratio, quick=options.quick)
 
 
 def _plot(
     curves: dict[tuple[str, str, str], list[float]], path: Path, factors: Sequence[int]
 ) -> None:
-    """Draw growth over 1×, both logarithmic; what is linear runs along the dashed line."""
+    """Draw growth relative to 1× on logarithmic axes; a dashed line marks linear growth."""
     import matplotlib as mpl
 
     mpl.use("Agg")
@@ -164,9 +168,9 @@ def _plot(
             panel.plot(factors, factors, "--", color="0.6", label="linear")
             for work, marker in markers.items():
                 values = curves[work, axis, what]
-                grown = [value / values[0] for value in values]
+                relative = [value / values[0] for value in values]
                 label = f"{work.replace('_', ' ')}: {exponent(factors, values):.2f}"
-                panel.plot(factors, grown, marker=marker, markersize=5, label=label)
+                panel.plot(factors, relative, marker=marker, markersize=5, label=label)
             panel.set_xscale("log", base=2)
             panel.set_yscale("log", base=2)
             panel.set_xticks(factors, [f"{factor}×" for factor in factors])

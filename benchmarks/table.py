@@ -1,7 +1,7 @@
 """Write the tables of `docs/performance.md` from `benchmarks/results/*.json`.
 
-Run by `make bench`; a test holds the document against what this would write. Exits with 1 where a
-figure that must hold does not.
+`make bench` runs it. A test checks that the document is up to date. The exit status is 1 if a ratio
+misses its target.
 """
 
 import argparse
@@ -15,7 +15,7 @@ FOLDER = Path(__file__).resolve().parent
 RESULTS = FOLDER / "results"
 TARGET = FOLDER.parent / "docs" / "performance.md"
 BEGIN, END = "<!-- written by make bench: begin -->", "<!-- written by make bench: end -->"
-# In the order of the document; limits come first in a section of their own.
+# In the order of the document; limits have a table of their own before them.
 BENCHMARKS = (
     "train_classic",
     "train_lite0",
@@ -32,24 +32,24 @@ Rows = Sequence[dict[str, Any]]
 
 
 def document(old: str, results: Path = RESULTS) -> str:
-    """Return the document with its tables written anew.
+    """Return the document with new tables.
 
     Args:
-        old: The document as it is, with both markers.
+        old: The current document, with both markers.
         results: Folder of the JSON.
     """
     return rewritten(old, BEGIN, END, tables(results))
 
 
 def rewritten(old: str, begin: str, end: str, text: str) -> str:
-    """Return a document with what is between two markers replaced."""
+    """Replace the text between two markers of a document."""
     before, _, rest = old.partition(begin)
     _, _, after = rest.partition(end)
     return f"{before}{begin}\n\n{text}\n{end}{after}"
 
 
 def tables(results: Path = RESULTS) -> str:
-    """Return machine, limits and figures as Markdown."""
+    """Return machine, limits and measurements as Markdown."""
     limits = _read(results, "limits")
     figures = {name: rows for name in BENCHMARKS if (rows := _read(results, name))}
     if not figures:
@@ -62,10 +62,11 @@ def tables(results: Path = RESULTS) -> str:
 
 
 def failures(results: Path = RESULTS) -> list[str]:
-    """List the figures that should hold and do not."""
+    """List the ratios that miss their target."""
     rows = [row for name in BENCHMARKS for row in _read(results, name)]
     return [
-        f"{row['benchmark']}, {row['metric']}: {_number(row['ratio'])}, must be {row['at_least']}"
+        f"{row['benchmark']}, {row['metric']}: found a ratio of {_number(row['ratio'])}, "
+        f"expected at least {row['min_ratio']}"
         for row in rows
         if row["holds"] is False
     ]
@@ -79,7 +80,7 @@ def main() -> None:
     text = document(TARGET.read_text(encoding="utf-8"), chosen.results)
     TARGET.write_text(text, encoding="utf-8")
     missed = failures(chosen.results)
-    print("\n".join(missed) or f"{TARGET.name}: written, and all that must hold holds")
+    print("\n".join(missed) or f"{TARGET.name}: written; all ratios reach their targets")
     sys.exit(bool(missed))
 
 
@@ -89,7 +90,7 @@ def _read(results: Path, name: str) -> list[dict[str, Any]]:
 
 
 def made_on(rows: Rows) -> list[str]:
-    """Say on which machines and from which commits results are."""
+    """Describe the machines and the commits of some results."""
     machines = {json.dumps(row["machine"], sort_keys=True) for row in rows}
     commits = sorted({str(row["commit"]) for row in rows})
     lines: list[str] = []
@@ -110,11 +111,11 @@ def _limits(rows: Rows) -> list[str]:
     if not rows:
         return []
     cells = [[_LIMITS.get(row["metric"], row["metric"]), _measure(row, "ours")] for row in rows]
-    return [*markdown(["limit of the machine", "at most"], cells), ""]
+    return [*markdown(["limit of the machine", "rate"], cells), ""]
 
 
 def _figures(rows: Rows, rates: dict[str, float]) -> list[str]:
-    head = ["benchmark", "against", "what", "ours", "theirs", "ratio (of rounds)", "must be"]
+    header = ["benchmark", "peer", "metric", "ours", "theirs", "ratio (min to max)", "target"]
     cells = [
         [
             f"`{row['benchmark']}`",
@@ -130,7 +131,7 @@ def _figures(rows: Rows, rates: dict[str, float]) -> list[str]:
     ]
     notes = [f"`{row['benchmark']}`, {row['metric']}: {row['note']}" for row in rows if row["note"]]
     remarks = [f"- {note}." for note in dict.fromkeys(notes)]
-    return [*markdown([*head, "of the limit"], cells), "", *remarks, ""]
+    return [*markdown([*header, "of the limit"], cells), "", *remarks, ""]
 
 
 def _scaling(rows: Rows) -> list[str]:
@@ -138,13 +139,13 @@ def _scaling(rows: Rows) -> list[str]:
         return []
     cells = [[row["metric"], f"{row['ours']:.2f}", _verdict(row)] for row in rows]
     limit = _number(rows[0]["theirs"])
-    head = ["growth", "exponent", f"at most {limit}"]
-    return [*markdown(head, cells), "", "![Growth of time and memory](images/scaling.png)", ""]
+    header = ["growth of", "exponent", f"target ≤ {limit}"]
+    return [*markdown(header, cells), "", "![Growth of time and memory](images/scaling.png)", ""]
 
 
-def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """Lay out a table."""
-    lines = [head, ["---"] * len(head), *rows]
+def markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """Format a table as Markdown."""
+    lines = [header, ["---"] * len(header), *rows]
     return ["| " + " | ".join(line) + " |" for line in lines]
 
 
@@ -167,9 +168,9 @@ def _ratio(row: dict[str, Any]) -> str:
 
 
 def _verdict(row: dict[str, Any]) -> str:
-    if row["at_least"] is None:
+    if row["min_ratio"] is None:
         return "reported"
-    text = "" if row["benchmark"] == "scaling" else f"≥ {row['at_least']}: "
+    text = "" if row["benchmark"] == "scaling" else f"≥ {row['min_ratio']}: "
     return text + {True: "holds", False: "**does not hold**", None: "reported"}[row["holds"]]
 
 

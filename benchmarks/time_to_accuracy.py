@@ -1,9 +1,9 @@
-"""How good a network is after some minutes: ours, and smp's U-Net in a plain PyTorch loop.
+"""Accuracy after a fixed time: sceneparse, and smp's U-Net in a plain PyTorch loop.
 
-All have the same encoder with the same ImageNet weights, the same images and as many threads that
-read them. Time is wall clock since the process was started, without the last scoring: the peers
-stop after the step in which it is over; ours is a config with a fixed number of epochs, and where
-it takes longer than it may, the table says so.
+All sides have the same encoder with the same ImageNet weights, the same images and the same number
+of reading threads. Time is wall-clock time since the start of the process, without the final
+evaluation. The peers stop after the step in which it is over. Ours is a config with a fixed number
+of epochs; if it exceeds the time, the table says so.
 """
 
 import argparse
@@ -19,16 +19,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from accuracy.records import Record, known
-from accuracy.runs import Bench, RunFailedError
-from accuracy.sitting import QUICK, ended, parser, prepared
+from accuracy.command_line import QUICK, exit_status, parser, prepare
+from accuracy.records import Record, config_without_paths
+from accuracy.runs import RunFailedError, Runner
 from machine import ROOT
 
 NAME = "time_to_accuracy"
 CONFIG = ROOT / "configs" / "ade20k" / "twenty_minutes.yaml"
 PEER = Path(__file__).resolve().parent / "accuracy" / "peer.py"
 MINUTES, QUICK_MINUTES = 20.0, 0.05
-# The original recipe, and the one with what ours has but for its network, loss and schedule.
+# The original recipe, and ours except for network, loss and schedule.
 PEERS = {
     "smp": {"optimizer": "adam", "lr": 1e-3, "augmented": False},
     "smp_adamw": {"optimizer": "adamw", "lr": 1e-3, "augmented": True},
@@ -38,49 +38,58 @@ SIDES = ("ours", *PEERS)
 
 @dataclass(frozen=True)
 class Race:
-    """What all sides are given.
+    """The conditions that all sides share.
 
     Attributes:
-        bench: Config and folders.
-        minutes: How long each may take.
+        runner: Config and folders.
+        minutes: Time for each side.
         size: Side of the peer's images in pixels.
-        batch_size: Images of the peer's steps.
+        batch_size: Images per step of the peer.
     """
 
-    bench: Bench
+    runner: Runner
     minutes: float
     size: int = 256
     batch_size: int = 16
 
     def record(self, side: str, seed: int) -> Record:
-        """Describe a run."""
-        own = self.own if side == "ours" else ()
-        words = ["sceneparse", "train", self.bench.config_name, *self.bench.overrides(own, seed)]
-        asked = known(self.bench.asked(own, seed)) if side == "ours" else self.peer(side)
+        """Return the record of a run."""
+        overrides = self.our_overrides if side == "ours" else ()
+        command = [
+            "sceneparse",
+            "train",
+            self.runner.config_name,
+            *self.runner.all_overrides(overrides, seed),
+        ]
+        settings = (
+            config_without_paths(self.runner.config_of_run(overrides, seed))
+            if side == "ours"
+            else self.peer(side)
+        )
         return Record(
             benchmark=NAME,
             name=f"time_{side}",
             seed=seed,
-            asked={"minutes": self.minutes, **asked},
-            command=shlex.join(words) if side == "ours" else f"benchmarks/{NAME}.py",
+            settings={"minutes": self.minutes, **settings},
+            command=shlex.join(command) if side == "ours" else f"benchmarks/{NAME}.py",
         )
 
     @property
-    def own(self) -> tuple[str, ...]:
-        """Overrides of ours: the config is made for twenty minutes."""
+    def our_overrides(self) -> tuple[str, ...]:
+        """Overrides that scale the epochs of our config from twenty minutes."""
         if self.minutes == MINUTES:
             return ()
-        epochs = self.bench.asked((), 0).training.epochs
+        epochs = self.runner.config_of_run((), 0).training.epochs
         return (f"training.epochs={max(1, int(epochs * self.minutes / MINUTES))}",)
 
     def peer(self, side: str) -> dict[str, Any]:
         """Return the recipe of a peer."""
-        ours = self.bench.asked((), 0)
+        ours = self.runner.config_of_run((), 0)
         threads = ours.training.threads
-        # The peer's loss wants a mask as large as its logits, and has no images that grow.
-        left_out = {"size", "progressive_resizing", "mask_stride"}
+        # The peer's loss needs masks of the size of its logits, and its images have a fixed size.
+        excluded = {"size", "progressive_resizing", "mask_stride"}
         changes = {
-            key: value for key, value in asdict(ours.transform).items() if key not in left_out
+            key: value for key, value in asdict(ours.transform).items() if key not in excluded
         }
         return {
             "optimizer": PEERS[side]["optimizer"],
@@ -92,77 +101,79 @@ class Race:
 
 
 def main() -> int:
-    """Run what is not there yet."""
+    """Run the sides that have no stored result."""
     options = parser(__doc__, NAME)
-    options.add_argument("--minutes", type=float, default=MINUTES, help="that each may take")
-    options.add_argument("--seeds", type=int, default=3, help="seeds of each: 0, 1, ...")
-    options.add_argument("--sides", nargs="+", choices=SIDES, default=SIDES, help="which of them")
+    options.add_argument("--minutes", type=float, default=MINUTES, help="time for each side")
+    options.add_argument("--seeds", type=int, default=3, help="number of seeds: 0, 1, ...")
+    options.add_argument(
+        "--sides", nargs="+", choices=SIDES, default=SIDES, help="sides to run (default: all)"
+    )
     chosen = options.parse_args()
-    return ended(lambda: _run_all(prepared(chosen)))
+    return exit_status(lambda: _run_all(prepare(chosen)))
 
 
 def _run_all(options: argparse.Namespace) -> bool:
-    """Run all sides in turn, and return whether all of them succeeded."""
-    race = Race(Bench(CONFIG, options.data, options.work), options.minutes)
+    """Run all sides in turn, and return whether all runs succeeded."""
+    race = Race(Runner(CONFIG, options.data, options.work), options.minutes)
     if options.quick:
-        race = Race(Bench(CONFIG, options.data, options.work, QUICK), QUICK_MINUTES, 32, 4)
+        race = Race(Runner(CONFIG, options.data, options.work, QUICK), QUICK_MINUTES, 32, 4)
     failed = False
     for seed in range(1 if options.quick else options.seeds):
         for side in options.sides:
             record = race.record(side, seed)
-            if record.is_kept(options.out) or not _is_there(side):
+            if record.is_stored(options.out) or not _is_installed(side):
                 continue
             logging.info("%s, seed %d", side, seed)
             try:
-                ran = ours if side == "ours" else theirs
-                found = record.keep(options.out, *ran(race, side, seed))
+                run = ours if side == "ours" else theirs
+                found = record.store(options.out, *run(race, side, seed))
                 wall_s = found["run"]["wall_s"]
                 logging.info("%s-%d: mIoU %.4f, %.0f s", side, seed, found["miou"], wall_s)
             except RunFailedError as error:
                 logging.info("%s-%d failed: %s", side, seed, error)
-                record.keep_failure(options.out, str(error))
+                record.store_failure(options.out, str(error))
                 failed = True
     return not failed
 
 
-def _is_there(side: str) -> bool:
+def _is_installed(side: str) -> bool:
     if side == "ours" or importlib.util.find_spec("segmentation_models_pytorch"):
         return True
-    logging.info("%s: left out, segmentation_models_pytorch is not installed", side)
+    logging.info("%s: skipped, segmentation_models_pytorch is not installed", side)
     return False
 
 
 def ours(race: Race, _: str, seed: int) -> tuple[Path, Mapping[str, Any]]:
-    """Train and score ours; return its score file and figures."""
-    bench, name = race.bench, "time_ours"
+    """Train and score sceneparse; return the score file and further figures."""
+    runner, name = race.runner, "time_ours"
     began = time.time()
-    # What was interrupted says nothing of time.
-    bench.train(name, race.own, seed, anew=True)
+    # The time of an interrupted run is unknown.
+    runner.train(name, race.our_overrides, seed, restart=True)
     wall_s = round(time.time() - began, 1)
-    stored = bench.folder(name, seed).read_config().training
-    steps = _last_step(bench.folder(name, seed).metrics)
+    stored = runner.folder(name, seed).read_config().training
+    steps = _last_step(runner.folder(name, seed).metrics)
     figures = {"steps": steps, "images_seen": steps * int(stored.batch_size), "wall_s": wall_s}
-    return bench.evaluate(name, seed, name, ()), figures
+    return runner.evaluate(name, seed, name, ()), figures
 
 
 def theirs(race: Race, side: str, seed: int) -> tuple[Path, Mapping[str, Any]]:
-    """Train and score a peer; return its score file and figures."""
-    bench, name = race.bench, f"time_{side}"
-    folder = bench.folder(name, seed).path
+    """Train and score a peer; return the score file and further figures."""
+    runner, name = race.runner, f"time_{side}"
+    folder = runner.folder(name, seed).path
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     scores, figures = folder / "scores.json", folder / "figures.json"
     began = time.time()
     request = {
         **race.peer(side),
-        "data": str(bench.data),
+        "data": str(runner.data),
         "seed": seed,
         "began": began,
         "until": began + 60 * race.minutes,
         "scores": str(scores),
         "figures": str(figures),
     }
-    bench.run(name, seed, [str(PEER), json.dumps(request)])
+    runner.run(name, seed, [str(PEER), json.dumps(request)])
     return scores, json.loads(figures.read_text(encoding="utf-8"))
 
 

@@ -1,11 +1,10 @@
-"""A training step of a U-Net over EfficientNet-Lite0: our config, and smp's U-Net as it comes.
+"""A training step of a U-Net over EfficientNet-Lite0: our config, and smp's U-Net by default.
 
-Ours is `configs/ade20k/lite0.yaml` at 256×256 with a narrower decoder to stride 4: another one than
-the peer's, bf16 where it is native. The peer decodes to full resolution. Both learn from masks of
-full resolution.
+Ours is `configs/ade20k/lite0.yaml` at 256×256 with a narrower decoder to stride 4, in bf16 where it
+is native. The peer has another decoder, to full resolution. Both train on masks of full resolution.
 
-On a GPU 16 images of 512×512; the peer's batch is there already, normalised, while ours comes from
-the host and has its colours changed in each step.
+On a GPU, there are 16 images of 512×512. The peer's batch is on the device, normalised; ours comes
+from the host, and each step changes its colours.
 """
 
 from collections.abc import Callable
@@ -14,8 +13,8 @@ import torch
 
 import material
 from harness import Repeats, Side, alternate, parser
-from rows import Claim, claimed, memory, report, speed
-from training import STRIDE_4, normalised, on_device, peer_step, trainer
+from rows import Claim, claim_on_device, memory, report, speed
+from training import STRIDE_4, normalise_batch, on_device, peer_step, trainer
 
 NAME = "train_lite0"
 CLASSES = 150
@@ -36,7 +35,7 @@ def theirs(images: int, side: int, device: str | None = None) -> Callable[[], fl
     torch.manual_seed(0)
     network = smp.Unet("tu-tf_efficientnet_lite0", encoder_weights=None, classes=CLASSES)
     step = peer_step(network, device)
-    pair = on_device(normalised(material.batch(images, side, side, CLASSES)), device)
+    pair = on_device(normalise_batch(material.batch(images, side, side, CLASSES)), device)
     return lambda: step(*pair)
 
 
@@ -55,9 +54,9 @@ def main() -> None:
     peer = "segmentation_models_pytorch"
     if options.device is not None:
         peer += ", AMP in bf16, channels last"
-    claim = {"benchmark": NAME, "peer": peer, "rests_on_bf16": True}
-    time = claimed(Claim(**claim, metric="speed", at_least=5), options.device)
-    space = claimed(Claim(**claim, metric="memory", at_least=2.9), options.device)
+    claim = {"benchmark": NAME, "peer": peer, "needs_bf16": True}
+    time = claim_on_device(Claim(**claim, metric="speed", min_ratio=5), options.device)
+    space = claim_on_device(Claim(**claim, metric="memory", min_ratio=2.9), options.device)
     rows = [
         speed(time, runs["ours"], runs.get("theirs"), quick=quick),
         memory(space, runs["ours"], runs.get("theirs"), quick=quick),

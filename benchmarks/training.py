@@ -1,4 +1,4 @@
-"""A training step as `sceneparse train` does it, from a config of the repository."""
+"""Training steps: those of `sceneparse train` for a config, and those of peers."""
 
 import atexit
 from collections.abc import Callable, Sequence
@@ -23,26 +23,26 @@ from sceneparse.training.loop import train_step
 from sceneparse.training.setup import TrainSetup, set_up_training
 from sceneparse.training.state import TrainState
 
-# What the segmenters take off an image in 0..255, and divide it by.
+# Mean and standard deviation with which segmenters normalise images in 0..255.
 MEAN = 255 * torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
 STD = 255 * torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
 
 
 @dataclass(frozen=True)
 class Trainer:
-    """A run between two steps."""
+    """The state of a training run."""
 
     state: TrainState
     setup: TrainSetup
 
     def step(self, batch: Batch) -> Tensor:
-        """Do one step and return its mean loss."""
+        """Train one step, and return its mean loss."""
         loss = train_step(self.state, self.setup, batch)
         self.state.step += 1
         return loss
 
 
-# The narrower decoder to stride 4 that the config had when `docs/performance.md` was measured.
+# The decoder that the config had when `docs/performance.md` was measured.
 STRIDE_4 = ("model.decoder_channels=[128,64,48]", "model.output_stride=4")
 
 
@@ -56,22 +56,22 @@ def trainer(
     device: str | None = None,
     **changes: Any,
 ) -> Trainer:
-    """Make everything that a run of a config steps with, in the native precision of its device.
+    """Set up the training of a config, in the native precision of its device.
 
     Args:
-        config_name: File of `configs/ade20k` without its ending.
-        overrides: As on the command line of `sceneparse train`.
+        config_name: File name in `configs/ade20k`, without its extension.
+        overrides: Overrides as for `sceneparse train`.
         classes: Number of classes.
-        processes: How many share each step.
-        seed: Of the weights.
-        device: Where it computes; none for the CPU.
-        changes: Runtime settings that are others.
+        processes: Number of processes that share a step.
+        seed: Seed of the weights.
+        device: The device; none for the CPU.
+        changes: Runtime settings that differ from the defaults.
     """
     where = torch.device(device or "cpu")
     config = read_config(ROOT / "configs" / "ade20k" / f"{config_name}.yaml", overrides)
     torch.manual_seed(seed)
     segmenter = config.model.build(classes)
-    nothing = material.Nothing(material.labels(classes))
+    dataset = material.NoSamples(material.labels(classes))
     settings = RuntimeSettings(
         device=where,
         precision=native_precision(where),
@@ -84,14 +84,16 @@ def trainer(
     )
     settings = replace(settings, **changes)
     rank_info = find_rank_info()
-    joining = process_group(rank_info)
-    joining.__enter__()
-    # A group that is not left aborts now and then when the process ends.
-    atexit.register(joining.__exit__, None, None, None)
-    return Trainer(*set_up_training(config, settings, segmenter, nothing, _never, rank_info))
+    group = process_group(rank_info)
+    group.__enter__()
+    # Without leaving the group, a process sometimes aborts at its end.
+    atexit.register(group.__exit__, None, None, None)
+    return Trainer(
+        *set_up_training(config, settings, segmenter, dataset, _no_validation, rank_info)
+    )
 
 
-def _never(_: Predictor) -> Evaluation:
+def _no_validation(_: Predictor) -> Evaluation:
     raise NotImplementedError
 
 
@@ -99,9 +101,9 @@ def peer_step(network: nn.Module, device: str | None) -> Callable[[Tensor, Tenso
     """Prepare a step of a peer's network with Adam and cross-entropy at the size of the mask.
 
     Args:
-        network: Returns logits `(B, C, H, W)`.
-        device: Where to compute as its users do: channels last, under autocast in bf16; none for
-            PyTorch's defaults on the CPU.
+        network: The network, which returns logits `(B, C, H, W)`.
+        device: The device, with channels last and autocast in bf16; none for PyTorch's defaults
+            on the CPU.
     """
     if device is not None:
         network.to(device, memory_format=torch.channels_last)
@@ -119,13 +121,13 @@ def peer_step(network: nn.Module, device: str | None) -> Callable[[Tensor, Tenso
 
 
 def on_device(pair: tuple[Tensor, Tensor], device: str | None) -> tuple[Tensor, Tensor]:
-    """Bring a peer's batch to its device, channels last; none leaves it as it is."""
+    """Move a peer's batch to a device, channels last; none does nothing."""
     if device is None:
         return pair
     return pair[0].to(device, memory_format=torch.channels_last), pair[1].to(device)
 
 
-def normalised(batch: Batch) -> tuple[Tensor, Tensor]:
-    """Return a batch as peers take it: images `(B, 3, H, W)` fp32, masks `(B, H, W)` int64."""
+def normalise_batch(batch: Batch) -> tuple[Tensor, Tensor]:
+    """Convert a batch for peers: images `(B, 3, H, W)` fp32, masks `(B, H, W)` int64."""
     image = (torch.from_numpy(batch.image).permute(0, 3, 1, 2) - MEAN) / STD
     return image.contiguous(), torch.from_numpy(batch.mask).long()

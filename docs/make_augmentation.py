@@ -15,18 +15,18 @@ import click
 import numpy as np
 from PIL import Image, ImageDraw, ImageOps
 
-from sceneparse.augmentation.change import (
-    Box,
-    Change,
-    Colors,
-    Crop,
-    Cut,
+from sceneparse.augmentation.mixing import RareClassTable, SampleMixer
+from sceneparse.augmentation.parameters import (
+    ColorJitter,
+    CropBox,
     Degradation,
-    HalfOfClasses,
-    Mix,
-    RareClasses,
+    MixParameters,
+    PasteHalfOfClasses,
+    PasteRareClasses,
+    PasteRectangle,
+    RandomCrop,
+    TransformParameters,
 )
-from sceneparse.augmentation.mixing import Mixing, Rarity
 from sceneparse.augmentation.settings import TransformSettings
 from sceneparse.augmentation.transform import Transform
 from sceneparse.data.dataset import Sample
@@ -42,71 +42,75 @@ LABELS = ade20k_labels()
 SCENES = SyntheticScenes(40, 360, 480, seed=1)
 # A house with a garden, and a beach with people.
 SCENE, PARTNER = 20, 16
-WHOLE = Cut(1, 1, of_shorter_side=False, places=((0, 0),))
-PLAIN = Change(WHOLE, flip=False, colors=Colors())
+WHOLE_IMAGE = RandomCrop(1, 1, relative_to_shorter_side=False, positions=((0, 0),))
+PLAIN = TransformParameters(WHOLE_IMAGE, flip=False, color_jitter=ColorJitter())
 
 
 class Cell(NamedTuple):
-    """One change and what is written above it.
+    """One augmented image and the text above it.
 
     Attributes:
-        field: As in a config.
-        note: What was drawn.
-        change: What is done.
+        field: The field, as in a config.
+        note: The value drawn.
+        parameters: Parameters of the transform.
     """
 
     field: str
     note: str
-    change: Change
+    parameters: TransformParameters
 
 
-def scaled(scale: float, top: float, left: float) -> Change:
-    """Cut a square out of the scene scaled so that its shorter side is so many squares long."""
-    return PLAIN._replace(cut=Cut(1 / scale, 1 / scale, True, ((top, left),)))
+def scaled_crop(scale: float, top: float, left: float) -> TransformParameters:
+    """Crop a square from the scene, scaled so that its shorter side is `scale` squares long."""
+    return PLAIN._replace(crop=RandomCrop(1 / scale, 1 / scale, True, ((top, left),)))
 
 
-def colored(**colors: float) -> Change:
-    """Change colours."""
-    return PLAIN._replace(colors=Colors(**colors))
+def jittered(**color_jitter: float) -> TransformParameters:
+    """Apply colour jitter."""
+    return PLAIN._replace(color_jitter=ColorJitter(**color_jitter))
 
 
-def worse(blur: float = 0, noise: float = 0, quality: int = 0) -> Change:
-    """Add artefacts."""
+def degraded(blur: float = 0, noise: float = 0, quality: int = 0) -> TransformParameters:
+    """Apply degradation."""
     return PLAIN._replace(degradation=Degradation(blur, noise, 0, quality))
 
 
-def mixed(part: Box | HalfOfClasses | RareClasses) -> Change:
-    """Lay a part of the other scene over."""
-    return PLAIN._replace(mix=Mix(PARTNER, WHOLE, flip=False, part=part))
+def pasted(region: PasteRectangle | PasteHalfOfClasses | PasteRareClasses) -> TransformParameters:
+    """Paste a region of the other scene."""
+    return PLAIN._replace(mix=MixParameters(PARTNER, WHOLE_IMAGE, flip=False, region=region))
 
 
 def cells() -> list[Cell]:
     """List what is shown."""
-    sky = Cut(0.45, 0.45, False, ((0.0, 0.1), (0.75, 0.5)))
-    box = Box(Crop(0.14, 0.3, 0.72, 0.69))
+    sky = RandomCrop(0.45, 0.45, False, ((0.0, 0.1), (0.75, 0.5)))
+    box = PasteRectangle(CropBox(0.14, 0.3, 0.72, 0.69))
     return [
         Cell("transform: {size: 192}", "stretched to a square", PLAIN),
         Cell(
             "crop: 0.5, aspect: 1.33",
             "60 % of the sides",
-            PLAIN._replace(cut=Cut(0.52, 0.69, False, ((0.7, 0.45),))),
+            PLAIN._replace(crop=RandomCrop(0.52, 0.69, False, ((0.7, 0.45),))),
         ),
-        Cell("scale: [0.5, 2]", "scale 0.6, void around", scaled(0.6, 0.4, 0.6)),
-        Cell("scale: [0.5, 2]", "scale 1.7", scaled(1.7, 0.75, 0.5)),
-        Cell("class_share: 0.75", "a place without so much sky", PLAIN._replace(cut=sky)),
+        Cell("scale: [0.5, 2]", "scale 0.6, void around", scaled_crop(0.6, 0.4, 0.6)),
+        Cell("scale: [0.5, 2]", "scale 1.7", scaled_crop(1.7, 0.75, 0.5)),
+        Cell("class_share: 0.75", "a place without so much sky", PLAIN._replace(crop=sky)),
         Cell("flip: 0.5", "mirrored", PLAIN._replace(flip=True)),
-        Cell("rotation: 20", "turned by 12 degrees", PLAIN._replace(cut=WHOLE._replace(angle=12))),
-        Cell("brightness: 0.4", "times 0.65", colored(brightness=0.65)),
-        Cell("contrast: 0.5", "times 1.45", colored(contrast=1.45)),
-        Cell("saturation: 0.8", "times 1.7", colored(saturation=1.7)),
-        Cell("hue: 0.1", "a tenth of the circle", colored(hue=0.1)),
-        Cell("grey: 0.1", "no colour", colored(saturation=0.0)),
-        Cell("blur: 0.3, blur_sigma: 2", "1.8 pixels", worse(blur=1.8)),
-        Cell("noise: 0.3", "11 of 255", worse(noise=11)),
-        Cell("jpeg: 0.3", "quality 30", worse(quality=30)),
-        Cell("cutmix: 0.2", "half of the area", mixed(box)),
-        Cell("classmix: 0.2", "half of the classes", mixed(HalfOfClasses(5))),
-        Cell("copy_paste: 0.2", "people, boats, rocks", mixed(RareClasses())),
+        Cell(
+            "rotation: 20",
+            "turned by 12 degrees",
+            PLAIN._replace(crop=WHOLE_IMAGE._replace(angle=12)),
+        ),
+        Cell("brightness: 0.4", "times 0.65", jittered(brightness=0.65)),
+        Cell("contrast: 0.5", "times 1.45", jittered(contrast=1.45)),
+        Cell("saturation: 0.8", "times 1.7", jittered(saturation=1.7)),
+        Cell("hue: 0.1", "a tenth of the circle", jittered(hue=0.1)),
+        Cell("grey: 0.1", "no colour", jittered(saturation=0.0)),
+        Cell("blur: 0.3, blur_sigma: 2", "1.8 pixels", degraded(blur=1.8)),
+        Cell("noise: 0.3", "11 of 255", degraded(noise=11)),
+        Cell("jpeg: 0.3", "quality 30", degraded(quality=30)),
+        Cell("cutmix: 0.2", "half of the area", pasted(box)),
+        Cell("classmix: 0.2", "half of the classes", pasted(PasteHalfOfClasses(5))),
+        Cell("copy_paste: 0.2", "people, boats, rocks", pasted(PasteRareClasses())),
     ]
 
 
@@ -117,7 +121,9 @@ def transform() -> Transform:
     is_rare = np.zeros(LABELS.ignore_index + 1, np.bool_)
     is_rare[rare] = True
     bounded = TransformSettings(crop=0.5, class_share=0.75)
-    mixing = Mixing(len(SCENES), LABELS.ignore_index, bounded, rarity=Rarity(is_rare, ()))
+    mixing = SampleMixer(
+        len(SCENES), LABELS.ignore_index, bounded, rare_classes=RareClassTable(is_rare, ())
+    )
     return Transform(SIZE, bounded, 0, LABELS.ignore_index, mixing=mixing)
 
 
@@ -132,14 +138,14 @@ def page() -> Image.Image:
     draw = ImageDraw.Draw(canvas)
     title = "What transform changes in a training image and its mask"
     draw.text((MARGIN, MARGIN), title, fill=INK, font=font(TITLE), anchor="lt")
-    for place, cell in enumerate(shown):
-        left = MARGIN + place % COLUMNS * (SIZE + GAP)
-        top = head + place // COLUMNS * band
+    for index, cell in enumerate(shown):
+        left = MARGIN + index % COLUMNS * (SIZE + GAP)
+        top = head + index // COLUMNS * band
         draw.text((left, top), cell.field, fill=INK, font=font(fitting(cell.field)), anchor="lt")
         draw.text((left, top + NAME + 5), cell.note, fill=GREY, font=font(NOTE), anchor="lt")
-        sample = changes(scene, cell.change, partner)
+        sample = changes(scene, cell.parameters, partner)
         top += NAME + NOTE + 14
-        for image, lower in ((sample.image, 0), (laid_over(sample), SIZE + 4)):
+        for image, lower in ((sample.image, 0), (overlay_mask(sample), SIZE + 4)):
             # The lowest two bits cannot be seen, and are a third of the file.
             canvas.paste(ImageOps.posterize(Image.fromarray(image), 6), (left, top + lower))
     return canvas
@@ -150,7 +156,7 @@ def fitting(text: str) -> int:
     return next(size for size in range(NAME, 8, -1) if font(size).getlength(text) <= SIZE)
 
 
-def laid_over(sample: Sample) -> RgbImage:
+def overlay_mask(sample: Sample) -> RgbImage:
     """Lay the mask over the image, void dark."""
     image = overlay(sample.image, sample.mask, LABELS, 0.6)
     image[sample.mask == LABELS.ignore_index] = VOID
@@ -182,15 +188,15 @@ def times() -> str:
     plain = makers["size: 256"]
     for name in ("cutmix", "classmix"):
         settings = replace(TransformSettings(), **{name: 1.0})
-        mixing = Mixing(len(samples), LABELS.ignore_index, settings)
+        mixing = SampleMixer(len(samples), LABELS.ignore_index, settings)
         makers[f"{name}: 1"] = replace(plain, mixing=mixing)
 
     def done(made: Transform) -> Callable[[int], object]:
         def make(index: int) -> Sample:
-            change = made.change(0, index)
-            other = made.partner(change)
+            parameters = made.draw_parameters(0, index)
+            other = made.partner(parameters)
             partner = samples[other[0]] if other else None
-            return made(samples[index % len(samples)], change, partner)
+            return made(samples[index % len(samples)], parameters, partner)
 
         return make
 

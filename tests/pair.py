@@ -18,7 +18,7 @@ from sceneparse.artifacts.checkpoint import read_checkpoint
 from sceneparse.config.reading import parse_config, read_config
 from sceneparse.data.loader import Batch
 from sceneparse.errors import InputError
-from sceneparse.losses.sums import LossSum
+from sceneparse.losses.loss import LossOutput
 from sceneparse.models.normalization import SyncBatchNorm2d
 from sceneparse.ops.confusion import tensor_confusion_matrix
 from sceneparse.ops.upsampling import upsample
@@ -76,7 +76,7 @@ class ExactCrossEntropy(nn.Module):
 
     def forward(
         self, features: Tensor, head: nn.Conv2d, covered: tuple[float, float], target: Tensor
-    ) -> LossSum:
+    ) -> LossOutput:
         logits = upsample(head(features), covered, (target.shape[1], target.shape[2]))
         confusion = tensor_confusion_matrix(
             logits.argmax(1), target, head.out_channels, self.ignore_index
@@ -84,7 +84,7 @@ class ExactCrossEntropy(nn.Module):
         total = F.cross_entropy(
             logits, target.long(), ignore_index=self.ignore_index, reduction="sum"
         )
-        return LossSum(total, confusion)
+        return LossOutput(total, confusion)
 
 
 def steps_of(case: Case, root: Path, rank_info: RankInfo) -> Result:

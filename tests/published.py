@@ -1,4 +1,4 @@
-"""Tiny trees in the exact layouts of published data sets, with known raw ids."""
+"""Tiny data sets in the exact layouts of published data sets, with known raw ids."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -12,13 +12,13 @@ from PIL import Image
 from sceneparse.labels import table_labels
 
 SIZE = (24, 40)
-# Raw ids of each image, by split and by its name.
+# Raw ids of each image, by split and name.
 Ids = NDArray[Any]
 Masks = dict[str, dict[str, Ids]]
 
 
 def striped(ids: Sequence[int], shift: int = 0, size: tuple[int, int] = SIZE) -> Ids:
-    """Lay ids out one after the other, each several times."""
+    """Make a mask of stripes of the ids in turn."""
     places = np.arange(size[0] * size[1]).reshape(size) // 3 + shift
     return np.array(ids, np.uint16)[places % len(ids)]
 
@@ -51,14 +51,14 @@ def write_cityscapes(root: Path) -> Masks:
             target[split][image.stem] = striped(range(34), number)
             write_image(image)
             write_ids(mask, target[split][image.stem])
-            # What lies beside them, and is not read.
+            # Further files of the data set, which are not read.
             write_ids(mask.with_name(f"{frame}_gtFine_instanceIds.png"), striped([1]))
             mask.with_name(f"{frame}_gtFine_polygons.json").write_text("{}")
     return target
 
 
 def write_voc2012(root: Path) -> Masks:
-    """Write VOC with SBD; the ground truth is that of `augmented`."""
+    """Write VOC with SBD, and return the masks of the setting `augmented`."""
     lists = {"train": ["2007_000032", "2007_000039"], "val": ["2007_000033", "2008_000001"]}
     more = ["2008_000002", "2008_000007"]
     target: Masks = {"training": {}, "validation": {}}
@@ -71,7 +71,7 @@ def write_voc2012(root: Path) -> Masks:
         elif name in more:
             write_ids(root / "SegmentationClassAug" / f"{name}.png", ids)
             target["training"][name] = ids
-    # Where both annotate an image, VOC's own mask counts.
+    # For images that both annotate, the mask of VOC takes precedence.
     write_ids(root / "SegmentationClassAug" / "2007_000032.png", striped([9]))
     lists["trainaug"] = [*more, *lists["train"]]
     folder = root / "ImageSets" / "Segmentation"
@@ -132,7 +132,7 @@ def write_pascal_context(root: Path) -> Masks:
     target: Masks = {"training": {}, "validation": {}}
     folder = root / "ImageSets" / "SegmentationContext"
     folder.mkdir(parents=True)
-    # VOC 2010 has its own lists too.
+    # The lists of VOC 2010 itself, which are not read.
     (root / "ImageSets" / "Segmentation").mkdir()
     (root / "ImageSets" / "Segmentation" / "train.txt").write_text("2010_000001\n")
     for split, name_of_list in (("training", "train"), ("validation", "val")):
@@ -145,12 +145,12 @@ def write_pascal_context(root: Path) -> Masks:
     return target
 
 
-# Ids of two bytes, and the last one of the data set.
+# Ids beyond one byte, and the last id of the data set.
 OBJECTS = (*range(7, 3100, 10), 3688)
 
 
 def write_ade20k_full(root: Path, objects: Sequence[int] = OBJECTS, images: int = 20) -> Masks:
-    """Write images that all show all objects, and one of them some that are rare."""
+    """Write images with all objects in each image, and rare objects in the first one."""
     target: Masks = {"training": {}, "validation": {}}
     rare = [5, 3001]
     for split, count in (("training", images), ("validation", 2)):
@@ -165,7 +165,7 @@ def write_ade20k_full(root: Path, objects: Sequence[int] = OBJECTS, images: int 
             colors = np.stack([ids // 256 * 10, ids % 256, instances], axis=-1).astype(np.uint8)
             Image.fromarray(colors).save(scene / f"{name}_seg.png")
             Image.fromarray(colors).save(scene / f"{name}_parts_1.png")
-            # Folders of instances, and an image in one that must not be taken for another.
+            # A folder of instances, with an image that must not be listed as a sample.
             write_ids(scene / name / f"instance_000_{name}.png", striped([0, 255]))
             write_image(scene / name / "not_a_image.jpg")
             entries = [_object(id) for id in there if id]

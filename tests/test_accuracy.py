@@ -1,4 +1,4 @@
-"""The benchmarks of accuracy keep what they find, and go on where they were."""
+"""The accuracy benchmarks store their results and resume interrupted runs."""
 
 import argparse
 import csv
@@ -30,25 +30,25 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def test_every_change_is_a_config_of_its_own(bench: Any, tmp_path: Path) -> None:
+def test_every_change_gives_a_different_config(bench: Any, tmp_path: Path) -> None:
     questions, helps = bench("accuracy.questions"), bench("what_helps")
     changes = [change for question in questions.QUESTIONS for change in question.changes]
     assert len(questions.QUESTIONS) <= 12
     assert len({change.name for change in (questions.BASE, *changes)}) == len(changes) + 1
-    place = bench("accuracy.runs").Bench(helps.CONFIG, tmp_path, tmp_path)
-    base = place.asked((), 0)
-    found = [place.asked(change.overrides, 0) for change in changes]
-    assert len({config_yaml(config) for config in (base, *found)}) == len(changes) + 1
-    for change, config in zip(changes, found, strict=True):
+    runner = bench("accuracy.runs").Runner(helps.CONFIG, tmp_path, tmp_path)
+    base = runner.config_of_run((), 0)
+    configs = [runner.config_of_run(change.overrides, 0) for change in changes]
+    assert len({config_yaml(config) for config in (base, *configs)}) == len(changes) + 1
+    for change, config in zip(changes, configs, strict=True):
         if not change.trains:
             assert replace(config, inference=base.inference) == base
 
 
-def test_held_out_images_depend_on_their_names_alone(
+def test_held_out_images_depend_only_on_their_names(
     bench: Any, scenes: Path, tmp_path: Path
 ) -> None:
     view = tmp_path / "view"
-    bench("accuracy.held_out").held_out_view(scenes, view, 4)
+    bench("accuracy.held_out").held_out_dataset(scenes, view, 4)
     names = {
         (kind, split): {path.stem for path in (view / kind / split).iterdir()}
         for kind in ("images", "annotations")
@@ -60,17 +60,17 @@ def test_held_out_images_depend_on_their_names_alone(
     whole = {path.stem for path in (scenes / "images" / "training").iterdir()}
     assert names["images", "training"] == whole - names["images", "validation"]
     again = tmp_path / "again"
-    bench("accuracy.held_out").held_out_view(view, again, 1)
-    # The next one in the same order, although there are fewer images.
-    bench("accuracy.held_out").held_out_view(scenes, view, 5)
+    bench("accuracy.held_out").held_out_dataset(view, again, 1)
+    # The order of the remaining images does not change.
+    bench("accuracy.held_out").held_out_dataset(scenes, view, 5)
     (more,) = (path.stem for path in (again / "images" / "validation").iterdir())
     found = {path.stem for path in (view / "images" / "validation").iterdir() if path.is_file()}
     assert found == {*names["images", "validation"], more}
     with pytest.raises(InputError, match="hold out fewer"):
-        bench("accuracy.held_out").held_out_view(scenes, view, 12)
+        bench("accuracy.held_out").held_out_dataset(scenes, view, 12)
 
 
-def test_what_helps_is_kept_once_and_a_crash_is_told(
+def test_what_helps_stores_each_result_once_and_records_failures(
     bench: Any, scenes: Path, tmp_path: Path
 ) -> None:
     helps = bench("what_helps")
@@ -98,55 +98,57 @@ def test_what_helps_is_kept_once_and_a_crash_is_told(
     assert helps.run_all(options)
     assert [path.stat().st_mtime_ns for path in paths] == before
 
-    place = bench("accuracy.runs").Bench(helps.CONFIG, scenes, options.work, helps.QUICK)
+    runner = bench("accuracy.runs").Runner(helps.CONFIG, scenes, options.work, helps.QUICK)
     broken = bench("accuracy.questions").Change("small_batch", "", ("model.encoder=nothing",))
-    assert not helps.answered(place, broken, 0, options.out)
-    kept = json.loads((options.out / "small_batch-0.json").read_text(encoding="utf-8"))
-    assert "timm has no model `nothing`" in kept["run"]["failure"]
-    assert not helps.record_of(place, broken, 0).is_kept(options.out), "it is tried again"
+    assert not helps.run_change(runner, broken, 0, options.out)
+    stored = json.loads((options.out / "small_batch-0.json").read_text(encoding="utf-8"))
+    assert "timm has no model `nothing`" in stored["run"]["failure"]
+    assert not helps.record_of(runner, broken, 0).is_stored(options.out), (
+        "the next call tries it again"
+    )
     text = bench("results_table").tables(options.out)
     assert "timm has no model `nothing`" in text
-    assert "mirrored too" in text
+    assert "**flip**" in text
 
 
-def test_results_outlive_new_fields_of_configs_and_no_changed_ones(
+def test_results_stay_valid_with_new_config_fields_but_not_with_changed_ones(
     bench: Any, tmp_path: Path
 ) -> None:
     helps, base = bench("what_helps"), bench("accuracy.questions").BASE
     record = helps.record_of(
-        bench("accuracy.runs").Bench(helps.CONFIG, tmp_path, tmp_path), base, 0
+        bench("accuracy.runs").Runner(helps.CONFIG, tmp_path, tmp_path), base, 0
     )
     path = record.path(tmp_path)
 
-    def keep(**transform: Any) -> None:
-        asked = json.loads(json.dumps(record.asked))
-        asked["transform"] = {**asked["transform"], **transform}
-        kept = {key: value for key, value in asked["transform"].items() if value is not ...}
-        path.write_text(json.dumps({"run": {"asked": {**asked, "transform": kept}}}))
+    def store(**transform: Any) -> None:
+        settings = json.loads(json.dumps(record.settings))
+        settings["transform"] = {**settings["transform"], **transform}
+        fields = {key: value for key, value in settings["transform"].items() if value is not ...}
+        path.write_text(json.dumps({"run": {"settings": {**settings, "transform": fields}}}))
 
-    keep()
-    assert record.is_kept(tmp_path)
-    # As if it had been kept before there was this field.
-    keep(jpeg=...)
-    assert record.is_kept(tmp_path)
+    store()
+    assert record.is_stored(tmp_path)
+    # As if it was stored before this field existed.
+    store(jpeg=...)
+    assert record.is_stored(tmp_path)
     for changed in ({"size": 96}, {"crop": ...}, {"former": 1}):
-        keep(**changed)
-        assert not record.is_kept(tmp_path), changed
+        store(**changed)
+        assert not record.is_stored(tmp_path), changed
 
 
-def test_an_interrupted_run_is_gone_on_with(
+def test_an_interrupted_run_is_resumed(
     bench: Any, rectangles_config: Path, rectangles_root: Path, tmp_path: Path
 ) -> None:
     epochs = 12  # enough to be stopped in the middle on a busy machine
-    always = ("model.width=2", f"training.epochs={epochs}", "report.every=100")
+    common_overrides = ("model.width=2", f"training.epochs={epochs}", "report.every=100")
     code = f"""
 import sys
 from pathlib import Path
-from accuracy.runs import Bench
-from accuracy.sitting import ended
-bench = Bench(Path({str(rectangles_config)!r}), Path({str(rectangles_root)!r}),
-              Path({str(tmp_path)!r}), {always!r})
-sys.exit(ended(lambda: bench.train("run", (), 0) is None))
+from accuracy.command_line import exit_status
+from accuracy.runs import Runner
+runner = Runner(Path({str(rectangles_config)!r}), Path({str(rectangles_root)!r}),
+              Path({str(tmp_path)!r}), {common_overrides!r})
+sys.exit(exit_status(lambda: runner.train("run", (), 0) is None))
 """
     command = [sys.executable, "-c", code]
     process = subprocess.Popen(command, cwd=FOLDER, stderr=subprocess.DEVNULL)
@@ -161,30 +163,30 @@ sys.exit(ended(lambda: bench.train("run", (), 0) is None))
     assert 2 <= metrics.read_text().count("\n") <= epochs, "it was interrupted"
 
     runs = bench("accuracy.runs")
-    place = runs.Bench(rectangles_config, rectangles_root, tmp_path, always)
-    place.train("run", (), 0)
+    runner = runs.Runner(rectangles_config, rectangles_root, tmp_path, common_overrides)
+    runner.train("run", (), 0)
     epochs_done = [row["epoch"] for row in csv.DictReader(metrics.read_text().splitlines())]
     assert epochs_done == [str(epoch) for epoch in range(1, epochs + 1)]
     assert "from step" in (tmp_path / "run-0.log").read_text()
-    assert runs.training_seconds(place.folder("run", 0)) > 0
+    assert runs.training_seconds(runner.folder("run", 0)) > 0
 
 
-def test_an_epoch_that_was_interrupted_counts_whole(bench: Any, tmp_path: Path) -> None:
+def test_an_interrupted_epoch_counts_whole(bench: Any, tmp_path: Path) -> None:
     folder = bench("accuracy.runs").RunFolder(tmp_path)
     folder.timing.write_text("train_s,images_per_s\n10,8\n2,10\n20,4\n")
     assert bench("accuracy.runs").training_seconds(folder) == pytest.approx(10 + 8 + 20)
 
 
-def test_a_peer_learns_and_is_scored_until_the_time_is_over(
+def test_a_peer_trains_until_the_time_is_over_and_is_scored(
     bench: Any, scenes: Path, tmp_path: Path
 ) -> None:
     pytest.importorskip("segmentation_models_pytorch")
     clock = bench("time_to_accuracy")
-    place = bench("accuracy.runs").Bench(clock.CONFIG, scenes, tmp_path, clock.QUICK)
-    race = clock.Race(place, 0.01, 32, 4)
+    runner = bench("accuracy.runs").Runner(clock.CONFIG, scenes, tmp_path, clock.QUICK)
+    race = clock.Race(runner, 0.01, 32, 4)
     record = race.record("smp_adamw", 0)
-    record.keep(tmp_path, *clock.theirs(race, "smp_adamw", 0))
-    kept = json.loads(record.path(tmp_path).read_text(encoding="utf-8"))
-    assert kept["run"]["wall_s"] >= 0.6
-    assert kept["run"]["images_seen"] == 4 * kept["run"]["steps"] > 0
-    assert len(kept["per_image"]) == 4
+    record.store(tmp_path, *clock.theirs(race, "smp_adamw", 0))
+    stored = json.loads(record.path(tmp_path).read_text(encoding="utf-8"))
+    assert stored["run"]["wall_s"] >= 0.6
+    assert stored["run"]["images_seen"] == 4 * stored["run"]["steps"] > 0
+    assert len(stored["per_image"]) == 4

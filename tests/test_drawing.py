@@ -1,3 +1,5 @@
+"""Drawings of masks: colours, overlay and legend."""
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -29,7 +31,7 @@ def noise(height: int, width: int) -> np.ndarray:
     return np.random.default_rng(1).integers(0, 256, (height, width, 3), dtype=np.uint8)
 
 
-def holds(image: np.ndarray, color: tuple[int, int, int]) -> bool:
+def contains_color(image: np.ndarray, color: tuple[int, int, int]) -> bool:
     return bool((image == color).all(axis=-1).any())
 
 
@@ -42,13 +44,13 @@ def test_color_mask_equals_slow_look_up():
     np.testing.assert_array_equal(color_mask(mask, LABELS), np.array(expected, dtype=np.uint8))
 
 
-def test_color_mask_knows_more_than_255_classes():
+def test_color_mask_takes_more_than_255_classes():
     many = Labels(tuple(f"class {i}" for i in range(300)), distinct_colors(300), tuple(range(300)))
     mask = np.array([[299, many.ignore_index]], dtype=np.uint16)
     np.testing.assert_array_equal(color_mask(mask, many)[0], [many.colors[299], (0, 0, 0)])
 
 
-def test_overlay_leaves_void_as_photo():
+def test_overlay_does_not_change_void_pixels():
     image, mask = noise(160, 200), blocks(160, 200)
     drawn, void = overlay(image, mask, LABELS), mask == LABELS.ignore_index
     np.testing.assert_array_equal(drawn[void], image[void])
@@ -79,10 +81,10 @@ def test_with_legend_keeps_the_image_and_shows_every_color(height: int, width: i
     image, mask = noise(height, width), blocks(height, width)
     drawn = with_legend(image, mask, LABELS)
     np.testing.assert_array_equal(drawn[:height, :width], image)
-    beneath = drawn[height:]
+    legend_image = drawn[height:]
     present = set(np.unique(mask).tolist()) - {LABELS.ignore_index}
-    for index in (1, 2, 3, 4, 5, 7):  # not the grey ones, as text has grey pixels too
-        assert holds(beneath, LABELS.colors[index]) == (index in present)
+    for index in (1, 2, 3, 4, 5, 7):  # no grey ones, as text has grey pixels too
+        assert contains_color(legend_image, LABELS.colors[index]) == (index in present)
 
 
 @pytest.mark.parametrize(("height", "width"), [(300, 200), (512, 384), (200, 1000), (2000, 3000)])
@@ -100,7 +102,7 @@ def test_entries_by_share_put_the_largest_first_and_count_the_rest():
     assert entries_by_share(mask, LABELS, 2) == [*entries[:2], (None, "+ 2 more")]
 
 
-def test_with_legend_of_nothing_but_void_is_the_image():
+def test_with_legend_of_a_void_mask_is_the_image():
     image, mask = noise(20, 30), np.full((20, 30), LABELS.ignore_index, dtype=np.uint8)
     np.testing.assert_array_equal(with_legend(image, mask, LABELS), image)
 
@@ -115,7 +117,7 @@ def test_legend_never_cuts_off_text(width: int, font_size: int):
         assert (side == 255).all()
 
 
-def test_legend_shrinks_its_font_before_it_becomes_wider():
+def test_legend_shrinks_its_font_before_it_widens():
     entry = ((0, 0, 200), "television receiver")
     width = entry_width(entry[1], 14) + 14
     assert legend([entry], width, font_size=60).shape[1] == width

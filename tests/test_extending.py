@@ -15,12 +15,12 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from sceneparse.data.dataset import pair_files
+from sceneparse.data.dataset import pair_folders
 from sceneparse.data.datasets.folder import folder_labels
 from sceneparse.data.datasets.published import PublishedData
 from sceneparse.data.settings import DATASETS
 from sceneparse.losses.loss import SegmentationLoss
-from sceneparse.losses.pixels import TileGradient
+from sceneparse.losses.tile_gradient import TileGradient
 from sceneparse.losses.settings import LOSSES, LossSettings
 from sceneparse.models.segmenter import Segmenter
 from sceneparse.models.settings import MODELS, ModelSettings
@@ -37,18 +37,19 @@ class Squared(LossSettings):
 
 
 class SquaredLoss(SegmentationLoss):
-    def plain(self, logits, target):
+    def untiled(self, logits, target):
         valid = target != self.ignore_index
         true = logits.softmax(1).gather(1, target.where(valid, 0).long()[:, None])[:, 0]
         return ((1 - true) ** 2 * valid).sum()
 
-    def of_batch(self, batch):
-        def of_tile(pixels):
-            wrong = (1 - pixels.confidence) * pixels.valid
-            slope = 2 * wrong * pixels.confidence
-            return TileGradient((wrong * (1 - pixels.confidence)).sum(), slope, slope)
+    def prepare(self, batch):
+        def tile_gradient(tile):
+            wrong = (1 - tile.true_probability) * tile.valid
+            derivative = 2 * wrong * tile.true_probability
+            total = (wrong * (1 - tile.true_probability)).sum()
+            return TileGradient(total, derivative, derivative)
 
-        return of_tile
+        return tile_gradient
 
 
 @settings
@@ -78,7 +79,7 @@ class Flat(PublishedData):
 
     def open_split(self, root, split):
         folders = (root / f"{kind}_{split}" for kind in ("pictures", "ids"))
-        return pair_files(*folders, self.find_labels(), split)
+        return pair_folders(*folders, self.find_labels(), split)
 
     def find_labels(self):
         return folder_labels(self.root)

@@ -1,1 +1,1 @@
-"""What the benchmarks of accuracy are made of."""
+"""The parts of the accuracy benchmarks."""

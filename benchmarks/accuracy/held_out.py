@@ -1,4 +1,4 @@
-"""A part of the training images to score on, so that choices are not made on validation."""
+"""Holds out training images, so that choices do not depend on the validation images."""
 
 import hashlib
 import os
@@ -9,23 +9,26 @@ from sceneparse.data.datasets.ade20k import ade20k
 from sceneparse.errors import InputError
 
 
-def held_out_view(root: Path, view: Path, count: int) -> None:
-    """Make a data set of links to training images, some of which are its validation split.
+def held_out_dataset(root: Path, view: Path, count: int) -> None:
+    """Make a data set of links to training images; the held-out images are its validation split.
 
-    Which ones is told by a digest of their names alone: it is the same everywhere, and near to it
-    with a few images more or fewer.
+    A digest of the names chooses the held-out images: the choice is the same on every machine, and
+    changes little if a few images are added or removed.
 
     Args:
         root: A folder in the layout of ADE20K.
-        view: The folder to be made in the same layout; what is there is made anew.
-        count: Number of images held out.
+        view: The folder to write, in the same layout; an existing one is replaced.
+        count: Number of images to hold out.
 
     Raises:
-        InputError: If the images of `root` are not as they should be, or too few.
+        InputError: If `root` has another layout, or too few images.
     """
     files = ade20k(root.resolve(), "training")
     if count >= len(files):
-        raise InputError(f"{root}: {len(files)} training images; hold out fewer than {count}")
+        raise InputError(
+            f"{root}: found {len(files)} training images, expected more than "
+            f"{count}; hold out fewer"
+        )
     held_out = set(sorted(files.names, key=_digest)[:count])
     shutil.rmtree(view, ignore_errors=True)
     for kind, paths in (("images", files.images), ("annotations", files.masks)):

@@ -1,33 +1,33 @@
-"""The section of `docs/results.md` on own images."""
+"""Writes the section of `docs/results.md` on own images."""
 
 from collections.abc import Mapping, Sequence
 
-from accuracy.gains import mean_score
-from accuracy.kept import Kept, Results, ranges, succeeded
+from accuracy.gains import mean_scores
+from accuracy.stored_results import Results, StoredResult, format_ranges, succeeded
 from table import made_on, markdown
 
 NAMES = {
-    "shared": "scenes, their classes named as in ADE20K",
-    "other": "scenes, with other names",
-    "photos": "photos of ADE20K",
+    "shared": "scenes, classes named as in ADE20K",
+    "other": "scenes, classes with other names",
+    "photos": "images of ADE20K",
 }
-STARTS = {"bundled": "the model of the package", "imagenet": "ImageNet"}
-# By minutes and names; by start.
-Trials = Mapping[tuple[float, str], Mapping[str, Sequence[Kept]]]
-HEAD = (
+STARTS = {"bundled": "the bundled model", "imagenet": "ImageNet"}
+# Results by minutes and images, then by initial weights.
+Trials = Mapping[tuple[float, str], Mapping[str, Sequence[StoredResult]]]
+HEADER = (
     "minutes",
     "images",
-    "start",
+    "initial weights",
     "seeds",
     "mIoU",
     "pixel accuracy",
-    "side",
-    "time of asked",
+    "image size",
+    "time taken",
 )
 
 
 def own_section(results: Results) -> list[str]:
-    """Return its lines; none without results."""
+    """Return the lines of the section; none without results."""
     trials = _trials(results)
     if not trials:
         return []
@@ -36,85 +36,87 @@ def own_section(results: Results) -> list[str]:
             f"{minutes:g}",
             NAMES[names],
             STARTS[start],
-            str(len(kept)),
-            *ranges(kept),
-            *_planned(kept),
+            str(len(stored)),
+            *format_ranges(stored),
+            *_size_and_time(stored),
         ]
         for (minutes, names), by_start in trials.items()
-        for start, kept in by_start.items()
+        for start, stored in by_start.items()
     ]
-    all_kept = [kept for by_start in trials.values() for side in by_start.values() for kept in side]
+    all_results = [
+        result for by_start in trials.values() for stored in by_start.values() for result in stored
+    ]
     return [
         "## Own images",
         "",
         *_folders(trials),
         "",
-        "`sceneparse plan FOLDER --hours H --weights W` for some minutes, and what it wrote, "
-        "trained as it is. Mean over",
-        "seeds, in brackets the smallest and the largest; time: what the run took, of what was "
-        "asked for.",
+        "`sceneparse plan FOLDER --hours H --weights W` writes a config for the given minutes, "
+        "which is trained unchanged.",
+        "Scores are means over seeds, with minimum and maximum in brackets. The last column is "
+        "the time that the run took, as a share of the given time.",
         "",
-        *markdown(HEAD, rows),
+        *markdown(HEADER, rows),
         "",
         *_verdicts(trials),
-        *made_on([kept.run for kept in all_kept]),
+        *made_on([result.run for result in all_results]),
     ]
 
 
 def _trials(results: Results) -> Trials:
-    found: dict[tuple[float, str], dict[str, list[Kept]]] = {}
+    found: dict[tuple[float, str], dict[str, list[StoredResult]]] = {}
     for seeds in results.values():
-        for kept in succeeded(seeds).values():
-            if kept.run["benchmark"] == "own_data":
-                asked = kept.run["asked"]
-                side = found.setdefault((asked["minutes"], asked["names"]), {})
-                side.setdefault(asked["weights"], []).append(kept)
-    shared_first = sorted(found, key=lambda trial: (trial[0], list(NAMES).index(trial[1])))
-    return {trial: dict(sorted(found[trial].items())) for trial in shared_first}
+        for result in succeeded(seeds).values():
+            if result.run["benchmark"] == "own_data":
+                settings = result.run["settings"]
+                by_start = found.setdefault((settings["minutes"], settings["names"]), {})
+                by_start.setdefault(settings["weights"], []).append(result)
+    ordered = sorted(found, key=lambda trial: (trial[0], list(NAMES).index(trial[1])))
+    return {trial: dict(sorted(found[trial].items())) for trial in ordered}
 
 
 def _folders(trials: Trials) -> list[str]:
-    told = {
-        names: next(iter(by_start.values()))[0].run["asked"]["scenes"]
+    folders = {
+        names: next(iter(by_start.values()))[0].run["settings"]["scenes"]
         for (_, names), by_start in trials.items()
     }
     lines: list[str] = []
-    scenes = told.get("shared") or told.get("other")
+    scenes = folders.get("shared") or folders.get("other")
     if scenes:
         training, validation, width, height = scenes
         lines += [
-            f"A folder of {training} generated scenes to train on and {validation} to validate "
-            f"on, {width}×{height} pixels: another domain than",
+            f"The scenes are {training} generated training images and {validation} validation "
+            f"images of {width}×{height} pixels, another domain than",
             "photos.",
         ]
-    if "photos" in told:
-        training, validation, width, height = told["photos"]
+    if "photos" in folders:
+        training, validation, width, height = folders["photos"]
         lines += [
-            f"A folder of {training} photos to train on and {validation} to validate on, "
-            f"{width}×{height} pixels in the median: validation",
-            "images of ADE20K, none of which the model of the package has learned.",
+            f"The images of ADE20K are {training} training and {validation} validation images of "
+            f"{width}×{height} pixels in the median, all from its",
+            "validation set; the bundled model was not trained on any of them.",
         ]
     return lines
 
 
-def _planned(kept: Sequence[Kept]) -> list[str]:
-    shares = [one.run["wall_s"] / (60 * one.run["asked"]["minutes"]) for one in kept]
-    sides = sorted({one.run["size"] for one in kept})
+def _size_and_time(results: Sequence[StoredResult]) -> list[str]:
+    shares = [result.run["wall_s"] / (60 * result.run["settings"]["minutes"]) for result in results]
+    sizes = sorted({result.run["size"] for result in results})
     times = f"{min(shares):.0%} to {max(shares):.0%}" if shares[1:] else f"{shares[0]:.0%}"
-    return [", ".join(map(str, sides)), times]
+    return [", ".join(map(str, sizes)), times]
 
 
 def _verdicts(trials: Trials) -> list[str]:
     lines: list[str] = []
     for (minutes, names), by_start in trials.items():
         if by_start.keys() == STARTS.keys():
-            ours, other = (
-                mean_score([kept.score for kept in by_start[start]]).miou for start in STARTS
+            bundled, imagenet = (
+                mean_scores([result.score for result in by_start[start]]).miou for start in STARTS
             )
-            better = "beats" if ours > other else "does not beat"
+            verb = "beats" if bundled > imagenet else "does not beat"
             lines += [
-                f"In {minutes:g} minutes, {NAMES[names]}: the model of the package {better} "
-                f"ImageNet alone: {ours:.4f} and {other:.4f} mIoU.",
+                f"{minutes:g} minutes, {NAMES[names]}: the bundled model {verb} ImageNet weights, "
+                f"with an mIoU of {bundled:.4f} and {imagenet:.4f}.",
                 "",
             ]
     return lines

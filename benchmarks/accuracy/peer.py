@@ -1,8 +1,8 @@
-"""`smp.Unet` in a plain PyTorch loop, until the time is over; a process of its own.
+"""Trains `smp.Unet` in a plain PyTorch loop until the time is over, as a process of its own.
 
-Called with a JSON object. Images come through our loader, with as many threads: what both sides
-see differs only where the recipes do. It is scored as ours is: at the size of each annotation, from
-one confusion matrix.
+Its argument is a JSON object. Images come through our loader with the same number of threads, so
+both sides train on the same images except where the recipes differ. The score is computed as ours:
+at the size of each annotation, from one confusion matrix.
 """
 
 import json
@@ -33,7 +33,7 @@ CPU = torch.device("cpu")
 
 
 class Peer(nn.Module):
-    """`smp.Unet` as it comes, with ImageNet weights in the encoder, behind images in bytes."""
+    """`smp.Unet` with ImageNet weights in the encoder, for images in 0..255."""
 
     def __init__(self, classes: int) -> None:
         import segmentation_models_pytorch as smp
@@ -47,12 +47,12 @@ class Peer(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """Compute logits `(B, C, H, W)` of images `(B, 3, H, W)` in 0..255."""
-        # What the weights were made with: mean and deviation of 0.5.
+        # The weights expect a mean and a standard deviation of 0.5.
         return self.network(image / 127.5 - 1)
 
 
 def main() -> None:
-    """Train, score, and write scores and figures."""
+    """Train and score; write the score file and the figures."""
     request = json.loads(sys.argv[1])
     torch.manual_seed(request["seed"])
     data = Ade20kData(root=Path(request["data"]))
@@ -86,7 +86,7 @@ def _train(
     ignore_index: int,
     until: float,
 ) -> int:
-    """Do steps until a time of the clock, at least one, and return how many."""
+    """Train until a time of the clock, at least one step, and return the number of steps."""
     peer.train()
     for step, batch in zip(count(1), batches, strict=False):
         image = torch.from_numpy(batch.image).permute(0, 3, 1, 2).contiguous()
@@ -97,7 +97,7 @@ def _train(
         optimizer.step()
         if time.time() >= until:
             return step
-    raise RuntimeError("a loader without end has ended")
+    raise RuntimeError("the endless loader ended")
 
 
 def _report(peer: nn.Module, validation: Dataset, request: dict[str, Any]) -> ScoreReport:

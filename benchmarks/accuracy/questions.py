@@ -1,8 +1,8 @@
-"""What is asked of a small U-Net that learns from few images for a short time.
+"""The changes to `configs/ade20k/ablation.yaml` that `what_helps.py` measures.
 
-Each change is laid over `configs/ade20k/ablation.yaml`, all else as it is. The order is the order
-in which they are run: first what is expected to matter most where images are few. Little is
-expected of what is left out: label smoothing, clipping, stronger colours.
+Each question groups changes. They run in this order: first those that were expected to matter most
+with few images. Label smoothing, gradient clipping and stronger colour changes are left out,
+because little was expected of them.
 """
 
 from dataclasses import dataclass
@@ -10,94 +10,96 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Change:
-    """One change.
+    """A change to the base config.
 
     Attributes:
-        name: Of its runs.
-        words: What it is.
-        overrides: Laid over the base config.
-        trains: Whether a network is trained; else the one of the base is scored in another way.
+        name: Name of its runs.
+        text: What it changes.
+        overrides: Overrides of the base config.
+        trains: Whether the change needs a training run; else the trained base is scored again.
     """
 
     name: str
-    words: str
+    text: str
     overrides: tuple[str, ...]
     trains: bool = True
 
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked, and the changes that answer it."""
+    """A question, and the changes that answer it."""
 
-    words: str
+    text: str
     changes: tuple[Change, ...]
 
 
 BASE = Change("base", "nothing", ())
 
 _WEIGHTS = "{{kind: {}, power: {}, min: {}, max: {}}}"
-_USUAL = _WEIGHTS.format("median_frequency", 0.35, 0.35, 3.0)
+_BASE_WEIGHTS = _WEIGHTS.format("median_frequency", 0.35, 0.35, 3.0)
 
 
-def _and(kind: str) -> str:
-    ours = f"{{kind: cross_entropy, class_weights: {_USUAL}}}"
-    return f"loss={{kind: sum, terms: [{ours}, {{kind: {kind}, weight: 0.5}}]}}"
+def _with_half(kind: str) -> str:
+    cross_entropy = f"{{kind: cross_entropy, class_weights: {_BASE_WEIGHTS}}}"
+    return f"loss={{kind: sum, terms: [{cross_entropy}, {{kind: {kind}, weight: 0.5}}]}}"
 
 
 QUESTIONS = (
     Question(
-        "How much more should rare classes count in the loss?",
+        "Which class weights should the loss have?",
         (
-            Change("no_weights", "as much as all others", ("loss.class_weights=null",)),
+            Change("no_weights", "none", ("loss.class_weights=null",)),
             Change(
                 "share_weights",
-                "by shares of all pixels, as much",
+                "by shares of all pixels, as strong",
                 ("loss.class_weights=" + _WEIGHTS.format("median_share", 0.35, 0.35, 3.0),),
             ),
             Change(
                 "more_weights",
-                "by shares of all pixels, to the power 0.6, within 0.2 to 8",
+                "by shares of all pixels, to the power 0.6, clipped to 0.2..8",
                 ("loss.class_weights=" + _WEIGHTS.format("median_share", 0.6, 0.2, 8.0),),
             ),
         ),
     ),
     Question(
-        "Should rare classes be seen more often?",
+        "Should training show rare classes more often?",
         (
             Change("balanced", "class-balanced sampling", ("sampling.kind=class_balanced",)),
-            Change("classmix", "ClassMix, half the time", ("transform.classmix=0.5",)),
+            Change("classmix", "ClassMix with probability 0.5", ("transform.classmix=0.5",)),
             Change(
-                "copy_paste", "rare classes pasted, half the time", ("transform.copy_paste=0.5",)
+                "copy_paste",
+                "copy-paste of rare classes with probability 0.5",
+                ("transform.copy_paste=0.5",),
             ),
         ),
     ),
     Question(
-        "Is a larger encoder worth its time, and should it stay as ImageNet made it?",
+        "Does a larger or a frozen encoder help?",
         (
             Change("lite2", "EfficientNet-Lite2", ("model.encoder=tf_efficientnet_lite2",)),
             Change(
                 "fixed_norm",
-                "its batch norms keep the statistics of ImageNet",
+                "frozen batch norm statistics",
                 ("model.freeze_norm=true",),
             ),
             Change(
                 "frozen",
-                "all of it stays; the decoder alone learns",
+                "frozen encoder",
                 ("model.freeze_norm=true", "model.freeze_stages=5"),
             ),
         ),
     ),
     Question(
-        "Which changes of images are worth learning from?",
+        "Which augmentation helps?",
         (
             Change(
                 "whole",
-                "whole images, mirrored only",
+                "whole images, flipped",
                 ("transform={size: 128, mask_stride: 2, flip: 0.5}",),
             ),
             Change(
                 "scale",
-                "squares out of images at half to twice the size",
+                "crops of images at 0.5 to 2 times the size",
                 (
                     "transform.crop=1",
                     "transform.aspect=1",
@@ -107,7 +109,7 @@ QUESTIONS = (
             ),
             Change(
                 "zoom",
-                "squares out of images at 1.25 to 2.5 times the size, also scored larger",
+                "crops of images at 1.25 to 2.5 times the size, scored at 224",
                 (
                     "transform.crop=1",
                     "transform.scale=[1.25, 2.5]",
@@ -117,10 +119,10 @@ QUESTIONS = (
         ),
     ),
     Question(
-        "Is a loss of regions better than one of pixels alone?",
+        "Does a region loss help?",
         (
-            Change("lovasz", "and half of Lovász-softmax", (_and("lovasz"),)),
-            Change("dice", "and half of Dice", (_and("dice"),)),
+            Change("lovasz", "plus 0.5 times Lovász-softmax", (_with_half("lovasz"),)),
+            Change("dice", "plus 0.5 times Dice", (_with_half("dice"),)),
         ),
     ),
     Question(
@@ -137,7 +139,7 @@ QUESTIONS = (
             ),
             Change(
                 "levels",
-                "logits at stride 4 from 128 channels, and from the 192 at stride 8",
+                "logits at stride 4, from 128 channels and the 192 of stride 8",
                 ("model.decoder_channels=[160, 192, 128]", "model.head_levels=2"),
             ),
             Change(
@@ -148,16 +150,18 @@ QUESTIONS = (
         ),
     ),
     Question(
-        "Are batch, decay, schedule and average right?",
+        "Are batch size, weight decay, schedule and EMA right?",
         (
             Change("small_batch", "batches of 8", ("training.batch_size=8",)),
             Change("decay", "ten times the weight decay", ("optimizer.weight_decay=0.2",)),
-            Change("poly", "a rate that falls from the first step on", ("schedule={kind: poly}",)),
-            Change("no_ema", "no moving average of the weights", ("training.ema=null",)),
+            Change(
+                "poly", "a learning rate that falls from the first step", ("schedule={kind: poly}",)
+            ),
+            Change("no_ema", "no EMA", ("training.ema=null",)),
         ),
     ),
     Question(
-        "Few pixels often, or more of them less often?",
+        "Are larger images with fewer epochs better?",
         (
             Change(
                 "large",
@@ -166,7 +170,7 @@ QUESTIONS = (
             ),
             Change(
                 "growing",
-                "from 96 to 160 pixels in the first 0.6",
+                "progressive resizing from 96 to 160 pixels in 0.6 of the epochs",
                 (
                     "transform.progressive_resizing.start_size=96",
                     "transform.size=160",
@@ -177,32 +181,32 @@ QUESTIONS = (
         ),
     ),
     Question(
-        "Is it enough to learn from every second pixel of the mask in each direction?",
-        (Change("whole_mask", "from all pixels", ("transform.mask_stride=1",)),),
+        "Is a mask at stride 2 enough for the loss?",
+        (Change("whole_mask", "mask at stride 1", ("transform.mask_stride=1",)),),
     ),
     Question(
-        "Is it worth looking at an image several times?",
+        "Does test-time augmentation help?",
         (
-            Change("flip", "mirrored too", ("inference.flip=true",), trains=False),
+            Change("flip", "flip", ("inference.flip=true",), trains=False),
             Change(
                 "views",
-                "three sizes, each mirrored too",
+                "three sizes with flip",
                 ("inference.scales=[0.75, 1.0, 1.25]", "inference.flip=true"),
                 trains=False,
             ),
         ),
     ),
     Question(
-        "How should an image be sized for the network?",
+        "How should inference resize images?",
         (
-            Change("size_128", "stretched to the size of training", ("inference.size=128",), False),
-            Change("size_192", "stretched to more", ("inference.size=192",), False),
-            Change("keep_ratio", "ratio of sides kept", ("inference.resize=keep_ratio",), False),
-            Change("window", "ratio kept, in squares", ("inference.resize=window",), False),
+            Change("size_128", "stretched to the training size", ("inference.size=128",), False),
+            Change("size_192", "stretched to a larger size", ("inference.size=192",), False),
+            Change("keep_ratio", "aspect ratio kept", ("inference.resize=keep_ratio",), False),
+            Change("window", "aspect ratio kept, in windows", ("inference.resize=window",), False),
         ),
     ),
     Question(
-        "Do the edges of the photo improve the answer?",
+        "Does refinement at image edges help?",
         (
             Change("guided", "guided filter", ("inference.refine.kind=guided_filter",), False),
             Change("crf", "dense CRF", ("inference.refine.kind=dense_crf",), False),

@@ -1,6 +1,6 @@
-"""What is kept of a run: one JSON file with what it was, its scores, and counts of each image.
+"""Stores a run as a JSON file: settings, scores, and the counts of each image.
 
-`sceneparse compare` reads two of them. No path of the machine is in it.
+`sceneparse compare` reads two of these files. They contain no paths of the machine.
 """
 
 import json
@@ -21,69 +21,71 @@ _SCORES = ("miou", "pixel_accuracy", "mean_accuracy", "fwiou", "classes_absent",
 
 @dataclass(frozen=True)
 class Record:
-    """One run.
+    """A run of a benchmark.
 
     Attributes:
-        benchmark: Which benchmark it belongs to.
-        name: What was run.
-        seed: Its seed.
-        asked: All that its numbers depend on, but for code and machine.
-        command: How to do the same.
+        benchmark: Name of the benchmark.
+        name: Name of the run.
+        seed: Seed of the run.
+        settings: All that the scores depend on, except code and machine.
+        command: The command that repeats the run.
     """
 
     benchmark: str
     name: str
     seed: int
-    asked: Mapping[str, Any]
+    settings: Mapping[str, Any]
     command: str
 
     def path(self, results: Path) -> Path:
-        """Return where it is kept."""
+        """Return the path of its file."""
         return results / f"{self.name}-{self.seed}.json"
 
-    def is_kept(self, results: Path) -> bool:
-        """Tell whether the same was run before, with success."""
+    def is_stored(self, results: Path) -> bool:
+        """Return whether a run with these settings succeeded before."""
         path = self.path(results)
         if not path.is_file():
             return False
         run = json.loads(path.read_text(encoding="utf-8"))["run"]
-        return "failure" not in run and _filled(run["asked"]) == self.asked
+        return "failure" not in run and _with_new_defaults(run["settings"]) == self.settings
 
-    def keep(self, results: Path, scores: Path, figures: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Write the scores of a run, and return them.
+    def store(self, results: Path, scores: Path, figures: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Store the scores of the run, and return the document without single images.
 
         Args:
-            results: The folder.
-            scores: What `sceneparse evaluate --json` wrote.
-            figures: What else was measured.
+            results: Folder of the results.
+            scores: The file that `sceneparse evaluate --json` wrote.
+            figures: Further measurements.
         """
-        found = json.loads(scores.read_text(encoding="utf-8"))
+        score_document = json.loads(scores.read_text(encoding="utf-8"))
         content = {
             "run": {**self._facts(), **figures},
-            **{name: found[name] for name in _SCORES},
-            "resize": found["resize"],
-            "per_class": [{key: row[key] for key in ("id", "name")} for row in found["per_class"]],
+            **{name: score_document[name] for name in _SCORES},
+            "resize": score_document["resize"],
+            "per_class": [
+                {key: row[key] for key in ("id", "name")} for row in score_document["per_class"]
+            ],
         }
-        _write(self.path(results), content, found["per_image"])
+        _write(self.path(results), content, score_document["per_image"])
         return content
 
-    def keep_failure(self, results: Path, failure: str) -> None:
-        """Write that a run failed; the next time it is tried again."""
+    def store_failure(self, results: Path, failure: str) -> None:
+        """Store a failure; the next call tries the run again."""
         _write(self.path(results), {"run": {**self._facts(), "failure": failure}})
 
     def _facts(self) -> dict[str, Any]:
-        own = {
+        facts = {
             "benchmark": self.benchmark,
             "name": self.name,
             "seed": self.seed,
             "command": self.command,
-            "asked": self.asked,
+            "settings": self.settings,
         }
-        return {**own, "commit": commit(), "machine": machine()}
+        return {**facts, "commit": commit(), "machine": machine()}
 
 
-def known(config: RunConfig) -> dict[str, Any]:
-    """Return a config as plain data, without where its images lie."""
+def config_without_paths(config: RunConfig) -> dict[str, Any]:
+    """Return a config as plain data, without the paths of its images."""
     document = config_document(config)
     document["data"] = {
         key: value for key, value in document["data"].items() if key not in ("root", "cache")
@@ -91,20 +93,20 @@ def known(config: RunConfig) -> dict[str, Any]:
     return document
 
 
-def _filled(asked: dict[str, Any]) -> dict[str, Any]:
-    """Put in what was added to configs since: its default is what was done before."""
-    if "data" not in asked:
-        return asked
-    fields = {name: asked[name] for name in fields_of(RunConfig) if name in asked}
-    fields["data"] = {"root": ".", **asked["data"]}
+def _with_new_defaults(settings: dict[str, Any]) -> dict[str, Any]:
+    """Add fields that are newer than the stored settings, with their defaults."""
+    if "data" not in settings:
+        return settings
+    fields = {name: settings[name] for name in fields_of(RunConfig) if name in settings}
+    fields["data"] = {"root": ".", **settings["data"]}
     try:
-        return {**asked, **known(config_of(fields, "record"))}
+        return {**settings, **config_without_paths(config_of(fields, "record"))}
     except InputError:
-        return asked
+        return settings
 
 
 def _write(path: Path, content: Mapping[str, Any], images: list[Any] | None = None) -> None:
-    """Write a key a line, and an image a line."""
+    """Write one key per line, and one image per line."""
     path.parent.mkdir(parents=True, exist_ok=True)
     lines = [f"{json.dumps(key)}: {_compact(value)}" for key, value in content.items()]
     if images is not None:

@@ -1,4 +1,4 @@
-"""Trained and scored by the real command line, in processes that may be interrupted."""
+"""Trains and scores with the command line, in processes that can be interrupted."""
 
 import csv
 import json
@@ -19,81 +19,90 @@ from sceneparse.errors import InputError
 
 
 class RunFailedError(Exception):
-    """A run ended with an error; the message holds its last words."""
+    """A run failed; the message holds the last line of its output."""
 
 
 @dataclass(frozen=True)
-class Bench:
-    """Where runs are made.
+class Runner:
+    """Runs training and evaluation commands.
 
     Attributes:
-        config: What all of them start from.
+        config: The base config.
         data: Folder of the images, in the layout of ADE20K.
-        work: Folder of run folders and logs.
-        always: Overrides of every run, laid over its own.
+        work: Folder for run folders and logs.
+        common_overrides: Overrides of every run, after its own.
     """
 
     config: Path
     data: Path
     work: Path
-    always: tuple[str, ...] = ()
+    common_overrides: tuple[str, ...] = ()
 
     @property
     def config_name(self) -> str:
-        """The config as a reader finds it."""
+        """The path of the config in the repository, or its file name."""
         inside = self.config.is_relative_to(ROOT)
         return (self.config.relative_to(ROOT) if inside else Path(self.config.name)).as_posix()
 
     def folder(self, name: str, seed: int) -> RunFolder:
-        """Return where a run is."""
+        """Return the folder of a run."""
         return RunFolder(self.work / f"{name}-{seed}")
 
-    def overrides(self, own: Sequence[str], seed: int) -> list[str]:
-        """List all that is laid over the config, but for where the images lie."""
-        return [*own, *self.always, f"seed={seed}"]
+    def all_overrides(self, overrides: Sequence[str], seed: int) -> list[str]:
+        """Return all overrides of a run, except the path of the images."""
+        return [*overrides, *self.common_overrides, f"seed={seed}"]
 
-    def asked(self, own: Sequence[str], seed: int) -> RunConfig:
+    def config_of_run(self, overrides: Sequence[str], seed: int) -> RunConfig:
         """Return the config of a run.
 
         Raises:
             InputError: If an override is wrong.
         """
-        return read_config(self.config, [*self.overrides(own, seed), self._root()])
+        return read_config(
+            self.config, [*self.all_overrides(overrides, seed), self._data_override()]
+        )
 
-    def _root(self) -> str:
-        # A JSON string is one of YAML, whatever the path holds.
+    def _data_override(self) -> str:
+        # A JSON string is valid YAML, with any characters in the path.
         return f"data.root={json.dumps(str(self.data))}"
 
-    def train(self, name: str, own: Sequence[str], seed: int, *, anew: bool = False) -> None:
-        """Train a network, or go on where it was interrupted; nothing if it is there already.
+    def train(
+        self, name: str, overrides: Sequence[str], seed: int, *, restart: bool = False
+    ) -> None:
+        """Train a network; resume an interrupted run, and skip a finished one.
 
         Args:
-            name: Of the run.
-            own: Its overrides.
-            seed: Its seed.
-            anew: Start from the beginning, whatever is there.
+            name: Name of the run.
+            overrides: Overrides of the run.
+            seed: Seed of the run.
+            restart: Start from the beginning in any case.
 
         Raises:
             RunFailedError: If the command fails.
         """
-        folder, asked = self.folder(name, seed), self.asked(own, seed)
-        resume = not anew and folder.checkpoint.is_file() and _is_of(folder, asked)
-        if resume and _is_finished(folder, asked):
+        folder, config = self.folder(name, seed), self.config_of_run(overrides, seed)
+        resume = not restart and folder.checkpoint.is_file() and _has_config(folder, config)
+        if resume and _is_finished(folder, config):
             return
         if not resume:
             shutil.rmtree(folder.path, ignore_errors=True)
-        command = ["train", str(self.config), *self.overrides(own, seed), self._root()]
+        command = [
+            "train",
+            str(self.config),
+            *self.all_overrides(overrides, seed),
+            self._data_override(),
+        ]
         command += ["--out", str(folder.path), *(["--resume"] if resume else [])]
         self.run(name, seed, ["-m", "sceneparse", *command])
 
-    def evaluate(self, trained: str, seed: int, name: str, own: Sequence[str]) -> Path:
+    def evaluate(self, trained: str, seed: int, name: str, overrides: Sequence[str]) -> Path:
         """Score a trained network on the validation split.
 
         Args:
             trained: Name of the run that trained it.
-            seed: Its seed.
-            name: Under which the scores are written.
-            own: Overrides of its inference.
+            seed: Seed of that run.
+            name: Name of the score file.
+            overrides: Overrides of inference.
 
         Returns:
             The score file.
@@ -102,19 +111,19 @@ class Bench:
             RunFailedError: If the command fails.
         """
         target = self.work / f"{name}-{seed}.scores.json"
-        command = ["evaluate", str(self.folder(trained, seed).path), *own]
+        command = ["evaluate", str(self.folder(trained, seed).path), *overrides]
         command += ["--data", str(self.data), "--json", str(target)]
         self.run(name, seed, ["-m", "sceneparse", *command])
         return target
 
     def run(self, name: str, seed: int, arguments: Sequence[str]) -> None:
-        """Run Python with arguments to the end; what it prints goes to a log beside the run.
+        """Run Python with arguments, and write its output to a log beside the run folder.
 
-        It does not hear a Ctrl-C of the terminal: it is told once to stop, waited for, and so saves
-        its state.
+        The process does not receive Ctrl-C of the terminal. Instead this method sends SIGTERM once
+        and waits, so that the process can save its state.
 
         Raises:
-            RunFailedError: If it fails.
+            RunFailedError: If the process fails.
         """
         log = self.work / f"{name}-{seed}.log"
         with log.open("ab") as file:
@@ -131,50 +140,50 @@ class Bench:
                 process.wait()
                 raise
         if status:
-            raise RunFailedError(f"exit status {status}: {self._last_words(log)}")
+            raise RunFailedError(f"exit status {status}: {self._last_line(log)}")
 
-    def _last_words(self, log: Path) -> str:
+    def _last_line(self, log: Path) -> str:
         lines = log.read_text(encoding="utf-8", errors="replace").split("\n")
-        last = next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
-        # What is kept names no folder of this machine.
+        last = next((line.strip() for line in reversed(lines) if line.strip()), "no output")
+        # Stored results contain no paths of this machine.
         for path, name in ((self.work, "WORK"), (self.data, "DATA"), (ROOT, ".")):
             last = last.replace(str(path), name)
         return last
 
 
 def training_seconds(folder: RunFolder) -> float:
-    """Return the seconds that the steps of a run took, however often it was interrupted.
+    """Return the seconds that the steps of a run took, with any number of interruptions.
 
-    Of an epoch that was gone on with, only the rest was timed; its pace is that of the whole.
+    Only the rest of a resumed epoch was timed; its speed is taken for the whole epoch.
     """
     with folder.timing.open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    paces = [float(row["images_per_s"]) for row in rows]
-    images = max(float(row["train_s"]) * pace for row, pace in zip(rows, paces, strict=True))
-    return sum(images / pace for pace in paces)
+    speeds = [float(row["images_per_s"]) for row in rows]
+    images = max(float(row["train_s"]) * speed for row, speed in zip(rows, speeds, strict=True))
+    return sum(images / speed for speed in speeds)
 
 
 class Stopwatch:
-    """Seconds since it was made."""
+    """Measures the seconds since its creation."""
 
     def __init__(self) -> None:
         self._start = time.monotonic()
 
     def seconds(self) -> float:
-        """Return them."""
+        """Return the seconds."""
         return round(time.monotonic() - self._start, 1)
 
 
-def _is_of(folder: RunFolder, asked: RunConfig) -> bool:
+def _has_config(folder: RunFolder, config: RunConfig) -> bool:
     try:
-        return not config_differences(asked, folder.read_config())
+        return not config_differences(config, folder.read_config())
     except InputError:
         return False
 
 
-def _is_finished(folder: RunFolder, asked: RunConfig) -> bool:
+def _is_finished(folder: RunFolder, config: RunConfig) -> bool:
     if not (folder.weights.is_file() and folder.metrics.is_file()):
         return False
     with folder.metrics.open(encoding="utf-8") as file:
         epochs = [int(row["epoch"]) for row in csv.DictReader(file)]
-    return bool(epochs) and epochs[-1] == asked.training.epochs
+    return bool(epochs) and epochs[-1] == config.training.epochs

@@ -1,9 +1,9 @@
-"""The section of `docs/results.md` on time to accuracy."""
+"""Writes the section of `docs/results.md` on time to accuracy."""
 
 from collections.abc import Mapping, Sequence
 
-from accuracy.gains import mean_score
-from accuracy.kept import Kept, Results, ranges, succeeded
+from accuracy.gains import mean_scores
+from accuracy.stored_results import Results, StoredResult, format_ranges, succeeded
 from table import made_on, markdown
 
 SIDES = {
@@ -11,61 +11,69 @@ SIDES = {
     "time_smp": "`smp.Unet`, Adam 0.001, no augmentation, 256×256",
     "time_smp_adamw": "`smp.Unet`, AdamW 0.001, our augmentation, 256×256",
 }
-HEAD = (
-    *("", "seeds", "mIoU", "pixel accuracy", "ours over it: mIoU", "accuracy"),
-    *("images learned from", "longest time"),
+HEADER = (
+    *("", "seeds", "mIoU", "pixel accuracy", "ratio of ours: mIoU", "accuracy"),
+    *("training images processed", "max. time"),
 )
 
 
 def time_section(results: Results) -> list[str]:
-    """Return its lines; none without results."""
+    """Return the lines of the section; none without results."""
     found = {name: list(succeeded(results.get(name, {})).values()) for name in SIDES}
-    sides = {name: kept for name, kept in found.items() if kept}
+    sides = {name: stored for name, stored in found.items() if stored}
     if not sides:
         return []
-    minutes = {kept.run["asked"]["minutes"] for part in sides.values() for kept in part}
+    minutes = {result.run["settings"]["minutes"] for part in sides.values() for result in part}
     ours = sides.get("time_ours", [])
     cells = [
-        [SIDES[name], str(len(kept)), *ranges(kept), *_ratios(ours, kept), *_cost(kept)]
-        for name, kept in sides.items()
+        [
+            SIDES[name],
+            str(len(stored)),
+            *format_ranges(stored),
+            *_ratios(ours, stored),
+            *_cost(stored),
+        ]
+        for name, stored in sides.items()
     ]
     return [
         f"## After {' or '.join(f'{number:g}' for number in sorted(minutes))} minutes",
         "",
-        "Mean over seeds, in brackets the smallest and the largest. All sides have one encoder, "
-        "EfficientNet-Lite0 with ImageNet weights,",
-        "and the same images, order, loader and protocol. Time is wall clock of the whole "
-        "process without the last scoring.",
+        "Scores are means over seeds, with minimum and maximum in brackets. All sides share the "
+        "encoder (EfficientNet-Lite0 with ImageNet weights),",
+        "images, their order, loader and protocol. Time is wall-clock time of the whole process, "
+        "without the final evaluation.",
         "",
-        *markdown(HEAD, cells),
+        *markdown(HEADER, cells),
         "",
         *_late(ours, min(minutes)),
         *_missing(sides),
-        *made_on([kept.run for part in sides.values() for kept in part]),
+        *made_on([result.run for part in sides.values() for result in part]),
     ]
 
 
-def _ratios(ours: Sequence[Kept], kept: Sequence[Kept]) -> list[str]:
-    if not ours or ours is kept:
+def _ratios(ours: Sequence[StoredResult], side: Sequence[StoredResult]) -> list[str]:
+    if not ours or ours is side:
         return ["–", "–"]
-    pairs = zip(*(mean_score([one.score for one in part]) for part in (ours, kept)), strict=True)
-    return [f"**{mine / other:.2f}**" if other else "–" for mine, other in pairs]
+    pairs = zip(
+        *(mean_scores([result.score for result in part]) for part in (ours, side)), strict=True
+    )
+    return [f"**{our / their:.2f}**" if their else "–" for our, their in pairs]
 
 
-def _cost(kept: Sequence[Kept]) -> list[str]:
-    images = sum(one.run["images_seen"] for one in kept) / len(kept)
-    minutes, seconds = divmod(round(max(one.run["wall_s"] for one in kept)), 60)
+def _cost(results: Sequence[StoredResult]) -> list[str]:
+    images = sum(result.run["images_seen"] for result in results) / len(results)
+    minutes, seconds = divmod(round(max(result.run["wall_s"] for result in results)), 60)
     return [f"{images:,.0f}", f"{minutes}:{seconds:02d} min"]
 
 
-def _late(ours: Sequence[Kept], minutes: float) -> list[str]:
-    late = [str(kept.run["seed"]) for kept in ours if kept.run["wall_s"] > 60 * minutes]
+def _late(ours: Sequence[StoredResult], minutes: float) -> list[str]:
+    late = [str(result.run["seed"]) for result in ours if result.run["wall_s"] > 60 * minutes]
     if not late:
         return []
     seeds = ", ".join(late)
-    return [f"**Ours took longer than it may** (seed {seeds}): this comparison does not hold.", ""]
+    return [f"**Ours exceeded the time** (seed {seeds}): this comparison does not hold.", ""]
 
 
-def _missing(sides: Mapping[str, Sequence[Kept]]) -> list[str]:
-    missing = [words for name, words in SIDES.items() if name not in sides]
+def _missing(sides: Mapping[str, Sequence[StoredResult]]) -> list[str]:
+    missing = [label for name, label in SIDES.items() if name not in sides]
     return [f"Not run yet: {'; '.join(missing)}.", ""] if missing else []

@@ -1,4 +1,4 @@
-"""Every cut keeps image and mask aligned, and leaves void where there is no image."""
+"""Tests of crops: alignment of image and mask, and void beyond the image."""
 
 from dataclasses import replace
 
@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from sceneparse.augmentation.change import Crop, Cut
-from sceneparse.augmentation.geometry import FILL, Square, cut_out, largest_share
+from sceneparse.augmentation.geometry import FILL, OutputSquare, crop_to_square, largest_class_share
+from sceneparse.augmentation.parameters import CropBox, RandomCrop
 from sceneparse.augmentation.resampling import resample
 from sceneparse.augmentation.settings import TransformSettings
 from sceneparse.augmentation.transform import Transform
@@ -15,8 +15,8 @@ from sceneparse.data.dataset import Sample
 from sceneparse.labels import Mask
 
 VOID = 255
-# One colour per id, far apart.
-PAINT = np.array([[20, 20, 20], [230, 40, 40], [40, 230, 40], [40, 40, 230]], np.uint8)
+# Colour of each id; the colours differ strongly.
+ID_COLORS = np.array([[20, 20, 20], [230, 40, 40], [40, 230, 40], [40, 40, 230]], np.uint8)
 GEOMETRIES = {
     "scale": TransformSettings(scale=(0.4, 2.0), flip=0.5),
     "rotation": TransformSettings(crop=0.5, rotation=30, flip=0.5),
@@ -25,15 +25,17 @@ GEOMETRIES = {
 }
 
 
-def painted(size: tuple[int, int], dtype: type[np.uint8] | type[np.uint16] = np.uint8) -> Sample:
-    """Make an image of large blocks of colour, each the colour of its id."""
+def color_blocks(
+    size: tuple[int, int], dtype: type[np.uint8] | type[np.uint16] = np.uint8
+) -> Sample:
+    """Make a sample of large blocks of ids, whose image shows the colours of the ids."""
     rows, columns = np.indices(size)
     ids = (rows * 3 // size[0] + 2 * (columns * 4 // size[1])) % 4
-    return Sample(PAINT[ids], ids.astype(dtype), "painted")
+    return Sample(ID_COLORS[ids], ids.astype(dtype), "painted")
 
 
 def away_from_edges(mask: Mask, steps: int = 2) -> NDArray[np.bool_]:
-    """Mark pixels whose neighbours some steps around, all of them there, hold the same id."""
+    """Mark pixels whose neighbours up to a distance exist and have the same id."""
     rows, columns = (side - 2 * steps for side in mask.shape)
     same = np.zeros(mask.shape, bool)
     same[steps:-steps, steps:-steps] = True
@@ -45,10 +47,10 @@ def away_from_edges(mask: Mask, steps: int = 2) -> NDArray[np.bool_]:
     return same
 
 
-def wrong(out: Sample) -> NDArray[np.bool_]:
-    """Mark pixels, away from edges, whose colour is not that of their id."""
+def mismatches(out: Sample) -> NDArray[np.bool_]:
+    """Mark pixels away from edges whose colour is not that of their id."""
     table = np.zeros((256, 3))
-    table[:4], table[VOID] = PAINT, FILL
+    table[:4], table[VOID] = ID_COLORS, FILL
     off = np.abs(out.image - table[out.mask]).max(-1) > 10
     return off & away_from_edges(out.mask)
 
@@ -57,48 +59,48 @@ def wrong(out: Sample) -> NDArray[np.bool_]:
 @pytest.mark.parametrize("size", [(60, 80), (400, 300), (1000, 1400)])
 @pytest.mark.parametrize("name", list(GEOMETRIES))
 def test_image_and_mask_stay_aligned(name: str, size: tuple[int, int], reduced: int) -> None:
-    sample = painted(size)
+    sample = color_blocks(size)
     if reduced > 1:
         sample = sample._replace(image=sample.image[::reduced, ::reduced])
     transform = Transform(64, GEOMETRIES[name], 5, VOID)
     for index in range(15):
-        out = transform(sample, transform.change(0, index))
+        out = transform(sample, transform.draw_parameters(0, index))
         assert out.image.shape == (64, 64, 3)
         assert (out.image.dtype, out.mask.dtype) == (np.uint8, np.uint8)
         assert away_from_edges(out.mask).mean() > 0.3
-        # Pixels that were left away for this test move an image by half of their steps.
-        assert wrong(out).mean() <= (0.003 if reduced > 1 else 0), index
+        # Subsampling the image here shifts it by half a pixel.
+        assert mismatches(out).mean() <= (0.003 if reduced > 1 else 0), index
 
 
-def test_alignment_is_seen_to_be_lost_where_the_mask_is_shifted() -> None:
+def test_the_alignment_check_detects_a_shifted_mask() -> None:
     transform = Transform(64, GEOMETRIES["all"], 5, VOID)
-    out = transform(painted((400, 300)), transform.change(0, 0))
-    assert wrong(out._replace(mask=np.roll(out.mask, 6, axis=1))).mean() > 0.03
+    out = transform(color_blocks((400, 300)), transform.draw_parameters(0, 0))
+    assert mismatches(out._replace(mask=np.roll(out.mask, 6, axis=1))).mean() > 0.03
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 @pytest.mark.parametrize("size", [(1, 1), (1, 70), (70, 1), (3, 500), (64, 64), (257, 101)])
 @pytest.mark.parametrize("name", list(GEOMETRIES))
-def test_the_mask_holds_no_id_that_was_not_there_but_void(
+def test_the_mask_has_no_new_ids_except_void(
     name: str, size: tuple[int, int], dtype: type[np.uint8]
 ) -> None:
     void = int(np.iinfo(dtype).max)
-    sample = painted(size, dtype)
+    sample = color_blocks(size, dtype)
     sample = sample._replace(mask=np.where(sample.mask == 3, 200, sample.mask).astype(dtype))
     transform = Transform(33, GEOMETRIES[name], 0, void)
     for index in range(10):
-        out = transform(sample, transform.change(0, index))
+        out = transform(sample, transform.draw_parameters(0, index))
         assert out.image.shape == (33, 33, 3)
         assert out.mask.dtype == dtype
         assert set(np.unique(out.mask).tolist()) <= {0, 1, 2, 200, void}
 
 
 @pytest.mark.parametrize("flip", [False, True])
-def test_beyond_a_image_there_is_fill_and_void(flip: bool) -> None:
-    """An image of 20×40 in a square that is 60 of its pixels wide, at a known place."""
+def test_pixels_beyond_the_image_are_fill_and_void(flip: bool) -> None:
+    """Crop an image of 20×40 pixels by a square of 60×60 pixels at a known position."""
     sample = Sample(np.full((20, 40, 3), 250, np.uint8), np.ones((20, 40), np.uint8), "white")
-    cut = Cut(3.0, 3.0, True, ((0.25, 0.75),))
-    out = cut_out(sample, cut, Square(60, 1.0, VOID), flip=flip)
+    cut = RandomCrop(3.0, 3.0, True, ((0.25, 0.75),))
+    out = crop_to_square(sample, cut, OutputSquare(60, 1.0, VOID), flip=flip)
     expected = np.full((60, 60), VOID)
     expected[10:30, 15:55] = 1
     expected = expected[:, ::-1] if flip else expected
@@ -108,84 +110,90 @@ def test_beyond_a_image_there_is_fill_and_void(flip: bool) -> None:
 
 
 @pytest.mark.parametrize("size", [(40, 50), (300, 310), (64, 64)])
-def test_a_scale_of_which_the_cut_lies_within_is_resampled_as_any_other(
+def test_a_scaled_crop_inside_the_image_equals_resample(
     size: tuple[int, int],
 ) -> None:
     random = np.random.default_rng(0)
     image = random.integers(0, 256, (*size, 3), np.uint8)
     sample = Sample(image, random.integers(0, 4, size, np.uint8), "noise")
-    cut = Cut(0.7, 0.7, True, ((0.3, 0.6),))
-    out = cut_out(sample, cut, Square(32, 1.0, VOID), flip=True)
-    (crop,) = cut.crops(size)
+    cut = RandomCrop(0.7, 0.7, True, ((0.3, 0.6),))
+    out = crop_to_square(sample, cut, OutputSquare(32, 1.0, VOID), flip=True)
+    (crop,) = cut.boxes(size)
     expected = resample(sample.image, sample.mask, crop, 32, flip=True)
     np.testing.assert_array_equal(out.image, expected[0])
     np.testing.assert_array_equal(out.mask, expected[1])
 
 
 @pytest.mark.parametrize("angle", [1e-9, 0.0])
-def test_no_angle_is_no_turn(angle: float) -> None:
-    sample = painted((64, 64))
-    out = cut_out(sample, Cut(1, 1, False, ((0, 0),), angle), Square(64, 1, VOID), flip=False)
+def test_angle_zero_does_not_rotate(angle: float) -> None:
+    sample = color_blocks((64, 64))
+    out = crop_to_square(
+        sample, RandomCrop(1, 1, False, ((0, 0),), angle), OutputSquare(64, 1, VOID), flip=False
+    )
     np.testing.assert_array_equal(out.mask, sample.mask)
     assert np.abs(out.image.astype(int) - sample.image).max() <= 1
 
 
-def test_a_quarter_turn_is_exact_and_against_the_clock() -> None:
+def test_a_rotation_by_90_degrees_is_exact_and_counter_clockwise() -> None:
     random = np.random.default_rng(0)
     sample = Sample(
         random.integers(0, 256, (32, 32, 3), np.uint8),
         random.integers(0, 4, (32, 32), np.uint8),
         "noise",
     )
-    turn = Cut(1, 1, False, ((0, 0),), 90)
-    out = cut_out(sample, turn, Square(32, 1, VOID), flip=False)
+    rotated_crop = RandomCrop(1, 1, False, ((0, 0),), 90)
+    out = crop_to_square(sample, rotated_crop, OutputSquare(32, 1, VOID), flip=False)
     np.testing.assert_array_equal(out.mask, np.rot90(sample.mask))
     np.testing.assert_array_equal(out.image, np.rot90(sample.image))
-    mirrored = cut_out(sample, turn, Square(32, 1, VOID), flip=True)
+    mirrored = crop_to_square(sample, rotated_crop, OutputSquare(32, 1, VOID), flip=True)
     np.testing.assert_array_equal(mirrored.mask, out.mask[:, ::-1])
     np.testing.assert_array_equal(mirrored.image, out.image[:, ::-1])
 
 
-def test_sides_of_any_length_are_turned() -> None:
-    sample = painted((16, 70_000))
-    out = cut_out(sample, Cut(1, 1, False, ((0, 0),), 180), Square(32, 1, VOID), flip=False)
+def test_rotation_accepts_sides_of_any_length() -> None:
+    sample = color_blocks((16, 70_000))
+    out = crop_to_square(
+        sample, RandomCrop(1, 1, False, ((0, 0),), 180), OutputSquare(32, 1, VOID), flip=False
+    )
     expected = sample.mask[::-1, ::-1][::, 1093::2187][:, :32]
     inside = out.mask[1::2] == expected[:16]
     assert inside.mean() > 0.9
 
 
-def test_a_turned_image_that_is_made_much_smaller_has_no_false_patterns() -> None:
-    """Stripes that are finer than the pixels that come out are grey, as by averaging."""
+def test_rotation_to_a_lower_resolution_is_antialiased() -> None:
+    """Check that stripes finer than the output pixels become grey, as by averaging."""
     stripes = np.zeros((512, 512, 3), np.uint8)
     stripes[:, ::2] = 250
     sample = Sample(stripes, np.zeros((512, 512), np.uint8), "stripes")
-    out = cut_out(sample, Cut(1, 1, False, ((0, 0),), 5), Square(64, 1, VOID), flip=False)
+    out = crop_to_square(
+        sample, RandomCrop(1, 1, False, ((0, 0),), 5), OutputSquare(64, 1, VOID), flip=False
+    )
     inside = out.image[out.mask == 0].astype(float)
     assert np.abs(inside - 125).mean() < 6
 
 
-def test_the_class_bound_holds_where_any_place_allows_it() -> None:
-    """On an image whose left two thirds are one class."""
+def test_class_share_holds_if_any_position_allows_it() -> None:
+    """Crop an image whose left two thirds are one class."""
     ids = (np.indices((90, 120))[1] >= 80).astype(np.uint8)
-    sample = Sample(PAINT[ids], ids, "two")
+    sample = Sample(ID_COLORS[ids], ids, "two")
     bounded = Transform(32, TransformSettings(scale=(1.0, 2.0), class_share=0.75), 1, VOID)
     free = replace(bounded, settings=TransformSettings(scale=(1.0, 2.0)))
     moved = 0
     for index in range(60):
-        change = bounded.change(0, index)
-        out = bounded(sample, change)
-        plain = free(sample, free.change(0, index))
+        parameters = bounded.draw_parameters(0, index)
+        out = bounded(sample, parameters)
+        plain = free(sample, free.draw_parameters(0, index))
         choices = [
-            cut_out(
+            crop_to_square(
                 sample,
-                change.cut._replace(places=(place,)),
-                Square(32, 1.0, VOID),
+                parameters.crop._replace(positions=(position,)),
+                OutputSquare(32, 1.0, VOID),
                 flip=False,
             )
-            for place in change.cut.places
+            for position in parameters.crop.positions
         ]
-        shares = [largest_share(choice.mask, VOID) for choice in choices]
-        allowed = [place for place, share in enumerate(shares) if share <= 0.75]
+        shares = [largest_class_share(choice.mask, VOID) for choice in choices]
+        allowed = [index for index, share in enumerate(shares) if share <= 0.75]
         chosen = allowed[0] if allowed else int(np.argmin(shares))
         np.testing.assert_array_equal(out.mask, choices[chosen].mask)
         np.testing.assert_array_equal(plain.mask, choices[0].mask)
@@ -193,39 +201,44 @@ def test_the_class_bound_holds_where_any_place_allows_it() -> None:
     assert moved > 10
 
 
-def test_the_largest_share_is_of_what_is_labelled() -> None:
+def test_the_largest_class_share_counts_labelled_pixels() -> None:
     mask = np.array([[0, 0, 0, 1], [VOID, VOID, VOID, VOID]], np.uint8)
-    assert largest_share(mask, VOID) == 0.75
-    assert largest_share(np.full((3, 3), VOID, np.uint8), VOID) == 1
+    assert largest_class_share(mask, VOID) == 0.75
+    assert largest_class_share(np.full((3, 3), VOID, np.uint8), VOID) == 1
 
 
-def test_a_crop_is_counted_in_the_pixels_that_come_out() -> None:
-    """What is counted for the bound is the mask of `resample`, to the pixel."""
+def test_class_share_counts_the_pixels_of_the_output() -> None:
+    """Check that the bound uses the mask of `resample`, to the pixel."""
     random = np.random.default_rng(2)
     for _ in range(50):
         size = (int(random.integers(20, 90)), int(random.integers(20, 90)))
         mask = random.integers(0, 200, size, np.uint8)
         image = np.zeros((-(-size[0] // 2), -(-size[1] // 2), 3), np.uint8)
         height, width, top, left = random.uniform(0.2, 1, 4).tolist()
-        crop = Crop((1 - height) * top, (1 - width) * left, height, width)
+        crop = CropBox((1 - height) * top, (1 - width) * left, height, width)
         _, expected = resample(image, mask, crop, 24, flip=False)
         share = np.bincount(expected.ravel()).max() / expected.size
-        cut = Cut(height, width, False, ((top, left),) * 2)
-        # A bound at the share itself is met at once; a little below it never.
-        out = cut_out(Sample(image, mask, "noise"), cut, Square(24, share, VOID), flip=False)
+        cut = RandomCrop(height, width, False, ((top, left),) * 2)
+        # The bound equals the share of the first position, which must thus be accepted.
+        out = crop_to_square(
+            Sample(image, mask, "noise"), cut, OutputSquare(24, share, VOID), flip=False
+        )
         np.testing.assert_array_equal(out.mask, expected)
-        assert largest_share(out.mask, VOID) == share
+        assert largest_class_share(out.mask, VOID) == share
 
 
 @pytest.mark.parametrize("name", list(GEOMETRIES))
-def test_pixels_may_lie_in_memory_in_any_way(name: str) -> None:
-    """Decoders give views that are reversed, and a cache views that nobody can write to."""
-    sample = painted((90, 120))
+def test_crops_accept_any_memory_layout(name: str) -> None:
+    """Crop reversed views, as from decoders, and read-only views, as from a cache."""
+    sample = color_blocks((90, 120))
     image, mask = sample.image[..., ::-1].copy()[..., ::-1], sample.mask.copy()
     image.flags.writeable = mask.flags.writeable = False
     transform = Transform(48, GEOMETRIES[name], 0, VOID)
     for index in range(10):
-        change = transform.change(0, index)
-        out, plain = transform(Sample(image, mask, "view"), change), transform(sample, change)
+        parameters = transform.draw_parameters(0, index)
+        out, plain = (
+            transform(Sample(image, mask, "view"), parameters),
+            transform(sample, parameters),
+        )
         np.testing.assert_array_equal(out.image, plain.image)
         np.testing.assert_array_equal(out.mask, plain.mask)

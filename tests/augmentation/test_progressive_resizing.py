@@ -1,4 +1,4 @@
-"""The sizes of training images over the epochs."""
+"""Tests of the schedule of image sizes over the epochs."""
 
 from dataclasses import replace
 from itertools import pairwise
@@ -16,9 +16,7 @@ from sceneparse.errors import InputError
 
 @pytest.mark.parametrize("epochs", [1, 2, 3, 10, 37])
 @pytest.mark.parametrize(("first", "last"), [(128, 256), (96, 300), (64, 64), (100, 110)])
-def test_the_side_grows_evenly_from_the_first_to_the_last(
-    first: int, last: int, epochs: int
-) -> None:
+def test_the_side_grows_linearly(first: int, last: int, epochs: int) -> None:
     sides = [SizeSchedule(first, last, epochs).size_at(epoch) for epoch in range(epochs + 3)]
     assert sides == sorted(sides)
     assert set(sides[epochs - 1 :]) == {last}
@@ -55,7 +53,7 @@ training: {{epochs: 4}}
         for batch, expected in zip(loader.batches(first, 12), whole[first:], strict=True):
             assert (batch.image == expected.image).all()
             assert (batch.mask == expected.mask).all()
-    # At its full size it is what it would have been.
+    # At full size, the batches equal those without progressive resizing.
     for batch, expected in zip(plain.batches(6, 12), whole[6:], strict=True):
         assert (batch.image == expected.image).all()
 

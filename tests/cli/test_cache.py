@@ -14,8 +14,8 @@ import pytest
 from PIL import Image
 
 from sceneparse import factory
-from sceneparse.data.cache.format import default_folder
-from sceneparse.data.cache.reader import Packed
+from sceneparse.data.cache.format import default_cache_folder
+from sceneparse.data.cache.reader import CachedDataset
 from sceneparse.data.datasets.folder import FolderData
 from tests.cli.command import COMMAND
 from tests.cli.conftest import Cli
@@ -53,9 +53,9 @@ def few(tmp_path: Path) -> Path:
     return write_images(tmp_path / "few", FEW)
 
 
-def packed(root: Path) -> Packed:
+def open_cached(root: Path) -> CachedDataset:
     dataset = factory.dataset(FolderData(root=root), "training")
-    assert isinstance(dataset, Packed)
+    assert isinstance(dataset, CachedDataset)
     return dataset
 
 
@@ -75,7 +75,7 @@ def started(root: Path) -> Generator["subprocess.Popen[str]"]:
 
 
 def entries(root: Path) -> list[bytes]:
-    index = default_folder(root) / "training.jsonl"
+    index = default_cache_folder(root) / "training.jsonl"
     return index.read_bytes().splitlines()[1:] if index.exists() else []
 
 
@@ -95,7 +95,7 @@ def killed_in_the_middle(root: Path, how: signal.Signals) -> tuple[int, str]:
                 process.send_signal(signal.SIGCONT)
                 _, message = process.communicate()
                 return process.returncode, message
-        shutil.rmtree(default_folder(root))
+        shutil.rmtree(default_cache_folder(root))
     pytest.fail("five builds were through before they were seen")
 
 
@@ -112,10 +112,10 @@ def test_a_build_that_is_killed_goes_on_where_it_was(
     assert again.returncode == 0, again.stderr
     assert f"training: {COUNT} images, " in again.stdout
     assert " there already, " in again.stdout
-    assert str(default_folder(root)) in again.stdout
+    assert str(default_cache_folder(root)) in again.stdout
     assert set(done[:-1]) <= set(entries(root))
-    dataset = packed(root)
-    assert dataset.held == COUNT
+    dataset = open_cached(root)
+    assert dataset.cached_count == COUNT
     assert all(dataset[index].image.any() for index in range(COUNT))  # each is verified
 
 
@@ -126,8 +126,8 @@ def test_two_builds_at_once_leave_one_whole_cache(root: Path) -> None:
     assert 0 in codes
     for code, message in zip(codes, messages, strict=True):
         assert code == 0 or "another process is writing this cache" in message
-    dataset = packed(root)
-    assert dataset.held == len([dataset[index] for index in range(COUNT)]) == COUNT
+    dataset = open_cached(root)
+    assert dataset.cached_count == len([dataset[index] for index in range(COUNT)]) == COUNT
 
 
 def test_where_and_how_to_use_it_is_told(cli: Cli, few: Path, tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sceneparse.metrics.bootstrap import differences
-from sceneparse.metrics.comparison import compare, read_scored
+from sceneparse.metrics.bootstrap import bootstrap_differences
+from sceneparse.metrics.comparison import compare, read_score_file
 from tests.cli.conftest import Cli
 from tests.conftest import rectangles, write_rectangles
 
@@ -51,14 +51,14 @@ def test_the_better_of_two_is_found(scored: Path, cli: Cli) -> None:
 
 
 def test_a_score_file_holds_what_each_image_adds(scored: Path) -> None:
-    far, near = (read_scored(scored / f"{name}.json") for name in ("far", "near"))
+    far, near = (read_score_file(scored / f"{name}.json") for name in ("far", "near"))
     document = json.loads((scored / "far.json").read_text())
     assert far.names == [f"{index:03d}" for index in range(8)]
     right, predicted, true = far.counts.sum(axis=0)
     ious = [entry["iou"] for entry in document["per_class"]]
     np.testing.assert_allclose(right / (predicted + true - right), ious)
     compared = compare(scored / "far.json", scored / "near.json")
-    assert compared.differences == differences(far.counts, near.counts)
+    assert compared.differences == bootstrap_differences(far.counts, near.counts)
 
 
 def test_images_are_paired_by_name(scored: Path) -> None:
@@ -78,11 +78,11 @@ def test_what_cannot_be_compared_is_refused(scored: Path, fails: Callable[..., s
     dropped["true"][0] += 1
     document["per_image"].append(dropped)
     (scored / "other.json").write_text(json.dumps(document))
-    assert "other annotations" in fails("compare", "far.json", "other.json")
+    assert "different masks" in fails("compare", "far.json", "other.json")
     document["per_class"][0]["name"] = "sky"
     (scored / "classes.json").write_text(json.dumps(document))
-    assert "other classes" in fails("compare", "far.json", "classes.json")
+    assert "the classes differ" in fails("compare", "far.json", "classes.json")
     del document["per_image"]
     (scored / "old.json").write_text(json.dumps(document))
-    assert "no scores of single images" in fails("compare", "far.json", "old.json")
+    assert "no counts per image" in fails("compare", "far.json", "old.json")
     assert "no such file" in fails("compare", "far.json", "nothing.json")

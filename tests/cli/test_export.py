@@ -62,8 +62,8 @@ def test_a_run_starts_from_another_and_learns_on(finished: Path, cli: Cli, tmp_p
     assert done.returncode == 0, done.stderr
     tensors = read_weights(tmp_path / "first" / "model.safetensors").tensors
     others = sum(not name.startswith("network.head") for name in tensors)
-    assert f"weights of first: {others} of {others} tensors taken" in done.stdout
-    assert "head rows of 4 of 5 classes kept; new classes: violet\n" in done.stdout
+    assert f"weights of first: {others} of {others} tensors loaded" in done.stdout
+    assert "head rows of 4 of 5 classes loaded; new classes: violet\n" in done.stdout
     losses = [
         [float(row.split(",")[3]) for row in table.read_text().split("\n")[1:-1]]
         for table in (tmp_path / "first" / "metrics.csv", tmp_path / "next" / "metrics.csv")

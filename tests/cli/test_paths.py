@@ -19,7 +19,7 @@ from sceneparse.config.schema import fields_of, sections_of
 from sceneparse.errors import InputError
 from sceneparse.factory.loading import find_weights
 from sceneparse.labels.files import read_labels
-from sceneparse.system.paths import expanded
+from sceneparse.system.paths import expand_user
 from sceneparse.system.yaml_text import parse_yaml
 from sceneparse.tasks.train import default_folder
 from tests.cli.conftest import Cli
@@ -105,9 +105,9 @@ def test_words_that_are_no_paths_stay_words_and_other_paths_as_they_are(home: Pa
     document = config_document(parse_config(text, "test"))
     assert (document["data"]["root"], document["data"]["cache"]) == ("../mine", "auto")
     assert document["model"]["weights"] == "bundled"
-    assert expanded("~") == home
+    assert expand_user("~") == home
     for kept in ("~nobody-of-this-name/x", "x/~/y", "$HOME/x"):
-        assert expanded(kept) == Path(kept)
+        assert expand_user(kept) == Path(kept)
 
 
 def test_names_of_models_and_labels_that_are_paths_are_expanded(home: Path) -> None:

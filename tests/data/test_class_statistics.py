@@ -1,4 +1,4 @@
-"""Pixels of classes are counted once, and the same with any cache or none."""
+"""Tests of class statistics, and of their cache."""
 
 import json
 import os
@@ -9,86 +9,86 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
-from tests.caching import make, opened, packed, write_images
+from tests.caching import make_cache, open_cached, open_split, write_images
 from tests.conftest import write_rectangles
 
-from sceneparse.data.class_statistics import class_pixels
+from sceneparse.data.class_statistics import count_class_pixels
 from sceneparse.data.dataset import Dataset, PairedFiles
 from sceneparse.data.datasets.folder import folder
 from sceneparse.data.datasets.synthetic import synthetic
-from sceneparse.data.io.mask_codes import RedAndGreen
+from sceneparse.data.io.mask_encodings import RedAndGreen
 from sceneparse.errors import InputError
 from sceneparse.system.user_cache import cache_folder
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """Six images of 12×16 pixels."""
+    """Write six images of 12×16 pixels."""
     write_rectangles(tmp_path / "data", {"training": 6}, (12, 16))
     return tmp_path / "data"
 
 
-def files_of(root: Path) -> PairedFiles:
+def open_files(root: Path) -> PairedFiles:
     return folder(root, "training")
 
 
-def census_of(root: Path) -> Path:
+def statistics_path(root: Path) -> Path:
     return cache_folder(root) / "training.class_statistics.json"
 
 
-def by_hand(dataset: Dataset) -> NDArray[np.int64]:
+def count_slowly(dataset: Dataset) -> NDArray[np.int64]:
     classes = range(dataset.labels.num_classes)
     masks = [dataset[index].mask for index in range(len(dataset))]
     return np.array([[(mask == class_id).sum() for class_id in classes] for mask in masks])
 
 
-def spoil(path: Path) -> None:
+def corrupt(path: Path) -> None:
     before = path.stat()
     path.write_bytes(bytes(before.st_size))
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
 
 
-def test_counts_are_those_of_the_masks_and_the_second_time_no_file_is_opened(root: Path) -> None:
-    expected = by_hand(files_of(root))
-    found = class_pixels(files_of(root), root)
+def test_counts_equal_the_masks_and_are_cached(root: Path) -> None:
+    expected = count_slowly(open_files(root))
+    found = count_class_pixels(open_files(root), root)
     assert found.dtype == np.int64
     np.testing.assert_array_equal(found, expected)
     for path in root.rglob("*.png"):
-        spoil(path)
-    np.testing.assert_array_equal(class_pixels(files_of(root), root), expected)
-    census_of(root).unlink()
+        corrupt(path)
+    np.testing.assert_array_equal(count_class_pixels(open_files(root), root), expected)
+    statistics_path(root).unlink()
     with pytest.raises(InputError, match=r"000\.png: not an image"):
-        class_pixels(files_of(root), root)
+        count_class_pixels(open_files(root), root)
 
 
-def test_a_mask_that_changed_is_counted_again_and_void_is_no_class(root: Path) -> None:
-    class_pixels(files_of(root).limited(4), root)
+def test_a_changed_mask_is_counted_again_without_unlabelled_pixels(root: Path) -> None:
+    count_class_pixels(open_files(root).subsample(4), root)
     (root / "labels.yaml").write_text("classes: [background, red, green]\nignored_ids: [3]\n")
-    expected = by_hand(files_of(root))
+    expected = count_slowly(open_files(root))
     assert expected.sum() < 6 * 12 * 16
-    np.testing.assert_array_equal(class_pixels(files_of(root), root), expected)
+    np.testing.assert_array_equal(count_class_pixels(open_files(root), root), expected)
     Image.fromarray(np.full((12, 16), 2, np.uint8)).save(root / "masks" / "training" / "002.png")
-    assert class_pixels(files_of(root), root)[2].tolist() == [0, 0, 192]
+    assert count_class_pixels(open_files(root), root)[2].tolist() == [0, 0, 192]
 
 
-def test_a_mask_that_is_read_in_another_way_is_counted_again(root: Path) -> None:
-    class_pixels(files_of(root), root)
+def test_masks_of_another_encoding_are_counted_again(root: Path) -> None:
+    count_class_pixels(open_files(root), root)
     with pytest.raises(InputError, match=r"000\.png: mode L; expected a mask of 8-bit RGB colours"):
-        class_pixels(replace(files_of(root), code=RedAndGreen()), root)
+        count_class_pixels(replace(open_files(root), mask_encoding=RedAndGreen()), root)
 
 
-def test_a_mistake_is_told_and_what_was_counted_before_is_kept(root: Path) -> None:
+def test_an_unknown_id_is_reported_and_earlier_counts_are_kept(root: Path) -> None:
     Image.fromarray(np.full((12, 16), 9, np.uint8)).save(root / "masks" / "training" / "004.png")
     with pytest.raises(InputError, match=r"004\.png: values 9 are neither a class"):
-        class_pixels(files_of(root), root)
-    assert len(json.loads(census_of(root).read_text())["files"]) == 4
+        count_class_pixels(open_files(root), root)
+    assert len(json.loads(statistics_path(root).read_text())["files"]) == 4
 
 
-def test_a_mask_that_is_gone_is_told(root: Path) -> None:
-    files = files_of(root)
+def test_a_missing_mask_is_reported(root: Path) -> None:
+    files = open_files(root)
     (root / "masks" / "training" / "003.png").unlink()
     with pytest.raises(InputError, match=r"003\.png: no such file"):
-        class_pixels(files, root)
+        count_class_pixels(files, root)
 
 
 @pytest.mark.parametrize(
@@ -103,46 +103,50 @@ def test_a_mask_that_is_gone_is_told(root: Path) -> None:
         b'{"format": "sceneparse class statistics 1"}',
     ],
 )
-def test_a_census_that_is_of_no_use_is_made_anew(content: bytes, root: Path) -> None:
-    census_of(root).parent.mkdir(parents=True, exist_ok=True)
-    census_of(root).write_bytes(content)
-    expected = by_hand(files_of(root))
-    np.testing.assert_array_equal(class_pixels(files_of(root), root), expected)
-    assert len(json.loads(census_of(root).read_text())["files"]) == 6
+def test_invalid_class_statistics_are_rebuilt(content: bytes, root: Path) -> None:
+    statistics_path(root).parent.mkdir(parents=True, exist_ok=True)
+    statistics_path(root).write_bytes(content)
+    expected = count_slowly(open_files(root))
+    np.testing.assert_array_equal(count_class_pixels(open_files(root), root), expected)
+    assert len(json.loads(statistics_path(root).read_text())["files"]) == 6
 
 
 @pytest.mark.parametrize(
     "rest", [["a", 5], [0], [7, 5], [-1, 5], [0, 1.5], [0, -3], [0, 2**70], [True, 4]]
 )
-def test_an_entry_that_is_damaged_is_made_anew(rest: list[object], root: Path) -> None:
-    expected = class_pixels(files_of(root), root)
-    document = json.loads(census_of(root).read_text())
+def test_a_damaged_entry_is_counted_again(rest: list[object], root: Path) -> None:
+    expected = count_class_pixels(open_files(root), root)
+    document = json.loads(statistics_path(root).read_text())
     document["files"]["003"][2:] = rest
-    census_of(root).write_text(json.dumps(document))
-    np.testing.assert_array_equal(class_pixels(files_of(root), root), expected)
+    statistics_path(root).write_text(json.dumps(document))
+    np.testing.assert_array_equal(count_class_pixels(open_files(root), root), expected)
 
 
-def test_a_cache_folder_that_cannot_be_written_to_is_done_without(
+def test_an_unwritable_cache_folder_is_ignored(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").write_text("no folder")
     monkeypatch.setenv("SCENEPARSE_CACHE", str(tmp_path / "file"))
     for _ in range(2):
-        np.testing.assert_array_equal(class_pixels(files_of(root), root), by_hand(files_of(root)))
+        np.testing.assert_array_equal(
+            count_class_pixels(open_files(root), root), count_slowly(open_files(root))
+        )
 
 
 @pytest.mark.parametrize("short_side", [None, 8])
-def test_decoded_images_are_counted_as_their_files(short_side: int | None, tmp_path: Path) -> None:
+def test_counts_with_a_cache_equal_those_of_the_files(
+    short_side: int | None, tmp_path: Path
+) -> None:
     write_images(tmp_path / "data")
     root = tmp_path / "data"
-    expected = by_hand(opened(root, cache="off"))
+    expected = count_slowly(open_split(root, cache="off"))
     to = tmp_path / "fast"
-    make(root, to=to, short_side=short_side)
-    cached = packed(root, cache=to)
-    np.testing.assert_array_equal(class_pixels(cached, root), expected)
-    np.testing.assert_array_equal(class_pixels(cached), expected)
+    make_cache(root, to=to, short_side=short_side)
+    cached = open_cached(root, cache=to)
+    np.testing.assert_array_equal(count_class_pixels(cached, root), expected)
+    np.testing.assert_array_equal(count_class_pixels(cached), expected)
 
 
-def test_generated_scenes_are_counted_as_they_are_drawn() -> None:
+def test_generated_scenes_are_counted() -> None:
     scenes = synthetic("training", 3, (32, 40), 5)
-    np.testing.assert_array_equal(class_pixels(scenes), by_hand(scenes))
+    np.testing.assert_array_equal(count_class_pixels(scenes), count_slowly(scenes))

@@ -1,4 +1,4 @@
-"""Batches by step: the same for any number of threads, processes and restarts."""
+"""Tests of the loader: equal batches for any number of threads, processes and restarts."""
 
 import threading
 import time
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sceneparse.augmentation.settings import TransformSettings
 from sceneparse.augmentation.transform import Transform
 from sceneparse.data.dataset import Sample
-from sceneparse.data.loader import Batch, Loader, prefetched
+from sceneparse.data.loader import Batch, Loader, prefetch
 from sceneparse.errors import InputError
 from sceneparse.labels import Labels
 from sceneparse.labels.files import distinct_colors
@@ -21,8 +21,8 @@ VOID = 255
 AUGMENTATION = TransformSettings(crop=0.5, flip=0.5, brightness=0.2)
 
 
-class Numbered:
-    """Samples that differ, one of which may be broken."""
+class NumberedSamples:
+    """A data set of distinct samples, one of which may be broken."""
 
     def __init__(self, count: int, broken: int | None = None) -> None:
         self.count = count
@@ -46,7 +46,7 @@ class Numbered:
         image: NDArray[np.uint8] = random.integers(0, 256, (12, 10, 3), np.uint8)
         return Sample(image, random.integers(0, 2, (12, 10), np.uint8), str(index))
 
-    def reduced(self, index: int, height: int, width: int) -> Sample:
+    def read_reduced(self, index: int, height: int, width: int) -> Sample:
         return self[index]
 
 
@@ -55,11 +55,11 @@ def loader(
     batch_size: int = 4,
     threads: int = 2,
     rank: int = 0,
-    processes: int = 1,
+    world_size: int = 1,
     seed: int = 1,
 ) -> Loader:
     transform = Transform(8, AUGMENTATION, seed, VOID)
-    return Loader(Numbered(count), transform, seed, batch_size, threads, rank, processes)
+    return Loader(NumberedSamples(count), transform, seed, batch_size, threads, rank, world_size)
 
 
 def assert_same(first: Sequence[Batch], second: Sequence[Batch]) -> None:
@@ -67,22 +67,22 @@ def assert_same(first: Sequence[Batch], second: Sequence[Batch]) -> None:
         assert one.names == other.names
         np.testing.assert_array_equal(one.image, other.image)
         np.testing.assert_array_equal(one.mask, other.mask)
-        np.testing.assert_array_equal(one.colors, other.colors)
+        np.testing.assert_array_equal(one.color_jitter, other.color_jitter)
 
 
-def test_a_batch_is_stacked_samples() -> None:
+def test_a_batch_stacks_samples() -> None:
     (batch,) = loader().batches(0, 1)
     assert (batch.image.shape, batch.image.dtype) == ((4, 8, 8, 3), np.uint8)
     assert (batch.mask.shape, batch.mask.dtype) == ((4, 8, 8), np.uint8)
-    source, (epoch, index) = Numbered(11), (0, int(batch.names[2]))
+    source, (epoch, index) = NumberedSamples(11), (0, int(batch.names[2]))
     transform = Transform(8, AUGMENTATION, 1, VOID)
-    expected = transform(source[index], transform.change(epoch, index))
+    expected = transform(source[index], transform.draw_parameters(epoch, index))
     np.testing.assert_array_equal(batch.image[2], expected.image)
     np.testing.assert_array_equal(batch.mask[2], expected.mask)
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 4, 12])
-def test_each_epoch_is_another_permutation(batch_size: int) -> None:
+def test_each_epoch_is_a_new_permutation(batch_size: int) -> None:
     twelve = loader(count=12, batch_size=batch_size)
     steps = twelve.steps_per_epoch
     assert steps == 12 // batch_size
@@ -99,7 +99,7 @@ def test_each_epoch_is_another_permutation(batch_size: int) -> None:
     assert epochs[0] != epochs[1] != epochs[2] != epochs[0]
 
 
-def test_samples_that_fill_no_batch_are_left_out_of_an_epoch_and_not_always_the_same() -> None:
+def test_an_epoch_drops_random_samples_that_do_not_fill_a_batch() -> None:
     eleven = loader(count=11, batch_size=4)
     assert eleven.steps_per_epoch == 2
     left_out: set[str] = set()
@@ -110,14 +110,14 @@ def test_samples_that_fill_no_batch_are_left_out_of_an_epoch_and_not_always_the_
     assert len(left_out) == 11
 
 
-def test_epochs_see_another_augmentation_of_a_sample() -> None:
+def test_each_epoch_augments_a_sample_differently() -> None:
     whole = loader(count=4, batch_size=4)
     first, second = whole.batches(0, 2)
     place = [first.names.index("0"), second.names.index("0")]
     assert not np.array_equal(first.image[place[0]], second.image[place[1]])
 
 
-def test_another_seed_is_another_order() -> None:
+def test_each_seed_gives_another_order() -> None:
     orders = {
         tuple(name for batch in loader(seed=seed).batches(0, 2) for name in batch.names)
         for seed in range(4)
@@ -131,34 +131,34 @@ def test_batches_do_not_depend_on_the_number_of_threads(threads: int) -> None:
 
 
 @pytest.mark.parametrize("step", [1, 2, 3, 5, 8])
-def test_starting_at_a_step_goes_on_as_if_never_stopped(step: int) -> None:
+def test_a_loader_resumes_at_any_step(step: int) -> None:
     whole = list(loader().batches(0, 9))
     assert_same(list(loader().batches(step, 9)), whole[step:])
 
 
-@pytest.mark.parametrize("processes", [2, 3, 4])
-def test_processes_share_the_batch_of_one(processes: int) -> None:
+@pytest.mark.parametrize("world_size", [2, 3, 4])
+def test_processes_split_the_batch_of_a_single_process(world_size: int) -> None:
     alone = list(loader(count=50, batch_size=12).batches(0, 9))
     parts = [
-        list(loader(50, 12 // processes, 2, rank, processes).batches(0, 9))
-        for rank in range(processes)
+        list(loader(50, 12 // world_size, 2, rank, world_size).batches(0, 9))
+        for rank in range(world_size)
     ]
     together = [
         Batch(
             image=np.concatenate([batch.image for batch in step]),
             mask=np.concatenate([batch.mask for batch in step]),
-            colors=np.concatenate([batch.colors for batch in step]),
+            color_jitter=np.concatenate([batch.color_jitter for batch in step]),
             names=tuple(name for batch in step for name in batch.names),
         )
         for step in zip(*parts, strict=True)
     ]
     assert_same(together, alone)
-    steps = {loader(50, 12 // processes, 2, 0, processes).steps_per_epoch, 50 // 12}
+    steps = {loader(50, 12 // world_size, 2, 0, world_size).steps_per_epoch, 50 // 12}
     assert steps == {4}
 
 
 @pytest.mark.parametrize("count", [1, 3, 7])
-def test_a_data_set_smaller_than_a_batch_is_gone_through_more_than_once(count: int) -> None:
+def test_a_data_set_smaller_than_a_batch_is_repeated(count: int) -> None:
     few = loader(count=count, batch_size=8)
     assert few.steps_per_epoch == 1
     batches = list(few.batches(0, 3))
@@ -169,26 +169,26 @@ def test_a_data_set_smaller_than_a_batch_is_gone_through_more_than_once(count: i
         assert max(times.values()) - min(times.values()) <= 1
 
 
-def test_no_steps_are_no_batches() -> None:
+def test_an_empty_range_of_steps_has_no_batches() -> None:
     assert list(loader().batches(3, 3)) == []
 
 
-def test_an_error_of_a_sample_comes_out_of_its_batch() -> None:
-    broken = Loader(Numbered(8, broken=5), Transform(8, AUGMENTATION, 0, VOID), 0, 2, 2)
-    seen: list[str] = []
+def test_an_error_of_a_sample_is_raised_in_its_batch() -> None:
+    broken = Loader(NumberedSamples(8, broken=5), Transform(8, AUGMENTATION, 0, VOID), 0, 2, 2)
+    loaded: list[str] = []
 
     def read() -> None:
         for batch in broken.batches(0, 4):
-            seen.extend(batch.names)
+            loaded.extend(batch.names)
 
     with pytest.raises(InputError, match=r"^5\.png: broken$"):
         read()
-    whole = Loader(Numbered(8), Transform(8, AUGMENTATION, 0, VOID), 0, 2, 2)
+    whole = Loader(NumberedSamples(8), Transform(8, AUGMENTATION, 0, VOID), 0, 2, 2)
     names = [name for batch in whole.batches(0, 4) for name in batch.names]
-    assert seen == names[: names.index("5") // 2 * 2]
+    assert loaded == names[: names.index("5") // 2 * 2]
 
 
-def test_leaving_early_stops_the_threads() -> None:
+def test_closing_the_generator_stops_the_threads() -> None:
     before = set(threading.enumerate())
     batches = loader().batches(0, 1000)
     next(batches)
@@ -198,29 +198,29 @@ def test_leaving_early_stops_the_threads() -> None:
     assert not any(thread.is_alive() for thread in started)
 
 
-def test_prefetched_keeps_the_order_of_its_inputs() -> None:
+def test_prefetch_keeps_the_order_of_its_inputs() -> None:
     def slow_at_first(value: int) -> int:
         time.sleep(0.02 if value % 4 == 0 else 0)
         return value * value
 
-    results = list(prefetched(slow_at_first, range(20), threads=4, ahead=6))
+    results = list(prefetch(slow_at_first, range(20), threads=4, ahead=6))
     assert results == [value * value for value in range(20)]
 
 
 @pytest.mark.parametrize(("threads", "ahead"), [(1, 0), (3, 0), (1, 5), (3, 50)])
-def test_prefetched_yields_everything_once(threads: int, ahead: int) -> None:
-    assert list(prefetched(str, range(7), threads=threads, ahead=ahead)) == list("0123456")
-    assert list(prefetched(str, [], threads=threads, ahead=ahead)) == []
+def test_prefetch_yields_each_result_once(threads: int, ahead: int) -> None:
+    assert list(prefetch(str, range(7), threads=threads, ahead=ahead)) == list("0123456")
+    assert list(prefetch(str, [], threads=threads, ahead=ahead)) == []
 
 
-def test_prefetched_runs_ahead_by_a_limit_only() -> None:
+def test_prefetch_computes_at_most_a_limit_ahead() -> None:
     taken: list[int] = []
 
-    def noted(value: int) -> int:
+    def record(value: int) -> int:
         taken.append(value)
         return value
 
-    results = prefetched(noted, range(100), threads=2, ahead=5)
+    results = prefetch(record, range(100), threads=2, ahead=5)
     assert next(results) == 0
     deadline = time.monotonic() + 10
     while len(taken) < 6 and time.monotonic() < deadline:
@@ -229,35 +229,35 @@ def test_prefetched_runs_ahead_by_a_limit_only() -> None:
     results.close()
 
 
-def test_prefetched_drops_what_is_not_wanted_any_more() -> None:
+def test_prefetch_cancels_pending_inputs_when_closed() -> None:
     taken: list[int] = []
 
-    def noted(value: int) -> int:
+    def record(value: int) -> int:
         taken.append(value)
         time.sleep(0.01)
         return value
 
-    results = prefetched(noted, range(100), threads=1, ahead=60)
+    results = prefetch(record, range(100), threads=1, ahead=60)
     next(results)
     results.close()
     assert len(taken) < 50
 
 
-def test_prefetched_works_at_the_same_time() -> None:
+def test_prefetch_runs_threads_concurrently() -> None:
     meeting = threading.Barrier(2, timeout=10)
 
-    def met(value: int) -> int:
+    def wait_for_other(value: int) -> int:
         meeting.wait()
         return value
 
-    assert list(prefetched(met, range(4), threads=2, ahead=4)) == [0, 1, 2, 3]
+    assert list(prefetch(wait_for_other, range(4), threads=2, ahead=4)) == [0, 1, 2, 3]
 
 
-def test_prefetched_gives_an_error_where_its_result_would_be() -> None:
+def test_prefetch_raises_an_error_in_place_of_its_result() -> None:
     def reciprocal(value: int) -> float:
         return 1 / value
 
-    results = prefetched(reciprocal, [2, 4, 0, 5], threads=2, ahead=4)
+    results = prefetch(reciprocal, [2, 4, 0, 5], threads=2, ahead=4)
     assert [next(results), next(results)] == [0.5, 0.25]
     with pytest.raises(ZeroDivisionError):
         next(results)

@@ -50,7 +50,7 @@ def test_a_run_stores_its_class_weights_and_never_counts_again(
     stored = read_config(tmp_path / "run" / "config.yaml")
     assert values_of(stored) == pytest.approx(by_hand(rectangles_root))
     # Whoever counts from here on fails.
-    monkeypatch.setattr(class_statistics, "counted", None)
+    monkeypatch.setattr(class_statistics, "count_mask_pixels", None)
     monkeypatch.setenv("SCENEPARSE_CACHE", str(tmp_path / "empty"))
     assert run(config, tmp_path / "run", resume=True).is_finished
     report = evaluate(tmp_path / "run", device="cpu")
@@ -89,7 +89,7 @@ loss:
     assert factory.class_statistics(resolved, training) is None
     assert factory.with_class_weights(resolved, None) == resolved
     assert resolved.loss.build(training.labels)
-    with pytest.raises(InputError, match=r"loss\.terms\.0\.class_weights\.values: auto"):
+    with pytest.raises(InputError, match=r"loss\.terms\.0\.class_weights\.values: found auto"):
         config.loss.build(training.labels)
 
 

@@ -9,7 +9,7 @@ from tests.published import OBJECTS, WRITERS
 
 from sceneparse import factory
 from sceneparse.config.reading import read_config
-from sceneparse.data.cache.reader import Packed
+from sceneparse.data.cache.reader import CachedDataset
 from sceneparse.data.datasets.ade20k_full import Ade20kFullData
 from sceneparse.data.datasets.folder import FolderData
 from sceneparse.data.settings import DATASETS
@@ -42,8 +42,8 @@ def test_the_cache_of_a_config_serves_its_runs(
     cache_data(path)
     for split in ("training", "validation"):
         dataset = factory.dataset(read_config(path).data, split)
-        assert isinstance(dataset, Packed)
-        assert dataset.held == len(dataset)
+        assert isinstance(dataset, CachedDataset)
+        assert dataset.cached_count == len(dataset)
         assert dataset.labels.num_classes == classes
     report = inspect_data(path)
     assert report.labels.num_classes == classes
@@ -54,7 +54,7 @@ def test_a_cache_of_other_classes_is_none_at_all(tmp_path: Path) -> None:
     WRITERS["pascal_context"](tmp_path / "data")
     cache_data(tmp_path / "data")
     path = config(tmp_path / "data", "kind: pascal_context, background: true")
-    assert not isinstance(factory.dataset(read_config(path).data, "training"), Packed)
+    assert not isinstance(factory.dataset(read_config(path).data, "training"), CachedDataset)
 
 
 def test_a_config_of_a_folder_names_that_folder(tmp_path: Path) -> None:
@@ -72,7 +72,9 @@ def test_drawn_scenes_have_no_files(tmp_path: Path) -> None:
 
 def test_a_config_whose_data_are_elsewhere_says_where_it_looked(tmp_path: Path) -> None:
     path = config(tmp_path / "data", "kind: cityscapes")
-    with pytest.raises(InputError, match=r"data: no such folder; set data\.root to that of l"):
+    with pytest.raises(
+        InputError, match=r"data: no such folder; set data\.root to the folder of l"
+    ):
         inspect_data(path)
 
 

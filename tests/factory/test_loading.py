@@ -121,7 +121,7 @@ def test_an_untrained_network_is_built_without_reading_anything(
         assert config.untrained.build(4)
         with pytest.raises(InputError, match=r"no such weights file|no bundled model"):
             segmenter_to_train(config, LABELS)
-        with pytest.raises(ValueError, match="not read here"):
+        with pytest.raises(ValueError, match="expected imagenet or none"):
             config.build(4)
 
 
@@ -129,7 +129,7 @@ def test_training_starts_from_the_bundled_model(bundled: StoredModel) -> None:
     config = parse_config(EVERYTHING, "test", ["model.weights=bundled"])
     segmenter, taken = segmenter_to_train(config.model, LABELS)
     assert taken is not None
-    assert not taken.new
+    assert not taken.not_loaded
     own = segmenter.state_dict()["network.encoder.body.conv1.0.weight"]
     expected = bundled.tensors["network.encoder.body.conv1.0.weight"].half().float()
     assert torch.equal(own, expected)

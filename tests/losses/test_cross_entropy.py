@@ -1,4 +1,4 @@
-"""Cross-entropy, plain and in tiles, against float64 and the promises about void."""
+"""Cross-entropy, tiled and untiled, equals a float64 reference and ignores void."""
 
 import math
 from typing import cast
@@ -6,7 +6,7 @@ from typing import cast
 import pytest
 import torch
 import torch.nn.functional as F
-from tests.losses.examples import tiled_or_not
+from tests.losses.examples import with_tiling
 from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile
 
@@ -16,7 +16,7 @@ from sceneparse.losses.settings import CrossEntropyLoss
 from sceneparse.ops import upsampling as upsample
 
 IGNORE = 255
-# (features h×w, covered cells, mask H×W): stride 1, stride 4, an image that ends inside a cell.
+# (feature map h×w, rows and columns that the mask covers, mask H×W)
 SHAPES = {
     "stride 1": ((11, 7), (11.0, 7.0), (11, 7)),
     "stride 4": ((5, 9), (5.0, 9.0), (20, 36)),
@@ -27,8 +27,8 @@ SHAPES = {
 
 def make(shape: str, seed: int = 0, classes: int = 6) -> tuple[Tensor, nn.Conv2d, Tensor]:
     torch.manual_seed(seed)
-    cells, _, size = SHAPES[shape]
-    features = torch.randn(3, 4, *cells)
+    feature_size, _, size = SHAPES[shape]
+    features = torch.randn(3, 4, *feature_size)
     target = torch.randint(0, classes, (3, *size), dtype=torch.uint8)
     target[torch.rand(target.shape) < 0.3] = IGNORE
     return features, nn.Conv2d(4, classes, 1), target
@@ -51,7 +51,7 @@ def reference(
     smoothing: float,
     weights: Tensor | None = None,
 ) -> tuple[Tensor, list[Tensor]]:
-    """Compute loss and gradients in float64, pixel by pixel positions interpolated by hand."""
+    """Compute loss and gradients in float64, with a separate interpolation of each pixel."""
     features = features.double().requires_grad_()
     weight = head.weight.detach().double().flatten(1).requires_grad_()
     assert head.bias is not None
@@ -64,11 +64,11 @@ def reference(
             value = sample(
                 logits, (y + 0.5) * rows / height - 0.5, (x + 0.5) * columns / width - 0.5
             )
-            here = target[:, y, x]
-            valid = here != IGNORE
+            true = target[:, y, x]
+            valid = true != IGNORE
             total = total + F.cross_entropy(
                 value[valid],
-                here[valid].long(),
+                true[valid].long(),
                 weight=weights,
                 reduction="sum",
                 label_smoothing=smoothing,
@@ -96,7 +96,7 @@ def test_loss_and_gradients_agree_with_float64(
 ) -> None:
     features, head, target = make(shape)
     weights = [0.1, 2.0, 0.0, 1.0, 3.0, 0.5] if weighted else None
-    loss = tiled_or_not(
+    loss = with_tiling(
         CrossEntropy(CrossEntropyLoss(label_smoothing=smoothing), IGNORE, weights), tiled=tiled
     )
     total, grads = gradients(loss, features, head, shape, target)
@@ -109,19 +109,23 @@ def test_loss_and_gradients_agree_with_float64(
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_tiles_of_any_size_give_the_same(shape: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tiles_of_any_size_give_the_same_gradient(
+    shape: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     features, head, target = make(shape)
     loss = CrossEntropy(CrossEntropyLoss(), IGNORE)
     whole = gradients(loss, features, head, shape, target)[1]
     monkeypatch.setitem(upsample.TILE_BYTES, "cpu", 1)
-    for row, all_rows in zip(gradients(loss, features, head, shape, target)[1], whole, strict=True):
-        torch.testing.assert_close(row, all_rows)
+    for grad, expected in zip(
+        gradients(loss, features, head, shape, target)[1], whole, strict=True
+    ):
+        torch.testing.assert_close(grad, expected)
 
 
 @pytest.mark.parametrize("tiled", [True, False])
 def test_void_pixels_change_neither_loss_nor_gradient(tiled: bool) -> None:
     features, head, target = make("stride 1")
-    loss = tiled_or_not(CrossEntropy(CrossEntropyLoss(), IGNORE), tiled=tiled)
+    loss = with_tiling(CrossEntropy(CrossEntropyLoss(), IGNORE), tiled=tiled)
     before = gradients(loss, features, head, "stride 1", target)
     void = (target == IGNORE)[:, None].expand_as(features)
     moved = torch.where(void, features + 3, features)
@@ -135,33 +139,33 @@ def test_void_pixels_change_neither_loss_nor_gradient(tiled: bool) -> None:
 @pytest.mark.parametrize("tiled", [True, False])
 def test_a_mask_of_nothing_but_void_gives_zero(tiled: bool) -> None:
     features, head, target = make("stride 4")
-    loss = tiled_or_not(CrossEntropy(CrossEntropyLoss(), IGNORE), tiled=tiled)
+    loss = with_tiling(CrossEntropy(CrossEntropyLoss(), IGNORE), tiled=tiled)
     total, grads = gradients(loss, features, head, "stride 4", torch.full_like(target, IGNORE))
     assert total == 0
     assert all((grad == 0).all() for grad in grads)
 
 
-def test_both_ways_count_the_same_confusion() -> None:
+def test_tiled_and_untiled_count_the_same_confusion_matrix() -> None:
     features, head, target = make("padded")
     counts = [
-        tiled_or_not(CrossEntropy(CrossEntropyLoss(), IGNORE), tiled=way)(
+        with_tiling(CrossEntropy(CrossEntropyLoss(), IGNORE), tiled=tiled)(
             features, head, SHAPES["padded"][1], target
         ).confusion
-        for way in (True, False)
+        for tiled in (True, False)
     ]
     torch.testing.assert_close(counts[0], counts[1])
     assert int(counts[0].sum()) == int((target != IGNORE).sum())
     assert counts[0].dtype == torch.int64
 
 
-def test_strips_are_no_worse_than_plain_under_bf16() -> None:
+def test_tiles_are_no_less_exact_than_untiled_under_bf16() -> None:
     features, head, target = make("stride 4", classes=40)
     exact = reference(features, head, "stride 4", target, 0.0)[1][0]
     errors: dict[bool, float] = {}
     for tiled in (True, False):
         with torch.autocast("cpu", torch.bfloat16):
             grads = gradients(
-                tiled_or_not(CrossEntropy(CrossEntropyLoss(), IGNORE), tiled=tiled),
+                with_tiling(CrossEntropy(CrossEntropyLoss(), IGNORE), tiled=tiled),
                 features,
                 head,
                 "stride 4",
@@ -181,14 +185,14 @@ def test_ignore_index_of_two_bytes_is_ignored() -> None:
 
 @pytest.mark.parametrize("classes", [1, 2, 150, 700])
 @pytest.mark.parametrize("shape", ["stride 1", "padded"])
-def test_any_number_of_classes_agrees_with_the_plain_way(classes: int, shape: str) -> None:
+def test_tiled_agrees_with_untiled_for_any_number_of_classes(classes: int, shape: str) -> None:
     features = make(shape)[0]
     head = nn.Conv2d(4, classes, 1)
     target = torch.randint(0, classes, (3, *SHAPES[shape][2]), dtype=torch.int32)
     target[:, 2:5] = 65535
-    way = {
+    results = {
         tiled: gradients(
-            tiled_or_not(CrossEntropy(CrossEntropyLoss(), 65535), tiled=tiled),
+            with_tiling(CrossEntropy(CrossEntropyLoss(), 65535), tiled=tiled),
             features,
             head,
             shape,
@@ -196,9 +200,9 @@ def test_any_number_of_classes_agrees_with_the_plain_way(classes: int, shape: st
         )
         for tiled in (True, False)
     }
-    torch.testing.assert_close(way[True][0], way[False][0], rtol=1e-5, atol=1e-4)
-    for grad, plain in zip(way[True][1], way[False][1], strict=True):
-        torch.testing.assert_close(grad, plain, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(results[True][0], results[False][0], rtol=1e-5, atol=1e-4)
+    for grad, expected in zip(results[True][1], results[False][1], strict=True):
+        torch.testing.assert_close(grad, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_confident_logits_keep_a_finite_loss_and_gradient() -> None:
@@ -215,7 +219,7 @@ def test_confident_logits_keep_a_finite_loss_and_gradient() -> None:
 
 
 class HeadAndLoss(nn.Module):
-    """What a compiled network ends in."""
+    """The end of a compiled network."""
 
     def __init__(self, head: nn.Conv2d) -> None:
         super().__init__()
@@ -226,9 +230,9 @@ class HeadAndLoss(nn.Module):
         return self.loss(features.relu(), self.head, SHAPES["padded"][1], target).total
 
 
-# Dynamo looks at the gradient of every input of a graph, whatever it is.
+# Dynamo reads `.grad` of every input of a graph, non-leaf tensors too.
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor:UserWarning")
-# PyTorch 2.6's Dynamo makes an instance of an autograd function, of which PyTorch then warns.
+# PyTorch 2.6's Dynamo instantiates an autograd function, and PyTorch warns about that.
 @pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")
 def test_a_compiled_network_gets_the_same_loss_and_gradient() -> None:
     features, head, target = make("padded")
@@ -239,8 +243,8 @@ def test_a_compiled_network_gets_the_same_loss_and_gradient() -> None:
         inputs = features.clone().requires_grad_()
         total = run(inputs, target)
         results.append([total, *torch.autograd.grad(total, [inputs, *head.parameters()])])
-    for eager, other in zip(*results, strict=True):
-        torch.testing.assert_close(eager, other)
+    for eager, from_compiled in zip(*results, strict=True):
+        torch.testing.assert_close(eager, from_compiled)
 
 
 def test_the_big_tensor_is_never_made() -> None:

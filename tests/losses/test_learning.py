@@ -1,4 +1,4 @@
-"""A tiny U-Net learns coloured rectangles by every loss."""
+"""A tiny U-Net learns coloured rectangles with every loss."""
 
 import numpy as np
 import pytest
@@ -28,13 +28,13 @@ def test_rectangles_are_learned_in_fifty_steps(loss: str) -> None:
     torch.manual_seed(0)
     segmenter = config.model.build(4).train()
     optimizer = factory.optimizer(config.optimizer, segmenter)
-    minimised = config.loss.build(LABELS)
+    loss_function = config.loss.build(LABELS)
     pairs = [rectangles(index, (32, 32)) for index in range(24)]
     images = torch.from_numpy(np.stack([image for image, _ in pairs])).permute(0, 3, 1, 2)
     masks = torch.from_numpy(np.stack([ids for _, ids in pairs]))
     for step in range(50):
         part = slice(4 * step % 24, 4 * step % 24 + 4)
-        total = segmenter(images[part], masks[part], minimised).total
+        total = segmenter(images[part], masks[part], loss_function).total
         optimizer.zero_grad()
         (total / masks[part].numel()).backward()
         optimizer.step()

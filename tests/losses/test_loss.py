@@ -1,4 +1,4 @@
-"""What every loss promises, alone and in a sum, plain and in tiles."""
+"""All losses, alone and in a sum, tiled and untiled."""
 
 import math
 
@@ -10,12 +10,12 @@ from tests.losses.examples import (
     KINDS,
     SHAPES,
     UNWEIGHTED,
-    Loss,
-    all_at_once,
+    AnyLoss,
     definition,
     exact,
     example,
     gradients,
+    sum_of_all_losses,
     term,
 )
 from torch import Tensor, nn
@@ -27,9 +27,9 @@ from sceneparse.ops import upsampling as upsample
 PRECISIONS = (torch.bfloat16, torch.float16)
 
 
-def make(kind: str, ignore_index: int = IGNORE, *, tiled: bool = True) -> Loss:
+def make(kind: str, ignore_index: int = IGNORE, *, tiled: bool = True) -> AnyLoss:
     if kind == "sum":
-        return all_at_once(ignore_index, tiled=tiled)
+        return sum_of_all_losses(ignore_index, tiled=tiled)
     return term(kind, ignore_index, tiled=tiled)
 
 
@@ -52,51 +52,53 @@ def test_loss_and_gradients_agree_with_the_definition_in_float64(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_plain_definitions_pass_gradcheck(kind: str) -> None:
+def test_untiled_losses_pass_gradcheck(kind: str) -> None:
     torch.manual_seed(0)
     logits = torch.randn(2, CLASSES, 3, 4, dtype=torch.float64, requires_grad=True)
     target = torch.randint(0, CLASSES, (2, 3, 4))
     target[0, 1, 1:] = IGNORE
     loss = term(kind)
     valid = (target != IGNORE).sum()
-    # The pixels that are mined, and the order of errors, stay the same in so small a step.
-    assert torch.autograd.gradcheck(lambda x: loss.plain(x, target), logits, eps=1e-7, atol=1e-4)
-    mean = loss.plain(logits, target) / valid
+    # A small step, in which the order of the errors stays the same.
+    assert torch.autograd.gradcheck(lambda x: loss.untiled(x, target), logits, eps=1e-7, atol=1e-4)
+    mean = loss.untiled(logits, target) / valid
     assert mean.item() == pytest.approx(definition(kind, logits, target).item(), rel=1e-6)
 
 
 @pytest.mark.parametrize("shape", ["stride 1", "padded"])
-def test_a_sum_is_that_of_its_parts(shape: str) -> None:
+def test_a_weighted_sum_is_the_sum_of_its_terms(shape: str) -> None:
     features, head, target = example(shape)
-    whole, grads = gradients(all_at_once(), features, head, shape, target)
-    weights = [loss.weight for loss in all_at_once().losses]
+    whole, grads = gradients(sum_of_all_losses(), features, head, shape, target)
+    weights = [loss.weight for loss in sum_of_all_losses().losses]
     parts = [gradients(term(kind), features, head, shape, target) for kind in UNWEIGHTED]
     pairs = list(zip(weights, parts, strict=True))
     expected = math.fsum(weight * part[0].item() for weight, part in pairs)
     assert whole.item() == pytest.approx(expected, rel=1e-6)
-    for place, grad in enumerate(grads):
-        added = torch.stack([weight * part[1][place] for weight, part in pairs]).sum(0)
+    for index, grad in enumerate(grads):
+        added = torch.stack([weight * part[1][index] for weight, part in pairs]).sum(0)
         torch.testing.assert_close(grad, added, rtol=1e-4, atol=1e-6)
 
 
-def test_a_sum_is_computed_in_tiles_only_if_all_its_losses_are() -> None:
+def test_a_weighted_sum_is_tiled_only_if_all_its_terms_are() -> None:
     features, head, target = example("stride 4")
     mixed = WeightedSum([term("dice"), term("focal", tiled=False)])
-    plain = WeightedSum([term("dice", tiled=False), term("focal", tiled=False)])
-    one, other = (gradients(loss, features, head, "stride 4", target)[1] for loss in (mixed, plain))
-    assert all(torch.equal(*pair) for pair in zip(one, other, strict=True))
+    untiled = WeightedSum([term("dice", tiled=False), term("focal", tiled=False)])
+    results = [gradients(loss, features, head, "stride 4", target)[1] for loss in (mixed, untiled)]
+    assert all(torch.equal(*pair) for pair in zip(*results, strict=True))
 
 
 @pytest.mark.parametrize("kind", [*KINDS, "sum"])
-def test_tiles_of_any_size_give_the_same(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tiles_of_any_size_give_the_same_gradient(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for shape in ("stride 1", "padded"):
         features, head, target = example(shape)
         whole = gradients(make(kind), features, head, shape, target)[1]
         with monkeypatch.context() as patch:
             patch.setitem(upsample.TILE_BYTES, "cpu", 1)
             parts = gradients(make(kind), features, head, shape, target)[1]
-        for part, all_of_it in zip(parts, whole, strict=True):
-            torch.testing.assert_close(part, all_of_it, rtol=1e-4, atol=1e-6)
+        for part, expected in zip(parts, whole, strict=True):
+            torch.testing.assert_close(part, expected, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("tiled", [True, False])
@@ -129,18 +131,18 @@ def test_a_mask_of_nothing_but_void_gives_zero(kind: str, shape: str, tiled: boo
 @pytest.mark.parametrize("classes", [2, 300])
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("kind", [*UNWEIGHTED, "sum"])
-def test_any_number_of_classes_agrees_with_the_plain_way(
+def test_tiled_agrees_with_untiled_for_any_number_of_classes(
     kind: str, shape: str, classes: int
 ) -> None:
     features, head, target = example(shape, classes=classes, ignore_index=65535)
     target = target.to(torch.uint16)
-    ways = [
-        gradients(make(kind, 65535, tiled=way), features, head, shape, target)
-        for way in (True, False)
+    results = [
+        gradients(make(kind, 65535, tiled=tiled), features, head, shape, target)
+        for tiled in (True, False)
     ]
-    torch.testing.assert_close(ways[0][0], ways[1][0], rtol=1e-5, atol=1e-6)
-    for grad, plain in zip(ways[0][1], ways[1][1], strict=True):
-        assert (grad - plain).norm() <= 2e-5 * plain.norm()
+    torch.testing.assert_close(results[0][0], results[1][0], rtol=1e-5, atol=1e-6)
+    for grad, expected in zip(results[0][1], results[1][1], strict=True):
+        assert (grad - expected).norm() <= 2e-5 * expected.norm()
 
 
 @pytest.mark.parametrize("tiled", [True, False])
@@ -148,7 +150,7 @@ def test_any_number_of_classes_agrees_with_the_plain_way(
 @pytest.mark.parametrize("kind", [*KINDS, "sum"])
 def test_half_precision_keeps_loss_and_gradient(kind: str, dtype: torch.dtype, tiled: bool) -> None:
     features, head, target = example("padded")
-    # A class of one pixel, of which a region loss makes large slopes.
+    # One pixel of a class: the gradient of a Dice loss is large there.
     target[target == 3] = 0
     target[0, 0, 0] = 3
     expected, exact_grads = gradients(make(kind), features, head, "padded", target)
@@ -178,13 +180,13 @@ def test_one_pixel_of_a_class_does_not_overflow_fp16(kind: str) -> None:
 
 @pytest.mark.parametrize("tiled", [True, False])
 @pytest.mark.parametrize("kind", [*KINDS, "sum"])
-def test_certain_logits_keep_a_finite_loss_and_gradient(kind: str, tiled: bool) -> None:
+def test_confident_logits_keep_a_finite_loss_and_gradient(kind: str, tiled: bool) -> None:
     features, head, target = example("stride 4")
     loss = make(kind, tiled=tiled)
     mean, grads = gradients(loss, features * 1e4, head, "stride 4", target)
     assert mean.isfinite()
     assert all(grad.isfinite().all() for grad in grads)
-    # And where all is right.
+    # The prediction is right at every pixel.
     right = nn.functional.one_hot(target.where(target != IGNORE, 0).long(), CLASSES)
     eye = nn.Conv2d(CLASSES, CLASSES, 1, bias=False)
     nn.init.dirac_(eye.weight)
@@ -194,24 +196,22 @@ def test_certain_logits_keep_a_finite_loss_and_gradient(kind: str, tiled: bool) 
     assert all(g.isfinite().all() for g in torch.autograd.grad(total, [features, eye.weight]))
 
 
-@pytest.mark.parametrize("certainty", [1.0, 8.0])
+@pytest.mark.parametrize("logit", [1.0, 8.0])
 @pytest.mark.parametrize("kind", UNWEIGHTED)
-def test_tiles_are_as_exact_as_the_plain_way_where_pixels_are_right(
-    kind: str, certainty: float
-) -> None:
+def test_tiles_are_as_exact_as_untiled_where_pixels_are_right(kind: str, logit: float) -> None:
     torch.manual_seed(0)
     target = torch.randint(0, 5, (2, 8, 16)).repeat_interleave(4, 1)
     one_hot = nn.functional.one_hot(target, 5).movedim(-1, 1)
-    features = (one_hot * certainty + torch.randn(one_hot.shape)).requires_grad_()
+    features = (one_hot * logit + torch.randn(one_hot.shape)).requires_grad_()
     double = features.detach().double().requires_grad_()
     head = nn.Conv2d(5, 5, 1, bias=False)
     nn.init.dirac_(head.weight)
-    (exact_grad,) = torch.autograd.grad(term(kind).plain(double, target), double)
+    (exact_grad,) = torch.autograd.grad(term(kind).untiled(double, target), double)
     errors: dict[bool, float] = {}
-    for way in (True, False):
-        total = term(kind, tiled=way)(features, head, (32.0, 16.0), target).total
+    for tiled in (True, False):
+        total = term(kind, tiled=tiled)(features, head, (32.0, 16.0), target).total
         (grad,) = torch.autograd.grad(total, features)
-        errors[way] = float((grad - exact_grad).norm() / exact_grad.norm())
+        errors[tiled] = float((grad - exact_grad).norm() / exact_grad.norm())
     assert errors[True] <= 2 * errors[False]
 
 
@@ -222,21 +222,21 @@ def test_permuting_the_classes_changes_nothing(kind: str) -> None:
     order = torch.tensor([3, 0, 5, 1, 4, 2])
     table = torch.full((IGNORE + 1,), IGNORE, dtype=torch.int32)
     table[order] = torch.arange(CLASSES, dtype=torch.int32)
-    other = nn.Conv2d(4, CLASSES, 1)
+    permuted = nn.Conv2d(4, CLASSES, 1)
     assert head.bias is not None
-    other.load_state_dict({"weight": head.weight[order], "bias": head.bias[order]})
-    after = gradients(make(kind), features, other, "padded", table[target.long()])
+    permuted.load_state_dict({"weight": head.weight[order], "bias": head.bias[order]})
+    after = gradients(make(kind), features, permuted, "padded", table[target.long()])
     torch.testing.assert_close(after[0], before[0], rtol=1e-5, atol=1e-6)
     torch.testing.assert_close(after[1][0], before[1][0], rtol=1e-4, atol=1e-6)
     torch.testing.assert_close(after[1][1], before[1][1][order], rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("kind", [*UNWEIGHTED, "sum"])
-def test_both_ways_count_the_same_confusion(kind: str) -> None:
+def test_tiled_and_untiled_count_the_same_confusion_matrix(kind: str) -> None:
     features, head, target = example("padded")
     counts = [
-        make(kind, tiled=way)(features, head, SHAPES["padded"][1], target).confusion
-        for way in (True, False)
+        make(kind, tiled=tiled)(features, head, SHAPES["padded"][1], target).confusion
+        for tiled in (True, False)
     ]
     torch.testing.assert_close(counts[0], counts[1])
     assert int(counts[0].sum()) == int((target != IGNORE).sum())

@@ -1,13 +1,13 @@
-"""Lovász-softmax: what its extension is, and which pixels may be left out of the order."""
+"""The Lovász extension and its gradient."""
 
 import pytest
 import torch
-from tests.losses.examples import lovasz_of
+from tests.losses.examples import lovasz_reference
 
-from sceneparse.losses.lovasz import jaccard_steps, lovasz
+from sceneparse.losses.lovasz import jaccard_gradient, lovasz
 
 
-def test_for_predictions_that_are_right_or_wrong_it_is_the_jaccard_loss() -> None:
+def test_lovasz_is_the_jaccard_loss_for_hard_predictions() -> None:
     torch.manual_seed(0)
     is_true, predicted = torch.rand(2, 200).unbind()
     is_true, predicted = is_true < 0.3, predicted < 0.4
@@ -16,16 +16,16 @@ def test_for_predictions_that_are_right_or_wrong_it_is_the_jaccard_loss() -> Non
     assert float(lovasz(errors, is_true)) == pytest.approx(1 - iou)
 
 
-def test_steps_are_those_of_the_set_of_wrong_pixels() -> None:
+def test_jaccard_gradient_is_the_gradient_of_the_set_function() -> None:
     torch.manual_seed(0)
     is_true = torch.rand(60) < 0.3
     errors = torch.rand(60, dtype=torch.float64).sort(descending=True).values.requires_grad_()
     probability = torch.where(is_true, 1 - errors, errors)
-    (expected,) = torch.autograd.grad(lovasz_of(probability, is_true), errors)
-    torch.testing.assert_close(jaccard_steps(is_true), expected)
+    (expected,) = torch.autograd.grad(lovasz_reference(probability, is_true), errors)
+    torch.testing.assert_close(jaccard_gradient(is_true), expected)
 
 
-def test_what_is_no_worse_than_the_best_pixel_of_a_class_does_not_matter() -> None:
+def test_pixels_after_the_last_of_a_class_have_no_gradient() -> None:
     is_true = torch.tensor([True, False, True, False, False])
-    assert jaccard_steps(is_true)[3:].tolist() == [0, 0]
-    torch.testing.assert_close(jaccard_steps(is_true[:3]), jaccard_steps(is_true)[:3])
+    assert jaccard_gradient(is_true)[3:].tolist() == [0, 0]
+    torch.testing.assert_close(jaccard_gradient(is_true[:3]), jaccard_gradient(is_true)[:3])

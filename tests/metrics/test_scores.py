@@ -1,4 +1,4 @@
-"""Scores against a slow reference, and the promises of the protocol."""
+"""Tests of the scores: a slow reference, and the rules of the benchmark's protocol."""
 
 import math
 
@@ -14,25 +14,29 @@ IGNORE = 255
 def slow_scores(
     pairs: list[tuple[NDArray[np.uint8], NDArray[np.uint8]]], num_classes: int
 ) -> dict[str, float]:
-    """Score by going through pixels and classes one by one."""
-    hit = [0] * num_classes
+    """Compute the scores pixel by pixel and class by class."""
+    correct = [0] * num_classes
     true = [0] * num_classes
-    said = [0] * num_classes
+    predicted = [0] * num_classes
     for target, prediction in pairs:
-        for real, guess in zip(target.ravel().tolist(), prediction.ravel().tolist(), strict=True):
-            if real == IGNORE:
+        for target_class, predicted_class in zip(
+            target.ravel().tolist(), prediction.ravel().tolist(), strict=True
+        ):
+            if target_class == IGNORE:
                 continue
-            true[real] += 1
-            hit[real] += real == guess
-            if guess < num_classes:
-                said[guess] += 1
+            true[target_class] += 1
+            correct[target_class] += target_class == predicted_class
+            if predicted_class < num_classes:
+                predicted[predicted_class] += 1
     ious = {
-        c: hit[c] / (true[c] + said[c] - hit[c]) for c in range(num_classes) if true[c] + said[c]
+        c: correct[c] / (true[c] + predicted[c] - correct[c])
+        for c in range(num_classes)
+        if true[c] + predicted[c]
     }
-    accuracies = [hit[c] / true[c] for c in range(num_classes) if true[c]]
+    accuracies = [correct[c] / true[c] for c in range(num_classes) if true[c]]
     return {
         "miou": sum(ious.values()) / len(ious),
-        "pixel_accuracy": sum(hit) / sum(true),
+        "pixel_accuracy": sum(correct) / sum(true),
         "mean_accuracy": sum(accuracies) / len(accuracies),
         "fwiou": sum(ious.get(c, 0) * true[c] for c in range(num_classes)) / sum(true),
         "classes_absent": num_classes - len(ious),
@@ -51,7 +55,7 @@ def random_pairs(seed: int, num_classes: int) -> list[tuple[NDArray[np.uint8], N
     return pairs
 
 
-def summed(
+def summed_confusion(
     pairs: list[tuple[NDArray[np.uint8], NDArray[np.uint8]]], num_classes: int
 ) -> NDArray[np.int64]:
     matrices = [confusion_matrix(p, t, num_classes, IGNORE) for t, p in pairs]
@@ -61,7 +65,7 @@ def summed(
 @pytest.mark.parametrize("seed", range(5))
 def test_scores_agree_with_a_slow_reference(seed: int) -> None:
     pairs = random_pairs(seed, 9)
-    summary = Scores.from_confusion(summed(pairs, 9)).summary()
+    summary = Scores.from_confusion(summed_confusion(pairs, 9)).summary()
     for name, value in slow_scores(pairs, 9).items():
         assert summary[name] == pytest.approx(value, abs=1e-12), name
 
@@ -69,7 +73,7 @@ def test_scores_agree_with_a_slow_reference(seed: int) -> None:
 def test_ignored_pixels_change_no_score() -> None:
     pairs = random_pairs(0, 9)
     other = [(t, np.where(t == IGNORE, 3, p).astype(np.uint8)) for t, p in pairs]
-    np.testing.assert_array_equal(summed(pairs, 9), summed(other, 9))
+    np.testing.assert_array_equal(summed_confusion(pairs, 9), summed_confusion(other, 9))
 
 
 def test_permuting_classes_permutes_iou() -> None:
@@ -77,8 +81,8 @@ def test_permuting_classes_permutes_iou() -> None:
     order = np.random.default_rng(0).permutation(9)
     table = np.arange(256, dtype=np.uint8)
     table[:9] = order
-    iou = Scores.from_confusion(summed(pairs, 9)).iou
-    permuted = Scores.from_confusion(summed([(table[t], table[p]) for t, p in pairs], 9))
+    iou = Scores.from_confusion(summed_confusion(pairs, 9)).iou
+    permuted = Scores.from_confusion(summed_confusion([(table[t], table[p]) for t, p in pairs], 9))
     np.testing.assert_allclose(permuted.iou[order], iou)
 
 
@@ -90,7 +94,7 @@ def test_absent_classes_are_nan_and_left_out_of_the_mean() -> None:
     assert np.isnan(scores.iou[2:]).all()
 
 
-def test_a_class_predicted_but_not_there_counts_as_zero() -> None:
+def test_a_predicted_class_absent_from_the_ground_truth_has_iou_zero() -> None:
     target = np.array([[0, 0, 0, 0]], np.uint8)
     prediction = np.array([[0, 0, 0, 2]], np.uint8)
     scores = Scores.from_confusion(confusion_matrix(prediction, target, 3, IGNORE))
@@ -107,7 +111,7 @@ def test_a_prediction_out_of_range_counts_as_wrong() -> None:
     assert scores.iou.tolist() == [1.0, pytest.approx(1 / 3)]
 
 
-def test_nothing_but_void_scores_nan() -> None:
+def test_a_mask_without_labelled_pixels_scores_nan() -> None:
     target = np.full((2, 2), IGNORE, np.uint8)
     scores = Scores.from_confusion(confusion_matrix(target, target, 2, IGNORE))
     assert math.isnan(scores.miou)

@@ -1,4 +1,4 @@
-"""U-Net decoders with settings of their own."""
+"""Makes U-Net decoders with given settings."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ def encoder_unet(
     output_stride: Any = 4,
     **fields: Any,
 ) -> EncoderUNet:
-    """Make a decoder over an encoder, with further fields of its settings."""
+    """Make a decoder over an encoder; `fields` are further fields of its settings."""
     settings = EncoderUNetModel(
         decoder_channels=decoder_channels, output_stride=output_stride, **fields
     )

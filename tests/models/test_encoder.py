@@ -1,4 +1,4 @@
-"""Encoders of every kind of pyramid, and stages of them that stay as they are."""
+"""Encoders with all kinds of strides, and frozen stages."""
 
 import copy
 from typing import Any
@@ -13,20 +13,20 @@ from sceneparse.errors import InputError
 from sceneparse.losses.cross_entropy import CrossEntropy
 from sceneparse.losses.settings import CrossEntropyLoss
 from sceneparse.models.encoder import Encoder
-from sceneparse.models.normalization import synchronise_
+from sceneparse.models.normalization import synchronise_batch_norms_
 from sceneparse.models.segmenter import Segmenter
 from sceneparse.optimization.parameters import parameter_groups
 
-# Strides 2..32, 4..32 in NCHW and in NHWC, 1..32.
-PYRAMIDS = ("test_resnet", "test_convnext", "swin_tiny_patch4_window7_224", "vgg11")
-EVERYTHING: dict[str, Any] = {"block": "separable", "dropout": 0.1}
+# Strides 2..32, 4..32 in NCHW, 4..32 in NHWC, 1..32.
+ENCODERS = ("test_resnet", "test_convnext", "swin_tiny_patch4_window7_224", "vgg11")
+ALL_OPTIONS: dict[str, Any] = {"block": "separable", "dropout": 0.1}
 
 
-@pytest.mark.parametrize("name", PYRAMIDS)
+@pytest.mark.parametrize("name", ENCODERS)
 @torch.no_grad()
-def test_any_size_gives_features_of_the_size_that_is_promised(name: str) -> None:
+def test_features_have_the_output_stride_for_images_of_any_size(name: str) -> None:
     encoder = Encoder(name, "none")
-    for options in ({}, EVERYTHING):
+    for options in ({}, ALL_OPTIONS):
         segmenter = Segmenter(encoder_unet(encoder, 3, (16, 8), 4, **options)).eval()
         for height, width in ((1, 1), (33, 65), (70, 31)):
             features = segmenter.features(torch.zeros(1, 3, height, width, dtype=torch.uint8))
@@ -59,13 +59,13 @@ def test_well_known_encoders_train_at_any_size(name: str) -> None:
     mask = torch.randint(0, 5, (2, 70, 95), dtype=torch.uint8)
     segmenter(image, mask, CrossEntropy(CrossEntropyLoss(), 255)).total.backward()
     gradients = [parameter.grad for parameter in segmenter.parameters()]
-    reached = [gradient for gradient in gradients if gradient is not None]
-    assert all(gradient.isfinite().all() for gradient in reached)
-    # Some have a layer that only their classifier uses.
-    assert len(reached) > 0.9 * len(gradients)
+    not_none = [gradient for gradient in gradients if gradient is not None]
+    assert all(gradient.isfinite().all() for gradient in not_none)
+    # In some models, only the classifier uses the last layer.
+    assert len(not_none) > 0.9 * len(gradients)
 
 
-def test_normalisation_is_that_of_the_weights() -> None:
+def test_images_are_normalised_as_the_weights_expect() -> None:
     for name, mean in (("test_resnet", (0.5, 0.5, 0.5)), ("resnet18", (0.485, 0.456, 0.406))):
         text = f"model: {{kind: encoder_unet, encoder: {name}, weights: none}}"
         segmenter = parse_config(text, "test").model.build(5)
@@ -73,14 +73,16 @@ def test_normalisation_is_that_of_the_weights() -> None:
 
 
 @pytest.mark.parametrize("name", ["test_maxvit", "test_coatnet"])
-def test_an_encoder_for_one_size_alone_is_refused(name: str) -> None:
-    with pytest.raises(InputError, match=r"any size: for 64×96 expected stages \[.*such as resnet"):
+def test_an_encoder_for_images_of_only_one_size_is_refused(name: str) -> None:
+    with pytest.raises(
+        InputError, match=r"any size: for 64×96 found stages .* expected \[.*such as resnet"
+    ):
         Encoder(name, "none")
 
 
 @pytest.mark.parametrize("name", ["test_resnet", "test_convnext", "tf_efficientnet_lite0"])
 @torch.no_grad()
-def test_blocks_are_left_out_in_training_alone(name: str) -> None:
+def test_drop_path_skips_blocks_only_in_training(name: str) -> None:
     torch.manual_seed(0)
     encoder = Encoder(name, "none", drop_path=0.5)
     encoder.freeze(0, norm=True)
@@ -89,19 +91,19 @@ def test_blocks_are_left_out_in_training_alone(name: str) -> None:
             parameter.uniform_(0.5, 1.5)
     image = torch.randn(1, 3, 64, 64).expand(8, -1, -1, -1)
     deepest = encoder(image)[-1]
-    assert any(not torch.allclose(one, deepest[0], rtol=1e-3) for one in deepest)
+    assert any(not torch.allclose(image_stage, deepest[0], rtol=1e-3) for image_stage in deepest)
     deepest = encoder.eval()(image)[-1]
     torch.testing.assert_close(deepest, deepest[:1].expand_as(deepest))
 
 
-def test_an_encoder_without_residual_blocks_has_none_to_leave_out() -> None:
+def test_drop_path_is_refused_for_an_encoder_without_stochastic_depth() -> None:
     with pytest.raises(InputError, match=r"drop_path: vgg11 has no stochastic depth; set it to 0"):
         Encoder("vgg11", "none", drop_path=0.1)
 
 
 @torch.no_grad()
-def lively(name: str) -> Encoder:
-    """Make an encoder without the norms of zeros that silence whole branches at first."""
+def encoder_with_random_norms(name: str) -> Encoder:
+    """Make an encoder whose norms do not start at zero, which would hide whole branches."""
     torch.manual_seed(0)
     encoder = Encoder(name, "none")
     for parameter in encoder.parameters():
@@ -113,26 +115,28 @@ def lively(name: str) -> Encoder:
 @pytest.mark.parametrize("name", ["test_resnet", "test_convnext", "test_efficientnet"])
 @pytest.mark.parametrize("stages", [1, 3])
 @torch.no_grad()
-def test_what_is_fixed_is_exactly_what_the_stages_depend_on(name: str, stages: int) -> None:
-    encoder = lively(name)
+def test_exactly_the_parameters_that_the_stages_depend_on_are_frozen(
+    name: str, stages: int
+) -> None:
+    encoder = encoder_with_random_norms(name)
     encoder.freeze(stages)
     encoder.eval()
     image = torch.randn(1, 3, 64, 64)
     before = encoder(image)
     for parameter_name, parameter in encoder.body.named_parameters():
-        kept = parameter.clone()
-        # Not the same for all channels: a norm may take that off again.
+        original = parameter.clone()
+        # A different change for each channel: a norm would cancel a common one.
         parameter.add_(torch.randn_like(parameter))
-        moved = [
-            not torch.equal(mine, theirs)
-            for mine, theirs in zip(encoder(image), before, strict=True)
+        changed = [
+            not torch.equal(stage, expected)
+            for stage, expected in zip(encoder(image), before, strict=True)
         ]
-        parameter.copy_(kept)
-        assert any(moved[:stages]) != parameter.requires_grad, parameter_name
+        parameter.copy_(original)
+        assert any(changed[:stages]) != parameter.requires_grad, parameter_name
 
 
-def in_training(encoder: Encoder, steps: int = 3) -> Segmenter:
-    """Train a few steps, with a switch to evaluation in between as a validation makes it."""
+def train_steps(encoder: Encoder, steps: int = 3) -> Segmenter:
+    """Train a few steps, and switch to evaluation and back before each, as validation does."""
     segmenter = Segmenter(encoder_unet(encoder, 4, (16, 8), 4))
     optimizer = torch.optim.SGD(parameter_groups(segmenter, 0.01, 0.01, 1.0), momentum=0.9)
     for _ in range(steps):
@@ -148,39 +152,39 @@ def in_training(encoder: Encoder, steps: int = 3) -> Segmenter:
 
 
 @pytest.mark.parametrize("name", ["test_resnet", "test_efficientnet", "vgg11"])
-def test_fixed_stages_do_not_change_and_have_no_gradient(name: str) -> None:
-    encoder = lively(name)
+def test_frozen_stages_do_not_change_and_have_no_gradient(name: str) -> None:
+    encoder = encoder_with_random_norms(name)
     encoder.freeze(2)
     before = copy.deepcopy(encoder.state_dict())
-    in_training(encoder)
-    fixed = {name for name, p in encoder.named_parameters() if not p.requires_grad}
-    layers = {name.rpartition(".")[0] for name in fixed}
-    assert fixed
+    train_steps(encoder)
+    frozen = {name for name, p in encoder.named_parameters() if not p.requires_grad}
+    layers = {name.rpartition(".")[0] for name in frozen}
+    assert frozen
     for tensor_name, tensor in encoder.state_dict().items():
         changed = not torch.equal(tensor, before[tensor_name])
         assert changed != (tensor_name.rpartition(".")[0] in layers), tensor_name
     for parameter_name, parameter in encoder.named_parameters():
-        assert (parameter.grad is None) == (parameter_name in fixed)
-    # No graph is built for them either.
+        assert (parameter.grad is None) == (parameter_name in frozen)
+    # Autograd records no graph for them.
     stages = encoder.train()(torch.zeros(2, 3, 64, 64))
     assert [stage.requires_grad for stage in stages[:3]] == [False, False, True]
 
 
-def test_fixed_norms_keep_their_statistics_and_learn_their_weights() -> None:
-    encoder = lively("test_resnet")
+def test_frozen_norms_keep_their_statistics_and_train_their_weights() -> None:
+    encoder = encoder_with_random_norms("test_resnet")
     encoder.freeze(0, norm=True)
     before = copy.deepcopy(encoder.state_dict())
-    in_training(encoder)
+    train_steps(encoder)
     for name, tensor in encoder.state_dict().items():
         is_statistic = "running" in name or "num_batches" in name
         assert torch.equal(tensor, before[name]) == is_statistic, name
 
 
-def test_fixed_norms_stay_fixed_when_other_layers_take_their_place() -> None:
+def test_norms_stay_frozen_when_layers_are_replaced() -> None:
     for device in ("cpu", "cuda"):
         encoder = Encoder("test_efficientnet", "none")
         encoder.freeze(1)
-        synchronise_(encoder, torch.device(device))
+        synchronise_batch_norms_(encoder, torch.device(device))
         encoder.train()
         norms = [
             layer
@@ -193,6 +197,6 @@ def test_fixed_norms_stay_fixed_when_other_layers_take_their_place() -> None:
         assert not any(module.training for module in encoder.eval().modules())
 
 
-def test_more_stages_than_there_are_cannot_be_fixed() -> None:
-    with pytest.raises(InputError, match=r"freeze_stages: 6, but the encoder has 5 stages"):
+def test_freezing_more_stages_than_there_are_is_refused() -> None:
+    with pytest.raises(InputError, match=r"freeze_stages: found 6, expected at most 5"):
         Encoder("test_resnet", "none").freeze(6)

@@ -1,4 +1,4 @@
-"""ImageNet weights through timm, from a hub that answers on this machine."""
+"""ImageNet weights through timm, from a local stand-in for the Hugging Face hub."""
 
 import os
 import subprocess
@@ -18,7 +18,7 @@ ENCODER = "mobilenetv3_small_050"
 
 @pytest.fixture
 def hub(tmp_path: Path) -> Generator[str]:
-    """Serve the weights of one model as the Hugging Face hub does; yield its address."""
+    """Serve the weights of one model as the Hugging Face hub does; yield the address."""
     torch.manual_seed(1)
     tensors = timm.create_model(ENCODER).state_dict()
     save_file(tensors, tmp_path / "served.safetensors")
@@ -63,7 +63,7 @@ print(len(body), "tensors")
     assert int(done.stdout.split()[0]) > 100
 
 
-def test_weights_that_cannot_be_had_are_reported(tmp_path: Path) -> None:
+def test_weights_that_cannot_be_downloaded_are_reported(tmp_path: Path) -> None:
     code = f"""
 from sceneparse.errors import InputError
 from sceneparse.models.encoder import Encoder
@@ -73,12 +73,12 @@ except InputError as error:
     print(error)
 """
     done = run(code, HF_HUB_OFFLINE="1", HF_HOME=str(tmp_path))
-    assert "could not be had from the hub" in done.stdout
+    assert "hub did not provide ImageNet weights" in done.stdout
     assert "model.weights=none" in done.stdout
 
 
 def run(code: str, **environment: str) -> "subprocess.CompletedProcess[str]":
-    """Run code in another process: the hub's client reads its settings when it is imported."""
+    """Run code in a new process, as the hub's client reads its settings on import."""
     return subprocess.run(
         [sys.executable, "-c", code],
         env={**os.environ, "NO_PROXY": "127.0.0.1", **environment},

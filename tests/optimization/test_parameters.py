@@ -1,4 +1,4 @@
-"""Which parameters share a rate."""
+"""Parameter groups: learning rates and weight decay."""
 
 from pathlib import Path
 
@@ -9,9 +9,8 @@ from torch import nn
 
 from sceneparse import factory
 from sceneparse.config.reading import read_config
-from sceneparse.models.encoder import Encoder
+from sceneparse.models.encoder import Encoder, parameters_by_stage
 from sceneparse.models.segmenter import Segmenter
-from sceneparse.models.stages import encoder_stages
 from sceneparse.models.unet import UNet
 from sceneparse.optimization.parameters import parameter_groups
 
@@ -25,15 +24,13 @@ def segmenter() -> Segmenter:
 
 @pytest.mark.parametrize("layer_decay", [1.0, 0.75])
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
-def test_every_parameter_that_learns_is_in_exactly_one_group(
-    path: Path, layer_decay: float
-) -> None:
+def test_every_trainable_parameter_is_in_exactly_one_group(path: Path, layer_decay: float) -> None:
     config = read_config(path, [f"optimizer.layer_decay={layer_decay}"])
     segmenter = config.model.untrained.build(150)
     groups = factory.optimizer(config.optimizer, segmenter).param_groups
     grouped = [id(parameter) for group in groups for parameter in group["params"]]
-    learning = [id(parameter) for parameter in segmenter.parameters() if parameter.requires_grad]
-    assert sorted(grouped) == sorted(learning)
+    trainable = [id(parameter) for parameter in segmenter.parameters() if parameter.requires_grad]
+    assert sorted(grouped) == sorted(trainable)
 
 
 def test_norms_and_biases_are_not_decayed(segmenter: Segmenter) -> None:
@@ -47,7 +44,7 @@ def test_norms_and_biases_are_not_decayed(segmenter: Segmenter) -> None:
     assert decayed == weights
 
 
-def test_the_encoder_has_its_own_rate(segmenter: Segmenter) -> None:
+def test_encoder_lr_mult_is_a_factor_on_the_encoder_alone(segmenter: Segmenter) -> None:
     groups = parameter_groups(segmenter, 1e-3, 0.0, 0.25)
     rate = {id(p): group["lr"] for group in groups for p in group["params"]}
     encoder = {id(p) for p in segmenter.network.encoder.parameters()}
@@ -55,17 +52,17 @@ def test_the_encoder_has_its_own_rate(segmenter: Segmenter) -> None:
     assert torch.optim.Adam(groups).param_groups[0]["base_lr"] in (1e-3, 2.5e-4)
 
 
-def test_what_is_fixed_is_in_no_group(segmenter: Segmenter) -> None:
+def test_frozen_parameters_are_in_no_group(segmenter: Segmenter) -> None:
     encoder = segmenter.network.encoder
     assert isinstance(encoder, Encoder)
     encoder.freeze(5)
     groups = parameter_groups(segmenter, 1e-3, 0.05, 0.5)
     grouped = {id(parameter) for group in groups for parameter in group["params"]}
-    fixed = {id(p) for p in encoder.parameters()}
-    assert grouped == {id(p) for p in segmenter.parameters()} - fixed
+    frozen = {id(p) for p in encoder.parameters()}
+    assert grouped == {id(p) for p in segmenter.parameters()} - frozen
 
 
-# Of each stage, where its parameters begin by timm's own names.
+# Prefixes of the parameters of each stage in timm's models.
 STAGES = {
     "resnet18": [("conv1", "bn1"), ("layer1",), ("layer2",), ("layer3",), ("layer4",)],
     "convnext_atto": [("stem", "stages_0"), ("stages_1",), ("stages_2",), ("stages_3",)],
@@ -79,23 +76,23 @@ STAGES = {
 }
 
 
-@pytest.mark.parametrize("fixed", [0, 2])
+@pytest.mark.parametrize("frozen", [0, 2])
 @pytest.mark.parametrize("name", STAGES)
-def test_the_rate_of_an_encoder_falls_from_stage_to_stage(name: str, fixed: int) -> None:
+def test_layer_decay_lowers_the_learning_rate_from_stage_to_stage(name: str, frozen: int) -> None:
     network = encoder_unet(Encoder(name, "none"), 5, (8,), 4)
-    network.encoder.freeze(fixed)
+    network.encoder.freeze(frozen)
     segmenter = Segmenter(network)
     before = {key: value.clone() for key, value in segmenter.state_dict().items()}
-    groups = parameter_groups(segmenter, 1.0, 0.0, 0.5, 0.1, encoder_stages(network))
+    groups = parameter_groups(segmenter, 1.0, 0.0, 0.5, 0.1, parameters_by_stage(network))
     rate = {id(p): group["base_lr"] for group in groups for p in group["params"]}
     for parameter_name, parameter in network.encoder.body.named_parameters():
-        deeper = [
+        depths = [
             number
-            for number, starts in enumerate(reversed(STAGES[name]))
-            if parameter_name.startswith(starts)
+            for number, prefixes in enumerate(reversed(STAGES[name]))
+            if parameter_name.startswith(prefixes)
         ]
-        is_fixed = len(STAGES[name]) - deeper[0] <= fixed
-        expected = None if is_fixed else pytest.approx(0.5 * 0.1 ** deeper[0])
+        is_frozen = len(STAGES[name]) - depths[0] <= frozen
+        expected = None if is_frozen else pytest.approx(0.5 * 0.1 ** depths[0])
         assert rate.get(id(parameter)) == expected, parameter_name
     assert all(rate[id(parameter)] == 1 for parameter in network.decoder.parameters())
     assert segmenter.training
@@ -105,7 +102,7 @@ def test_the_rate_of_an_encoder_falls_from_stage_to_stage(name: str, fixed: int)
 
 def test_the_stages_of_a_plain_unet_are_its_stem_and_its_blocks() -> None:
     network = UNet(5, 8)
-    groups = parameter_groups(network, 1.0, 0.0, 1.0, 0.5, encoder_stages(network))
+    groups = parameter_groups(network, 1.0, 0.0, 1.0, 0.5, parameters_by_stage(network))
     rate = {id(p): group["base_lr"] for group in groups for p in group["params"]}
     assert {rate[id(parameter)] for parameter in network.stem.parameters()} == {0.5**4}
     for index, block in enumerate(network.encoder):

@@ -1,4 +1,4 @@
-"""Learning rates over the steps."""
+"""Learning rate schedules."""
 
 import math
 
@@ -10,7 +10,7 @@ from sceneparse.optimization.schedule import Schedule
 from sceneparse.optimization.settings import Constant, Cosine, OneCycle, Plateau, Poly
 
 
-def test_plateau_does_as_torch_does() -> None:
+def test_plateau_equals_reduce_lr_on_plateau() -> None:
     parameter = torch.zeros(1, requires_grad=True)
     optimizer = torch.optim.SGD([parameter], lr=1.0)
     theirs = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.5, patience=2)
@@ -18,19 +18,19 @@ def test_plateau_does_as_torch_does() -> None:
     losses = [3.0, 2.0, 2.1, 2.0, 2.2, 2.0, 1.9, 1.99, 1.9, 1.9, 1.9, 1.9, 1.9, 1.0]
     for loss in losses:
         theirs.step(loss)
-        ours.validated(loss)
+        ours.add_validation(loss)
         assert ours.factor(0) == optimizer.param_groups[0]["lr"]
     assert ours.factor(0) < 1
 
 
-def test_plateau_goes_on_where_it_was() -> None:
+def test_plateau_continues_from_its_state_dict() -> None:
     first, second = (Schedule(Plateau(patience=1), 9) for _ in range(2))
     for loss in (1.0, 1.0):
-        first.validated(loss)
+        first.add_validation(loss)
     second.load_state_dict(first.state_dict())
     for loss in (1.0, 1.0, 1.0):
-        first.validated(loss)
-        second.validated(loss)
+        first.add_validation(loss)
+        second.add_validation(loss)
     assert second.factor(0) == first.factor(0) == 0.25
 
 
@@ -45,16 +45,16 @@ def test_one_cycle_rises_to_one_and_falls_to_its_end() -> None:
 
 
 @pytest.mark.parametrize("steps", [1, 2, 3])
-def test_one_cycle_is_finite_however_short(steps: int) -> None:
+def test_one_cycle_is_finite_in_the_shortest_runs(steps: int) -> None:
     schedule = Schedule(OneCycle(warmup=0.5), steps)
     assert all(math.isfinite(schedule.factor(step)) for step in range(steps))
 
 
-def test_constant_stays() -> None:
+def test_constant_is_constant() -> None:
     assert {Schedule(Constant(), 9).factor(step) for step in range(9)} == {1.0}
 
 
-def test_poly_and_cosine_do_as_torch_does() -> None:
+def test_poly_and_cosine_equal_the_schedules_of_torch() -> None:
     parameter = torch.zeros(1, requires_grad=True)
     for ours, theirs in (
         (
@@ -75,29 +75,31 @@ def test_poly_and_cosine_do_as_torch_does() -> None:
 
 
 @pytest.mark.parametrize("kind", ["constant", "plateau", "poly", "cosine"])
-def test_rates_rise_linearly_and_the_rest_of_the_run_is_left_to_the_schedule(kind: str) -> None:
+def test_the_schedule_starts_after_a_linear_warm_up(kind: str) -> None:
     text = f"schedule: {{kind: {kind}, warmup: %s}}"
-    plain, risen = (
+    plain, warmed_up = (
         Schedule(parse_config(text % warmup, "test").schedule, total)
         for warmup, total in ((0, 72), (0.1, 80))
     )
-    assert [risen.factor(step) for step in range(8)] == pytest.approx([n / 9 for n in range(1, 9)])
+    assert [warmed_up.factor(step) for step in range(8)] == pytest.approx(
+        [n / 9 for n in range(1, 9)]
+    )
     for step in range(72):
-        assert risen.factor(8 + step) == plain.factor(step)
+        assert warmed_up.factor(8 + step) == plain.factor(step)
     assert plain.factor(0) == 1
 
 
-def test_a_plateau_remembers_through_a_warm_up() -> None:
+def test_plateau_keeps_its_state_during_warm_up() -> None:
     first, second = (Schedule(Plateau(patience=0, warmup=0.2), 10) for _ in range(2))
     for loss in (1.0, 1.0):
-        first.validated(loss)
+        first.add_validation(loss)
     second.load_state_dict(first.state_dict())
     assert first.factor(5) == second.factor(5) == 0.5
 
 
 @pytest.mark.parametrize("steps", [1, 2, 3])
 @pytest.mark.parametrize("kind", ["poly", "cosine"])
-def test_rates_are_positive_however_short_a_run(kind: str, steps: int) -> None:
+def test_factors_are_positive_in_the_shortest_runs(kind: str, steps: int) -> None:
     config = parse_config(f"schedule: {{kind: {kind}, warmup: 0.5}}", "test").schedule
     schedule = Schedule(config, steps)
     assert all(0 < schedule.factor(step) <= 1 for step in range(steps))

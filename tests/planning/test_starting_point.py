@@ -74,7 +74,7 @@ def test_a_level_is_added_and_what_is_known_of_classes_stays() -> None:
     assert start.is_finer
     segmenter, taken = segmenter_to_train(start.model, labels)
     assert taken is not None
-    assert taken.kept == CLASSES
+    assert taken.known_classes == CLASSES
     assert segmenter.network.output_stride == 4
     image = torch.randint(0, 256, (1, 3, 64, 96), dtype=torch.uint8)
     known = find_weights("bundled")

@@ -1,3 +1,5 @@
+"""The training animation."""
+
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +13,10 @@ CLASSES = ade20k_labels().palette[:24]
 
 
 def write_frame(path: Path, epoch: int, height: int = 200) -> Path:
-    """Write a noisy photo beside stripes of class colours, which move from epoch to epoch."""
-    photo = np.random.default_rng(0).integers(0, 256, (height, 160, 3), dtype=np.uint8)
+    """Write noise beside stripes of class colours, which move from epoch to epoch."""
+    noise = np.random.default_rng(0).integers(0, 256, (height, 160, 3), dtype=np.uint8)
     stripes = CLASSES[(np.arange(240) // 10 + epoch) % 24]
-    page = np.concatenate([photo, np.broadcast_to(stripes, (height, 240, 3))], axis=1)
+    page = np.concatenate([noise, np.broadcast_to(stripes, (height, 240, 3))], axis=1)
     Image.fromarray(page).save(path)
     return path
 
@@ -53,19 +55,17 @@ def test_progress_gif_keeps_class_colors_flat(frames: list[Path], tmp_path: Path
         assert error.max() == 0
 
 
-def test_progress_gif_stays_near_the_colors_of_photos_and_stills_them(
-    frames: list[Path], tmp_path: Path
-):
+def test_progress_gif_approximates_images_and_keeps_them_still(frames: list[Path], tmp_path: Path):
     progress_gif(frames, tmp_path / "animation.gif", width=400)
     first, *others = (frame[:, :160] for frame in read(tmp_path / "animation.gif"))
     with Image.open(frames[0]) as image:
-        photo = np.asarray(image)[:, :160]
-    assert np.abs(first.astype(int) - photo).mean() < 25
+        expected = np.asarray(image)[:, :160]
+    assert np.abs(first.astype(int) - expected).mean() < 25
     for other in others:
         np.testing.assert_array_equal(other, first)
 
 
-def test_progress_gif_accepts_one_frame_and_frames_of_unlike_height(
+def test_progress_gif_accepts_one_frame_and_frames_of_different_heights(
     frames: list[Path], tmp_path: Path
 ):
     progress_gif(frames[:1], tmp_path / "one.gif")

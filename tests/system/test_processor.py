@@ -1,4 +1,4 @@
-"""What the system tells of a processor."""
+"""Tests of reading the processor's name and bf16 support."""
 
 import pytest
 import torch
@@ -39,9 +39,7 @@ RASPBERRY_PI = (
         ("", "", False),
     ],
 )
-def test_linux_tells_the_name_and_whether_there_is_bf16(
-    text: str, name: str, has_bf16: bool
-) -> None:
+def test_cpuinfo_gives_the_name_and_bf16_support(text: str, name: str, has_bf16: bool) -> None:
     found = parse_cpuinfo(text)
     assert (found.name, found.has_bf16) == (name, has_bf16)
 
@@ -51,9 +49,10 @@ def test_this_processor_has_a_name() -> None:
 
 
 @pytest.mark.skipif(
-    not hasattr(torch.cpu, "get_capabilities"), reason="this PyTorch does not tell instructions"
+    not hasattr(torch.cpu, "get_capabilities"),
+    reason="this PyTorch does not report instruction sets",
 )
-def test_this_processor_is_known_as_pytorch_knows_it() -> None:
-    told = torch.cpu.get_capabilities()
+def test_bf16_support_agrees_with_pytorch() -> None:
+    capabilities = torch.cpu.get_capabilities()
     names = ("avx512_bf16", "amx_bf16", "bf16")
-    assert processor().has_bf16 == any(told.get(name) for name in names)
+    assert processor().has_bf16 == any(capabilities.get(name) for name in names)

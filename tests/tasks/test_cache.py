@@ -8,33 +8,33 @@ import pytest
 from PIL import Image
 from tests.caching import (
     COUNT,
-    add,
+    add_image,
     assert_as_in_files,
-    held,
-    lines_of,
-    make,
-    opened,
-    packed,
-    same,
+    count_cached,
+    index_entries,
+    make_cache,
+    open_cached,
+    open_split,
+    samples_equal,
     write_images,
 )
 
-from sceneparse.data.cache.format import default_folder
+from sceneparse.data.cache.format import default_cache_folder
 from sceneparse.data.dataset import Sample
 from sceneparse.errors import InputError
-from sceneparse.system.user_cache import locked
+from sceneparse.system.user_cache import lock_folder
 from sceneparse.tasks.cache import cache_notes
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """A folder of images without splits."""
+    """Write a folder of images without splits."""
     write_images(tmp_path / "data")
     return tmp_path / "data"
 
 
 def damage(folder: Path, name: str, at: int = 50) -> None:
-    offset = lines_of(folder)[name][1] + at
+    offset = index_entries(folder)[name][1] + at
     with (folder / "all.pixels").open("r+b") as file:
         file.seek(offset)
         value = file.read(1)[0]
@@ -43,22 +43,22 @@ def damage(folder: Path, name: str, at: int = 50) -> None:
 
 
 def test_the_cache_holds_the_very_pixels_of_both_held_out_splits(root: Path) -> None:
-    assert "all: 10 images, " in make(root)
-    assert held(root) == COUNT
+    assert "all: 10 images, " in make_cache(root)
+    assert count_cached(root) == COUNT
     assert_as_in_files(root)
-    assert make(root).strip() == "all: 10 images, all there"
+    assert make_cache(root).strip() == "all: 10 images, all there"
 
 
 def test_the_size_that_is_told_is_the_size_that_is_written(root: Path) -> None:
-    said = make(root)
+    said = make_cache(root)
     assert "0.0 MB to be written" in said
     (root / "images" / "0.png").unlink()
     (root / "masks" / "0.png").unlink()
     for kind, mode in (("images", "RGB"), ("masks", "L")):
         Image.new(mode, (1000, 700)).save(root / kind / "0.png")
-    assert "10 images, 9 there already, 2.8 MB to be written" in make(root)
+    assert "10 images, 9 there already, 2.8 MB to be written" in make_cache(root)
     before = 21 * 35 * 4
-    pixels = (default_folder(root) / "all.pixels").stat().st_size
+    pixels = (default_cache_folder(root) / "all.pixels").stat().st_size
     assert 2_800_000 < pixels - before < 2_800_000 + COUNT * (30 * 30 * 4 + 64)
 
 
@@ -66,36 +66,36 @@ def test_a_build_that_stops_goes_on_where_it_was(root: Path) -> None:
     content = (root / "images" / "6.png").read_bytes()
     (root / "images" / "6.png").write_bytes(content[:150])
     with pytest.raises(InputError, match=r"images/6\.png: broken or truncated"):
-        make(root)
-    folder = default_folder(root)
-    done = lines_of(folder)
+        make_cache(root)
+    folder = default_cache_folder(root)
+    done = index_entries(folder)
     assert list(done) == [str(number) for number in range(6)]
-    assert held(root) == 6
+    assert count_cached(root) == 6
     (root / "images" / "6.png").write_bytes(content)
-    assert "10 images, 6 there already" in make(root)
-    after = lines_of(folder)
+    assert "10 images, 6 there already" in make_cache(root)
+    after = index_entries(folder)
     assert {name: after[name] for name in done} == done
-    assert held(root) == COUNT
+    assert count_cached(root) == COUNT
     assert_as_in_files(root)
 
 
 def test_a_build_that_died_while_writing_goes_on(root: Path) -> None:
-    make(root)
-    folder = default_folder(root)
+    make_cache(root)
+    folder = default_cache_folder(root)
     # What a kill leaves: pixels that no line names yet, and half a line.
     index = (folder / "all.jsonl").read_bytes().splitlines(keepends=True)
     (folder / "all.jsonl").write_bytes(b"".join(index[:5]) + index[5][:20])
-    assert held(root) == 4
-    assert "10 images, 4 there already" in make(root)
-    assert held(root) == COUNT
+    assert count_cached(root) == 4
+    assert "10 images, 4 there already" in make_cache(root)
+    assert count_cached(root) == COUNT
     assert_as_in_files(root)
     # And what a lost end of the pixels leaves.
     size = (folder / "all.pixels").stat().st_size
     with (folder / "all.pixels").open("r+b") as file:
         file.truncate(size - 100)
-    assert held(root) == COUNT - 1
+    assert count_cached(root) == COUNT - 1
     assert_as_in_files(root)
-    assert "10 images, 9 there already" in make(root)
+    assert "10 images, 9 there already" in make_cache(root)
     assert_as_in_files(root)
 
 
@@ -106,13 +106,13 @@ def test_a_disk_that_becomes_full_is_told_and_what_is_there_is_kept(root: Path) 
         with pytest.raises(
             InputError, match=r"all\.pixels: cannot be written \(.*what is there is"
         ):
-            make(root)
+            make_cache(root)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    done = lines_of(default_folder(root))
+    done = index_entries(default_cache_folder(root))
     assert 0 < len(done) < COUNT
-    make(root)
-    assert {name: lines_of(default_folder(root))[name] for name in done} == done
+    make_cache(root)
+    assert {name: index_entries(default_cache_folder(root))[name] for name in done} == done
     assert_as_in_files(root)
 
 
@@ -124,68 +124,70 @@ def test_a_cache_that_does_not_fit_on_the_disk_is_not_begun(
     with pytest.raises(
         InputError, match=r"0\.0 MB free, expected at least 0\.0 MB; make room, choose"
     ):
-        make(root)
-    assert not (default_folder(root) / "all.pixels").exists()
+        make_cache(root)
+    assert not (default_cache_folder(root) / "all.pixels").exists()
 
 
 def test_only_what_changed_is_decoded_again(root: Path) -> None:
-    make(root)
-    before = lines_of(default_folder(root))
-    add(root, 3, seed=77)
-    add(root, 11)
+    make_cache(root)
+    before = index_entries(default_cache_folder(root))
+    add_image(root, 3, seed=77)
+    add_image(root, 11)
     for kind in ("images", "masks"):
         (root / kind / "8.png").unlink()
-    assert held(root) == COUNT - 2
+    assert count_cached(root) == COUNT - 2
     assert_as_in_files(root)
-    notes = list(cache_notes({"training": opened(root), "validation": opened(root, "validation")}))
+    notes = list(
+        cache_notes({"training": open_split(root), "validation": open_split(root, "validation")})
+    )
     assert notes
     assert all(note.endswith(f"renew it: sceneparse data cache {root}") for note in notes)
-    assert "10 images, 8 there already" in make(root)
-    after = lines_of(default_folder(root))
+    assert "10 images, 8 there already" in make_cache(root)
+    after = index_entries(default_cache_folder(root))
     assert {name for name in after if after[name] != before.get(name)} == {"3", "11"}
     assert "8" not in after
-    assert held(root) == COUNT
+    assert count_cached(root) == COUNT
     assert_as_in_files(root)
-    assert not list(cache_notes({"training": opened(root)}))
+    assert not list(cache_notes({"training": open_split(root)}))
 
 
 def test_a_run_keeps_its_pixels_while_the_cache_is_renewed(root: Path) -> None:
-    make(root)
-    old = packed(root)
+    make_cache(root)
+    old = open_cached(root)
     before = [
         Sample(old[index].image.copy(), old[index].mask.copy(), old[index].name)
         for index in range(len(old))
     ]
-    running = packed(root)
+    running = open_cached(root)
     for seed in range(3):
         for number in range(COUNT):
-            add(root, number, seed=100 + 10 * seed + number)
-        make(root)
-    assert all(same(running[index], before[index]) for index in range(len(old)))
+            add_image(root, number, seed=100 + 10 * seed + number)
+        make_cache(root)
+    assert all(samples_equal(running[index], before[index]) for index in range(len(old)))
     assert_as_in_files(root)
 
 
 def test_lost_space_is_at_most_as_much_as_is_used(root: Path) -> None:
-    make(root)
-    size = (default_folder(root) / "all.pixels").stat().st_size
+    make_cache(root)
+    size = (default_cache_folder(root) / "all.pixels").stat().st_size
     for seed in range(5):
         for number in range(0, COUNT, 2):
-            add(root, number, seed=100 + 10 * seed + number)
-        make(root)
-        assert (default_folder(root) / "all.pixels").stat().st_size <= 2 * size + 64 * COUNT
-        assert held(root) == COUNT
+            add_image(root, number, seed=100 + 10 * seed + number)
+        make_cache(root)
+        assert (default_cache_folder(root) / "all.pixels").stat().st_size <= 2 * size + 64 * COUNT
+        assert count_cached(root) == COUNT
         assert_as_in_files(root)
 
 
 def test_other_ids_need_other_masks_and_other_names_do_not(root: Path) -> None:
-    make(root)
+    make_cache(root)
     (root / "labels.yaml").write_text("classes: [sky, rose, leaf, sea]\n")
-    assert held(root) == COUNT
+    assert count_cached(root) == COUNT
     (root / "labels.yaml").write_text("classes: {1: rose, 2: leaf, 3: sea}\nignored_ids: [0]\n")
-    assert held(root) == 0
+    assert count_cached(root) == 0
     assert_as_in_files(root)
-    assert "10 images, 0.0 MB to be written" in make(root)
-    assert held(root) == COUNT
+    assert "10 images, 0.0 MB to be written" in make_cache(root)
+    assert count_cached(root) == COUNT
     assert_as_in_files(root)
 
 
@@ -193,71 +195,69 @@ def test_other_ids_need_other_masks_and_other_names_do_not(root: Path) -> None:
 def test_damaged_pixels_are_refused_and_renewed_by_the_command_that_is_named(
     at: int, root: Path
 ) -> None:
-    make(root)
-    folder = default_folder(root)
-    name = packed(root).names[1]
+    make_cache(root)
+    folder = default_cache_folder(root)
+    name = open_cached(root).names[1]
     damage(folder, name, at)
     with pytest.raises(InputError) as caught:
-        _ = packed(root)[1]
+        _ = open_cached(root)[1]
     assert f"all.pixels: the pixels of {name} are damaged: CRC-32 " in str(caught.value)
-    assert str(caught.value).endswith(f"renew them: sceneparse data cache {root} --check")
-    assert "all there" in make(root)
-    before = lines_of(folder)
-    assert "9 there already" in make(root, check=True)
-    assert {key for key, line in lines_of(folder).items() if line != before[key]} == {name}
+    assert str(caught.value).endswith(f"rewrite them with: sceneparse data cache {root} --check")
+    assert "all there" in make_cache(root)
+    before = index_entries(folder)
+    assert "9 there already" in make_cache(root, check=True)
+    assert {key for key, line in index_entries(folder).items() if line != before[key]} == {name}
     assert_as_in_files(root)
 
 
 def test_two_builds_at_once_are_refused(root: Path) -> None:
-    with locked(default_folder(root)):
+    with lock_folder(default_cache_folder(root)):
         with pytest.raises(InputError, match="another process is writing this cache; wait"):
-            make(root)
-        make(root, to=root.parent / "elsewhere")
-    make(root)
+            make_cache(root)
+        make_cache(root, to=root.parent / "elsewhere")
+    make_cache(root)
 
 
 def test_a_folder_that_cannot_be_made_is_named(root: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
-    with pytest.raises(
-        InputError, match=r"file/cache: cannot be written to .*; choose another folder"
-    ):
-        make(root, to=tmp_path / "file" / "cache")
+    with pytest.raises(InputError, match=r"file/cache: cannot be written to .*choose a writable"):
+        make_cache(root, to=tmp_path / "file" / "cache")
 
 
 def test_what_is_not_a_cache_is_left_alone(root: Path, tmp_path: Path) -> None:
     for name in ("all.jsonl", "all.pixels"):
         (tmp_path / name).write_text("mine")
         with pytest.raises(InputError, match=r"all\.jsonl: not the index of a cache; delete it"):
-            make(root, to=tmp_path)
+            make_cache(root, to=tmp_path)
         assert (tmp_path / name).read_text() == "mine"
         (tmp_path / name).unlink()
 
 
 def test_the_cache_of_another_data_set_is_left_alone(root: Path, tmp_path: Path) -> None:
-    make(root, to=tmp_path / "cache")
+    make_cache(root, to=tmp_path / "cache")
     shutil.copytree(root, tmp_path / "moved", copy_function=shutil.copy2)
-    assert held(tmp_path / "moved", cache=tmp_path / "cache") == COUNT
-    make(tmp_path / "moved", to=tmp_path / "cache")
+    assert count_cached(tmp_path / "moved", cache=tmp_path / "cache") == COUNT
+    make_cache(tmp_path / "moved", to=tmp_path / "cache")
     shutil.rmtree(tmp_path / "moved")
     for number in range(3):
         (tmp_path / "moved" / "images").mkdir(parents=True, exist_ok=True)
         (tmp_path / "moved" / "masks").mkdir(exist_ok=True)
-        add(tmp_path / "moved", number, seed=50 + number)
+        add_image(tmp_path / "moved", number, seed=50 + number)
     shutil.copy(root / "labels.yaml", tmp_path / "moved")
-    make(root, to=tmp_path / "cache")
-    with pytest.raises(InputError, match=r"belongs to another data set, .*data; choose another"):
-        make(tmp_path / "moved", to=tmp_path / "cache")
-    assert held(root, cache=tmp_path / "cache") == COUNT
+    make_cache(root, to=tmp_path / "cache")
+    with pytest.raises(InputError, match=r"belongs to another data set, .*data; give another"):
+        make_cache(tmp_path / "moved", to=tmp_path / "cache")
+    assert count_cached(root, cache=tmp_path / "cache") == COUNT
 
 
 def test_a_cache_of_another_reduction_is_left_alone(root: Path, tmp_path: Path) -> None:
-    make(root, to=tmp_path / "cache", short_side=16)
-    with pytest.raises(InputError, match="short_side 16, expected None; choose another folder"):
-        make(root, to=tmp_path / "cache")
+    make_cache(root, to=tmp_path / "cache", short_side=16)
+    with pytest.raises(InputError, match="short_side 16, expected None; give another folder"):
+        make_cache(root, to=tmp_path / "cache")
 
 
 def test_splits_of_a_folder_without_them_cannot_be_asked_for(root: Path) -> None:
     with pytest.raises(
         InputError, match=r"images: has no folders of splits, .*leave out the split"
     ):
-        make(root, "training")
+        make_cache(root, "training")

@@ -96,7 +96,7 @@ def test_processes_are_as_many_as_asked_for_and_as_there_are_devices(
 
     assert count(device="cpu") == 1
     assert count(device="cpu", processes=3) == 3
-    monkeypatch.setattr(launching, "best_device", lambda _: launching.torch.device("cuda"))
+    monkeypatch.setattr(launching, "select_device", lambda _: launching.torch.device("cuda"))
     monkeypatch.setattr("torch.cuda.device_count", lambda: 8)
     assert count() == count(batch_size=16) == 8
     assert count(batch_size=12) == 6

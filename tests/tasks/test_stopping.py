@@ -17,7 +17,7 @@ import os, signal, sys
 from sceneparse.system.stop_signals import StopRequests
 with StopRequests() as stop:
     os.kill(os.getpid(), getattr(signal, sys.argv[1]))
-sys.exit(stop.number)
+sys.exit(stop.signal_number)
 """
 # Makes its output its terminal, says so, and goes on printing there when it is asked to stop.
 IN_TERMINAL = """
@@ -30,7 +30,7 @@ with StopRequests() as stop:
         time.sleep(0.01)
     print("stopped", flush=True)
     print("stopped", file=sys.stderr, flush=True)
-sys.exit(128 + stop.number)
+sys.exit(128 + stop.signal_number)
 """
 
 

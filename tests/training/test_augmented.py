@@ -50,7 +50,7 @@ def joined(parts: list[Batch]) -> Batch:
     return Batch(
         image=np.concatenate([batch.image for batch in parts]),
         mask=np.concatenate([batch.mask for batch in parts]),
-        colors=np.concatenate([batch.colors for batch in parts]),
+        color_jitter=np.concatenate([batch.color_jitter for batch in parts]),
         names=tuple(name for batch in parts for name in batch.names),
     )
 
@@ -90,9 +90,9 @@ def test_everything_happens(uneven_root: Path, whole: list[Batch]) -> None:
     assert loader.factors is not None
     assert loader.factors.max() == pytest.approx((0.99 / 0.25) ** 0.5)
     places = [place for step in range(9) for place in loader.indices(step)]
-    changes = [loader.transform.change(*place) for place in places]
-    kinds = {type(change.mix.part).__name__ for change in changes if change.mix}
-    assert kinds == {"Box", "HalfOfClasses", "RareClasses"}
+    changes = [loader.transform.draw_parameters(*place) for place in places]
+    kinds = {type(change.mix.region).__name__ for change in changes if change.mix}
+    assert kinds == {"PasteRectangle", "PasteHalfOfClasses", "PasteRareClasses"}
     assert any(change.degradation.quality for change in changes)
     masks = np.concatenate([batch.mask for batch in whole])
     assert np.unique(masks).tolist() == [0, 1, 2, 3, 255]

@@ -6,7 +6,7 @@ import torch
 from sceneparse.config.reading import parse_config
 from sceneparse.errors import InputError
 from sceneparse.labels import ade20k_labels
-from sceneparse.system.device import best_device, native_precision
+from sceneparse.system.device import native_precision, select_device
 from sceneparse.system.processor import processor
 from sceneparse.training.memory import fitting_parts, step_bytes
 from sceneparse.training.parts import has_unused_parameters
@@ -61,11 +61,11 @@ def test_a_parameter_that_no_step_moves_is_found() -> None:
 def test_a_device_that_is_not_there_is_refused() -> None:
     if torch.cuda.is_available():
         pytest.skip("there is a GPU")
-    with pytest.raises(InputError, match="device cuda: not there"):
-        best_device("cuda")
+    with pytest.raises(InputError, match="device cuda: not available"):
+        select_device("cuda")
     for wanted in ("cpu:", "cpu:x", "cpu:1"):
-        with pytest.raises(InputError, match=f"device {wanted}: there are 1 of cpu"):
-            best_device(wanted)
+        with pytest.raises(InputError, match=f"device {wanted}: this machine has 1 of cpu"):
+            select_device(wanted)
 
 
 def test_precision_is_what_the_processor_computes_natively() -> None:

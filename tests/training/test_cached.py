@@ -10,7 +10,7 @@ from tests.conftest import write_rectangles
 
 from sceneparse.artifacts.weights import read_weights
 from sceneparse.config.reading import read_config
-from sceneparse.data.cache.format import default_folder
+from sceneparse.data.cache.format import default_cache_folder
 from sceneparse.errors import InputError
 from sceneparse.recording.events import Event, Message
 from sceneparse.tasks.cache import cache_data
@@ -80,6 +80,6 @@ def test_a_run_goes_on_with_a_cache_but_not_with_other_pixels(
     resumed, _ = run(rectangles_config, tmp_path / "run", at, resume=True)
     assert resumed.is_finished
     cache_data(root, short_side=32)
-    reduced = f"data.cache={default_folder(root, 32)}"
+    reduced = f"data.cache={default_cache_folder(root, 32)}"
     with pytest.raises(InputError, match="not those that the run was started with"):
         run(rectangles_config, tmp_path / "run", at, reduced, resume=True)

@@ -190,10 +190,10 @@ def test_colours_changed_on_the_device_train_as_those_changed_by_the_loader(
     rectangles_root: Path,
 ) -> None:
     losses: list[float] = []
-    for leaves_colors in (False, True):
+    for defers_color_jitter in (False, True):
         state, setup = make(rectangles_root, "fp32")
         transform = dataclasses.replace(
-            cast("Transform", setup.loader.transform), leaves_colors=leaves_colors
+            cast("Transform", setup.loader.transform), defers_color_jitter=defers_color_jitter
         )
         setup = dataclasses.replace(
             setup, loader=dataclasses.replace(setup.loader, transform=transform)

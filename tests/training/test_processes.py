@@ -15,7 +15,11 @@ from torch.distributed import TCPStore  # pyright: ignore[reportPrivateImportUsa
 from sceneparse import factory
 from sceneparse.config.reading import parse_config, read_config
 from sceneparse.errors import InputError
-from sceneparse.models.normalization import SyncBatchNorm2d, normalization, synchronise_
+from sceneparse.models.normalization import (
+    SyncBatchNorm2d,
+    normalization_layer,
+    synchronise_batch_norms_,
+)
 from sceneparse.system.ranks import RankInfo, find_rank_info, first_slurm_node
 from sceneparse.tasks.evaluate import evaluate
 from sceneparse.tasks.train import train
@@ -97,7 +101,7 @@ def test_what_two_processes_have_scored_one_scores_exactly(pair: Path, name: str
 
 def test_groups_divide_the_channels_and_hold_no_less_than_eight() -> None:
     for channels, groups in ((4, 1), (8, 1), (16, 2), (24, 3), (40, 5), (64, 8), (512, 32)):
-        layer = normalization("group", channels)
+        layer = normalization_layer("group", channels)
         assert isinstance(layer, torch.nn.GroupNorm)
         assert layer.num_groups == groups
 
@@ -108,7 +112,7 @@ def test_synchronised_layers_keep_names_values_and_the_shared_ones_shared() -> N
     image = torch.randn(2, 4, 5, 5)
     before = dict(network.state_dict())
     expected = network.eval()(image)
-    synchronise_(network, torch.device("cpu"))
+    synchronise_batch_norms_(network, torch.device("cpu"))
     assert isinstance(network[0], SyncBatchNorm2d)
     assert network[0] is network.get_submodule("1.0")
     assert network.state_dict().keys() == before.keys()
@@ -122,7 +126,7 @@ def test_pytorch_synchronises_on_cuda_under_the_same_names() -> None:
     config = parse_config(f"model: {NETWORKS['encoder']}", "test")
     segmenter = config.model.build(4)
     before = {name: tensor.data_ptr() for name, tensor in segmenter.state_dict().items()}
-    synchronise_(segmenter, torch.device("cuda"))
+    synchronise_batch_norms_(segmenter, torch.device("cuda"))
     assert any(isinstance(layer, torch.nn.SyncBatchNorm) for layer in segmenter.modules())
     assert not any(isinstance(layer, torch.nn.BatchNorm2d) for layer in segmenter.modules())
     after = {name: tensor.data_ptr() for name, tensor in segmenter.state_dict().items()}

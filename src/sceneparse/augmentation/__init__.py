@@ -1,1 +1,1 @@
-"""What training changes in an image at random, and how."""
+"""Random augmentation of training samples."""

@@ -1,7 +1,7 @@
-"""Changes of colours: one image on the CPU, or a batch on the device that trains.
+"""Colour jitter of one image on the CPU, or of a batch on the training device.
 
-Both do the same as brightness, contrast, saturation and hue of torchvision, in this order, each
-clipped to 0..255. Grey is that of ITU-R BT.601.
+Both apply brightness, contrast, saturation and hue in this order, as torchvision does; each step
+clips to 0..255. Grey values are those of ITU-R BT.601.
 """
 
 import cv2
@@ -10,74 +10,76 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sceneparse.augmentation.change import Colors
+from sceneparse.augmentation.parameters import ColorJitter
 
 GREY = (0.299, 0.587, 0.114)
 
 
-def changed_colors(image: NDArray[np.uint8], colors: Colors) -> NDArray[np.uint8]:
-    """Change the colours of an image `(H, W, 3)` RGB."""
-    if colors.brightness != 1:
-        image = _mixed(image, np.eye(3) * colors.brightness)
-    if colors.contrast != 1:
+def jitter_colors(image: NDArray[np.uint8], color_jitter: ColorJitter) -> NDArray[np.uint8]:
+    """Apply colour jitter to an RGB image `(H, W, 3)`."""
+    if color_jitter.brightness != 1:
+        image = _transform_channels(image, np.eye(3) * color_jitter.brightness)
+    if color_jitter.contrast != 1:
         grey = float(np.dot(cv2.mean(image)[:3], GREY))
-        offset = np.full(3, (1 - colors.contrast) * grey)
-        image = _mixed(image, np.eye(3) * colors.contrast, offset)
-    if colors.saturation != 1:
+        offset = np.full(3, (1 - color_jitter.contrast) * grey)
+        image = _transform_channels(image, np.eye(3) * color_jitter.contrast, offset)
+    if color_jitter.saturation != 1:
         to_grey = np.tile(GREY, (3, 1))
-        image = _mixed(image, np.eye(3) * colors.saturation + (1 - colors.saturation) * to_grey)
-    if colors.hue != 0:
+        image = _transform_channels(
+            image, np.eye(3) * color_jitter.saturation + (1 - color_jitter.saturation) * to_grey
+        )
+    if color_jitter.hue != 0:
         hsv = cv2.cvtColor(image, cv2.COLOR_RGB2HSV_FULL)
-        # Hue fills a byte and goes round in it.
-        hsv[..., 0] += np.uint8(round(colors.hue * 256) % 256)
-        image = _bytes(cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB_FULL))
+        # The hue spans a whole byte, so that overflow wraps around the colour circle.
+        hsv[..., 0] += np.uint8(round(color_jitter.hue * 256) % 256)
+        image = _as_uint8(cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB_FULL))
     return image
 
 
-def _mixed(
+def _transform_channels(
     image: NDArray[np.uint8], matrix: NDArray[np.float64], offset: NDArray[np.float64] | None = None
 ) -> NDArray[np.uint8]:
-    """Mix the channels of each pixel, rounded and clipped."""
+    """Apply an affine map to the channels of each pixel, rounded and clipped to bytes."""
     columns = [matrix, np.zeros(3) if offset is None else offset]
-    return _bytes(cv2.transform(image, np.column_stack(columns).astype(np.float32)))
+    return _as_uint8(cv2.transform(image, np.column_stack(columns).astype(np.float32)))
 
 
-def _bytes(image: object) -> NDArray[np.uint8]:
+def _as_uint8(image: object) -> NDArray[np.uint8]:
     return np.asarray(image, np.uint8)
 
 
-def changed_colors_of_batch(image: Tensor, colors: Tensor) -> Tensor:
-    """Change the colours of a batch on its device.
+def jitter_colors_of_batch(image: Tensor, color_jitter: Tensor) -> Tensor:
+    """Apply colour jitter to a batch on its device.
 
     Args:
-        image: RGB `(B, 3, H, W)` uint8.
-        colors: One `Colors` per image, `(B, 4)` float32.
+        image: RGB images `(B, 3, H, W)` uint8.
+        color_jitter: The fields of `ColorJitter` for each image, `(B, 4)` float32.
 
     Returns:
         `(B, 3, H, W)` float32 in 0..255.
     """
-    brightness, contrast, saturation, hue = colors[:, :, None, None, None].unbind(1)
+    brightness, contrast, saturation, hue = color_jitter[:, :, None, None, None].unbind(1)
     weights = torch.tensor(GREY, device=image.device)[:, None, None]
     pixels = (image.float() * brightness).clamp(0, 255)
     mean = (pixels * weights).sum(dim=1, keepdim=True).mean(dim=(2, 3), keepdim=True)
     pixels = (pixels * contrast + (1 - contrast) * mean).clamp(0, 255)
     grey = (pixels * weights).sum(dim=1, keepdim=True)
     pixels = (pixels * saturation + (1 - saturation) * grey).clamp(0, 255)
-    return _with_hue_turned(pixels, hue)
+    return _shift_hue(pixels, hue)
 
 
-def _with_hue_turned(pixels: Tensor, turn: Tensor) -> Tensor:
-    """Add to the hue in HSV (Smith, 1978), as a share of the colour circle."""
+def _shift_hue(pixels: Tensor, rotated_crop: Tensor) -> Tensor:
+    """Shift the hue in HSV (Smith, 1978) by a share of the colour circle."""
     red, green, blue = pixels.unbind(1)
     value, brightest = pixels.max(dim=1)
     chroma = value - pixels.amin(dim=1)
     safe = chroma.clamp(min=1e-6)
-    # Which sixth of the circle a pixel is in, by its brightest channel.
+    # Position on the colour circle in sixths, for each choice of the brightest channel.
     sixths = torch.stack(
         [(green - blue) / safe, 2 + (blue - red) / safe, 4 + (red - green) / safe], dim=1
     )
-    hue = sixths.gather(1, brightest[:, None]) + 6 * turn
+    hue = sixths.gather(1, brightest[:, None]) + 6 * rotated_crop
     channels = torch.tensor([5.0, 3.0, 1.0], device=pixels.device)[:, None, None]
-    place = (channels + hue).remainder(6)
-    share = torch.minimum(place, 4 - place).clamp(0, 1)
+    sector = (channels + hue).remainder(6)
+    share = torch.minimum(sector, 4 - sector).clamp(0, 1)
     return value[:, None] - chroma[:, None] * share

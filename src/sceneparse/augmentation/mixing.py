@@ -1,8 +1,7 @@
-"""Parts of another sample laid over one: which sample, which parts.
+"""Mixing of samples: CutMix, ClassMix and copy-paste.
 
-The other sample is drawn from the same random numbers as everything else, out of the whole data
-set and not out of the batch: of that, each process holds a part only, and the data would depend on
-the number of processes.
+The second sample is drawn from the whole data set, not from the batch: each process holds only a
+part of the batch, so that the data would depend on the number of processes.
 """
 
 from dataclasses import dataclass
@@ -12,101 +11,107 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from sceneparse.augmentation.change import (
-    Box,
-    Crop,
-    HalfOfClasses,
-    Mix,
-    RareClasses,
-    drawn,
+from sceneparse.augmentation.parameters import (
+    CropBox,
+    MixParameters,
+    PasteHalfOfClasses,
+    PasteRareClasses,
+    PasteRectangle,
+    draw_parameters,
 )
 from sceneparse.augmentation.settings import TransformSettings
 from sceneparse.data.dataset import Sample
-from sceneparse.data.sampling import sample_at
+from sceneparse.data.sampling import weighted_index
 from sceneparse.labels import Mask
 
 
 @dataclass(frozen=True)
-class Rarity:
-    """Which classes are rare, and where they are.
+class RareClassTable:
+    """The rare classes, and the samples that contain them.
 
     Attributes:
-        is_rare: Of each train id up to `ignore_index`, `(ignore_index + 1,)`.
-        holders: The samples that hold each of the rare classes, `(n,)` each, none empty.
+        is_rare: Whether each train id up to `ignore_index` is rare, `(ignore_index + 1,)`.
+        sample_indices: Indices of the samples that contain each rare class, `(n,)` with n > 0.
     """
 
     is_rare: NDArray[np.bool_]
-    holders: tuple[NDArray[np.intp], ...]
+    sample_indices: tuple[NDArray[np.intp], ...]
 
 
 @dataclass(frozen=True)
-class Mixing:
-    """How often another sample is laid over one, and which.
+class SampleMixer:
+    """Mixing of a random second sample into a sample.
 
     Attributes:
-        samples: How many there are.
-        ignore_index: Train id of void.
-        settings: How often what is pasted, and how the other sample is cut.
-        cumulative: Sums up to each sample of how often they are drawn, `(samples,)`; none for all
-            alike.
-        rarity: For `copy_paste`.
+        samples: Number of samples in the data set.
+        ignore_index: Train id of unlabelled pixels.
+        settings: Probabilities of the kinds of mixing, and crop settings of the second sample.
+        cumulative: Cumulative sums of the repeat factors, `(samples,)`; none for equal factors.
+        rare_classes: The rare classes, for `copy_paste`.
     """
 
     samples: int
     ignore_index: int
     settings: TransformSettings
     cumulative: NDArray[np.float64] | None = None
-    rarity: Rarity | None = None
+    rare_classes: RareClassTable | None = None
 
-    def drawn(self, random: np.random.Generator) -> Mix | None:
-        """Draw what is laid over a sample; for most nothing, and never two things."""
+    def draw(self, random: np.random.Generator) -> MixParameters | None:
+        """Draw at most one kind of mixing for a sample; none for no mixing."""
         settings = self.settings
-        kind, kind_of_class, place = random.random(3).tolist()
+        kind, class_position, position = random.random(3).tolist()
         seed = int(random.integers(2**32))
         if kind < settings.cutmix:
-            part, partner = Box(_half(random)), self._partner(place)
+            region, partner = PasteRectangle(_draw_half_box(random)), self._partner(position)
         elif kind < settings.cutmix + settings.classmix:
-            part, partner = HalfOfClasses(seed), self._partner(place)
-        elif kind < settings.cutmix + settings.classmix + settings.copy_paste and self.rarity:
-            # All rare classes alike, and then all samples that hold it.
-            holders = self.rarity.holders
-            those = holders[sample_at(kind_of_class, len(holders), None)]
-            part, partner = RareClasses(), int(those[sample_at(place, len(those), None)])
+            region, partner = PasteHalfOfClasses(seed), self._partner(position)
+        elif kind < settings.cutmix + settings.classmix + settings.copy_paste and self.rare_classes:
+            # Draw a rare class uniformly, and then a sample that contains it.
+            sample_indices = self.rare_classes.sample_indices
+            indices = sample_indices[weighted_index(class_position, len(sample_indices), None)]
+            region, partner = (
+                PasteRareClasses(),
+                int(indices[weighted_index(position, len(indices), None)]),
+            )
         else:
             return None
-        change = drawn(settings, random)
-        return Mix(partner, change.cut, change.flip, part)
+        parameters = draw_parameters(settings, random)
+        return MixParameters(partner, parameters.crop, parameters.flip, region)
 
-    def _partner(self, place: float) -> int:
-        return sample_at(place, self.samples, self.cumulative)
+    def _partner(self, position: float) -> int:
+        return weighted_index(position, self.samples, self.cumulative)
 
-    def mixed(self, sample: Sample, other: Sample, mix: Mix) -> Sample:
-        """Lay a part of another sample over one of the same size; it keeps its name."""
-        part = self._part(other.mask, mix).view(np.uint8)
-        # A third of the time of `np.where`, for an image.
-        image = cv2.copyTo(other.image, part, sample.image.copy())
-        mask = np.where(part, other.mask, sample.mask)
+    def paste(self, sample: Sample, other: Sample, mix: MixParameters) -> Sample:
+        """Paste a region of another sample of the same size; the result keeps the name."""
+        region = self._paste_mask(other.mask, mix).view(np.uint8)
+        # `copyTo` takes a third of the time of `np.where` for an image.
+        image = cv2.copyTo(other.image, region, sample.image.copy())
+        mask = np.where(region, other.mask, sample.mask)
         return Sample(np.asarray(image, np.uint8), mask, sample.name)
 
-    def _part(self, mask: Mask, mix: Mix) -> NDArray[np.bool_]:
-        """Return which pixels of the other sample are laid over, `(H, W)`."""
-        match mix.part:
-            case Box(crop):
-                return _inside(crop, mask)
-            case HalfOfClasses(seed):
+    def _paste_mask(self, mask: Mask, mix: MixParameters) -> NDArray[np.bool_]:
+        """Return the mask `(H, W)` of the pixels of the other sample to paste."""
+        match mix.region:
+            case PasteRectangle(box):
+                return _box_mask(box, mask)
+            case PasteHalfOfClasses(seed):
                 chosen = half_of_classes(mask, self.ignore_index, seed)
-            case RareClasses():
-                chosen = np.zeros(0, np.bool_) if self.rarity is None else self.rarity.is_rare
+            case PasteRareClasses():
+                chosen = (
+                    np.zeros(0, np.bool_)
+                    if self.rare_classes is None
+                    else self.rare_classes.is_rare
+                )
             case _:
-                assert_never(mix.part)
+                assert_never(mix.region)
         return chosen[mask]
 
 
 def half_of_classes(mask: Mask, ignore_index: int, seed: int) -> NDArray[np.bool_]:
-    """Choose half of the classes of a mask, rounded up (Olsson et al., 2021, ClassMix).
+    """Choose half of the classes of a mask at random, rounded up (Olsson et al., 2021, ClassMix).
 
     Returns:
-        Whether each train id is chosen, `(ignore_index + 1,)`; void never is.
+        Whether each train id is chosen, `(ignore_index + 1,)`; `ignore_index` never is.
     """
     present = np.flatnonzero(np.bincount(mask.ravel(), minlength=ignore_index + 1)[:ignore_index])
     chosen = np.zeros(ignore_index + 1, np.bool_)
@@ -115,13 +120,15 @@ def half_of_classes(mask: Mask, ignore_index: int, seed: int) -> NDArray[np.bool
     return chosen
 
 
-def rarity(pixels: NDArray[np.int64], below: float, ignore_index: int) -> Rarity | None:
-    """Find the classes that hold less than a share of all labelled pixels; none if none do.
+def find_rare_classes(
+    pixels: NDArray[np.int64], below: float, ignore_index: int
+) -> RareClassTable | None:
+    """Find the classes with less than a share of all labelled pixels; none if there are none.
 
     Args:
-        pixels: Pixels of each class in each sample, `(N, C)`.
-        below: The share, in 0..1.
-        ignore_index: Train id of void.
+        pixels: Number of pixels of each class in each sample, `(N, C)`.
+        below: Share of the labelled pixels in 0..1 below which a class is rare.
+        ignore_index: Train id of unlabelled pixels.
     """
     total = pixels.sum(axis=0)
     rare = np.flatnonzero((total > 0) & (total < below * total.sum()))
@@ -129,23 +136,23 @@ def rarity(pixels: NDArray[np.int64], below: float, ignore_index: int) -> Rarity
         return None
     is_rare = np.zeros(ignore_index + 1, np.bool_)
     is_rare[rare] = True
-    return Rarity(is_rare, tuple(np.flatnonzero(pixels[:, class_id]) for class_id in rare))
+    return RareClassTable(is_rare, tuple(np.flatnonzero(pixels[:, class_id]) for class_id in rare))
 
 
-def _half(random: np.random.Generator) -> Crop:
-    """Draw a rectangle of half of the area (French et al., 2020, CutMix for segmentation)."""
+def _draw_half_box(random: np.random.Generator) -> CropBox:
+    """Draw a rectangle of half the area (French et al., 2020, CutMix for segmentation)."""
     height = 0.5 ** random.random()
     width = 0.5 / height
-    return Crop(random.uniform(0, 1 - height), random.uniform(0, 1 - width), height, width)
+    return CropBox(random.uniform(0, 1 - height), random.uniform(0, 1 - width), height, width)
 
 
-def _inside(crop: Crop, mask: Mask) -> NDArray[np.bool_]:
+def _box_mask(box: CropBox, mask: Mask) -> NDArray[np.bool_]:
     height, width = mask.shape
-    part = np.zeros(mask.shape, np.bool_)
-    top, left = round(crop.top * height), round(crop.left * width)
+    region = np.zeros(mask.shape, np.bool_)
+    top, left = round(box.top * height), round(box.left * width)
     bottom, right = (
-        round((crop.top + crop.height) * height),
-        round((crop.left + crop.width) * width),
+        round((box.top + box.height) * height),
+        round((box.left + box.width) * width),
     )
-    part[top:bottom, left:right] = True
-    return part
+    region[top:bottom, left:right] = True
+    return region

@@ -1,8 +1,8 @@
-"""Progressive resizing: small images in the first epochs take a fraction of the time."""
+"""Progressive resizing: training starts with small images, which take a fraction of the time."""
 
 from dataclasses import dataclass
 
-# Images of sides that are multiples of this need no padding in most networks.
+# Most networks need no padding for sides that are multiples of this.
 STEP = 32
 
 
@@ -12,7 +12,7 @@ class SizeSchedule:
 
     Attributes:
         start_size: Side in the first epoch.
-        size: Side in the last of the growing epochs, and from then on.
+        size: Side in the last growing epoch and all epochs after it.
         epochs: Number of growing epochs.
     """
 
@@ -22,11 +22,11 @@ class SizeSchedule:
 
     @property
     def sizes(self) -> list[int]:
-        """All sides, in ascending order."""
+        """All sides that occur, in ascending order."""
         return sorted({self.size_at(epoch) for epoch in range(max(1, self.epochs))})
 
     def size_at(self, epoch: int) -> int:
-        """Return the side in an epoch, counted from 0: linear in it, in steps of 32 pixels."""
+        """Return the side in an epoch, which grows linearly in steps of 32 pixels."""
         if epoch >= self.epochs - 1:
             return self.size
         steps = (self.size - self.start_size) // STEP

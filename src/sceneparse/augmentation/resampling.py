@@ -6,30 +6,33 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
-from sceneparse.augmentation.change import Crop
+from sceneparse.augmentation.parameters import CropBox
 from sceneparse.labels import Mask
 
 
 def resample(
-    image: NDArray[np.uint8], mask: Mask, crop: Crop, size: int, *, flip: bool
+    image: NDArray[np.uint8], mask: Mask, box: CropBox, size: int, *, flip: bool
 ) -> tuple[NDArray[np.uint8], Mask]:
-    """Cut a part out of an image and its mask and scale it to a square.
+    """Crop an image and its mask, and scale the crop to a square.
 
-    The image is resampled bilinearly with antialiasing, the mask by nearest neighbour. The cut
-    begins and ends at whole pixels of the image; that of the mask follows it exactly.
+    The image is resampled bilinearly with antialiasing, the mask by nearest neighbour. The box is
+    rounded to whole pixels of the image; the crop of the mask is exactly aligned with it.
 
     Args:
-        image: RGB `(H, W, 3)`; may have been decoded at a smaller scale than the mask.
-        mask: Train ids `(h, w)` of the same view.
-        crop: What is cut out.
-        size: Side of the square.
-        flip: Whether to mirror left and right afterwards.
+        image: RGB image `(H, W, 3)`, which may have a lower resolution than the mask.
+        mask: Train ids `(h, w)` of the same image.
+        box: The box of the crop.
+        size: Side of the square in pixels.
+        flip: Whether to flip horizontally afterwards.
+
+    Returns:
+        Image `(size, size, 3)` and mask `(size, size)`.
     """
-    top, bottom = _whole(crop.top, crop.height, image.shape[0])
-    left, right = _whole(crop.left, crop.width, image.shape[1])
-    # As a batch of pixels, the layout in which torch resamples bytes fastest.
-    cut = torch.from_numpy(image[top:bottom, left:right].copy())[None].permute(0, 3, 1, 2)
-    square = F.interpolate(cut, (size, size), mode="bilinear", antialias=True)
+    top, bottom = _pixel_range(box.top, box.height, image.shape[0])
+    left, right = _pixel_range(box.left, box.width, image.shape[1])
+    # torch resamples bytes fastest in the channels-last layout.
+    crop = torch.from_numpy(image[top:bottom, left:right].copy())[None].permute(0, 3, 1, 2)
+    square = F.interpolate(crop, (size, size), mode="bilinear", antialias=True)
     pixels = np.ascontiguousarray(square[0].permute(1, 2, 0).numpy())
     rows = _nearest(top, bottom, size, mask.shape[0] / image.shape[0])
     columns = _nearest(left, right, size, mask.shape[1] / image.shape[1])
@@ -38,13 +41,13 @@ def resample(
     return pixels, mask[rows][:, columns]
 
 
-def _whole(start: float, length: float, pixels: int) -> tuple[int, int]:
-    """Return the first and the last pixel, exclusive, of a part given in shares."""
+def _pixel_range(start: float, length: float, pixels: int) -> tuple[int, int]:
+    """Return the first pixel and the last, exclusive, of an interval given in shares."""
     first = min(round(start * pixels), pixels - 1)
     return first, min(pixels, max(first + 1, round((start + length) * pixels)))
 
 
 def _nearest(first: int, last: int, size: int, scale: float) -> NDArray[np.intp]:
-    """Return the place in the mask of the centre of each output pixel."""
+    """Return the index of the mask pixel at the centre of each output pixel."""
     centres = first + (np.arange(size) + 0.5) * ((last - first) / size)
     return (centres * scale).astype(np.intp)

@@ -1,4 +1,4 @@
-"""Settings of what training changes in an image."""
+"""Settings of the augmentation of training images."""
 
 from typing import Annotated, Literal
 
@@ -72,9 +72,9 @@ class TransformSettings:
     """Share of all labelled training pixels below which a class is rare, for `copy_paste`."""
 
     def __post_init__(self) -> None:
-        """Refuse fields that contradict each other, or would silently do nothing."""
+        """Refuse fields that contradict each other or have no effect."""
         self._check_sizes()
-        self._check_cuts()
+        self._check_crops()
 
     def _check_sizes(self) -> None:
         start = self.start_size
@@ -84,15 +84,15 @@ class TransformSettings:
             if side % self.mask_stride:
                 raise ValueError(f"size {side} is no multiple of mask_stride {self.mask_stride}")
 
-    def _check_cuts(self) -> None:
+    def _check_crops(self) -> None:
         if self.scale is None and self.short_side is not None:
             raise ValueError("short_side is the side at scale 1; give scale too, as [0.5, 2]")
         if self.scale is not None and self.scale[0] > self.scale[1]:
             raise ValueError("scale begins with the larger number; give the smaller one first")
         if self.scale is not None and self.crop < 1:
-            raise ValueError("crop and scale are two ways to choose the cut; leave one out")
+            raise ValueError("crop and scale both set the size of the crop; remove one of them")
         if self.scale is None and self.crop == 1 and self.class_share < 1:
-            raise ValueError("class_share chooses among cuts; it needs crop < 1 or scale")
+            raise ValueError("class_share needs several crop positions; set crop < 1 or scale")
         if self.cutmix + self.classmix + self.copy_paste > 1:
             raise ValueError(
                 "cutmix, classmix and copy_paste add up to more than 1; an image takes one of them"
@@ -116,7 +116,7 @@ class TransformSettings:
 
     @property
     def largest_side(self) -> float:
-        """Shorter side in pixels of images of which the smallest cut loses no detail."""
+        """Shorter side in pixels at which the smallest crop still has full resolution."""
         if self.scale is None:
             return self.size * self.aspect**0.5 / self.crop
         return (self.short_side or self.size) * self.aspect**0.5 * self.scale[1]

@@ -1,96 +1,102 @@
-"""From a sample of any size to the square that training sees."""
+"""The transform of training samples: random crop, mixing, degradation and colour jitter."""
 
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from sceneparse.augmentation.change import Change, Cut, drawn
-from sceneparse.augmentation.colors import changed_colors
+from sceneparse.augmentation.colors import jitter_colors
 from sceneparse.augmentation.degradation import degrade
-from sceneparse.augmentation.geometry import Square, cut_out
-from sceneparse.augmentation.mixing import Mixing
+from sceneparse.augmentation.geometry import OutputSquare, crop_to_square
+from sceneparse.augmentation.mixing import SampleMixer
+from sceneparse.augmentation.parameters import RandomCrop, TransformParameters, draw_parameters
 from sceneparse.augmentation.progressive_resizing import SizeSchedule
 from sceneparse.augmentation.settings import TransformSettings
 from sceneparse.data.dataset import Sample
 
-# The loader's order of samples takes the other streams of random numbers.
+# Random stream of the transforms; the sample order of the loader uses another stream.
 _STREAM = 1
 
 
 @dataclass(frozen=True)
 class Transform:
-    """Cut, scale and flip by one resampling; then what another sample adds, artefacts, colours.
+    """The random transform of training samples.
 
-    Colours are last, so that the order is the same where the device that trains changes them.
+    One resampling crops, scales and flips the sample. Mixing with another sample, degradation and
+    colour jitter follow. Colour jitter is last, so that the training device can apply it instead.
 
     Attributes:
-        size: Height and width that come out.
-        settings: What is random.
+        size: Height and width of the output in pixels.
+        settings: Settings of the augmentation.
         seed: Seed of the run.
-        ignore_index: Train id of void.
-        leaves_colors: Whether colours are changed later, on the device that trains.
-        mixing: What other samples add; none for nothing.
-        size_schedule: The size in each epoch; none if it is always the same.
+        ignore_index: Train id of unlabelled pixels.
+        defers_color_jitter: Whether the training device applies the colour jitter to the batch.
+        mixing: Mixing with other samples; none for no mixing.
+        size_schedule: Output size of each epoch; none for a constant size.
     """
 
     size: int
     settings: TransformSettings
     seed: int
     ignore_index: int
-    leaves_colors: bool = False
-    mixing: Mixing | None = None
+    defers_color_jitter: bool = False
+    mixing: SampleMixer | None = None
     size_schedule: SizeSchedule | None = None
 
-    def at(self, epoch: int) -> "Transform":
-        """Return the transform of an epoch, whose images may be smaller."""
+    def for_epoch(self, epoch: int) -> "Transform":
+        """Return the transform of an epoch, with the output size of the schedule."""
         schedule = self.size_schedule
         return replace(self, size=schedule.size_at(epoch)) if schedule else self
 
-    def change(self, epoch: int, index: int) -> Change:
-        """Draw what is done to one sample of one epoch."""
+    def draw_parameters(self, epoch: int, index: int) -> TransformParameters:
+        """Draw the parameters for one sample of one epoch."""
         random = np.random.default_rng([_STREAM, self.seed, epoch, index])
-        change = drawn(self.settings, random)
+        parameters = draw_parameters(self.settings, random)
         if self.mixing:
-            change = change._replace(mix=self.mixing.drawn(random))
+            parameters = parameters._replace(mix=self.mixing.draw(random))
         stride = self.settings.mask_stride
         if stride > 1:
-            # No pixel is in the middle of an even number of them: on average none is off.
+            # An even stride has no centre pixel; a random offset avoids a shift on average.
             row, column = random.integers(2, size=2) + stride // 2 - 1
-            change = change._replace(learned=(int(row), int(column)))
-        return change
+            parameters = parameters._replace(mask_offset=(int(row), int(column)))
+        return parameters
 
-    def smallest(self, change: Change) -> tuple[int, int]:
-        """Return the height and width below which a decoded image would lose detail."""
-        return change.cut.needed(self.size)
+    def min_image_size(self, parameters: TransformParameters) -> tuple[int, int]:
+        """Return the minimum height and width at which to decode the image."""
+        return parameters.crop.min_image_size(self.size)
 
-    def partner(self, change: Change) -> tuple[int, tuple[int, int]] | None:
-        """Return the index of the sample that is laid over, and its smallest height and width."""
-        return change.mix and (change.mix.partner, change.mix.cut.needed(self.size))
+    def partner(self, parameters: TransformParameters) -> tuple[int, tuple[int, int]] | None:
+        """Return index and minimum height and width of the second sample to mix in, if any."""
+        return parameters.mix and (
+            parameters.mix.partner,
+            parameters.mix.crop.min_image_size(self.size),
+        )
 
-    def __call__(self, sample: Sample, change: Change, partner: Sample | None = None) -> Sample:
-        """Do it.
+    def __call__(
+        self, sample: Sample, parameters: TransformParameters, partner: Sample | None = None
+    ) -> Sample:
+        """Transform a sample.
 
         Args:
-            sample: What is changed.
-            change: How.
-            partner: What is laid over, where `partner(change)` asks for one.
+            sample: The sample.
+            parameters: Parameters from `draw_parameters`.
+            partner: The sample that `partner(parameters)` selects, if any.
 
         Returns:
             Image `(size, size, 3)` and mask `(size / mask_stride, size / mask_stride)`.
         """
-        square = self.cut(sample, change.cut, flip=change.flip)
-        if self.mixing and change.mix and partner:
-            other = self.cut(partner, change.mix.cut, flip=change.mix.flip)
-            square = self.mixing.mixed(square, other, change.mix)
-        image = degrade(square.image, change.degradation)
-        if not self.leaves_colors:
-            image = changed_colors(image, change.colors)
-        row, column = change.learned
+        square = self.crop(sample, parameters.crop, flip=parameters.flip)
+        if self.mixing and parameters.mix and partner:
+            other = self.crop(partner, parameters.mix.crop, flip=parameters.mix.flip)
+            square = self.mixing.paste(square, other, parameters.mix)
+        image = degrade(square.image, parameters.degradation)
+        if not self.defers_color_jitter:
+            image = jitter_colors(image, parameters.color_jitter)
+        row, column = parameters.mask_offset
         stride = self.settings.mask_stride
         mask = square.mask[row::stride, column::stride]
         return square._replace(image=image, mask=mask)
 
-    def cut(self, sample: Sample, cut: Cut, *, flip: bool) -> Sample:
-        """Cut a part out of a sample and scale it to the square."""
-        square = Square(self.size, self.settings.class_share, self.ignore_index)
-        return cut_out(sample, cut, square, flip=flip)
+    def crop(self, sample: Sample, crop: RandomCrop, *, flip: bool) -> Sample:
+        """Crop a sample and scale the crop to the output square."""
+        square = OutputSquare(self.size, self.settings.class_share, self.ignore_index)
+        return crop_to_square(sample, crop, square, flip=flip)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from sceneparse.cli.output import console, differences_table, movers_table
+from sceneparse.cli.output import class_changes_table, console, differences_table
 from sceneparse.cli.paths import path_argument, path_option
 
 
@@ -25,11 +25,11 @@ def compare(
 
     comparison = compare_scores(first, second)
     console.print(differences_table(comparison))
-    for title, movers in zip(
-        ("largest gains", "largest losses"), comparison.movers(classes), strict=True
+    for title, changes in zip(
+        ("largest gains", "largest losses"), comparison.class_changes(classes), strict=True
     ):
-        if movers:
-            console.print(movers_table(title, movers))
+        if changes:
+            console.print(class_changes_table(title, changes))
     if json:
         comparison.write(json)
         console.print(f"written: {json}", soft_wrap=True)

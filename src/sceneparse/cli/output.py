@@ -10,8 +10,8 @@ from rich.text import Text
 from sceneparse.system.ranks import find_rank_info
 
 if TYPE_CHECKING:
-    from sceneparse.metrics.bootstrap import Interval
-    from sceneparse.metrics.comparison import Comparison, Mover
+    from sceneparse.metrics.bootstrap import ConfidenceInterval
+    from sceneparse.metrics.comparison import ClassChange, Comparison
     from sceneparse.tasks.inspect import DataReport
     from sceneparse.tasks.score import ScoreReport
     from sceneparse.tasks.summary import NetworkSummary
@@ -54,13 +54,13 @@ def differences_table(comparison: "Comparison") -> Table:
     return table
 
 
-def movers_table(title: str, movers: Sequence["Mover"]) -> Table:
+def class_changes_table(title: str, changes: Sequence["ClassChange"]) -> Table:
     """Lay out the classes whose IoU changes most."""
     table = Table(title=title, title_justify="left")
     table.add_column("class")
     for column in ("first IoU", "second IoU", "change"):
         table.add_column(column, justify="right")
-    for name, first, second in movers:
+    for name, first, second in changes:
         table.add_row(name, f"{first:.3f}", f"{second:.3f}", f"{second - first:+.3f}")
     return table
 
@@ -130,7 +130,7 @@ def layers_table(network: "NetworkSummary") -> Table:
     return table
 
 
-def _bounds(interval: "Interval", sign: str = "") -> str:
+def _bounds(interval: "ConfidenceInterval", sign: str = "") -> str:
     return f"{interval.low:{sign}.4f} to {interval.high:{sign}.4f}"
 
 

@@ -7,23 +7,23 @@ from typing import Any
 
 import typer
 
-from sceneparse.system.paths import expanded
+from sceneparse.system.paths import expand_user
 
 
 def path_argument(help: str, **settings: Any) -> Any:
     """Make an argument that is a path, with the settings of `typer.Argument`."""
-    return typer.Argument(help=help, parser=expanded, **settings)
+    return typer.Argument(help=help, parser=expand_user, **settings)
 
 
 def path_option(help: str, **settings: Any) -> Any:
     """Make an option that is a path, with the settings of `typer.Option`."""
-    return typer.Option(help=help, parser=expanded, **settings)
+    return typer.Option(help=help, parser=expand_user, **settings)
 
 
 def split_overrides(arguments: Sequence[str]) -> tuple[list[Path], list[str]]:
     """Tell paths from overrides such as `inference.flip=true`, in a list that may hold both."""
     overrides = [text for text in arguments if _OVERRIDE.match(text)]
-    return [expanded(text) for text in arguments if text not in overrides], overrides
+    return [expand_user(text) for text in arguments if text not in overrides], overrides
 
 
 _OVERRIDE = re.compile(r"[a-z_]+(\.[a-z_]+)+=")

@@ -12,7 +12,7 @@ from sceneparse.config.overrides import apply_override
 from sceneparse.config.run import RunConfig
 from sceneparse.config.schema import adapter
 from sceneparse.errors import InputError
-from sceneparse.system.paths import expanded
+from sceneparse.system.paths import expand_user
 from sceneparse.system.yaml_text import parse_yaml, write_yaml
 
 
@@ -44,7 +44,7 @@ def resolve_config(config: RunConfig | str | Path, overrides: Sequence[str] = ()
         InputError: If the file, a value or an override is wrong.
     """
     if not isinstance(config, RunConfig):
-        return read_config(expanded(config), overrides)
+        return read_config(expand_user(config), overrides)
     return config_of(config_document(config), "config", overrides)
 
 

@@ -1,1 +1,1 @@
-"""From files, or from nothing, to images and masks of train ids."""
+"""Data sets, decoding, caching, sampling and batching of images and masks."""

@@ -1,4 +1,4 @@
-"""What every data set is: images with masks, by index."""
+"""The data set protocol, and data sets of paired image and mask files."""
 
 import hashlib
 import json
@@ -13,26 +13,26 @@ from numpy.typing import NDArray
 
 from sceneparse.data.io.decode import (
     IMAGE_SUFFIXES,
+    JPEG_DIVISORS,
     MASK_SUFFIXES,
-    REDUCTIONS,
     image_size,
     read_image,
 )
-from sceneparse.data.io.mask_codes import PLAIN, MaskCode
+from sceneparse.data.io.mask_encodings import PLAIN_IDS, MaskEncoding
 from sceneparse.errors import InputError
 from sceneparse.labels import Labels, Mask
 
-# The part of a data set whose splits lie together.
-WHOLE = "all"
+# Cache name of data sets whose files are not split into folders.
+UNSPLIT = "all"
 
 
 class Sample(NamedTuple):
     """An image with its mask.
 
     Attributes:
-        image: RGB `(H, W, 3)` in 0..255.
+        image: RGB image `(H, W, 3)` in 0..255.
         mask: Train ids `(H, W)`.
-        name: Unique in its split.
+        name: Name of the sample, unique in its split.
     """
 
     image: NDArray[np.uint8]
@@ -41,11 +41,11 @@ class Sample(NamedTuple):
 
 
 class Dataset(Protocol):
-    """Samples by index, each the same whenever it is asked for."""
+    """Samples by index; the same index always gives the same sample."""
 
     @property
     def labels(self) -> Labels:
-        """How to read the train ids."""
+        """The classes of the masks."""
         ...
 
     @property
@@ -61,35 +61,35 @@ class Dataset(Protocol):
         """Return one sample."""
         ...
 
-    def reduced(self, index: int, height: int, width: int) -> Sample:
-        """Return one sample whose image may be smaller than its mask, yet not below a size.
+    def read_reduced(self, index: int, height: int, width: int) -> Sample:
+        """Return a sample whose image may have a lower resolution than its mask.
 
         Args:
-            index: Which sample.
-            height: The image has at least so many rows, or as many as there are.
-            width: Likewise columns.
+            index: Index of the sample.
+            height: Minimum height of the image; an image that is smaller keeps its height.
+            width: Minimum width of the image; an image that is narrower keeps its width.
         """
         ...
 
 
 @dataclass(frozen=True)
 class PairedFiles:
-    """Images and masks in files.
+    """A data set of image files and mask files.
 
     Attributes:
-        images: One file per sample.
-        masks: The mask of each.
-        labels: How to read the ids in them.
-        part: What is kept about the files is kept under this name: that of the split, and of the
-            choice of classes where the data set leaves one.
-        code: How ids are stored in the masks.
+        images: Image file of each sample.
+        masks: Mask file of each sample.
+        labels: The classes, with their raw ids in the masks.
+        cache_name: Name of the cache files of this split; it contains the choice of classes if
+            the data set offers several.
+        mask_encoding: How the mask files store raw ids.
     """
 
     images: tuple[Path, ...]
     masks: tuple[Path, ...]
     labels: Labels
-    part: str = WHOLE
-    code: MaskCode = PLAIN
+    cache_name: str = UNSPLIT
+    mask_encoding: MaskEncoding = PLAIN_IDS
 
     def __len__(self) -> int:
         """Return the number of samples."""
@@ -107,34 +107,34 @@ class PairedFiles:
         return Sample(image, mask, self.images[index].stem)
 
     def mask(self, index: int) -> Mask:
-        """Read the train ids `(H, W)` of one sample, without its image.
+        """Read the mask `(H, W)` of one sample as train ids.
 
         Raises:
             InputError: If the file is broken, or holds unknown ids.
         """
-        return read_annotation(self.masks[index], self.labels, self.code)
+        return read_annotation(self.masks[index], self.labels, self.mask_encoding)
 
-    def reduced(self, index: int, height: int, width: int) -> Sample:
-        """Read one sample, the image at the smallest scale of its file that is large enough.
+    def read_reduced(self, index: int, height: int, width: int) -> Sample:
+        """Read one sample; decode a JPEG at the lowest resolution that has the minimum size.
 
         Raises:
             InputError: If a file is broken, the sizes do not fit, or the mask holds unknown ids.
         """
         image = read_image(self.images[index], (height, width))
         mask = self.mask(index)
-        scales = (tuple(-(-side // scale) for side in mask.shape) for scale in REDUCTIONS)
+        scales = (tuple(-(-side // scale) for side in mask.shape) for scale in JPEG_DIVISORS)
         if image.shape[:2] not in scales:
             _check_sizes(self.images[index], image.shape[:2], self.masks[index], mask.shape)
         return Sample(image, mask, self.images[index].stem)
 
-    def limited(self, most: int | None) -> "PairedFiles":
-        """Return at most so many of the samples, spread evenly; all of them for none."""
-        if most is None or most >= len(self):
+    def subsample(self, max_samples: int | None) -> "PairedFiles":
+        """Return at most `max_samples` evenly spaced samples; none for all."""
+        if max_samples is None or max_samples >= len(self):
             return self
-        return self.chosen([place * len(self) // most for place in range(most)])
+        return self.select([index * len(self) // max_samples for index in range(max_samples)])
 
-    def chosen(self, indices: Sequence[int]) -> "PairedFiles":
-        """Return the samples of these indices."""
+    def select(self, indices: Sequence[int]) -> "PairedFiles":
+        """Return the data set of the samples with the given indices."""
         return replace(
             self,
             images=tuple(self.images[index] for index in indices),
@@ -147,127 +147,137 @@ class PairedFiles:
         return tuple(path.stem for path in self.images)
 
     @property
-    def reading(self) -> str:
-        """What tells apart how masks become train ids; names and colours of classes do not."""
+    def mask_digest(self) -> str:
+        """Digest of all that determines the train ids of a mask file."""
         ids = json.dumps([self.labels.raw_ids, self.labels.ignored_ids])
-        if self.code != PLAIN:
-            ids += repr(self.code)
+        if self.mask_encoding != PLAIN_IDS:
+            # Caches store the digest: renaming an encoding class or its fields invalidates them.
+            ids += repr(self.mask_encoding)
         return hashlib.sha256(ids.encode()).hexdigest()
 
     def check_headers(self, index: int) -> tuple[int, int]:
-        """Check kind and sizes of one sample without reading its pixels.
+        """Check the file types and sizes of one sample without decoding its pixels.
 
         Returns:
-            Height and width of both.
+            Height and width of the image and the mask.
 
         Raises:
-            InputError: If they do not fit.
+            InputError: If a file is not of the expected type, or the sizes differ.
         """
         image, mask = self.images[index], self.masks[index]
         size = image_size(image)
-        _check_sizes(image, size, mask, self.code.size(mask))
+        _check_sizes(image, size, mask, self.mask_encoding.size(mask))
         return size
 
 
-def read_annotation(path: Path, labels: Labels, code: MaskCode = PLAIN) -> Mask:
-    """Read a mask and turn its raw ids into train ids `(H, W)`.
+def read_annotation(path: Path, labels: Labels, mask_encoding: MaskEncoding = PLAIN_IDS) -> Mask:
+    """Read a mask file as train ids `(H, W)`.
 
     Raises:
-        InputError: If the file is broken, stored otherwise, or holds ids that are not in the
-            labels.
+        InputError: If the file is broken, has another encoding, or holds unknown ids.
     """
-    raw = code.read(path)
+    raw = mask_encoding.read(path)
     try:
         return labels.encode(raw)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
 
 
-class Listing(NamedTuple):
-    """Files of one kind.
+class FilesByName(NamedTuple):
+    """The image files or the mask files of a split, by name.
 
     Attributes:
-        folder: Where they lie, for messages.
-        files: Each by the name that its partner has too.
+        folder: Folder of the files, for messages.
+        files: Path by name; an image and its mask have the same name.
     """
 
     folder: Path
     files: Mapping[str, Path]
 
 
-def pair_files(images: Path, masks: Path, labels: Labels, part: str = WHOLE) -> PairedFiles:
+def pair_folders(
+    images: Path, masks: Path, labels: Labels, cache_name: str = UNSPLIT
+) -> PairedFiles:
     """Pair the images of one folder with the masks of another by name.
 
     Raises:
         InputError: If a folder is missing or empty, an image has no mask, or a mask no image.
     """
-    return pair(
-        Listing(images, files_by_stem(images, IMAGE_SUFFIXES)),
-        Listing(masks, files_by_stem(masks, MASK_SUFFIXES)),
+    return pair_by_name(
+        FilesByName(images, files_by_stem(images, IMAGE_SUFFIXES)),
+        FilesByName(masks, files_by_stem(masks, MASK_SUFFIXES)),
         labels,
-        part,
+        cache_name,
     )
 
 
-def pair(
-    images: Listing, masks: Listing, labels: Labels, part: str, code: MaskCode = PLAIN
+def pair_by_name(
+    images: FilesByName,
+    masks: FilesByName,
+    labels: Labels,
+    cache_name: str,
+    mask_encoding: MaskEncoding = PLAIN_IDS,
 ) -> PairedFiles:
     """Pair images with masks by name.
 
     Raises:
         InputError: If an image has no mask, or a mask no image.
     """
-    image_of, mask_of = images.files, masks.files
-    _check_all_paired(image_of, mask_of, "image", f"a mask of the same name in {masks.folder}")
-    _check_all_paired(mask_of, image_of, "mask", f"an image of the same name in {images.folder}")
-    names = sorted(image_of)
+    image_paths, mask_paths = images.files, masks.files
+    _check_all_paired(
+        image_paths, mask_paths, "image", f"a mask of the same name in {masks.folder}"
+    )
+    _check_all_paired(
+        mask_paths, image_paths, "mask", f"an image of the same name in {images.folder}"
+    )
+    names = sorted(image_paths)
     return PairedFiles(
-        images=tuple(image_of[name] for name in names),
-        masks=tuple(mask_of[name] for name in names),
+        images=tuple(image_paths[name] for name in names),
+        masks=tuple(mask_paths[name] for name in names),
         labels=labels,
-        part=part,
-        code=code,
+        cache_name=cache_name,
+        mask_encoding=mask_encoding,
     )
 
 
 def files_by_stem(
     folder: Path, suffixes: frozenset[str], only: Container[str] | None = None
 ) -> dict[str, Path]:
-    """List the files of a folder by their names without endings; hidden ones are left out.
+    """List the files of a folder, by name without suffix; hidden files are left out.
 
     Args:
         folder: The folder.
-        suffixes: Endings to look for, in small letters.
-        only: Names to look for; none for all.
+        suffixes: Accepted suffixes, in lower case.
+        only: Accepted names; none for all.
 
     Raises:
-        InputError: If there is no such folder, nothing in it, or a name twice.
+        InputError: If the folder does not exist, has no such file, or a name occurs twice.
     """
     if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder{folders_in(folder.parent)}")
+        raise InputError(f"{folder}: no such folder{subfolder_hint(folder.parent)}")
     files: dict[str, Path] = {}
-    # Names are sorted and split as text: with paths, large folders take several times as long.
+    # Sorting and splitting names as text is several times as fast as with paths.
     with os.scandir(folder) as entries:
         names = sorted(entry.name for entry in entries)
     for name in names:
         stem, dot, ending = name.rpartition(".")
-        wanted = only is None or stem in only
-        if dot + ending.lower() not in suffixes or name.startswith(".") or not wanted:
+        is_wanted = only is None or stem in only
+        if dot + ending.lower() not in suffixes or name.startswith(".") or not is_wanted:
             continue
         if stem in files:
             raise InputError(
-                f"{folder / name}: {files[stem].name} has the same name but for the ending; "
-                "which of them is meant is not clear; remove or rename one"
+                f"{folder / name}: {files[stem].name} has the same name with another suffix; "
+                "remove or rename one of them"
             )
         files[stem] = folder / name
     if not files and only is None:
         endings = ", ".join(sorted(suffixes))
-        raise InputError(f"{folder}: no files that end in {endings}{folders_in(folder)}")
+        raise InputError(f"{folder}: no files that end in {endings}{subfolder_hint(folder)}")
     return files
 
 
-def folders_in(folder: Path) -> str:
-    """Say which folders are there instead, for messages."""
+def subfolder_hint(folder: Path) -> str:
+    """Return the part of a message that lists the subfolders of a folder."""
     names = sorted(path.name for path in folder.glob("*/"))
     return f"; the folders in {folder}: {', '.join(names[:5])}" if names else ""
 
@@ -275,10 +285,12 @@ def folders_in(folder: Path) -> str:
 def _check_all_paired(
     files: Mapping[str, Path], others: Mapping[str, Path], what: str, missing: str
 ) -> None:
-    alone = [path for stem, path in files.items() if stem not in others]
-    if alone:
-        more = f" (and {len(alone) - 1} more)" if len(alone) > 1 else ""
-        raise InputError(f"{alone[0]}: {what} without {missing}{more}; add it or remove this one")
+    unpaired = [path for stem, path in files.items() if stem not in others]
+    if unpaired:
+        more = f" (and {len(unpaired) - 1} more)" if len(unpaired) > 1 else ""
+        raise InputError(
+            f"{unpaired[0]}: {what} without {missing}{more}; add it or remove this one"
+        )
 
 
 def _check_sizes(
@@ -288,5 +300,5 @@ def _check_sizes(
         raise InputError(
             f"{mask}: {mask_shape[1]}×{mask_shape[0]} pixels, but {image.name} has "
             f"{image_shape[1]}×{image_shape[0]} (width × height); "
-            "a mask must have the size of its image"
+            "replace the mask by one of the size of its image"
         )

@@ -1,8 +1,8 @@
-"""Which files were found good before, so that each is opened only once.
+"""The header index: image sizes of checked files, so that each header is read only once.
 
-What is kept about an image and its mask holds while their sizes in bytes and their times of
-change stay as they are. It is a short cut and nothing else: an index that is missing, damaged or of
-another version is made anew, and where none can be written every file is looked at the next time.
+An entry is valid until the size in bytes or the modification time of the image or the mask changes.
+A missing or damaged index, or one of another version, is rebuilt; if it cannot be written, every
+header is read again the next time.
 """
 
 import json
@@ -13,18 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sceneparse.data.dataset import PairedFiles
-from sceneparse.data.loader import prefetched
+from sceneparse.data.loader import prefetch
 from sceneparse.system.files import write_whole
 from sceneparse.system.user_cache import cache_folder
 
-# Bytes and time of change in ns of an image, then of its mask.
-Stamps = tuple[int, ...]
+# Size in bytes and modification time in ns of an image file, then of its mask file.
+FileStamps = tuple[int, ...]
 
 
-def stamps(files: PairedFiles, index: int) -> Stamps | None:
-    """Return what changes when a sample's files change: `(bytes, ns, bytes, ns)`.
+def file_stamps(files: PairedFiles, index: int) -> FileStamps | None:
+    """Return size in bytes and modification time in ns of the image, then of the mask.
 
-    None if one of the two is not there.
+    None if one of the two files does not exist.
     """
     try:
         image, mask = files.images[index].stat(), files.masks[index].stat()
@@ -33,8 +33,8 @@ def stamps(files: PairedFiles, index: int) -> Stamps | None:
     return image.st_size, image.st_mtime_ns, mask.st_size, mask.st_mtime_ns
 
 
-def checked_sizes(files: PairedFiles, root: Path) -> NDArray[np.int64]:
-    """Look at the headers of the files that were not found good before.
+def check_image_sizes(files: PairedFiles, root: Path) -> NDArray[np.int64]:
+    """Check the headers of the files that the index does not hold, and return all image sizes.
 
     Args:
         files: Images and masks below `root`.
@@ -44,49 +44,49 @@ def checked_sizes(files: PairedFiles, root: Path) -> NDArray[np.int64]:
         Height and width of each sample, `(N, 2)`.
 
     Raises:
-        InputError: If an image and its mask differ in size, or one of them is none.
+        InputError: If an image and its mask differ in size, or a file is not an image.
     """
-    path = cache_folder(root) / f"{files.part}.headers.json"
-    known = _read(path)
+    path = cache_folder(root) / f"{files.cache_name}.headers.json"
+    cached = _read(path)
     sizes = np.zeros((len(files), 2), np.int64)
-    # Taken before the look: a file that changes meanwhile is looked at again the next time.
-    now = [stamps(files, index) for index in range(len(files))]
+    # Stamps are read before the headers, so that a file that changes meanwhile is checked again.
+    current_stamps = [file_stamps(files, index) for index in range(len(files))]
     names = files.names
-    new: list[int] = []
+    unchecked: list[int] = []
     for index, name in enumerate(names):
-        facts = known.get(name, ())
-        if facts[:4] == now[index]:
-            sizes[index] = facts[4:]
+        entry = cached.get(name, ())
+        if entry[:4] == current_stamps[index]:
+            sizes[index] = entry[4:]
         else:
-            new.append(index)
+            unchecked.append(index)
     try:
-        found = prefetched(files.check_headers, new, threads=4, ahead=64)
-        for index, size in zip(new, found, strict=True):
+        found = prefetch(files.check_headers, unchecked, threads=4, ahead=64)
+        for index, size in zip(unchecked, found, strict=True):
             sizes[index] = size
-            known[names[index]] = (*(now[index] or ()), *size)
+            cached[names[index]] = (*(current_stamps[index] or ()), *size)
     finally:
-        if new:
-            _write(path, known)
+        if unchecked:
+            _write(path, cached)
     return sizes
 
 
-# Another number whenever `check_headers` refuses what it did not refuse before.
+# Increase the number whenever `check_headers` refuses files that it accepted before.
 _FORMAT = "sceneparse headers 1"
 
 
 def _read(path: Path) -> dict[str, tuple[int, ...]]:
-    """Read by name: the four stamps, height, width."""
+    """Read the entries by name: the four stamps, height, width."""
     try:
         document = json.loads(path.read_bytes())
         if document["format"] != _FORMAT:
             return {}
-        facts = np.array(list(document["files"].values()), np.int64).reshape(-1, 6)
-        return dict(zip(document["files"], map(tuple, facts.tolist()), strict=True))
+        entry = np.array(list(document["files"].values()), np.int64).reshape(-1, 6)
+        return dict(zip(document["files"], map(tuple, entry.tolist()), strict=True))
     except (OSError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError):
         return {}
 
 
-def _write(path: Path, known: dict[str, tuple[int, ...]]) -> None:
-    whole = {name: facts for name, facts in known.items() if len(facts) == 6}
+def _write(path: Path, cached: dict[str, tuple[int, ...]]) -> None:
+    complete = {name: entry for name, entry in cached.items() if len(entry) == 6}
     with suppress(OSError):
-        write_whole(path, json.dumps({"format": _FORMAT, "files": whole}).encode())
+        write_whole(path, json.dumps({"format": _FORMAT, "files": complete}).encode())

@@ -1,7 +1,7 @@
-"""Batches in an order that depends on seed and step alone, read ahead by threads.
+"""The loader: batches by step, in an order that depends on seed and step alone.
 
-Threads, not processes: decoding and resampling happen inside Pillow and NumPy, which let other
-threads run, and nothing has to be copied or pickled between processes.
+Threads prefetch the samples. Pillow, OpenCV and NumPy release the GIL while they decode and
+resample, and threads, unlike processes, need not copy or pickle the samples.
 """
 
 from collections import deque
@@ -17,7 +17,7 @@ from sceneparse.data.dataset import Dataset, Sample
 from sceneparse.data.sampling import epoch_order
 from sceneparse.labels import Mask
 
-# How far threads read ahead.
+# Number of batches that threads prefetch.
 BATCHES_AHEAD = 3
 
 Input = TypeVar("Input")
@@ -28,44 +28,46 @@ class Batch(NamedTuple):
     """Samples of one size, stacked.
 
     Attributes:
-        image: RGB `(B, H, W, 3)` in 0..255.
+        image: RGB images `(B, H, W, 3)` in 0..255.
         mask: Train ids `(B, H, W)`.
-        colors: How colours change, `(B, 4)`, for a transform that leaves them to the device.
-        names: One per sample.
+        color_jitter: Colour jitter of each image, `(B, 4)`, for the device to apply.
+        names: Name of each sample.
     """
 
     image: NDArray[np.uint8]
     mask: Mask
-    colors: NDArray[np.float32]
+    color_jitter: NDArray[np.float32]
     names: tuple[str, ...]
 
 
 class RandomTransform(Protocol):
-    """What training does to each sample."""
+    """The random transform of training samples."""
 
     @property
-    def leaves_colors(self) -> bool:
-        """Whether colours are changed later, on the device that trains."""
+    def defers_color_jitter(self) -> bool:
+        """Whether the training device applies the colour jitter to the batch."""
         ...
 
-    def at(self, epoch: int) -> "RandomTransform":
-        """Return the transform of an epoch; all its samples come out at one size."""
+    def for_epoch(self, epoch: int) -> "RandomTransform":
+        """Return the transform of an epoch, whose outputs all have the same size."""
         ...
 
-    def change(self, epoch: int, index: int) -> Any:
-        """Draw what is done to one sample of one epoch; its `colors` are four numbers."""
+    def draw_parameters(self, epoch: int, index: int) -> Any:
+        """Draw the parameters for one sample of one epoch, with a `color_jitter` of 4 numbers."""
         ...
 
-    def smallest(self, change: Any) -> tuple[int, int]:
-        """Return the height and width below which a decoded image would lose detail."""
+    def min_image_size(self, draw_parameters: Any) -> tuple[int, int]:
+        """Return the minimum height and width at which to decode the image."""
         ...
 
-    def partner(self, change: Any) -> tuple[int, tuple[int, int]] | None:
-        """Return the index of a sample that adds to this one, and its smallest height and width."""
+    def partner(self, draw_parameters: Any) -> tuple[int, tuple[int, int]] | None:
+        """Return index and minimum height and width of a second sample to mix in, if any."""
         ...
 
-    def __call__(self, sample: Sample, change: Any, partner: Sample | None = None) -> Sample:
-        """Do it, with the partner that was asked for."""
+    def __call__(
+        self, sample: Sample, draw_parameters: Any, partner: Sample | None = None
+    ) -> Sample:
+        """Transform a sample, with the partner that `partner` selects."""
         ...
 
 
@@ -73,19 +75,19 @@ class RandomTransform(Protocol):
 class Loader:
     """The batches of a run, by step.
 
-    Every epoch is another permutation of the samples, or, with `factors`, as many samples as there
-    are, some of them more than once. The samples that do not fill a last batch are left out of that
-    epoch; a data set smaller than a batch is gone through more than once.
+    Each epoch is a new permutation of the samples; with `factors`, an epoch has the same length but
+    repeats some samples. An epoch drops the samples that do not fill its last batch; a data set
+    smaller than a batch is repeated to fill it.
 
     Attributes:
-        dataset: Where samples come from.
-        transform: What is done to each.
-        seed: Of the run.
+        dataset: The samples.
+        transform: Random transform of each sample.
+        seed: Seed of the run.
         batch_size: Samples per step of this process.
-        threads: How many read ahead.
-        rank: Number of this process.
-        processes: How many processes share each step; each takes its own part of the batch.
-        factors: How much more often than others each sample is drawn, `(N,)`; none for all alike.
+        threads: Number of threads that prefetch samples.
+        rank: Rank of this process.
+        world_size: Number of processes; each loads its own part of the batch of a step.
+        factors: Repeat factor of each sample, `(N,)`; none for equal factors.
     """
 
     dataset: Dataset
@@ -94,67 +96,69 @@ class Loader:
     batch_size: int
     threads: int
     rank: int = 0
-    processes: int = 1
+    world_size: int = 1
     factors: NDArray[np.float64] | None = None
 
     @property
     def steps_per_epoch(self) -> int:
-        """Steps in which the samples are gone through once."""
-        return max(1, len(self.dataset) // (self.batch_size * self.processes))
+        """Number of steps per epoch."""
+        return max(1, len(self.dataset) // (self.batch_size * self.world_size))
 
     def batches(self, first_step: int, last_step: int) -> Generator[Batch]:
         """Yield the batches of steps `first_step .. last_step - 1`."""
         indices = (index for step in range(first_step, last_step) for index in self.indices(step))
         ahead = BATCHES_AHEAD * self.batch_size
-        samples = prefetched(self._sample, indices, threads=self.threads, ahead=ahead)
+        samples = prefetch(self._sample, indices, threads=self.threads, ahead=ahead)
         for _ in range(first_step, last_step):
-            yield stacked([next(samples) for _ in range(self.batch_size)])
+            yield collate([next(samples) for _ in range(self.batch_size)])
 
     def indices(self, step: int) -> list[tuple[int, int]]:
-        """List (epoch, sample index) of this process's part of a step's batch."""
+        """Return epoch and sample index of each sample that this process loads in a step."""
         epoch, position = divmod(step, self.steps_per_epoch)
         order = epoch_order(self.seed, epoch, len(self.dataset), self.factors)
-        total = self.batch_size * self.processes
+        total = self.batch_size * self.world_size
         first = position * total + self.rank * self.batch_size
-        places = np.arange(first, first + self.batch_size) % len(self.dataset)
-        return [(epoch, int(index)) for index in order[places]]
+        positions = np.arange(first, first + self.batch_size) % len(self.dataset)
+        return [(epoch, int(index)) for index in order[positions]]
 
-    def _sample(self, place: tuple[int, int]) -> tuple[Sample, Sequence[float]]:
-        transform = self.transform.at(place[0])
-        change = transform.change(*place)
-        # Only what the cut needs is decoded.
-        sample = self.dataset.reduced(place[1], *transform.smallest(change))
-        other = transform.partner(change)
-        partner = other and self.dataset.reduced(other[0], *other[1])
-        return transform(sample, change, partner), change.colors
+    def _sample(self, epoch_and_index: tuple[int, int]) -> tuple[Sample, Sequence[float]]:
+        transform = self.transform.for_epoch(epoch_and_index[0])
+        parameters = transform.draw_parameters(*epoch_and_index)
+        # The image is decoded at the lowest resolution that the crop needs.
+        sample = self.dataset.read_reduced(
+            epoch_and_index[1], *transform.min_image_size(parameters)
+        )
+        other = transform.partner(parameters)
+        partner = other and self.dataset.read_reduced(other[0], *other[1])
+        return transform(sample, parameters, partner), parameters.color_jitter
 
 
-def prefetched(
+def prefetch(
     function: Callable[[Input], Output], inputs: Iterable[Input], *, threads: int, ahead: int
 ) -> Generator[Output]:
     """Yield `function(input)` in order, computed by threads at most `ahead` inputs ahead.
 
-    An exception of the function comes out where its result would have.
+    An exception of the function is raised in place of its result.
     """
     with ThreadPoolExecutor(threads) as pool:
-        waiting: deque[Future[Output]] = deque()
+        futures: deque[Future[Output]] = deque()
         try:
             for value in inputs:
-                waiting.append(pool.submit(function, value))
-                if len(waiting) > ahead:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
+                futures.append(pool.submit(function, value))
+                if len(futures) > ahead:
+                    yield futures.popleft().result()
+            while futures:
+                yield futures.popleft().result()
         finally:
-            for future in waiting:
+            for future in futures:
                 future.cancel()
 
 
-def stacked(samples: list[tuple[Sample, Sequence[float]]]) -> Batch:
-    """Put samples of one size and how their colours change together."""
+def collate(samples: list[tuple[Sample, Sequence[float]]]) -> Batch:
+    """Stack samples of one size and their colour jitter."""
     return Batch(
         image=np.stack([sample.image for sample, _ in samples]),
         mask=np.stack([sample.mask for sample, _ in samples]),
-        colors=np.array([colors for _, colors in samples], np.float32),
+        color_jitter=np.array([color_jitter for _, color_jitter in samples], np.float32),
         names=tuple(sample.name for sample, _ in samples),
     )

@@ -16,7 +16,7 @@ from sceneparse.data.datasets.synthetic import SyntheticData
 from sceneparse.data.datasets.voc2012 import Voc2012Data
 from sceneparse.system.settings import Kinds, settings
 
-# In the order in which a folder is tried: VOC 2010 has the lists of two of them.
+# In the order in which `recognise` tries them: a folder of VOC 2010 matches two layouts.
 DATASETS: dict[str, type[PublishedData]] = {
     "ade20k": Ade20kData,
     "cityscapes": CityscapesData,

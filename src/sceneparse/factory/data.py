@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from sceneparse.config.reading import read_config
-from sceneparse.data.cache.format import default_folder, renewing_command
-from sceneparse.data.cache.reader import Packed, open_packed
+from sceneparse.data.cache.format import default_cache_folder, renewal_command
+from sceneparse.data.cache.reader import CachedDataset, open_cached_dataset
 from sceneparse.data.dataset import Dataset, PairedFiles
 from sceneparse.data.datasets.ade20k import ade20k
 from sceneparse.data.datasets.folder import FolderData, folder
@@ -45,13 +45,13 @@ def dataset(
             limits = {"training": config.training_limit, "validation": config.validation_limit}
             limit = None if root else limits.get(split)
             root = root or config.root
-            files = config.open_split(root, split).limited(limit)
+            files = config.open_split(root, split).subsample(limit)
             return cached(files, config.cache, root, split, to_learn=to_learn)
 
 
 def cached(
     files: PairedFiles, choice: CacheChoice, root: Path, split: str, *, to_learn: bool
-) -> PairedFiles | Packed:
+) -> PairedFiles | CachedDataset:
     """Return a data set that reads from its cache, or the files themselves where none fits.
 
     Raises:
@@ -60,17 +60,17 @@ def cached(
     if choice == "off":
         return files
     named = choice if isinstance(choice, Path) else None
-    packed = open_packed(files, root, named or default_folder(root))
-    if named and to_learn and (packed is None or not packed.held):
+    cached_dataset = open_cached_dataset(files, root, named or default_cache_folder(root))
+    if named and to_learn and (cached_dataset is None or not cached_dataset.cached_count):
         raise InputError(
             f"{named}: no cache of these {split} images; make it with "
-            f"`{renewing_command(root, named, None)}`, or set data.cache=auto"
+            f"`{renewal_command(root, named, None)}`, or set data.cache=auto"
         )
-    if packed is None:
+    if cached_dataset is None:
         return files
     # Reduced images are never used unasked, nor for a score, which counts the mask's own pixels.
-    fits = packed.short_side is None or (named is not None and to_learn)
-    return packed if fits else files
+    fits = cached_dataset.short_side is None or (named is not None and to_learn)
+    return cached_dataset if fits else files
 
 
 def find_data(path: Path) -> PublishedData | FolderData:

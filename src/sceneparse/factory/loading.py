@@ -17,9 +17,9 @@ from sceneparse.inference.predictor import Predictor
 from sceneparse.labels import Labels
 from sceneparse.models.segmenter import Segmenter
 from sceneparse.models.settings import ModelSettings
-from sceneparse.models.transfer import Transfer, transfer
-from sceneparse.system.device import best_device, native_precision
-from sceneparse.system.paths import expanded
+from sceneparse.models.transfer import WeightTransfer, transfer_weights
+from sceneparse.system.device import native_precision, select_device
+from sceneparse.system.paths import expand_user
 
 # The model that the package holds; its card is beside it.
 BUNDLED = resources.files("sceneparse") / "assets" / WEIGHTS_FILE
@@ -54,7 +54,7 @@ def load(
         document = config_document(stored.config)
         document["inference"] |= inference
         stored = stored._replace(config=config_of(document, "load"))
-    return predictor_of(stored, best_device(device))
+    return predictor_of(stored, select_device(device))
 
 
 def overridden(weights: StoredModel, overrides: Sequence[str]) -> StoredModel:
@@ -81,7 +81,7 @@ def find_weights(model: str | Path) -> StoredModel:
     """
     if model == "bundled":
         return _bundled_weights()
-    path = expanded(model)
+    path = expand_user(model)
     if path.is_dir():
         path = path / WEIGHTS_FILE
         if not path.is_file():
@@ -98,7 +98,9 @@ def _bundled_weights() -> StoredModel:
         return read_weights(path)
 
 
-def segmenter_to_train(config: ModelSettings, labels: Labels) -> tuple[Segmenter, Transfer | None]:
+def segmenter_to_train(
+    config: ModelSettings, labels: Labels
+) -> tuple[Segmenter, WeightTransfer | None]:
     """Make a network with the weights that its training starts from.
 
     Args:
@@ -106,7 +108,7 @@ def segmenter_to_train(config: ModelSettings, labels: Labels) -> tuple[Segmenter
         labels: The classes that it is going to learn.
 
     Returns:
-        The network, and what it took of another model, if it starts from one.
+        The network, and which weights of another model were loaded, if it starts from one.
 
     Raises:
         InputError: If there are no such weights, or nothing of them fits.
@@ -115,13 +117,15 @@ def segmenter_to_train(config: ModelSettings, labels: Labels) -> tuple[Segmenter
         return config.build(labels.num_classes), None
     given = find_weights(config.weights)
     segmenter = config.untrained.build(labels.num_classes)
-    taken = transfer(segmenter, given.tensors, labels.class_names, given.labels.class_names)
-    if not taken.fits:
+    transferred = transfer_weights(
+        segmenter, given.tensors, labels.class_names, given.labels.class_names
+    )
+    if not transferred.succeeded:
         raise InputError(
             f"model.weights: nothing in {config.weights} fits; found {given.config.model}, "
             f"expected {config}; train the same kind of network, or set model.weights=none"
         )
-    return segmenter, taken
+    return segmenter, transferred
 
 
 def deployed(weights: StoredModel) -> StoredModel:

@@ -4,8 +4,8 @@ from typing import Literal
 
 import torch
 
+from sceneparse.models.encoder import parameters_by_stage
 from sceneparse.models.segmenter import Segmenter
-from sceneparse.models.stages import encoder_stages
 from sceneparse.optimization.parameters import parameter_groups
 from sceneparse.optimization.settings import OptimizerSettings
 
@@ -36,6 +36,6 @@ def optimizer(
         settings.weight_decay,
         settings.encoder_lr_mult,
         settings.layer_decay,
-        encoder_stages(segmenter.network) if settings.layer_decay < 1 else (),
+        parameters_by_stage(segmenter.network) if settings.layer_decay < 1 else (),
     )
     return settings.build(groups, fused=fused)

@@ -6,11 +6,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sceneparse.augmentation.mixing import Mixing, rarity
+from sceneparse.augmentation.mixing import SampleMixer, find_rare_classes
 from sceneparse.augmentation.settings import TransformSettings
 from sceneparse.augmentation.transform import Transform
 from sceneparse.config import RunConfig
-from sceneparse.data.class_statistics import class_pixels
+from sceneparse.data.class_statistics import count_class_pixels
 from sceneparse.data.dataset import Dataset
 from sceneparse.data.datasets.synthetic import SyntheticData
 from sceneparse.data.sampling import repeat_factors
@@ -30,7 +30,7 @@ def class_statistics(config: RunConfig, training: Dataset) -> NDArray[np.int64] 
         return None
     data = config.data
     root = None if isinstance(data, SyntheticData) else data.root
-    return class_pixels(training, root)
+    return count_class_pixels(training, root)
 
 
 def needs_class_statistics(config: RunConfig) -> bool:
@@ -69,7 +69,7 @@ def transform(
     device: torch.device,
     labels: Labels,
     epochs: int = 1,
-    mixing: Mixing | None = None,
+    mixing: SampleMixer | None = None,
 ) -> Transform:
     """Make what training does to each image; an accelerator changes the colours itself."""
     return Transform(
@@ -77,7 +77,7 @@ def transform(
         settings=settings,
         seed=seed,
         ignore_index=labels.ignore_index,
-        leaves_colors=device.type != "cpu",
+        defers_color_jitter=device.type != "cpu",
         mixing=mixing,
         size_schedule=settings.size_schedule(epochs),
     )
@@ -88,7 +88,7 @@ def mixing(
     training: Dataset,
     factors: NDArray[np.float64] | None,
     class_statistics: NDArray[np.int64] | None,
-) -> Mixing | None:
+) -> SampleMixer | None:
     """Make what other images add to one; none if nothing.
 
     Args:
@@ -106,17 +106,17 @@ def mixing(
     rare = (
         None
         if class_statistics is None
-        else rarity(class_statistics, config.rare_below, ignore_index)
+        else find_rare_classes(class_statistics, config.rare_below, ignore_index)
     )
     if config.copy_paste and rare is None:
         raise InputError(
             f"transform.copy_paste: no class of the training images holds less than "
             f"{config.rare_below:.2%} of their pixels; raise transform.rare_below, or leave it out"
         )
-    return Mixing(
+    return SampleMixer(
         samples=len(training),
         ignore_index=ignore_index,
         settings=config,
         cumulative=None if factors is None else np.cumsum(factors),
-        rarity=rare,
+        rare_classes=rare,
     )

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from sceneparse.inference.network import ImageLogits
 from sceneparse.labels import Mask
-from sceneparse.metrics.scores import Matrix, confusion_matrix
+from sceneparse.metrics.scores import ConfusionMatrix, confusion_matrix
 from sceneparse.ops.interpolation import positions
 
 # Arrays of the size of a tile that are held at a time: logits, their rows and exponentials.
@@ -44,7 +44,7 @@ class Counts(NamedTuple):
         loss: Cross-entropy in nats, summed over the valid pixels.
     """
 
-    confusion: Matrix
+    confusion: ConfusionMatrix
     loss: float
 
 

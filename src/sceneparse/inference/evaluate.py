@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sceneparse.inference.predictor import Predictor
 from sceneparse.labels import Mask
 from sceneparse.metrics.bootstrap import ImageCounts, image_counts
-from sceneparse.metrics.scores import Matrix, Scores
+from sceneparse.metrics.scores import ConfusionMatrix, Scores
 
 Item = TypeVar("Item")
 
@@ -29,7 +29,7 @@ class Evaluation:
     """
 
     scores: Scores
-    confusion: Matrix
+    confusion: ConfusionMatrix
     loss: float
     images: int
     per_image: ImageCounts
@@ -45,7 +45,7 @@ class EvaluationSums(NamedTuple):
         per_image: Counts of each image of this process, `(3, C)`.
     """
 
-    confusion: Matrix
+    confusion: ConfusionMatrix
     loss: float
     images: int
     per_image: Sequence[ImageCounts] = ()

@@ -16,7 +16,7 @@ from PIL import Image
 from sceneparse import drawing
 from sceneparse.errors import InputError
 from sceneparse.labels import Color, Labels, Mask
-from sceneparse.system.paths import expanded
+from sceneparse.system.paths import expand_user
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -229,7 +229,7 @@ class Prediction:
         """
         if not name or name != Path(name).name:
             raise InputError(f"{name!r}: not a file name; name a folder as `folder`")
-        files = PredictionFiles.in_folder(expanded(folder), name)
+        files = PredictionFiles.in_folder(expand_user(folder), name)
         for path in files:
             if path.exists() and not overwrite:
                 raise InputError(
@@ -268,7 +268,7 @@ class Prediction:
             f'src="data:image/jpeg;base64,{data}"><table>{rows}</table></div>'
         )
 
-    def _legend_entries(self) -> list[drawing.Entry]:
+    def _legend_entries(self) -> list[drawing.LegendEntry]:
         return drawing.entries_by_share(self.mask, self.labels, _MAX_LEGEND_ENTRIES)
 
     def _scaled(self, max_side: int) -> "Prediction":

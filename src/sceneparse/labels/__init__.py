@@ -1,4 +1,4 @@
-"""The classes of a data set: names, colours, ids."""
+"""The classes of a data set: names, colours and ids."""
 
 from sceneparse.labels.classes import (
     Color,

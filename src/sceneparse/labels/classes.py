@@ -1,4 +1,4 @@
-"""Classes of a data set: names, colours, and the way from annotation ids to train ids and back."""
+"""Classes of a data set: names, colours, and the conversion between raw ids and train ids."""
 
 import csv
 import json
@@ -18,21 +18,21 @@ from sceneparse.errors import InputError
 Mask = NDArray[np.unsignedinteger[Any]]
 Color = tuple[int, int, int]
 
-LARGEST_RAW_ID, LARGEST_IGNORED_ID = 65534, 65535
+MAX_RAW_ID, MAX_IGNORED_ID = 65534, 65535
 
 
 @dataclass(frozen=True)
 class Labels:
-    """The classes of a data set, and how its annotation files number them.
+    """The classes of a data set, with their ids in annotation files.
 
-    A mask inside sceneparse holds train ids: `0 .. num_classes - 1`, or `ignore_index` where the
-    annotation says nothing. Annotation files hold raw ids, which may start at 1 or have gaps.
+    In memory, a mask holds train ids: `0 .. num_classes - 1`, or `ignore_index` for unlabelled
+    pixels. Annotation files hold raw ids, which may start at 1 or have gaps.
 
     Attributes:
-        class_names: One name per train id.
-        colors: One RGB triple in 0..255 per train id.
-        raw_ids: The id of each class in annotation files, one per train id.
-        ignored_ids: Raw ids that mean "unlabelled".
+        class_names: Name of each class, by train id.
+        colors: RGB triple in 0..255 of each class, by train id.
+        raw_ids: Id of each class in annotation files, by train id.
+        ignored_ids: Raw ids of unlabelled pixels.
     """
 
     class_names: tuple[str, ...]
@@ -41,81 +41,82 @@ class Labels:
     ignored_ids: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse labels that contradict themselves."""
+        """Refuse contradictory labels."""
         if not self.class_names:
             raise InputError("labels without class names; give at least one")
         if not len(self.class_names) == len(self.colors) == len(self.raw_ids):
             raise InputError(
                 f"labels with {len(self.class_names)} names, {len(self.colors)} colours and "
-                f"{len(self.raw_ids)} ids; expected one of each per class"
+                f"{len(self.raw_ids)} ids; expected one name, colour and id per class"
             )
         ids = [*self.raw_ids, *self.ignored_ids]
-        twice = [raw for raw, count in Counter(ids).items() if count > 1]
-        if twice:
+        duplicates = [raw for raw, count in Counter(ids).items() if count > 1]
+        if duplicates:
             raise InputError(
-                f"labels where id {_listed(twice)} stands for more than one thing; "
-                "give each class its own id, and ignore none of them"
+                f"labels with duplicate id {_format_ids(duplicates)}; give each class its own id, "
+                "and leave the ids of classes out of ignored_ids"
             )
-        if min(ids) < 0 or max(self.raw_ids) > LARGEST_RAW_ID or max(ids) > LARGEST_IGNORED_ID:
+        if min(ids) < 0 or max(self.raw_ids) > MAX_RAW_ID or max(ids) > MAX_IGNORED_ID:
             raise InputError(
-                f"labels with ids {min(ids)}..{max(ids)}; expected ids of classes in "
-                f"0..{LARGEST_RAW_ID}, and ignored ones in 0..{LARGEST_IGNORED_ID}"
+                f"labels with ids {min(ids)}..{max(ids)}; expected class ids in "
+                f"0..{MAX_RAW_ID}, and ignored ids in 0..{MAX_IGNORED_ID}"
             )
         if not all(0 <= value <= 255 for color in self.colors for value in color):
-            raise InputError("labels with colours outside 0..255; expected RGB in whole numbers")
+            raise InputError("labels with colours outside 0..255; expected RGB triples of integers")
 
     @property
     def num_classes(self) -> int:
-        """Number of classes, void not counted."""
+        """Number of classes, without unlabelled pixels."""
         return len(self.class_names)
 
     @property
     def ignore_index(self) -> int:
-        """The train id of unlabelled pixels: 255 where it fits in one byte, else 65535."""
+        """Train id of unlabelled pixels: 255 with up to 255 classes, else 65535."""
         return 255 if self.num_classes <= 255 else 65535
 
     @property
     def dtype(self) -> type[np.uint8] | type[np.uint16]:
-        """Type of a mask of train ids."""
+        """Data type of a mask of train ids: uint8 with up to 255 classes, else uint16."""
         return np.uint8 if self.num_classes <= 255 else np.uint16
 
     @cached_property
     def palette(self) -> NDArray[np.uint8]:
-        """Colours as an array `(num_classes, 3)` in 0..255."""
+        """Colours of the classes, `(num_classes, 3)` in 0..255."""
         return np.array(self.colors, dtype=np.uint8)
 
     def encode(self, raw: Mask) -> Mask:
-        """Turn raw ids of an annotation into train ids.
+        """Convert raw ids to train ids.
 
         Args:
-            raw: Annotation `(H, W)` of raw ids.
+            raw: Raw ids `(H, W)` of an annotation file.
 
         Returns:
-            Mask `(H, W)` of train ids and `ignore_index`.
+            Train ids `(H, W)`, with `ignore_index` at unlabelled pixels.
 
         Raises:
-            InputError: If the annotation holds ids that are neither classes nor ignored.
+            InputError: If a raw id is neither a class nor ignored.
         """
         if raw.dtype == np.uint8 and self.num_classes < _UNKNOWN_BYTE:
-            # As bytes this takes a fifth of the time, and every image of training comes by.
-            content = bytearray(raw.tobytes()).translate(self._train_bytes)
+            # Translating bytes takes a fifth of the time, and training encodes every mask.
+            content = bytearray(raw.tobytes()).translate(self._train_id_bytes)
             if _UNKNOWN_BYTE not in content:
                 return np.frombuffer(content, np.uint8).reshape(raw.shape)
-        mask = self._train_ids[raw]
+        mask = self._train_id_table[raw]
         unknown = mask == _UNKNOWN
         if unknown.any():
             raise InputError(
-                f"values {_listed(np.unique(raw[unknown]).tolist())} are neither a class "
-                f"({_listed(self.raw_ids)}) nor ignored ({_listed(self.ignored_ids) or 'none'}); "
-                "fix the mask, name them in the classes of the labels, or add them to ignored_ids"
+                f"values {_format_ids(np.unique(raw[unknown]).tolist())} are neither a class "
+                f"({_format_ids(self.raw_ids)}) nor ignored "
+                f"({_format_ids(self.ignored_ids) or 'none'}); fix the mask, add classes with "
+                "these ids to the labels, or add the ids to ignored_ids"
             )
         mask = np.where(mask == _VOID, self.ignore_index, mask)
         return mask.astype(self.dtype)
 
     def decode(self, mask: Mask) -> Mask:
-        """Turn train ids `(H, W)` into the raw ids of annotation files.
+        """Convert train ids `(H, W)` to the raw ids of annotation files.
 
-        `ignore_index` becomes the first ignored id, or stays as it is where there is none.
+        `ignore_index` becomes the first ignored id; without ignored ids it stays `ignore_index`.
         """
         highest = max(*self.raw_ids, *self.ignored_ids, 0)
         void = self.ignored_ids[0] if self.ignored_ids else self.ignore_index
@@ -125,21 +126,21 @@ class Labels:
         return table[mask]
 
     @cached_property
-    def _train_bytes(self) -> bytes:
-        """What each raw id of a byte becomes; the unknown ones can be told from all others."""
-        table = self._train_ids[:256]
+    def _train_id_bytes(self) -> bytes:
+        """Train id of each raw id in 0..255, or `_UNKNOWN_BYTE`, for `bytes.translate`."""
+        table = self._train_id_table[:256]
         table = np.where(table == _VOID, self.ignore_index, table)
         return np.where(table == _UNKNOWN, _UNKNOWN_BYTE, table).astype(np.uint8).tobytes()
 
     @cached_property
-    def _train_ids(self) -> NDArray[np.int32]:
+    def _train_id_table(self) -> NDArray[np.int32]:
         table = np.full(65536, _UNKNOWN, dtype=np.int32)
         table[list(self.raw_ids)] = np.arange(self.num_classes)
         table[list(self.ignored_ids)] = _VOID
         return table
 
     def to_json(self) -> str:
-        """Write the labels as JSON text that `labels_from_text` reads back."""
+        """Return the labels as JSON text, which `labels_from_text` reads."""
         classes = [
             {"id": raw, "name": name, "color": list(color)}
             for raw, name, color in zip(self.raw_ids, self.class_names, self.colors, strict=True)
@@ -151,16 +152,16 @@ class Labels:
 def ade20k_labels() -> Labels:
     """Return the 150 classes of the ADE20K scene-parsing benchmark (Zhou et al., 2017).
 
-    Raw ids are 1..150; raw 0, "other", is ignored.
+    The raw ids are 1..150; raw id 0, "other", is ignored.
     """
     return replace(table_labels("ade20k"), ignored_ids=(0,))
 
 
 @cache
 def table_labels(name: str) -> Labels:
-    """Return the classes of the table `assets/NAME.csv`.
+    """Return the classes in the table `assets/NAME.csv`.
 
-    It has a row for each raw id, with name and colour; rows that say so are ignored ids.
+    The table has a row for each raw id, with its name and colour; a row may mark an ignored id.
     """
     with (_tables() / f"{name}.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
@@ -184,8 +185,8 @@ def _tables() -> Traversable:
     return resources.files("sceneparse") / "assets"
 
 
-def _listed(values: "tuple[int, ...] | list[int]") -> str:
-    """Write ids shortly: runs as `1..150`, at most eight parts."""
+def _format_ids(values: "tuple[int, ...] | list[int]") -> str:
+    """Format ids for a message: ranges as `1..150`, at most eight parts."""
     parts: list[str] = []
     run: list[int] = []
     for value in [*sorted(values), None]:
@@ -199,5 +200,5 @@ def _listed(values: "tuple[int, ...] | list[int]") -> str:
 
 _UNKNOWN = -1
 _VOID = -2
-# Neither a class, where there are fewer, nor void.
+# With fewer than 254 classes this byte is neither a train id nor `ignore_index`.
 _UNKNOWN_BYTE = 254

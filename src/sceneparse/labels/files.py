@@ -1,4 +1,4 @@
-"""Labels as people write them: in `labels.yaml`, in `labels.json`, in the header of weights."""
+"""Reading labels from `labels.yaml`, `labels.json`, or the header of a weights file."""
 
 import colorsys
 from collections.abc import Mapping, Sequence
@@ -6,21 +6,21 @@ from typing import Any
 
 from sceneparse.errors import InputError
 from sceneparse.labels import Color, Labels, ade20k_labels, table_labels, table_names
-from sceneparse.system.paths import expanded
+from sceneparse.system.paths import expand_user
 from sceneparse.system.yaml_text import parse_yaml
 
 
 def read_labels(name_or_path: str) -> Labels:
-    """Return the labels of a YAML or JSON file, or those of a published data set by its name.
+    """Read labels from a YAML or JSON file, or return those of a published data set by its name.
 
     Raises:
-        InputError: If there is no such file or it does not hold labels.
+        InputError: If the file does not exist or does not hold labels.
     """
     if name_or_path == "ade20k":
         return ade20k_labels()
     if name_or_path in table_names():
         return table_labels(name_or_path)
-    path = expanded(name_or_path)
+    path = expand_user(name_or_path)
     if not path.is_file():
         raise InputError(
             f"{path}: no such labels file; give labels.json, labels.yaml, or one of "
@@ -37,31 +37,32 @@ def labels_from_text(text: str, source: str) -> Labels:
     """Read labels from YAML or JSON text.
 
     Args:
-        text: A document with `classes` and, if there are any, `ignored_ids`. `classes` is a list of
-            names, a list of `{id, name, color}`, or a mapping from id to name. A colour that is not
-            given is made up; ids that are not given count from 0.
+        text: A document with `classes` and optionally `ignored_ids`. `classes` is a list of names,
+            a list of `{id, name, color}`, or a mapping from id to name. Missing colours are
+            chosen by `distinct_colors`; missing ids count from 0.
         source: Name of the file, for messages.
 
     Raises:
-        InputError: If the text is another.
+        InputError: If the text does not hold labels.
     """
     document = parse_yaml(text, source)
     if not isinstance(document, Mapping) or not document.get("classes"):
         raise InputError(f"{source}: expected a key `classes` with the names of the classes")
     try:
         _check_keys(document, ("classes", "ignored_ids"))
-        entries = _entries(document["classes"])
-        made_up = distinct_colors(len(entries))
+        entries = _class_entries(document["classes"])
+        default_colors = distinct_colors(len(entries))
         return Labels(
-            class_names=tuple(_name(entry.get("name")) for entry in entries),
+            class_names=tuple(_class_name(entry.get("name")) for entry in entries),
             colors=tuple(
-                _color(entry.get("color", made_up[index])) for index, entry in enumerate(entries)
+                _color(entry.get("color", default_colors[index]))
+                for index, entry in enumerate(entries)
             ),
             raw_ids=tuple(
-                _whole(entry.get("id", index), "an id") for index, entry in enumerate(entries)
+                _integer(entry.get("id", index), "an id") for index, entry in enumerate(entries)
             ),
             ignored_ids=tuple(
-                _whole(raw, "an id") for raw in _list(document.get("ignored_ids"), "[0, 255]")
+                _integer(raw, "an id") for raw in _list(document.get("ignored_ids"), "[0, 255]")
             ),
         )
     except InputError as error:
@@ -69,7 +70,7 @@ def labels_from_text(text: str, source: str) -> Labels:
 
 
 def distinct_colors(count: int) -> tuple[Color, ...]:
-    """Make up colours that differ, walking the hue circle in golden-ratio steps."""
+    """Return `count` distinct colours: hues in golden-ratio steps around the hue circle."""
     triples = (
         colorsys.hsv_to_rgb(index * 0.618034 % 1.0, 0.65 if index % 2 else 0.85, 0.9)
         for index in range(count)
@@ -77,21 +78,21 @@ def distinct_colors(count: int) -> tuple[Color, ...]:
     return tuple((round(r * 255), round(g * 255), round(b * 255)) for r, g, b in triples)
 
 
-def _entries(classes: Any) -> list[Mapping[str, Any]]:
-    """Bring the forms that `classes` may have to `{id, name, color}`."""
+def _class_entries(classes: Any) -> list[Mapping[str, Any]]:
+    """Convert each accepted form of `classes` to a list of `{id, name, color}`."""
     if isinstance(classes, Mapping):
         return [{"id": key, "name": name} for key, name in classes.items()]
-    listed = _list(classes, "[wall, floor]")
-    entries = [entry if isinstance(entry, Mapping) else {"name": entry} for entry in listed]
+    items = _list(classes, "[wall, floor]")
+    entries = [entry if isinstance(entry, Mapping) else {"name": entry} for entry in items]
     for entry in entries:
         _check_keys(entry, ("id", "name", "color"))
     return entries
 
 
-def _check_keys(document: Mapping[str, Any], known: tuple[str, ...]) -> None:
-    unknown = [str(key) for key in document if key not in known]
+def _check_keys(document: Mapping[str, Any], allowed: tuple[str, ...]) -> None:
+    unknown = [str(key) for key in document if key not in allowed]
     if unknown:
-        raise InputError(f"unknown key `{unknown[0]}`; known: {', '.join(known)}")
+        raise InputError(f"unknown key `{unknown[0]}`; known: {', '.join(allowed)}")
 
 
 def _list(values: Any, example: str) -> Sequence[Any]:
@@ -102,9 +103,9 @@ def _list(values: Any, example: str) -> Sequence[Any]:
     return values
 
 
-def _name(name: Any) -> str:
+def _class_name(name: Any) -> str:
     if isinstance(name, bool):
-        raise InputError(f"a class is named {name}: YAML reads true and false so; quote it")
+        raise InputError(f"a class is named {name}, which YAML reads as a boolean; quote the name")
     if not isinstance(name, (str, int, float)) or name == "":
         raise InputError(
             f"expected the name of a class, found {name!r:.60}; give names, a mapping like "
@@ -113,17 +114,17 @@ def _name(name: Any) -> str:
     return str(name)
 
 
-def _whole(value: Any, what: str) -> int:
-    """Return a whole number; the keys of JSON are text."""
+def _integer(value: Any, description: str) -> int:
+    """Return an integer; also parse text, since the keys of JSON are text."""
     if isinstance(value, str) and value.isdecimal():
         return int(value)
     if not isinstance(value, int) or isinstance(value, bool):
-        raise InputError(f"expected {what} in whole numbers, found {value!r:.60}")
+        raise InputError(f"expected {description} as an integer, found {value!r:.60}")
     return value
 
 
 def _color(values: Any) -> Color:
     if not isinstance(values, (list, tuple)) or len(values) != 3:
         raise InputError(f"expected a colour such as [120, 120, 120], found {values!r:.60}")
-    red, green, blue = (_whole(value, "a colour of 0..255") for value in values)
+    red, green, blue = (_integer(value, "a colour value in 0..255") for value in values)
     return red, green, blue

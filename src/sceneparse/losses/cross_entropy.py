@@ -6,10 +6,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sceneparse.losses.batch import Batch
 from sceneparse.losses.loss import SegmentationLoss
-from sceneparse.losses.pixels import PixelLoss, Pixels, TileGradient
 from sceneparse.losses.settings import CrossEntropyLoss
+from sceneparse.losses.tile_gradient import TileGradient, TileLoss, TileSoftmax
+from sceneparse.losses.tiled_batch import TiledBatch
 from sceneparse.ops.precision import sum_dtype
 from sceneparse.ops.upsampling import BITS_PER_NAT
 
@@ -29,9 +29,9 @@ class CrossEntropy(SegmentationLoss):
 
         Args:
             settings: Label smoothing and the factor on the loss.
-            ignore_index: Train id of pixels that count neither in the loss nor in the gradient.
-            class_weights: Weight of a pixel of each class, C of them; none: all count 1. As in
-                `F.cross_entropy`, smoothed targets are weighted by their own classes.
+            ignore_index: Train id of void, which adds nothing to the loss or the gradient.
+            class_weights: Weight of each class, C numbers; none: 1 each. As in `F.cross_entropy`,
+                a smoothed target weighs each of its classes.
         """
         super().__init__(settings, ignore_index)
         self.label_smoothing = settings.label_smoothing
@@ -39,8 +39,8 @@ class CrossEntropy(SegmentationLoss):
         self.register_buffer("class_weights", weights)
         self.needs_logits = settings.label_smoothing > 0
 
-    def plain(self, logits: Tensor, target: Tensor) -> Tensor:
-        """Compute it as PyTorch does."""
+    def untiled(self, logits: Tensor, target: Tensor) -> Tensor:
+        """Compute the loss from full-size logits."""
         return F.cross_entropy(
             logits,
             target.long(),
@@ -50,23 +50,33 @@ class CrossEntropy(SegmentationLoss):
             reduction="sum",
         )
 
-    def of_batch(self, batch: Batch) -> PixelLoss:  # noqa: ARG002 - asked as any loss is
-        """Return the loss of a tile: nothing of the batch is needed first."""
-        return self._of_tile
+    def prepare(self, batch: TiledBatch) -> TileLoss:  # noqa: ARG002 - part of the interface
+        """Return the loss of a tile, which does not depend on the rest of the batch."""
+        return self._tile_gradient
 
-    def _of_tile(self, pixels: Pixels) -> TileGradient:
-        smoothing, valid = self.label_smoothing, pixels.valid
+    def _tile_gradient(self, tile: TileSoftmax) -> TileGradient:
+        smoothing, valid = self.label_smoothing, tile.valid
         device = valid.device
         weights = None if self.class_weights is None else self.class_weights.to(device)
-        # Of each pixel: what its true class counts, and what all of its target counts.
-        own = (1 - smoothing) * (valid.float() if weights is None else weights[pixels.true] * valid)
-        whole = own + smoothing * valid * (1.0 if weights is None else weights.mean())
-        wanted = own * pixels.own_bits
-        spread = None
-        if pixels.shifted is not None and smoothing:
-            classes = pixels.shifted.shape[1]
-            each = torch.ones(classes, device=device) if weights is None else weights
-            spread = (each * (smoothing / classes), valid)
-            wanted += (spread[0][:, None] * pixels.shifted).sum(dim=1) * valid
-        total = (pixels.norm.log2() * whole - wanted).sum(dtype=sum_dtype(device)) / BITS_PER_NAT
-        return TileGradient(total, whole, own, smoothing=spread)
+        # Weights in the target of each pixel: that of the true class, and the sum over all classes.
+        true_weight = (1 - smoothing) * (
+            valid.float() if weights is None else weights[tile.true_class] * valid
+        )
+        weight_sum = true_weight + smoothing * valid * (1.0 if weights is None else weights.mean())
+        target_logits = true_weight * tile.true_logit
+        smoothing_factors = None
+        if tile.shifted_logits is not None and smoothing:
+            classes = tile.shifted_logits.shape[1]
+            class_weights = torch.ones(classes, device=device) if weights is None else weights
+            smoothing_factors = (class_weights * (smoothing / classes), valid)
+            smoothed = (smoothing_factors[0][:, None] * tile.shifted_logits).sum(dim=1)
+            target_logits += smoothed * valid
+        bits = (tile.exponential_sum.log2() * weight_sum - target_logits).sum(
+            dtype=sum_dtype(device)
+        )
+        return TileGradient(
+            total=bits / BITS_PER_NAT,
+            softmax_coefficient=weight_sum,
+            target_coefficient=true_weight,
+            smoothing=smoothing_factors,
+        )

@@ -1,40 +1,57 @@
-"""What every loss is: a mean over a batch, alone or in a weighted sum of several.
+"""The base class of the losses, and a weighted sum of several.
 
-A loss returns its mean times the number of valid pixels of what it saw, so that the loop, which
-divides by the valid pixels of the whole batch, gets the mean over all parts and processes. Where
-the mean is one over pixels, that is their sum. Where it is one over classes, as for Dice, the parts
-count by their valid pixels; several processes then do not compute what one would.
+A loss returns its mean times the number of valid pixels that it was given. The training loop
+divides by the valid pixels of the whole batch, which gives the mean over all of its parts and
+processes. For a mean over pixels this is exact. For a mean over classes, as in Dice, it weighs the
+parts by their valid pixels, so the result depends on the number of processes.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import reduce
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from sceneparse.losses.batch import Batch
-from sceneparse.losses.pixels import PixelLoss
 from sceneparse.losses.settings import LossSettings
-from sceneparse.losses.sums import LossSum
-from sceneparse.losses.tiled import Problem, tiled_loss
+from sceneparse.losses.tile_gradient import TileLoss
+from sceneparse.losses.tiled_batch import TiledBatch
+from sceneparse.losses.tiled_loss import LossTerms, tiled_loss
 from sceneparse.ops.confusion import tensor_confusion_matrix
 from sceneparse.ops.upsampling import upsample
 
 
-class SegmentationLoss(nn.Module, ABC):
-    """A loss that can be alone, or one of a sum.
+class LossOutput(NamedTuple):
+    """Sums over pixels; the sums of several parts of a batch can be added.
 
     Attributes:
-        ignore_index: Train id of pixels that count neither in the loss nor in the gradient.
+        total: Sum of the loss over valid pixels, a scalar that carries the gradient.
+        confusion: int64 confusion matrix `(C, C + 1)`, as `tensor_confusion_matrix` returns it.
+    """
+
+    total: Tensor
+    confusion: Tensor
+
+
+class SegmentationLoss(nn.Module, ABC):
+    """A loss, used alone or as a term of a `WeightedSum`.
+
+    Attributes:
+        ignore_index: Train id of void, which adds nothing to the loss or the gradient.
         weight: Factor on the loss.
-        tiled: Whether it is computed tile by tile instead of on logits of the target's size:
-            the same numbers in less memory. Slow references in tests switch it off.
-        needs_logits: Whether its tiles need the logits beside their softmax.
+        tiled: Compute the loss tile by tile instead of from logits of the target's size: the same
+            numbers in less memory. Tests switch it off for slow references.
+        needs_logits: Whether the loss of a tile needs its logits beside its softmax.
     """
 
     def __init__(self, settings: LossSettings, ignore_index: int) -> None:
-        """Set the attributes."""
+        """Make the loss.
+
+        Args:
+            settings: The factor on the loss.
+            ignore_index: Train id of void.
+        """
         super().__init__()
         self.ignore_index = ignore_index
         self.weight = settings.weight
@@ -42,8 +59,8 @@ class SegmentationLoss(nn.Module, ABC):
         self.needs_logits = False
 
     @abstractmethod
-    def plain(self, logits: Tensor, target: Tensor) -> Tensor:
-        """Compute it as it is defined, by autograd, without its weight.
+    def untiled(self, logits: Tensor, target: Tensor) -> Tensor:
+        """Compute the loss from full-size logits, by its definition and without `weight`.
 
         Args:
             logits: In nats, `(B, C, H, W)`.
@@ -51,63 +68,63 @@ class SegmentationLoss(nn.Module, ABC):
         """
 
     @abstractmethod
-    def of_batch(self, batch: Batch) -> PixelLoss:
-        """Find what the loss needs of a whole batch, and return what it makes of a tile."""
+    def prepare(self, batch: TiledBatch) -> TileLoss:
+        """Compute what the loss needs of the whole batch, and return the loss of a tile."""
 
     def forward(
         self, features: Tensor, head: nn.Conv2d, covered: tuple[float, float], target: Tensor
-    ) -> LossSum:
-        """Compute the loss at the size of the target; in tiles all of it in fp32.
+    ) -> LossOutput:
+        """Compute the loss at the size of the target; tiles are computed in fp32.
 
         Args:
-            features: What the head sees, `(B, D, h, w)`.
+            features: Input of the head, `(B, D, h, w)`.
             head: The 1×1 convolution to `(B, C, h, w)`.
-            covered: Rows and columns of cells that the target spans.
+            covered: Rows and columns of the padded feature map that the target covers.
             target: Train ids `(B, H, W)`.
         """
-        return _added([self], features, head, covered, target)
+        return _weighted_sum([self], features, head, covered, target)
 
 
 class WeightedSum(nn.Module):
-    """Losses times their weights, added up; one softmax and one gradient serve all of them.
+    """The sum of losses times their weights; all of them share one softmax and one gradient.
 
     Attributes:
         losses: The terms.
-        ignore_index: Train id of void, of all of them.
+        ignore_index: Train id of void, the same for all terms.
     """
 
     def __init__(self, losses: Sequence[SegmentationLoss]) -> None:
-        """Choose the losses; they are computed tile by tile if all of them are."""
+        """Make the sum, which is computed tile by tile if each of the losses is."""
         super().__init__()
         self.losses = list(losses)
         self.ignore_index = losses[0].ignore_index
 
     def forward(
         self, features: Tensor, head: nn.Conv2d, covered: tuple[float, float], target: Tensor
-    ) -> LossSum:
-        """Compute the sum, as each of the losses is computed."""
-        return _added(self.losses, features, head, covered, target)
+    ) -> LossOutput:
+        """Compute the sum; for the arguments see `SegmentationLoss.forward`."""
+        return _weighted_sum(self.losses, features, head, covered, target)
 
 
-def _added(
+def _weighted_sum(
     losses: Sequence[SegmentationLoss],
     features: Tensor,
     head: nn.Conv2d,
     covered: tuple[float, float],
     target: Tensor,
-) -> LossSum:
+) -> LossOutput:
     if target.dtype == torch.uint16:
-        # In which older PyTorch computes hardly anything.
+        # Older PyTorch releases have hardly any operations for uint16.
         target = target.int()
     ignore_index = losses[0].ignore_index
     if all(loss.tiled for loss in losses):
-        problem = Problem(covered, ignore_index, losses)
-        return tiled_loss(features, head, target, problem)
+        terms = LossTerms(covered, ignore_index, losses)
+        return LossOutput(*tiled_loss(features, head, target, terms))
     logits = upsample(head(features), covered, (target.shape[1], target.shape[2]))
     with torch.autocast(logits.device.type, enabled=False):
         exact = logits.float()
-        total = reduce(torch.add, [loss.weight * loss.plain(exact, target) for loss in losses])
+        total = reduce(torch.add, [loss.weight * loss.untiled(exact, target) for loss in losses])
     with torch.no_grad():
         prediction = logits.argmax(dim=1)
         confusion = tensor_confusion_matrix(prediction, target, head.out_channels, ignore_index)
-    return LossSum(total, confusion)
+    return LossOutput(total, confusion)

@@ -10,9 +10,9 @@ from sceneparse.labels import Labels
 from sceneparse.losses.class_weights import (
     ClassStatistics,
     ClassWeights,
+    clipped_power,
     median_frequency,
     median_share,
-    tempered,
 )
 from sceneparse.system.settings import (
     Kinds,
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 @settings
 class _ClassWeightRule:
     power: Share = 1.0
-    """Power to which the weights are taken; below 1 brings them nearer to each other."""
+    """Power to which the weights are raised; below 1 brings them nearer to each other."""
     min: NonNegativeFloat = 0.0
     """Smallest weight of a class."""
     max: PositiveFloat | None = None
@@ -44,28 +44,29 @@ class _ClassWeightRule:
 
     def from_statistics(self, class_statistics: ClassStatistics) -> ClassWeights:
         """Compute the weights `(C,)` from the pixels of each class in each image `(N, C)`."""
-        return tempered(self._untempered(class_statistics), self.power, self.min, self.max)
+        weights = self._unclipped(class_statistics)
+        return clipped_power(weights, self.power, self.min, self.max)
 
-    def _untempered(self, class_statistics: ClassStatistics) -> ClassWeights:
+    def _unclipped(self, class_statistics: ClassStatistics) -> ClassWeights:
         raise NotImplementedError
 
 
 @settings
 class MedianFrequency(_ClassWeightRule):
-    """Median-frequency weights: the median of all frequencies over the class's own one.
+    """Median-frequency weights: the median of all frequencies over that of the class.
 
     The frequency of a class is its share of the images in which it occurs (Eigen & Fergus, 2015).
     """
 
-    def _untempered(self, class_statistics: ClassStatistics) -> ClassWeights:
+    def _unclipped(self, class_statistics: ClassStatistics) -> ClassWeights:
         return median_frequency(class_statistics)
 
 
 @settings
 class MedianShare(_ClassWeightRule):
-    """The median of the classes' shares of all pixels over the class's own share."""
+    """The median of the classes' shares of all pixels over the share of the class."""
 
-    def _untempered(self, class_statistics: ClassStatistics) -> ClassWeights:
+    def _unclipped(self, class_statistics: ClassStatistics) -> ClassWeights:
         return median_share(class_statistics)
 
 
@@ -89,7 +90,7 @@ class LossSettings:
 
         Args:
             labels: The classes.
-            path: Of these settings in a config, for messages.
+            path: Where these settings are in the config, for messages.
 
         Raises:
             InputError: If class weights do not fit the classes.
@@ -107,8 +108,8 @@ class PixelLossSettings(LossSettings):
     ) = None
     """Weight of a pixel of each class: a list, or a rule; none: all the same."""
 
-    def weights_of(self, labels: Labels, path: str = "loss") -> Sequence[float] | None:
-        """Return the weight of each class; none if all count the same.
+    def weights_for(self, labels: Labels, path: str = "loss") -> Sequence[float] | None:
+        """Return the weight of each class; none if all weights are 1.
 
         Raises:
             InputError: If there is not one weight for each class, or they are not counted yet.
@@ -117,11 +118,14 @@ class PixelLossSettings(LossSettings):
         if isinstance(weights, ClassWeightRule):
             weights, path = weights.values, f"{path}.values"
         if weights == "auto":
-            raise InputError(f"{path}: auto; weights are counted when a run starts")
+            raise InputError(
+                f"{path}: found auto, expected {labels.num_classes} weights; they are computed "
+                "when training starts, so give them where you build the loss yourself"
+            )
         if weights is not None and len(weights) != labels.num_classes:
             raise InputError(
-                f"{path}: {len(weights)} weights for {labels.num_classes} classes; give one for "
-                "each, in the order of the classes"
+                f"{path}: found {len(weights)} weights, expected {labels.num_classes}; give "
+                "one for each class, in the order of the classes"
             )
         return weights
 
@@ -137,7 +141,7 @@ class CrossEntropyLoss(PixelLossSettings):
         """Make the loss for the classes of a data set."""
         from sceneparse.losses.cross_entropy import CrossEntropy
 
-        return CrossEntropy(self, labels.ignore_index, self.weights_of(labels, path))
+        return CrossEntropy(self, labels.ignore_index, self.weights_for(labels, path))
 
 
 @settings
@@ -151,7 +155,7 @@ class FocalLoss(PixelLossSettings):
         """Make the loss for the classes of a data set."""
         from sceneparse.losses.focal import Focal
 
-        return Focal(self, labels.ignore_index, self.weights_of(labels, path))
+        return Focal(self, labels.ignore_index, self.weights_for(labels, path))
 
 
 @settings
@@ -160,10 +164,9 @@ class DiceLoss(LossSettings):
 
     def build(self, labels: Labels, path: str = "loss") -> "SegmentationLoss":  # noqa: ARG002
         """Make the loss for the classes of a data set."""
-        from sceneparse.losses.dice import dice
-        from sceneparse.losses.region import Region
+        from sceneparse.losses.dice import RegionLoss, dice
 
-        return Region(self, labels.ignore_index, dice)
+        return RegionLoss(self, labels.ignore_index, dice)
 
 
 @settings
@@ -175,10 +178,9 @@ class GeneralisedDiceLoss(LossSettings):
 
     def build(self, labels: Labels, path: str = "loss") -> "SegmentationLoss":  # noqa: ARG002
         """Make the loss for the classes of a data set."""
-        from sceneparse.losses.dice import generalised_dice
-        from sceneparse.losses.region import Region
+        from sceneparse.losses.dice import RegionLoss, generalised_dice
 
-        return Region(self, labels.ignore_index, generalised_dice)
+        return RegionLoss(self, labels.ignore_index, generalised_dice)
 
 
 @settings

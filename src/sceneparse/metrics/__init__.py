@@ -1,1 +1,1 @@
-"""Scores from counts of pixels, their intervals, and comparisons of two models."""
+"""Segmentation scores, bootstrap confidence intervals, and the comparison of two models."""

@@ -1,8 +1,8 @@
-"""How scores would vary with other images: the bootstrap over images (Efron, 1979).
+"""Bootstrap confidence intervals of scores, by resampling images (Efron, 1979).
 
-A data set is drawn anew from its own images, with repetition, many times; the scores of each draw
-come from sums over its images, by the rules of `metrics`. Two ways of parsing the same images
-are compared on the same draws: what is hard in an image is hard for both, and cancels.
+Each resample draws as many images as the data set has, with replacement; its scores use the counts
+summed over its images, as in `metrics.scores`. Two models are compared on the same resamples: this
+pairing cancels the difficulty of the images, which both models share.
 """
 
 from collections.abc import Iterator
@@ -11,26 +11,25 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sceneparse.metrics.scores import Matrix
+from sceneparse.metrics.scores import ConfusionMatrix
 
 RESAMPLES = 1000
-# What lies between these shares of the draws is the 95 % interval.
-_BOUNDS = (0.025, 0.975)
-# Draws at a time, which bounds the memory: 100 × 20,000 images are 16 MB.
-_BLOCK = 100
+# Bounds of the 95 % interval, as quantiles of the resampled scores.
+_QUANTILES = (0.025, 0.975)
+# Resamples computed at a time, to bound memory: 100 × 20,000 images take 16 MB.
+_BLOCK_SIZE = 100
 
-# Pixels of each class that are right, that were predicted, and that are there: (3, C); of images:
-# (N, 3, C).
+# Correct, predicted and ground-truth pixels of each class: (3, C) for an image, (N, 3, C) for N.
 ImageCounts = NDArray[np.int64]
 
 
-class Interval(NamedTuple):
-    """A score and where it would lie on 95 % of draws.
+class ConfidenceInterval(NamedTuple):
+    """A score with its 95 % bootstrap confidence interval.
 
     Attributes:
-        value: On the images themselves.
-        low: 2.5 % of the draws lie below.
-        high: 2.5 % lie above.
+        value: Score on the data set itself.
+        low: 2.5 % quantile of the resampled scores.
+        high: 97.5 % quantile of the resampled scores.
     """
 
     value: float
@@ -38,51 +37,58 @@ class Interval(NamedTuple):
     high: float
 
 
-class Intervals(NamedTuple):
-    """The scores of one way of parsing.
+class ScoreIntervals(NamedTuple):
+    """The scores of one model, with confidence intervals.
 
     Attributes:
         miou: Mean IoU over the classes that occur in the ground truth or in the prediction.
-        pixel_accuracy: Share of valid pixels that are right.
+        pixel_accuracy: Share of valid pixels that are correct.
     """
 
-    miou: Interval
-    pixel_accuracy: Interval
+    miou: ConfidenceInterval
+    pixel_accuracy: ConfidenceInterval
 
 
-class Difference(NamedTuple):
-    """How much higher a score is for the second of two.
+class ScoreDifference(NamedTuple):
+    """The difference of a score between two models.
 
     Attributes:
-        gain: Second less first, with its interval.
-        superiority: Share of draws on which the second is higher; equal ones count half.
+        gain: Score of the second model minus that of the first, with its confidence interval.
+        superiority: Share of resamples in which the second model scores higher; a tie counts half.
     """
 
-    gain: Interval
+    gain: ConfidenceInterval
     superiority: float
 
 
-class Differences(NamedTuple):
-    """How the scores of two ways of parsing the same images differ.
+class ScoreDifferences(NamedTuple):
+    """The score differences between two models on the same images.
 
     Attributes:
-        miou: In mean IoU.
-        pixel_accuracy: In pixel accuracy.
+        miou: Difference in mean IoU.
+        pixel_accuracy: Difference in pixel accuracy.
     """
 
-    miou: Difference
-    pixel_accuracy: Difference
+    miou: ScoreDifference
+    pixel_accuracy: ScoreDifference
 
 
-def image_counts(confusion: Matrix) -> ImageCounts:
-    """Take from a confusion matrix `(C, C + 1)` the `(3, C)` numbers that the scores need."""
+def image_counts(confusion: ConfusionMatrix) -> ImageCounts:
+    """Reduce the confusion matrix `(C, C + 1)` of an image to the counts `(3, C)` of its scores."""
     return np.stack([np.diagonal(confusion), confusion[:, :-1].sum(axis=0), confusion.sum(axis=1)])
 
 
-def scores(totals: NDArray[np.number]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Compute mIoU and pixel accuracy of sums of counts `(..., 3, C)`, by the rules of `metrics`.
+def miou_and_pixel_accuracy(
+    totals: NDArray[np.number],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Compute mIoU and pixel accuracy from summed counts, as `metrics.scores` does.
 
-    Classes that neither occur nor were predicted are left out of the mean; NaN if nothing is left.
+    Args:
+        totals: Counts summed over images, `(..., 3, C)`.
+
+    Returns:
+        mIoU and pixel accuracy, `(...)` each, in 0..1. The mean leaves out classes that neither
+        occur nor are predicted; NaN if no class is left.
     """
     right, predicted, true = np.moveaxis(totals.astype(np.float64), -2, 0)
     union = true + predicted - right
@@ -94,70 +100,72 @@ def scores(totals: NDArray[np.number]) -> tuple[NDArray[np.float64], NDArray[np.
         )
 
 
-def intervals(counts: ImageCounts, resamples: int = RESAMPLES, seed: int = 0) -> Intervals:
-    """Compute scores and their 95 % intervals.
+def bootstrap_intervals(
+    counts: ImageCounts, resamples: int = RESAMPLES, seed: int = 0
+) -> ScoreIntervals:
+    """Compute the scores with their 95 % confidence intervals.
 
     Args:
-        counts: Of images, `(N, 3, C)`.
-        resamples: Number of draws.
-        seed: Of the draws.
+        counts: Counts of each image, `(N, 3, C)`.
+        resamples: Number of resamples.
+        seed: Seed of the resampling.
     """
-    own, drawn = _own_and_drawn(counts, resamples, seed)
-    return Intervals(*map(_interval, own, drawn))
+    actual, resampled = _scores_and_resampled_scores(counts, resamples, seed)
+    return ScoreIntervals(*map(_interval, actual, resampled))
 
 
-def differences(
+def bootstrap_differences(
     first: ImageCounts, second: ImageCounts, resamples: int = RESAMPLES, seed: int = 0
-) -> Differences:
-    """Compare two ways of parsing on the same draws.
+) -> ScoreDifferences:
+    """Compare two models on the same resamples.
 
     Args:
-        first: Counts of the one, `(N, 3, C)`.
-        second: Counts of the other, of the same images in the same order.
-        resamples: Number of draws.
-        seed: Of the draws.
+        first: Counts of each image for the first model, `(N, 3, C)`.
+        second: Counts for the second model, of the same images in the same order.
+        resamples: Number of resamples.
+        seed: Seed of the resampling.
 
     Raises:
         ValueError: If the shapes differ.
     """
     if first.shape != second.shape:
         raise ValueError(f"first is {first.shape}, second {second.shape}")
-    own, drawn = _own_and_drawn(first, resamples, seed)
-    other_own, other_drawn = _own_and_drawn(second, resamples, seed)
-    return Differences(*map(_difference, other_own - own, other_drawn - drawn))
+    actual, resampled = _scores_and_resampled_scores(first, resamples, seed)
+    other_actual, other_resampled = _scores_and_resampled_scores(second, resamples, seed)
+    return ScoreDifferences(*map(_difference, other_actual - actual, other_resampled - resampled))
 
 
-def _own_and_drawn(
+def _scores_and_resampled_scores(
     counts: ImageCounts, resamples: int, seed: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Score the images `(2,)` and the draws `(2, resamples)`."""
+    """Return the scores of the data set `(2,)` and those of each resample `(2, resamples)`."""
     images, _, classes = counts.shape
-    # Sums of whole numbers below 2^53 are exact, and a product of matrices is fast.
+    # In float64, sums of integers below 2^53 are exact and the matrix product is fast.
     flat = counts.reshape(images, 3 * classes).astype(np.float64)
-    drawn = [
-        np.stack(scores((times @ flat).reshape(-1, 3, classes)))
-        for times in _draws(images, resamples, seed)
+    resampled = [
+        np.stack(miou_and_pixel_accuracy((weights @ flat).reshape(-1, 3, classes)))
+        for weights in _resampling_weights(images, resamples, seed)
     ]
-    return np.stack(scores(counts.sum(axis=0))), np.concatenate(drawn, axis=1)
+    return np.stack(miou_and_pixel_accuracy(counts.sum(axis=0))), np.concatenate(resampled, axis=1)
 
 
-def _draws(images: int, resamples: int, seed: int) -> Iterator[NDArray[np.float64]]:
-    """Yield how often each image is in each of some draws, `(draws, N)`."""
+def _resampling_weights(images: int, resamples: int, seed: int) -> Iterator[NDArray[np.float64]]:
+    """Yield how often each of a block of resamples holds each image, `(rows, N)`."""
     random = np.random.default_rng(seed)
-    for first in range(0, resamples, _BLOCK):
-        draws = min(_BLOCK, resamples - first)
-        chosen = random.integers(0, images, (draws, images))
-        chosen += images * np.arange(draws)[:, None]
-        times = np.bincount(chosen.ravel(), minlength=draws * images)
-        yield times.reshape(draws, images).astype(np.float64)
+    for first in range(0, resamples, _BLOCK_SIZE):
+        rows = min(_BLOCK_SIZE, resamples - first)
+        chosen = random.integers(0, images, (rows, images))
+        chosen += images * np.arange(rows)[:, None]
+        weights = np.bincount(chosen.ravel(), minlength=rows * images)
+        yield weights.reshape(rows, images).astype(np.float64)
 
 
-def _interval(value: NDArray[np.float64], drawn: NDArray[np.float64]) -> Interval:
-    known = drawn[~np.isnan(drawn)]
-    low, high = np.quantile(known, _BOUNDS) if known.size else (np.nan, np.nan)
-    return Interval(float(value), float(low), float(high))
+def _interval(value: NDArray[np.float64], resampled: NDArray[np.float64]) -> ConfidenceInterval:
+    known = resampled[~np.isnan(resampled)]
+    low, high = np.quantile(known, _QUANTILES) if known.size else (np.nan, np.nan)
+    return ConfidenceInterval(float(value), float(low), float(high))
 
 
-def _difference(value: NDArray[np.float64], drawn: NDArray[np.float64]) -> Difference:
-    superiority = np.mean(drawn > 0) + np.mean(drawn == 0) / 2
-    return Difference(_interval(value, drawn), float(superiority))
+def _difference(value: NDArray[np.float64], resampled: NDArray[np.float64]) -> ScoreDifference:
+    superiority = np.mean(resampled > 0) + np.mean(resampled == 0) / 2
+    return ScoreDifference(_interval(value, resampled), float(superiority))

@@ -1,7 +1,7 @@
-"""Scores from one confusion matrix over a whole data set, by the protocol of the ADE20K benchmark.
+"""Scores of one confusion matrix over a whole data set, by the protocol of the ADE20K benchmark.
 
-Every figure here comes from counts of pixels added up over all images (Long et al., 2015, section
-5; Zhou et al., 2017, section 4), never from a mean over images or batches.
+Each score uses pixel counts summed over all images (Long et al., 2015, section 5; Zhou et al.,
+2017, section 4), not a mean over images or batches.
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Matrix = NDArray[np.int64]
+ConfusionMatrix = NDArray[np.int64]
 
 
 def confusion_matrix(
@@ -18,21 +18,21 @@ def confusion_matrix(
     target: NDArray[np.integer[Any]],
     num_classes: int,
     ignore_index: int,
-) -> Matrix:
-    """Count the pixels of one image by true and predicted class.
+) -> ConfusionMatrix:
+    """Count the pixels of one image by ground-truth class and predicted class.
 
     Args:
-        prediction: Train ids `(H, W)`; anything outside 0..num_classes - 1 counts as wrong.
-        target: Train ids `(H, W)`: classes, or `ignore_index`, whose pixels are not counted.
+        prediction: Predicted train ids `(H, W)`; values outside 0..C - 1 count as errors.
+        target: Ground-truth train ids `(H, W)`; pixels of `ignore_index` are not counted.
         num_classes: Number of classes, C.
-        ignore_index: Train id of void.
+        ignore_index: Train id of unlabelled pixels.
 
     Returns:
-        int64 `(C, C + 1)`: rows are the ground truth, columns the prediction; the last column
-        counts predictions out of range.
+        int64 `(C, C + 1)`: a row per ground-truth class, a column per predicted class, and a last
+        column for predictions out of range.
 
     Raises:
-        ValueError: If the sizes differ.
+        ValueError: If the shapes differ.
     """
     if target.shape != prediction.shape:
         raise ValueError(f"prediction is {prediction.shape}, target {target.shape}")
@@ -40,7 +40,7 @@ def confusion_matrix(
     predicted = prediction.astype(np.int64)
     predicted[(predicted < 0) | (predicted >= num_classes)] = num_classes
     pairs = target.astype(np.int64) * (num_classes + 1) + predicted
-    # Ignored pixels go into one extra bin.
+    # One extra bin takes the pixels of `ignore_index`.
     pairs[target == ignore_index] = bins
     counts = np.bincount(pairs.ravel(), minlength=bins + 1)[:bins]
     return counts.reshape(num_classes, num_classes + 1)
@@ -48,17 +48,18 @@ def confusion_matrix(
 
 @dataclass(frozen=True)
 class Scores:
-    """What a confusion matrix says; shares in 0..1, NaN where there is nothing to say.
+    """The scores of a confusion matrix, in 0..1; NaN where a score is undefined.
 
     Attributes:
         miou: Mean IoU over the classes that occur in the ground truth or in the prediction.
-        pixel_accuracy: Share of valid pixels that are right.
-        mean_accuracy: Mean share of right pixels over the classes that occur in the ground truth.
-        fwiou: IoU weighted by the share of each class in the ground truth.
-        classes_absent: Number of classes neither in the ground truth nor predicted; not in `miou`.
-        iou: IoU per class, `(C,)`.
-        accuracy: Share of the pixels of each class that are right, `(C,)`.
-        pixels: Pixels of each class in the ground truth, `(C,)`.
+        pixel_accuracy: Share of valid pixels that are correct.
+        mean_accuracy: Mean accuracy of the classes that occur in the ground truth.
+        fwiou: Frequency-weighted IoU: each class weighted by its share of the ground truth.
+        classes_absent: Number of classes that neither the ground truth nor the prediction holds;
+            `miou` leaves them out.
+        iou: IoU of each class, `(C,)`.
+        accuracy: Share of the pixels of each class that are correct, `(C,)`.
+        pixels: Number of ground-truth pixels of each class, `(C,)`.
     """
 
     miou: float
@@ -68,11 +69,11 @@ class Scores:
     classes_absent: int
     iou: NDArray[np.float64]
     accuracy: NDArray[np.float64]
-    pixels: Matrix
+    pixels: NDArray[np.int64]
 
     @classmethod
-    def from_confusion(cls, matrix: Matrix) -> "Scores":
-        """Compute the scores of a confusion matrix `(C, C + 1)`, rows the ground truth."""
+    def from_confusion(cls, matrix: ConfusionMatrix) -> "Scores":
+        """Compute the scores of a confusion matrix `(C, C + 1)` from `confusion_matrix`."""
         right = np.diagonal(matrix)
         pixels = matrix.sum(axis=1)
         predicted = matrix[:, :-1].sum(axis=0)
@@ -92,7 +93,7 @@ class Scores:
         )
 
     def summary(self) -> dict[str, float | int]:
-        """Return the scores over all classes under their JSON keys."""
+        """Return the scores over all classes, by their JSON keys."""
         return {
             "miou": self.miou,
             "pixel_accuracy": self.pixel_accuracy,
@@ -103,7 +104,7 @@ class Scores:
 
 
 def _ratio(part: Any, whole: Any) -> NDArray[np.float64]:
-    """Divide, with NaN where the whole is zero."""
+    """Divide; NaN where the divisor is zero."""
     part, whole = np.asarray(part, np.float64), np.asarray(whole, np.float64)
     return np.divide(part, whole, out=np.full_like(whole, np.nan), where=whole > 0)
 

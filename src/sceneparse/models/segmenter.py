@@ -1,4 +1,4 @@
-"""A network with its normalisation, padding and training loss inside."""
+"""A network with normalisation and padding of its images, and with the training loss."""
 
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -10,12 +10,12 @@ from torch import Tensor, nn
 from sceneparse.models.encoder_unet import EncoderUNet
 from sceneparse.models.unet import UNet
 
-# A new architecture is added here; it needs what these have in common.
+# To add an architecture, give it the attributes that these share, and list it here.
 Network = UNet | EncoderUNet
 
 
-class Loss(Protocol):
-    """What is minimised."""
+class FeatureLoss(Protocol):
+    """A loss that computes head and upsampling itself."""
 
     @property
     def ignore_index(self) -> int:
@@ -25,16 +25,23 @@ class Loss(Protocol):
     def __call__(
         self, features: Tensor, head: nn.Conv2d, covered: tuple[float, float], target: Tensor
     ) -> Any:
-        """Turn features `(B, D, h, w)`, head, covered cells and ids `(B, H, W)` into sums."""
+        """Compute the loss.
+
+        Args:
+            features: Input of the head, `(B, D, h, w)`.
+            head: The 1×1 convolution to `(B, C, h, w)`.
+            covered: Rows and columns of the padded feature map that the target covers.
+            target: Train ids `(B, H, W)`.
+        """
         ...
 
 
 class Segmenter(nn.Module):
-    """From images as they are to logits at the decoder's stride, or to the loss.
+    """Compute logits at the decoder's stride, or the loss, from images of any size.
 
-    Images are padded at the right and at the bottom to a multiple of the network's stride, so
-    that any size goes in. Cells of the output that lie beyond the image are not cut off:
-    `covered` tells how many rows and columns of cells, fractions included, the image takes up.
+    The segmenter pads images at the right and at the bottom to a multiple of the network's stride.
+    It does not crop the logits: `covered` returns how many rows and columns of the padded feature
+    map the image covers.
     """
 
     mean: Tensor
@@ -50,9 +57,9 @@ class Segmenter(nn.Module):
         """Wrap a network.
 
         Args:
-            network: Turns normalised images into features, and has a head for them.
-            mean: Taken off an RGB image in 0..1.
-            std: Divides it afterwards.
+            network: The network, which takes normalised images.
+            mean: Mean of each RGB channel of images in 0..1.
+            std: Standard deviation of each channel.
         """
         super().__init__()
         self.network = network
@@ -61,12 +68,12 @@ class Segmenter(nn.Module):
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1) * 255)
 
     def features(self, image: Tensor) -> Tensor:
-        """Compute the decoder's features of images `(B, 3, H, W)`, uint8 or float in 0..255."""
-        return self.network.features(self._prepared(image))
+        """Compute the input of the head from images `(B, 3, H, W)`, uint8 or float in 0..255."""
+        return self.network.features(self._network_input(image))
 
-    def _prepared(self, image: Tensor) -> Tensor:
-        """Normalise, pad and lay out images."""
-        image = self.normalised(image)
+    def _network_input(self, image: Tensor) -> Tensor:
+        """Normalise images, pad them, and change their memory format."""
+        image = self.normalise(image)
         height, width = image.shape[2:]
         stride = self.network.input_stride
         padding = (0, -width % stride, 0, -height % stride)
@@ -74,36 +81,38 @@ class Segmenter(nn.Module):
             image = F.pad(image, padding, mode="replicate")
         return image.contiguous(memory_format=self.memory_format)
 
-    def normalised(self, image: Tensor) -> Tensor:
-        """Bring images `(B, 3, H, W)` in 0..255 to the scale that the network was made for."""
-        # Row by row of all three channels: over three numbers at a time, the loops of a CPU are
-        # six times as slow.
+    def normalise(self, image: Tensor) -> Tensor:
+        """Subtract the mean from images `(B, 3, H, W)` in 0..255, and divide by the deviation."""
+        # Over rows of all three channels: broadcasting three numbers along channels-last memory
+        # is six times as slow on a CPU.
         width = image.shape[3]
         rows = image.permute(0, 2, 3, 1).to(self.mean.dtype).flatten(2)
         rows = (rows - self.mean.flatten().repeat(width)) / self.std.flatten().repeat(width)
         return rows.unflatten(2, (width, 3)).permute(0, 3, 1, 2)
 
     def to_memory_format(self, memory_format: torch.memory_format) -> "Segmenter":
-        """Lay the weights out, and from now on the images; channels last is the default."""
+        """Change the memory format of the weights and of all later images."""
         self.memory_format = memory_format
-        # The stubs of `Module.to` know no call with a memory format alone.
+        # The type stubs of `Module.to` lack the call with a memory format alone.
         return self.to(memory_format=memory_format)  # pyright: ignore[reportCallIssue]
 
     def covered(self, height: int, width: int) -> tuple[float, float]:
-        """Return rows and columns of output cells that an image of this size takes up."""
+        """Return the rows and columns, with fractions, of the feature map that an image covers."""
         stride = self.network.output_stride
         return height / stride, width / stride
 
-    def forward(self, image: Tensor, mask: Tensor | None = None, loss: Loss | None = None) -> Any:
-        """Compute logits `(B, C, h, w)` at the decoder's stride, or the loss where one is given.
+    def forward(
+        self, image: Tensor, mask: Tensor | None = None, loss: FeatureLoss | None = None
+    ) -> Any:
+        """Compute logits `(B, C, h, w)` at the decoder's stride, or a loss.
 
-        Head, upsampling and loss are inside the forward so that mixed precision and DDP see them
-        and that a loss may do them piece by piece, without the logits at full size.
+        Head, upsampling and loss are part of the forward pass so that mixed precision and DDP
+        apply to them, and so that a loss can compute them tile by tile.
 
         Args:
             image: Images `(B, 3, H, W)`, uint8 or float in 0..255.
-            mask: Train ids `(B, H, W)`; needed by the loss.
-            loss: Turns features, head, covered cells and mask into a sum and a confusion matrix.
+            mask: Train ids `(B, H, W)` for the loss.
+            loss: The loss to compute instead of logits.
         """
         if loss is None or mask is None:
             return self.network.head(self.features(image))

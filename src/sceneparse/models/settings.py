@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 # A path is a run folder or a weights file.
 StartingWeights = Literal["bundled", "none"] | UserPath
-Normalization = Literal["batch", "group"]
+NormalizationKind = Literal["batch", "group"]
 Channels = Annotated[int, Ge(1), Le(4096)]
 
 
@@ -22,7 +22,7 @@ class ModelSettings:
     """Fields that every network has."""
 
     weights: Literal["imagenet"] | StartingWeights = "none"
-    """What training starts from."""
+    """Initial weights."""
 
     def build(self, num_classes: int) -> "Segmenter":
         """Make the network with its normalisation of images.
@@ -37,7 +37,10 @@ class ModelSettings:
 
     def _check_weights(self) -> None:
         if self.weights not in ("imagenet", "none"):
-            raise ValueError(f"the weights of {self.weights} are not read here")
+            raise ValueError(
+                f"weights: found {self.weights}, expected imagenet or none; build with "
+                "weights=none, or start training, which loads them"
+            )
 
     @property
     def untrained(self) -> Self:
@@ -61,8 +64,9 @@ class UNetModel(ModelSettings):
     width: Annotated[int, Ge(2), Le(1024), MultipleOf(2)] = 64
     """Channels of the first stage; each deeper one has twice as many."""
     weights: Literal["imagenet"] | StartingWeights = "none"
-    """What training starts from: `none`, random numbers; `bundled`; a run folder or a file."""
-    normalization: Normalization = "batch"
+    """Initial weights: `none`, random numbers; `bundled`; a run folder or a
+    weights file."""
+    normalization: NormalizationKind = "batch"
     """`batch`, over the whole batch of all processes; `group`, independent of the batch."""
 
     def __post_init__(self) -> None:
@@ -97,13 +101,13 @@ class EncoderUNetModel(ModelSettings):
     encoder: str = "tf_efficientnet_lite0"
     """Name of a timm model."""
     weights: Literal["imagenet"] | StartingWeights = "imagenet"
-    """What training starts from: `imagenet`, for the encoder; `none`, random numbers; `bundled`,
-    the model of the package; or a run folder or weights file, of which all that fits is taken."""
+    """Initial weights: `imagenet`, for the encoder; `none`, random numbers; `bundled`,
+    the bundled model; or a run folder or weights file, from which all that fits is loaded."""
     decoder_channels: Annotated[tuple[Channels, ...], MinLen(1)] = (160, 192, 128, 64, 32)
     """Width of each decoder block, deepest first; those beyond the output stride are not built."""
     output_stride: Literal[1, 2, 4, 8] = 8
     """Stride of the logits, which are then upsampled."""
-    normalization: Normalization = "batch"
+    normalization: NormalizationKind = "batch"
     """Normalisation of the decoder; the encoder keeps that of its weights."""
     block: Literal["plain", "separable"] = "plain"
     """Convolutions of the decoder; `separable`, depthwise and then 1×1, is faster on a CPU."""

@@ -1,4 +1,4 @@
-"""Starting a network from the weights of another one."""
+"""Transfer of weights from one network to another."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,133 +11,142 @@ from torch import Tensor
 from sceneparse.models.segmenter import Network, Segmenter
 
 HEAD = "network.head."
-# Places that a message names one by one.
-_NAMED = 12
+# The message lists at most this many names.
+_MAX_LISTED = 12
 
 
-class Transfer(NamedTuple):
-    """What a network took of another one's weights.
+class WeightTransfer(NamedTuple):
+    """The result of a transfer of weights.
 
     Attributes:
-        taken: Names of the tensors that it took; the head's are not among them.
-        new: Names of those that it keeps as they were.
-        unused: Names of the other network's that have no place in it, or another shape there.
-        kept: Names of the classes whose rows of the head it took.
-        untaught: Names of the classes whose rows are new.
-        convolutions: How many of the tensors taken are weights of convolutions or linear layers.
+        loaded: Names of the tensors that were loaded, except those of the head.
+        not_loaded: Names of the network's tensors for which there were no weights.
+        unused: Names of the given tensors that have no counterpart of the same shape.
+        known_classes: Names of the classes whose rows of the head were loaded.
+        new_classes: Names of the classes whose rows of the head were not loaded.
+        num_weights: Number of loaded tensors that are weights of convolutions or linear layers.
     """
 
-    taken: tuple[str, ...]
-    new: tuple[str, ...]
+    loaded: tuple[str, ...]
+    not_loaded: tuple[str, ...]
     unused: tuple[str, ...]
-    kept: tuple[str, ...]
-    untaught: tuple[str, ...]
-    convolutions: int
+    known_classes: tuple[str, ...]
+    new_classes: tuple[str, ...]
+    num_weights: int
 
     @property
-    def fits(self) -> bool:
-        """Whether any convolution was taken: vectors of one length are found in any network."""
-        return self.convolutions > 0
+    def succeeded(self) -> bool:
+        """Whether any convolution was loaded; biases and norms fit unrelated networks too."""
+        return self.num_weights > 0
 
     def __str__(self) -> str:
-        """Say what was taken, and name all that was not."""
+        """Describe what was loaded, and name all that was not."""
+        num_tensors = len(self.loaded) + len(self.not_loaded)
+        num_classes = len(self.known_classes) + len(self.new_classes)
         parts = [
-            f"{len(self.taken)} of {len(self.taken) + len(self.new)} tensors taken",
-            f"head rows of {len(self.kept)} of {len(self.kept) + len(self.untaught)} classes kept",
+            f"{len(self.loaded)} of {num_tensors} tensors loaded",
+            f"head rows of {len(self.known_classes)} of {num_classes} classes loaded",
         ]
-        if self.untaught:
-            parts.append(f"new classes: {_listed(self.untaught)}")
-        if self.new:
-            parts.append(f"start anew: {_places(self.new)}")
+        if self.new_classes:
+            parts.append(f"new classes: {_listed(self.new_classes)}")
+        if self.not_loaded:
+            parts.append(f"not loaded: {_blocks(self.not_loaded)}")
         if self.unused:
-            parts.append(f"left behind: {_places(self.unused)}")
+            parts.append(f"unused: {_blocks(self.unused)}")
         return "; ".join(parts)
 
 
 @torch.no_grad()
-def transfer(
+def transfer_weights(
     segmenter: Segmenter,
     tensors: Mapping[str, Tensor],
     class_names: Sequence[str],
     given_names: Sequence[str],
-) -> Transfer:
-    """Put the weights of another network into one, wherever name and shape are the same.
+) -> WeightTransfer:
+    """Load the weights of another network wherever name and shape are the same.
 
-    Rows of the head go by the names of their classes, whatever their order. Where the network goes
-    one level further than the other and its head sees both, the finer level counts nothing in
-    these rows at first, and logits are those of the other network.
+    Rows of the head are matched by the names of their classes. If the network has one decoder level
+    more than the other and its head takes both levels, the head's weights for the finer level start
+    at zero in these rows, so the logits equal those of the other network.
 
     Args:
-        segmenter: Is changed.
-        tensors: The other network's parameters and buffers.
-        class_names: The classes of the segmenter.
-        given_names: The classes of the other network.
+        segmenter: The network, changed in place.
+        tensors: Parameters and buffers of the other network.
+        class_names: Classes of the network.
+        given_names: Classes of the other network.
     """
-    own = segmenter.state_dict()
+    state = segmenter.state_dict()
     tensors = _with_finer_level(segmenter.network, tensors)
-    fitting = _fitting(own, tensors)
-    for name in fitting:
-        own[name].copy_(tensors[name])
-    pairs = _shared(class_names, given_names)
-    mine, theirs = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
-    head = _fitting_head(own, tensors)
+    body = _matching_body(state, tensors)
+    for name in body:
+        state[name].copy_(tensors[name])
+    pairs = _shared_classes(class_names, given_names)
+    rows, given_rows = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+    head = _matching_head(state, tensors)
     for name in head:
-        own[name][mine] = tensors[name][theirs].to(own[name])
-    kept = set(mine) if head else set[int]()
-    there = {*fitting, *head}
-    return Transfer(
-        taken=tuple(fitting),
-        new=tuple(name for name in own if name not in there),
-        unused=tuple(name for name in tensors if name not in there),
-        kept=tuple(name for index, name in enumerate(class_names) if index in kept),
-        untaught=tuple(name for index, name in enumerate(class_names) if index not in kept),
-        convolutions=sum(own[name].ndim > 1 and bool(_layer(name)) for name in fitting),
+        state[name][rows] = tensors[name][given_rows].to(state[name])
+    known = set(rows) if head else set[int]()
+    matching = {*body, *head}
+    return WeightTransfer(
+        loaded=tuple(body),
+        not_loaded=tuple(name for name in state if name not in matching),
+        unused=tuple(name for name in tensors if name not in matching),
+        known_classes=tuple(name for index, name in enumerate(class_names) if index in known),
+        new_classes=tuple(name for index, name in enumerate(class_names) if index not in known),
+        num_weights=sum(state[name].ndim > 1 and bool(_layer(name)) for name in body),
     )
 
 
-def _fitting(own: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> list[str]:
-    same = [
+def _matching_body(state: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> list[str]:
+    """List the tensors outside the head that have the same name and shape in both networks."""
+    matching = [
         name
-        for name, tensor in own.items()
+        for name, tensor in state.items()
         if not name.startswith(HEAD) and name in given and given[name].shape == tensor.shape
     ]
-    # The counter of a batch norm fits any other: it goes with what else is in its layer.
-    layers = {_layer(name) for name in same if own[name].ndim > 0}
-    return [name for name in same if _layer(name) in layers]
+    # The counter of a batch norm is a scalar and matches any other; it goes with its layer.
+    layers = {_layer(name) for name in matching if state[name].ndim > 0}
+    return [name for name in matching if _layer(name) in layers]
 
 
-def _fitting_head(own: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> list[str]:
-    """List the tensors of the head, if that of the other network sees as many channels."""
-    names = [name for name in own if name.startswith(HEAD)]
-    fits = all(name in given and given[name].shape[1:] == own[name].shape[1:] for name in names)
-    return names if fits else []
+def _matching_head(state: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> list[str]:
+    """List the tensors of the head, if both heads have the same input channels."""
+    names = [name for name in state if name.startswith(HEAD)]
+    matches = all(
+        name in given and given[name].shape[1:] == state[name].shape[1:] for name in names
+    )
+    return names if matches else []
 
 
 def _with_finer_level(network: Network, given: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-    """Widen the head by a level that the other network does not have."""
+    """Add zeros to the given head for a decoder level that the other network does not have."""
     finest, *coarser = network.head_channels
-    name = f"{HEAD}weight"
-    beyond = f"network.decoder.{len(network.decoder) - 1}."
-    goes_as_far = any(one.startswith(beyond) for one in given)
-    if goes_as_far or name not in given or given[name].shape[1] != sum(coarser):
+    weight = f"{HEAD}weight"
+    finest_level = f"network.decoder.{len(network.decoder) - 1}."
+    has_level = any(name.startswith(finest_level) for name in given)
+    if has_level or weight not in given or given[weight].shape[1] != sum(coarser):
         return given
-    return {**given, name: F.pad(given[name], (0, 0, 0, 0, finest, 0))}
+    return {**given, weight: F.pad(given[weight], (0, 0, 0, 0, finest, 0))}
 
 
-def _shared(own: Sequence[str], given: Sequence[str]) -> list[tuple[int, int]]:
-    """Pair the places of equal names; of a name that occurs twice, the first with the first."""
-    places: dict[str, list[int]] = defaultdict(list)
-    for place, name in enumerate(given):
-        places[name].append(place)
-    return [(place, places[name].pop(0)) for place, name in enumerate(own) if places[name]]
+def _shared_classes(names: Sequence[str], given_names: Sequence[str]) -> list[tuple[int, int]]:
+    """Pair the indices of equal names; a name that occurs twice is paired in order."""
+    given_indices: dict[str, list[int]] = defaultdict(list)
+    for index, name in enumerate(given_names):
+        given_indices[name].append(index)
+    return [
+        (index, given_indices[name].pop(0))
+        for index, name in enumerate(names)
+        if given_indices[name]
+    ]
 
 
 def _layer(name: str) -> str:
     return name.rpartition(".")[0]
 
 
-def _places(names: Iterable[str]) -> str:
-    """Name the blocks where tensors are, with the number of tensors in each."""
+def _blocks(names: Iterable[str]) -> str:
+    """List the blocks that hold tensors, with the number of tensors in each."""
     blocks = Counter(
         ".".join(_layer(name).removeprefix("network.").split(".")[:3]) for name in names
     )
@@ -145,5 +154,5 @@ def _places(names: Iterable[str]) -> str:
 
 
 def _listed(words: Sequence[str]) -> str:
-    more = len(words) - _NAMED
-    return ", ".join(words[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+    num_more = len(words) - _MAX_LISTED
+    return ", ".join(words[:_MAX_LISTED]) + (f" and {num_more} more" if num_more > 0 else "")

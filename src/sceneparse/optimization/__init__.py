@@ -1,1 +1,1 @@
-"""How weights move: parameter groups and learning-rate schedules."""
+"""Optimizers, parameter groups, learning rate schedules, and the EMA of the weights."""

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from torch.optim import Optimizer
 
 
-# Shares of the rate at the first and the last step of one-cycle: about those of PyTorch's
-# `OneCycleLR` (1/25), and low enough at the end.
+# Factors on `lr` at the first and the last step: about 1/25, as in PyTorch's `OneCycleLR`, and low
+# enough for the end.
 ONE_CYCLE_START, ONE_CYCLE_END = 0.04, 0.001
 
 
@@ -42,7 +42,7 @@ class OptimizerSettings:
 
         Args:
             groups: As `optimization.parameters.parameter_groups` returns them.
-            fused: Update everything that belongs to a weight in one pass over memory.
+            fused: Use PyTorch's fused implementation, one pass over memory per step.
         """
         raise NotImplementedError
 
@@ -101,7 +101,12 @@ class ScheduleSettings:
     """Share of the run in which the rate first rises linearly to `lr`."""
 
     def multiplier(self, step: int, total_steps: int) -> float:
-        """Return the factor at a step after the warm-up, of so many steps in all."""
+        """Return the factor on the learning rate.
+
+        Args:
+            step: The step after the warm-up, counted from 0.
+            total_steps: Steps after the warm-up in all.
+        """
         raise NotImplementedError
 
 
@@ -109,7 +114,7 @@ class ScheduleSettings:
 class Constant(ScheduleSettings):
     """The learning rate stays the same."""
 
-    def multiplier(self, step: int, total_steps: int) -> float:  # noqa: ARG002 - as any schedule
+    def multiplier(self, step: int, total_steps: int) -> float:  # noqa: ARG002 - part of the interface
         """Return 1."""
         return 1.0
 
@@ -123,7 +128,7 @@ class Plateau(ScheduleSettings):
     patience: Annotated[int, Ge(0)] = 3
     """Validations without a lower loss before the rate falls."""
 
-    def multiplier(self, step: int, total_steps: int) -> float:  # noqa: ARG002 - as any schedule
+    def multiplier(self, step: int, total_steps: int) -> float:  # noqa: ARG002 - part of the interface
         """Return 1: the factor depends on the validations (`optimization.schedule.Schedule`)."""
         return 1.0
 
@@ -139,8 +144,8 @@ class Poly(ScheduleSettings):
 
     def multiplier(self, step: int, total_steps: int) -> float:
         """Return the factor at a step (section 4.1)."""
-        left = max(0.0, 1 - step / max(1, total_steps))
-        return self.end + (1 - self.end) * left**self.power
+        remaining = max(0.0, 1 - step / max(1, total_steps))
+        return self.end + (1 - self.end) * remaining**self.power
 
 
 @settings
@@ -164,7 +169,7 @@ class OneCycle(ScheduleSettings):
     """Share of the run in which the rate rises."""
 
     def multiplier(self, step: int, total_steps: int) -> float:
-        """Return the factor at a step, of so many steps in all, warm-up included."""
+        """Return the factor at a step, warm-up included."""
         rising = self.warmup * total_steps
         if step < rising:
             return ONE_CYCLE_START + (1 - ONE_CYCLE_START) * step / rising

@@ -9,10 +9,10 @@ from typing import cast
 import numpy as np
 
 from sceneparse import factory
-from sceneparse.data.cache.reader import Packed
-from sceneparse.data.class_statistics import class_pixels
+from sceneparse.data.cache.reader import CachedDataset
+from sceneparse.data.class_statistics import count_class_pixels
 from sceneparse.data.dataset import Dataset, PairedFiles
-from sceneparse.data.header_index import checked_sizes
+from sceneparse.data.header_index import check_image_sizes
 from sceneparse.data.settings import DataSettings
 from sceneparse.factory.data import find_data
 from sceneparse.losses.class_weights import median_frequency
@@ -68,11 +68,11 @@ def gather_facts(root: Path, callback: Callback = ignore) -> DataFacts:
         _files(factory.dataset(config, split)) for split in ("training", "validation")
     )
     with activity(callback, "reading the headers of all files"):
-        sizes = checked_sizes(training, root)
-        checked_sizes(validation, root)
-    chosen = training.limited(COUNTED)
+        sizes = check_image_sizes(training, root)
+        check_image_sizes(validation, root)
+    chosen = training.subsample(COUNTED)
     with activity(callback, "counting the pixels of each class"):
-        weights = median_frequency(class_pixels(chosen, root))
+        weights = median_frequency(count_class_pixels(chosen, root))
     height, width = np.median(sizes, axis=0).astype(int).tolist()
     return DataFacts(
         config=config,
@@ -88,7 +88,7 @@ def gather_facts(root: Path, callback: Callback = ignore) -> DataFacts:
 
 def _files(dataset: Dataset) -> PairedFiles:
     # The data sets that `find_data` finds lie in files, whether or not a cache holds their pixels.
-    return cast("PairedFiles", dataset.files if isinstance(dataset, Packed) else dataset)
+    return cast("PairedFiles", dataset.files if isinstance(dataset, CachedDataset) else dataset)
 
 
 def _count_s(files: PairedFiles, masks: int) -> float:

@@ -28,7 +28,7 @@ from sceneparse.planning.machine import Machine
 from sceneparse.planning.recipe import trial_config
 from sceneparse.planning.recording_costs import recording_costs
 from sceneparse.planning.starting_point import StartingPoint
-from sceneparse.system.device import memory_bytes, wait_for
+from sceneparse.system.device import memory_bytes, synchronize
 from sceneparse.training.auto import resolve
 from sceneparse.training.loop import Clock, train_step
 from sceneparse.training.memory import advice_on_memory, fitting_parts, step_budget, step_bytes
@@ -196,13 +196,13 @@ def _training_image_s(
 ) -> float:
     """Measure the seconds of a training image, the reading of the next ones included."""
     batch = next(batches)
-    wait_for(setup.device)
+    synchronize(setup.device)
     clock = Clock()
     while clock.seconds() < seconds:
         train_step(state, setup, batch)
         clock.images += len(batch.names)
         batch = next(batches)
-    wait_for(setup.device)
+    synchronize(setup.device)
     return clock.seconds() / clock.images
 
 

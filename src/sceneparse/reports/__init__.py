@@ -1,1 +1,1 @@
-"""Images that people look at: panels of predictions, curves, and the animation of a run."""
+"""Drawings of a run: panels of predictions, learning curves, and the training animation."""

@@ -1,4 +1,4 @@
-"""The history of a training run as curves."""
+"""Learning curves of a training run."""
 
 import csv
 from pathlib import Path
@@ -18,8 +18,8 @@ from sceneparse.errors import InputError
 Curve = NDArray[np.float64]
 
 COLORS = {"train": "#4477aa", "validation": "#cc5533", "learning rate": "#557755"}
-MARKED_POINTS = 40
-LOG_SPAN = 20.0
+MAX_MARKED_POINTS = 40
+LOG_SCALE_RATIO = 20.0  # of the largest to the smallest learning rate
 PADDING = 0.18  # inches
 STYLE: dict[Any, Any] = {
     "font.size": 12,
@@ -43,16 +43,15 @@ STYLE: dict[Any, Any] = {
 def training_history(metrics_csv: Path, out: Path) -> None:
     """Draw loss, mIoU, pixel accuracy and learning rate over the epochs.
 
-    The epoch of the best validation mIoU is marked. Cells may be empty, and values that are not
-    finite are left out.
+    It marks the epoch with the best validation mIoU. Empty and non-finite values are left out.
 
     Args:
         metrics_csv: One row per epoch: `epoch`, `learning_rate`, and `loss`, `miou` and
-            `pixel_accuracy`, each of them with `train_` and `validation_` before it.
+            `pixel_accuracy`, each with the prefixes `train_` and `validation_`.
         out: PNG file to write.
 
     Raises:
-        InputError: If the file holds no epochs.
+        InputError: If the file has no epochs.
     """
     history = _read(metrics_csv)
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -62,55 +61,57 @@ def training_history(metrics_csv: Path, out: Path) -> None:
         )
         canvas = FigureCanvasAgg(figure)
         (loss, miou), (accuracy, rate) = figure.subplots(2, 2)
-        _draw_pair(loss, history, "loss", "loss (of validation: cross-entropy)")
-        _draw_pair(miou, history, "miou", "mIoU")
-        _draw_pair(accuracy, history, "pixel_accuracy", "pixel accuracy")
+        _draw_both_splits(loss, history, "loss", "loss (validation: cross-entropy)")
+        _draw_both_splits(miou, history, "miou", "mIoU")
+        _draw_both_splits(accuracy, history, "pixel_accuracy", "pixel accuracy")
         _draw_rate(rate, history)
         _mark_best(history, {"loss": loss, "miou": miou, "pixel_accuracy": accuracy})
         canvas.print_png(out)
 
 
 def _read(metrics_csv: Path) -> dict[str, Curve]:
-    """Return one array per column, NaN where a cell is empty."""
+    """Return one array per column, with NaN for empty values."""
     with metrics_csv.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     if not rows:
-        raise InputError(f"{metrics_csv}: no epochs yet; train at least one")
+        raise InputError(
+            f"{metrics_csv}: found no epochs, expected at least one; train for an epoch"
+        )
     return {name: np.array([float(row[name] or "nan") for row in rows]) for name in rows[0]}
 
 
-def _draw_pair(axes: Axes, history: dict[str, Curve], column: str, title: str) -> None:
+def _draw_both_splits(axes: Axes, history: dict[str, Curve], column: str, title: str) -> None:
     for split in ("train", "validation"):
-        _draw(axes, history["epoch"], history[f"{split}_{column}"], split)
-    _finish(axes, title, history["epoch"])
+        _plot(axes, history["epoch"], history[f"{split}_{column}"], split)
+    _set_up_axes(axes, title, history["epoch"])
 
 
 def _draw_rate(axes: Axes, history: dict[str, Curve]) -> None:
     rates = history["learning_rate"]
-    _draw(axes, history["epoch"], rates, "learning rate")
+    _plot(axes, history["epoch"], rates, "learning rate")
     positive = rates[np.isfinite(rates) & (rates > 0)]
-    if positive.size and positive.max() > LOG_SPAN * positive.min():
+    if positive.size and positive.max() > LOG_SCALE_RATIO * positive.min():
         axes.set_yscale("log")
     else:
         axes.set_ylim(bottom=0)
-    _finish(axes, "learning rate", history["epoch"])
+    _set_up_axes(axes, "learning rate", history["epoch"])
 
 
-def _draw(axes: Axes, epochs: Curve, values: Curve, name: str) -> None:
+def _plot(axes: Axes, epochs: Curve, values: Curve, name: str) -> None:
     finite = np.isfinite(values)
-    few = np.count_nonzero(finite) <= MARKED_POINTS
+    mark_points = np.count_nonzero(finite) <= MAX_MARKED_POINTS
     axes.plot(
         epochs[finite],
         values[finite],
         color=COLORS[name],
         linewidth=1.8,
-        marker="o" if few else None,
+        marker="o" if mark_points else None,
         markersize=4.5,
         label=name,
     )
 
 
-def _finish(axes: Axes, title: str, epochs: Curve) -> None:
+def _set_up_axes(axes: Axes, title: str, epochs: Curve) -> None:
     axes.set_title(title, pad=12)
     axes.set_xlabel("epoch")
     margin = max(0.5, 0.02 * np.ptp(epochs))
@@ -121,7 +122,7 @@ def _finish(axes: Axes, title: str, epochs: Curve) -> None:
 
 
 def _mark_best(history: dict[str, Curve], panels: dict[str, Axes]) -> None:
-    """Mark the epoch of the best validation mIoU, and tell its values above each panel."""
+    """Mark the epoch with the best validation mIoU, and write its values above each panel."""
     miou = history["validation_miou"]
     if not np.isfinite(miou).any():
         return
@@ -129,8 +130,8 @@ def _mark_best(history: dict[str, Curve], panels: dict[str, Axes]) -> None:
     epoch, color = history["epoch"][best], COLORS["validation"]
     for column, axes in panels.items():
         value = history[f"validation_{column}"][best]
-        word = "best epoch" if column == "miou" else "epoch"
-        note = f"{word} {epoch:.0f}: {value:.3f}"
+        label = "best epoch" if column == "miou" else "epoch"
+        text = f"{label} {epoch:.0f}: {value:.3f}"
         axes.axvline(epoch, color=color, linewidth=1.2, linestyle=(0, (2, 3)), zorder=1)
         axes.plot(epoch, value, "o", color=color, markersize=11, fillstyle="none")
-        axes.set_title(note, loc="right", color=color, fontsize=12, pad=12)
+        axes.set_title(text, loc="right", color=color, fontsize=12, pad=12)

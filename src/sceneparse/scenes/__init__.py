@@ -1,4 +1,4 @@
-"""Scenes drawn on the fly with exact masks, to train and to show a parser without any data."""
+"""Generated scenes with exact masks, for training and demonstration without a data set."""
 
 from sceneparse.scenes.scene import draw_scene
 

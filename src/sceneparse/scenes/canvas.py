@@ -1,4 +1,4 @@
-"""An image and its mask, painted together so that they always agree."""
+"""A canvas that paints image and mask together, so that they always match."""
 
 import math
 from collections.abc import Callable
@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 Array = NDArray[np.floating]
-"""Numbers of a scene: float32, which is twice as fast to paint with as float64."""
+"""Array of a scene, float32: painting takes half the time of float64."""
 Box = tuple[int, int, int, int]
 Ink = Callable[[Array, Array], Array]
 """Colours `(3, h, w)` at pixel centres, given columns `(1, w)` and rows `(h, 1)` in pixels."""
 
 _FEW_PIXELS = 24
-"""Shapes below this bounding-box area get one colour: texture there would only be noise."""
+"""Shapes with a smaller bounding box get a single colour, since a texture would only be noise."""
 
 
 class Canvas:
@@ -34,13 +34,13 @@ class Canvas:
         self.mask = np.zeros((height, width), np.uint8)
 
     def paint(self, outline: Array, ink: Ink, class_id: int, opacity: float = 1.0) -> None:
-        """Cover a polygon with ink and give its pixels to a class.
+        """Paint a polygon and set the class of its pixels.
 
         Args:
             outline: Corners `(N, 2)` as x, y in pixels.
             ink: Colours of the covered pixels.
-            class_id: Raw id that the mask receives.
-            opacity: Share of the ink in the mixture with what lies below.
+            class_id: Raw id for the mask.
+            opacity: Share of the ink in 0..1 in the mixture with the image below.
         """
         box = self._clip(outline)
         if box is None:
@@ -54,7 +54,7 @@ class Canvas:
         np.copyto(self.mask[y0:y1, x0:x1], class_id, where=cover >= 0.5)
 
     def tint(self, outline: Array, ink: Ink) -> None:
-        """Multiply the image inside a polygon, as shadow and light do; the mask stays."""
+        """Multiply the image inside a polygon, for shadow and light; the mask does not change."""
         box = self._clip(outline)
         if box is None:
             return
@@ -63,7 +63,7 @@ class Canvas:
         self.image[:, y0:y1, x0:x1] *= 1 + factor * coverage(outline, box)
 
     def glow(self, x: float, y: float, radius: float, color: Array) -> None:
-        """Add a soft halo of light around a point in pixels; the mask stays."""
+        """Add a soft halo of light around a point in pixels; the mask does not change."""
         reach = np.array([[x - radius, y - radius], [x + radius, y + radius]], np.float32)
         box = self._clip(reach)
         if box is None:
@@ -85,7 +85,7 @@ class Canvas:
 def coverage(outline: Array, box: Box) -> Array:
     """Return the share 0..1 of each pixel of `box` that lies inside a polygon."""
     x0, y0, x1, y1 = box
-    # Jagged edges show most on small things, and fine masks cost most on large ones.
+    # Aliasing is most visible on small shapes, and supersampling costs most on large ones.
     scale = 4 if (x1 - x0) * (y1 - y0) < 6000 else 2
     fine = Image.new("L", ((x1 - x0) * scale, (y1 - y0) * scale))
     corners = (outline - np.array([x0, y0], np.float32)) * scale - np.float32(0.5)

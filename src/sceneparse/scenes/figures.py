@@ -3,18 +3,18 @@
 import numpy as np
 
 from sceneparse.scenes.canvas import Array
-from sceneparse.scenes.nature import cast
+from sceneparse.scenes.nature import cast_shadow
+from sceneparse.scenes.painter import ScenePainter
 from sceneparse.scenes.palette import oklch
-from sceneparse.scenes.plants import lump
+from sceneparse.scenes.plants import bumpy_outline
 from sceneparse.scenes.space import Frame, ellipse, polygon, rectangle
-from sceneparse.scenes.stage import Stage
 
 
-def person(stage: Stage, frame: Frame, height: float = 1.7) -> None:
-    """Paint a walker in coat or shirt."""
-    rng, palette = stage.rng, stage.palette
-    cast(stage, frame, 0.5, height * 0.5)
-    face = stage.facing(frame)
+def person(painter: ScenePainter, frame: Frame, height: float = 1.7) -> None:
+    """Paint a walking person in a coat or shirt."""
+    rng, palette = painter.rng, painter.palette
+    cast_shadow(painter, frame, 0.5, height * 0.5)
+    face = painter.facing(frame)
     plane = face.upright()
     unit = height / 1.7
     skin = oklch(rng.uniform(0.45, 0.85), 0.06, rng.uniform(45, 70))
@@ -26,7 +26,9 @@ def person(stage: Stage, frame: Frame, height: float = 1.7) -> None:
     stride, hem = rng.uniform(0.02, 0.2), rng.uniform(0.5, 0.95)
 
     def part(corners: Array, color: Array) -> None:
-        stage.paint(plane, corners * np.float32(unit), stage.lit(color, -face.forward), "person")
+        painter.paint(
+            plane, corners * np.float32(unit), painter.lit(color, -face.forward), "person"
+        )
 
     for side in (-1, 1):
         foot = side * stride
@@ -66,26 +68,26 @@ def person(stage: Stage, frame: Frame, height: float = 1.7) -> None:
     part(ellipse(rng.uniform(-0.03, 0.03), 1.585, 0.19, 0.22), skin)
 
 
-def animal(stage: Stage, frame: Frame) -> None:
+def animal(painter: ScenePainter, frame: Frame) -> None:
     """Paint a sheep or cow, seen from the side."""
-    rng = stage.rng
+    rng = painter.rng
     cow = rng.random() < 0.5
     size = 1.3 if cow else 0.8
-    stage.contact(frame, size * 1.1, 0.4, 0.4)
-    face = stage.facing(frame)
-    coat = stage.palette.wood() if cow else stage.palette.pale()
+    painter.contact_shadow(frame, size * 1.1, 0.4, 0.4)
+    face = painter.facing(frame)
+    coat = painter.palette.wood() if cow else painter.palette.pale()
     dark = coat * np.float32(0.55)
     ahead = float(rng.choice([-1, 1]))
 
     def part(outline: Array, color: Array) -> None:
-        stage.paint(
-            face.upright(), outline * np.float32(size), stage.lit(color, -face.forward), "animal"
+        painter.paint(
+            face.upright(), outline * np.float32(size), painter.lit(color, -face.forward), "animal"
         )
 
     for x in (-0.35, -0.25, 0.22, 0.33):
         part(rectangle(x, 0, 0.07, 0.4), dark)
-    body = ellipse(0, 0.58, 1.0, 0.5, 2.6) if cow else lump(rng, 0, 0.55, (0.52, 0.33))
+    body = ellipse(0, 0.58, 1.0, 0.5, 2.6) if cow else bumpy_outline(rng, 0, 0.55, (0.52, 0.33))
     part(body, coat)
     if cow:
-        part(ellipse(rng.uniform(-0.2, 0.2), 0.62, 0.3, 0.24), stage.palette.pale())
+        part(ellipse(rng.uniform(-0.2, 0.2), 0.62, 0.3, 0.24), painter.palette.pale())
     part(ellipse(ahead * 0.58, 0.74, 0.3, 0.24), dark if not cow else coat)

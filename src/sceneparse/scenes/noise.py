@@ -1,4 +1,4 @@
-"""Smooth and drawn-by-lot numbers that depend on places only."""
+"""Smooth noise and random values that depend on coordinates alone."""
 
 from functools import cache
 
@@ -12,10 +12,9 @@ _SIZE = 256
 
 @cache
 def _cloud(power: float) -> Array:
-    """Return tileable noise about 0 with deviation 1; a higher power is smoother.
+    """Return tileable noise with mean 0 and deviation 1; a higher power is smoother.
 
-    The first row and column follow once more at the end, which spares `noise` the wrapping of
-    neighbours.
+    The first row and column are repeated at the end, so that `noise` need not wrap indices.
     """
     rng = np.random.default_rng(7)
     frequency = np.hypot(np.fft.fftfreq(_SIZE)[:, None], np.fft.fftfreq(_SIZE)[None]) * _SIZE
@@ -27,13 +26,13 @@ def _cloud(power: float) -> Array:
 
 
 def noise(s: Array, t: Array, scale: float, power: float = 1.2) -> Array:
-    """Return smooth noise about 0 with deviation 1.
+    """Return smooth noise with mean 0 and deviation 1.
 
     Args:
         s: First coordinate.
         t: Second coordinate.
-        scale: Length after which the noise repeats; its finest detail is 1/128 of it.
-        power: Fall of the spectrum: 0.5 is grainy, 1.2 cloudy, 2 wavy.
+        scale: Period of the noise; its finest detail is 1/128 of the period.
+        power: Exponent of the spectrum: 0.5 is grainy, 1.2 cloudy, 2 wavy.
     """
     table = _cloud(power)
     x, y = s * np.float32(_SIZE / scale), t * np.float32(_SIZE / scale)
@@ -51,17 +50,17 @@ def noise(s: Array, t: Array, scale: float, power: float = 1.2) -> Array:
 
 
 def grain(i: Array, j: Array | float = 0.0) -> Array:
-    """Return a value 0..1 for whole numbers, as if drawn by lot."""
-    lot = np.sin(i * np.float32(12.9898) + j * np.float32(78.233)) * np.float32(437.5453)
-    return lot - np.floor(lot)
+    """Hash integers to pseudo-random values in 0..1."""
+    phase = np.sin(i * np.float32(12.9898) + j * np.float32(78.233)) * np.float32(437.5453)
+    return phase - np.floor(phase)
 
 
 def near(at: Texels, metres: float) -> Array:
-    """Return 1 close by, falling towards 0 where detail of a size gets lost in distance."""
+    """Return a factor that falls from 1 close by to 0 in the distance, to fade out detail."""
     return 1 / (1 + (at.depth / np.float32(metres)) ** 2)
 
 
 def line(s: Array, period: float, width: float) -> Array:
-    """Return 1 on lines of a width that repeat every period, else 0, with soft rims."""
+    """Return 1 on periodic lines of a width and 0 elsewhere, with soft edges."""
     inside = np.abs((s / np.float32(period) + 0.5) % 1 - 0.5) * np.float32(period)
     return np.clip(1.5 - inside / np.float32(width / 2), 0, 1)

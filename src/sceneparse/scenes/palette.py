@@ -1,4 +1,4 @@
-"""Colours that go together: one palette per scene, one light per time of day."""
+"""Harmonious colours: one palette per scene, and one light per time of day."""
 
 import math
 from dataclasses import dataclass
@@ -37,15 +37,15 @@ def oklch(lightness: float, chroma: float, hue: float) -> Array:
     a, b = chroma * math.cos(math.radians(hue)), chroma * math.sin(math.radians(hue))
     lms = [(lightness + p * a + q * b) ** 3 for p, q in _TO_LMS]
     linear = (sum(k * cone for k, cone in zip(row, lms, strict=True)) for row in _TO_RGB)
-    return np.array([_bend(min(max(value, 0.0), 1.0)) for value in linear], np.float32)
+    return np.array([_gamma_encode(min(max(value, 0.0), 1.0)) for value in linear], np.float32)
 
 
-def _bend(linear: float) -> float:
+def _gamma_encode(linear: float) -> float:
     return linear * 12.92 if linear <= 0.0031308 else 1.055 * linear ** (1 / 2.4) - 0.055
 
 
 def mix(one: Array, other: Array, share: Array | float) -> Array:
-    """Return `one` with a share 0..1 of `other`; a share `(h, w)` gives colours `(3, h, w)`."""
+    """Mix `one` with a share in 0..1 of `other`; a share `(h, w)` gives colours `(3, h, w)`."""
     if isinstance(share, np.ndarray):
         first = one.reshape(3, 1, 1)
         return first + (other.reshape(3, 1, 1) - first) * share
@@ -53,7 +53,7 @@ def mix(one: Array, other: Array, share: Array | float) -> Array:
 
 
 class Palette:
-    """Colours of one scene, drawn from a few hues in harmony."""
+    """Random colours of one scene, from a few harmonious hues."""
 
     def __init__(self, rng: np.random.Generator) -> None:
         self._rng = rng
@@ -71,15 +71,15 @@ class Palette:
         return oklch(rng.uniform(low, high), chroma * self.vividness * rng.uniform(0.6, 1.2), hue)
 
     def pale(self) -> Array:
-        """Return a light, quiet colour: plaster, linen, porcelain."""
+        """Return a light, muted colour, for plaster, linen or porcelain."""
         return self.color(0.82, 0.96, 0.03)
 
     def dark(self) -> Array:
-        """Return a dark, quiet colour: iron, slate, night."""
+        """Return a dark, muted colour, for iron, slate or night."""
         return self.color(0.22, 0.4, 0.04)
 
     def wood(self) -> Array:
-        """Return a timber colour, from ebony over oak to birch or painted."""
+        """Return a colour of wood, from ebony to birch, or of painted wood."""
         rng = self._rng
         if rng.random() < 0.2:
             return self.color(0.5, 0.9, 0.05)
@@ -106,14 +106,14 @@ class Palette:
 
 @dataclass(frozen=True)
 class Light:
-    """Light of one time of day.
+    """The light of one time of day.
 
     Attributes:
         towards: Unit vector to the sun or window (right, up, forward).
-        sun: Colour that lit faces gain.
+        sun: Colour added to lit faces.
         shade: Colour of faces in the shade.
         zenith: Sky colour overhead.
-        skyline: Sky colour at the horizon; distance fades into it.
+        skyline: Sky colour at the horizon, into which distant objects fade.
     """
 
     towards: Array
@@ -142,14 +142,14 @@ _TIMES = {
 
 
 def draw_light(rng: np.random.Generator) -> Light:
-    """Draw a time of day with a little variation of its hues."""
+    """Draw a time of day at random, with slightly varied hues."""
     zenith, skyline, sun, strength, shade = _TIMES[str(rng.choice(list(_TIMES)))]
-    turn = rng.uniform(-14, 14)
+    hue_shift = rng.uniform(-14, 14)
     side = rng.choice([-1.0, 1.0]) * rng.uniform(0.35, 0.8)
     towards = np.array([side, rng.uniform(0.45, 0.9), rng.uniform(-0.7, -0.2)], np.float32)
 
     def color(lch: tuple[float, float, float]) -> Array:
-        return oklch(lch[0], lch[1], lch[2] + turn)
+        return oklch(lch[0], lch[1], lch[2] + hue_shift)
 
     return Light(
         towards=towards / np.float32(np.linalg.norm(towards)),

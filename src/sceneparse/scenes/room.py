@@ -1,4 +1,4 @@
-"""A room: floor, walls and ceiling, and what hangs on the walls."""
+"""A room: floor, walls and ceiling, rugs and sunlight."""
 
 from dataclasses import dataclass
 
@@ -7,9 +7,9 @@ import numpy as np
 from sceneparse.scenes import texture
 from sceneparse.scenes.canvas import Array
 from sceneparse.scenes.noise import line
+from sceneparse.scenes.painter import ScenePainter
 from sceneparse.scenes.palette import mix
 from sceneparse.scenes.space import Fill, Frame, ellipse, polygon, rectangle
-from sceneparse.scenes.stage import Stage
 
 
 @dataclass(frozen=True)
@@ -22,12 +22,12 @@ class Wall:
 
 
 class Room:
-    """A box of a room, painted empty.
+    """An empty room, painted when it is created.
 
     Args:
-        stage: The scene.
+        painter: The painter of the scene.
         tiled: Prefer tiles, as in kitchens and bathrooms.
-        nearer_m: How much smaller than a living room it is, in metres of depth.
+        nearer_m: Difference in depth from a living room, in metres.
 
     Attributes:
         back: The far wall.
@@ -38,21 +38,23 @@ class Room:
         height: Height of the ceiling, in metres.
     """
 
-    def __init__(self, stage: Stage, tiled: bool = False, nearer_m: float = 0.0) -> None:
-        rng = stage.rng
-        self.half = rng.uniform(2.0, 2.5) * max(stage.spread, 0.75)
+    def __init__(self, painter: ScenePainter, tiled: bool = False, nearer_m: float = 0.0) -> None:
+        rng = painter.rng
+        self.half = rng.uniform(2.0, 2.5) * max(painter.relative_width, 0.75)
         self.depth = rng.uniform(4.0, 4.9) - nearer_m
         self.height = rng.uniform(2.5, 2.9)
         self.back = Wall(Frame.at(-self.half, 0, self.depth), 2 * self.half, self.height)
         self.left = Wall(Frame.at(-self.half, 0, 0, -90), self.depth, self.height)
         self.right = Wall(Frame.at(self.half, 0, self.depth, 90), self.depth, self.height)
-        self._shell(stage, tiled)
+        self._shell(painter, tiled)
 
-    def _shell(self, stage: Stage, tiled: bool) -> None:
+    def _shell(self, painter: ScenePainter, tiled: bool) -> None:
         ground = Frame.at(0, 0, 0)
         half, depth = np.float32(self.half), np.float32(self.depth)
-        # Seams between walls must not show the black of an empty canvas.
-        stage.paint(stage.backdrop, rectangle(-3, -3, 6, 6), stage.palette.color(0.4, 0.6), "wall")
+        # The background colour hides seams between walls.
+        painter.paint(
+            painter.backdrop, rectangle(-3, -3, 6, 6), painter.palette.color(0.4, 0.6), "wall"
+        )
         area = rectangle(-self.half, -1, 2 * self.half, self.depth + 1)
 
         def corners(at: texture.Texels) -> Array:
@@ -60,44 +62,44 @@ class Room:
             return 1 - 0.3 * np.exp(-np.maximum(edge, 0) * np.float32(2.2))[None]
 
         up = np.array([0, 1, 0], np.float32)
-        floor = stage.lit(flooring(stage, tiled), up)
-        ceiling = texture.plain(mix(stage.palette.pale(), np.ones(3, np.float32), 0.4), 0.015)
-        ceiling = stage.lit(ceiling, stage.light.towards * np.float32(0.4))
-        stage.paint(ground.flat(0, self.height), area, _times(ceiling, corners), "ceiling")
-        stage.paint(ground.flat(), area, _times(floor, corners), "floor")
-        covering = wall_covering(stage, tiled)
-        accent = wall_covering(stage, tiled) if stage.rng.random() < 0.25 else covering
-        skirting = stage.palette.pale()
+        floor = painter.lit(flooring(painter, tiled), up)
+        ceiling = texture.plain(mix(painter.palette.pale(), np.ones(3, np.float32), 0.4), 0.015)
+        ceiling = painter.lit(ceiling, painter.light.towards * np.float32(0.4))
+        painter.paint(ground.flat(0, self.height), area, _times(ceiling, corners), "ceiling")
+        painter.paint(ground.flat(), area, _times(floor, corners), "floor")
+        covering = wall_covering(painter, tiled)
+        accent = wall_covering(painter, tiled) if painter.rng.random() < 0.25 else covering
+        skirting = painter.palette.pale()
         for wall, fill in ((self.left, covering), (self.right, covering), (self.back, accent)):
-            _paint_wall(stage, wall, fill, skirting)
+            _paint_wall(painter, wall, fill, skirting)
 
 
 def _times(fill: Fill, other: Fill) -> Fill:
     return lambda at: fill(at) * other(at)
 
 
-def _paint_wall(stage: Stage, wall: Wall, fill: Fill, skirting: Array) -> None:
+def _paint_wall(painter: ScenePainter, wall: Wall, fill: Fill, skirting: Array) -> None:
     frame, height = wall.frame, np.float32(wall.height)
     front = 1.0 if frame.forward[2] < 0.5 else 0.0
     start = -front if frame.forward[0] < -0.5 else 0.0
     length = wall.length + front
-    lit = stage.lit(fill, -frame.forward)
+    lit = painter.lit(fill, -frame.forward)
 
     def corners(at: texture.Texels) -> Array:
         edge = np.minimum(np.maximum(at.t, 0), np.maximum(height - at.t, 0))
         side = np.minimum(np.maximum(at.s, 0), np.maximum(np.float32(wall.length) - at.s, 0))
         return (1 - 0.2 * np.exp(-3 * edge) - 0.16 * np.exp(-2 * side))[None]
 
-    stage.paint(
+    painter.paint(
         frame.upright(), rectangle(start, 0, length, wall.height), _times(lit, corners), "wall"
     )
-    tone = stage.lit(skirting * np.float32(0.9), -frame.forward)
-    stage.paint(frame.upright(), rectangle(start, 0, length, 0.1), tone, "wall")
+    tone = painter.lit(skirting * np.float32(0.9), -frame.forward)
+    painter.paint(frame.upright(), rectangle(start, 0, length, 0.1), tone, "wall")
 
 
-def flooring(stage: Stage, tiled: bool) -> Fill:
-    """Draw a floor: boards, parquet, tiles or carpet."""
-    palette, rng = stage.palette, stage.rng
+def flooring(painter: ScenePainter, tiled: bool) -> Fill:
+    """Draw a random floor: boards, parquet, tiles or carpet."""
+    palette, rng = painter.palette, painter.rng
     kind = rng.random() * (0.45 if tiled else 1.0)
     if kind < 0.3:
         other = palette.pale() if rng.random() < 0.5 else palette.color(0.4, 0.8, 0.06)
@@ -111,9 +113,9 @@ def flooring(stage: Stage, tiled: bool) -> Fill:
     return texture.plain(palette.color(0.45, 0.85, 0.05), 0.06, 1.0)
 
 
-def wall_covering(stage: Stage, tiled: bool) -> Fill:
-    """Draw a wall: paint, wallpaper, panelling, bricks or tiles."""
-    palette, rng = stage.palette, stage.rng
+def wall_covering(painter: ScenePainter, tiled: bool) -> Fill:
+    """Draw a random wall: paint, wallpaper, panelling, bricks or tiles."""
+    palette, rng = painter.palette, painter.rng
     color = palette.color(0.5, 0.93, 0.07)
     other = mix(color, palette.pale(), rng.uniform(0.2, 0.5))
     kind = rng.random()
@@ -130,27 +132,27 @@ def wall_covering(stage: Stage, tiled: bool) -> Fill:
     return texture.bricks(color, other)
 
 
-def rug(stage: Stage, frame: Frame, width: float, length: float) -> None:
-    """A rug on the floor, straight or oval."""
-    palette = stage.palette
+def rug(painter: ScenePainter, frame: Frame, width: float, length: float) -> None:
+    """Paint a rug on the floor, rectangular or oval."""
+    palette = painter.palette
     colors = [palette.color(0.4, 0.85), palette.color(0.55, 0.95, 0.06), palette.color(0.4, 0.9)]
-    fill = texture.carpet(colors, width, length, stage.rng.random() < 0.5)
-    outline = ellipse(0, 0, width, length, float(stage.rng.choice([2.0, 30.0])))
+    fill = texture.carpet(colors, width, length, painter.rng.random() < 0.5)
+    outline = ellipse(0, 0, width, length, float(painter.rng.choice([2.0, 30.0])))
     up = np.array([0, 1, 0], np.float32)
-    stage.paint(frame.flat(0, 0.005), outline, stage.lit(fill, up), "rug")
+    painter.paint(frame.flat(0, 0.005), outline, painter.lit(fill, up), "rug")
 
 
-def sunbeam(stage: Stage, wall: Wall, x: float, width: float) -> None:
-    """Light that falls through a window onto the floor in front of its wall."""
-    slant = stage.rng.uniform(-0.6, 0.6)
-    start, reach = 0.5, stage.rng.uniform(1.2, 1.9)
+def sunbeam(painter: ScenePainter, wall: Wall, x: float, width: float) -> None:
+    """Paint light that falls through a window onto the floor in front of its wall."""
+    slant = painter.rng.uniform(-0.6, 0.6)
+    start, reach = 0.5, painter.rng.uniform(1.2, 1.9)
     beam = polygon(
         (x - width / 2 + slant * start, -start),
         (x + width / 2 + slant * start, -start),
         (x + width / 2 + slant * reach, -reach),
         (x - width / 2 + slant * reach, -reach),
     )
-    warm = (1 + stage.light.sun * np.float32(0.85)).reshape(3, 1, 1)
+    warm = (1 + painter.light.sun * np.float32(0.85)).reshape(3, 1, 1)
 
     def fill(at: texture.Texels) -> Array:
         across = (at.s - np.float32(x) + np.float32(slant) * at.t) / np.float32(width) + 0.5
@@ -160,4 +162,4 @@ def sunbeam(stage: Stage, wall: Wall, x: float, width: float) -> None:
         )
         return 1 + (warm - 1) * (fade * (1 - 0.8 * bar))[None]
 
-    stage.tint(wall.frame.flat(0, 0.003), beam, fill)
+    painter.tint(wall.frame.flat(0, 0.003), beam, fill)

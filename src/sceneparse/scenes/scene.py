@@ -1,4 +1,4 @@
-"""From a number to a scene: choice of its kind, and the photographer's finish."""
+"""Drawing of a random scene by seed and index."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ from sceneparse.scenes.shore import coast, mountain_lake
 from sceneparse.scenes.street import street
 from sceneparse.scenes.study import study
 
-_KINDS = (
+_SCENES = (
     living_room,
     street,
     bedroom,
@@ -28,31 +28,31 @@ _KINDS = (
 def draw_scene(
     seed: int, index: int, height: int, width: int
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Draw one scene; the same four numbers always give the same scene.
+    """Draw one scene; the same arguments always give the same scene.
 
-    A scene shows the same at any size of one aspect ratio, and much the same at others.
+    The content is the same at any size of one aspect ratio, and similar at other aspect ratios.
 
     Args:
-        seed: Number of the endless image book.
-        index: Page in the book.
-        height: Rows of the image.
-        width: Columns of the image.
+        seed: Seed of the scenes.
+        index: Index of the scene.
+        height: Height of the image in pixels.
+        width: Width of the image in pixels.
 
     Returns:
-        Image `(H, W, 3)` in RGB and mask `(H, W)` of raw ADE20K ids, 0 where unlabelled.
+        RGB image `(H, W, 3)` in 0..255 and mask `(H, W)` of raw ADE20K ids, 0 where unlabelled.
     """
     rng = np.random.default_rng([seed, index])
     canvas = Canvas(height, width)
-    kind = _KINDS[rng.integers(len(_KINDS))]
-    kind(canvas, rng)
-    return _expose(canvas.image, rng), canvas.mask
+    draw = _SCENES[rng.integers(len(_SCENES))]
+    draw(canvas, rng)
+    return _apply_camera(canvas.image, rng), canvas.mask
 
 
-def _expose(image: Array, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Turn painted light into a photograph: vignette, exposure, white balance, grain."""
+def _apply_camera(image: Array, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Apply vignette, exposure, white balance, contrast and grain, as a camera does."""
     _, height, width = image.shape
-    metered = (rng.uniform(0.54, 0.64) / float(image.mean())) ** 0.8
-    balance = rng.uniform(0.96, 1.04, 3) * np.clip(metered, 0.8, 1.7)
+    exposure = (rng.uniform(0.54, 0.64) / float(image.mean())) ** 0.8
+    balance = rng.uniform(0.96, 1.04, 3) * np.clip(exposure, 0.8, 1.7)
     y = np.linspace(-1, 1, height, dtype=np.float32)[:, None]
     x = np.linspace(-1, 1, width, dtype=np.float32)[None]
     vignette = 1 - np.float32(rng.uniform(0.03, 0.12)) * (x * x + y * y)
@@ -62,8 +62,8 @@ def _expose(image: Array, rng: np.random.Generator) -> NDArray[np.uint8]:
     image = (image - grey) * np.float32(rng.uniform(1.1, 1.35)) + (grey - 0.5) * contrast + 0.5
     grain = rng.standard_normal((height, width), dtype=np.float32)
     image += grain * np.float32(rng.uniform(0.003, 0.011))
-    # The shoulder keeps lamps and sky from burning out to flat white.
-    over = np.maximum(image - np.float32(0.8), 0)
-    image -= over * (over / (over + np.float32(0.2)))
+    # A soft shoulder keeps lamps and sky from clipping to flat white.
+    overexposure = np.maximum(image - np.float32(0.8), 0)
+    image -= overexposure * (overexposure / (overexposure + np.float32(0.2)))
     levels = np.clip(image * np.float32(255) + np.float32(0.5), 0, 255)
     return np.ascontiguousarray(levels.astype(np.uint8).transpose(1, 2, 0))

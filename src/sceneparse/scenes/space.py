@@ -1,6 +1,6 @@
-"""Space in metres: planes, frames to stand on, the camera, and simple outlines.
+"""Geometry of a scene in metres: planes, local frames, the camera, and simple outlines.
 
-Right is x, up is y, forward is z; the ground is y = 0.
+The x axis points right, y up and z forward; the ground is y = 0.
 """
 
 import math
@@ -17,7 +17,7 @@ UP: Array = np.array([0, 1, 0], np.float32)
 
 
 class Texels(NamedTuple):
-    """Places on a patch, one per pixel: metres along its two axes, and distance in metres."""
+    """Positions on a patch for each pixel: coordinates on its two axes and depth, in metres."""
 
     s: Array
     t: Array
@@ -25,12 +25,12 @@ class Texels(NamedTuple):
 
 
 Fill = Callable[[Texels], Array]
-"""Colours `(3, h, w)` of places on a patch."""
+"""Function from positions on a patch to colours `(3, h, w)`."""
 
 
 @dataclass(frozen=True)
 class Patch:
-    """A plane in space: its corner and its two axes, in world metres."""
+    """A plane in space: its origin and its two axes, in world coordinates."""
 
     origin: Array
     u: Array
@@ -43,7 +43,7 @@ class Patch:
 
 @dataclass(frozen=True)
 class Frame:
-    """A place to stand: a point of the world and a turn about the vertical axis."""
+    """A local frame: an origin in the world, and a rotation about the vertical axis."""
 
     origin: Array
     right: Array
@@ -51,12 +51,12 @@ class Frame:
 
     @classmethod
     def at(cls, x: float, y: float, z: float, degrees: float = 0.0) -> "Frame":
-        """Return the frame at a point; `degrees` turn `forward` towards the right."""
+        """Return the frame at coordinates; `degrees` rotate `forward` towards the right."""
         return cls.on(np.array([x, y, z], np.float32), degrees)
 
     @classmethod
     def on(cls, point: Array, degrees: float) -> "Frame":
-        """Return the frame at a world point; `degrees` turn `forward` towards the right."""
+        """Return the frame at a world point; `degrees` rotate `forward` towards the right."""
         sine, cosine = math.sin(math.radians(degrees)), math.cos(math.radians(degrees))
         right = np.array([cosine, 0, -sine], np.float32)
         return cls(point, right, np.array([sine, 0, cosine], np.float32))
@@ -81,7 +81,7 @@ class Frame:
         return float(offset @ self.right), float(offset[1]), float(offset @ self.forward)
 
     def moved(self, x: float, y: float, z: float, degrees: float = 0.0) -> "Frame":
-        """Return a frame at local coordinates, turned further by `degrees`."""
+        """Return a frame at local coordinates, rotated further by `degrees`."""
         own = math.degrees(math.atan2(self.forward[0], self.forward[2]))
         return Frame.on(self.world(x, y, z), own + degrees)
 
@@ -100,13 +100,13 @@ class Frame:
 
 @dataclass(frozen=True)
 class Camera:
-    """A level camera with a shift lens, so that upright things stay upright.
+    """A level camera with a shift lens, so that vertical lines stay vertical.
 
     Attributes:
-        eye: Position in world metres.
-        degrees: Turn of the view to the right.
-        focal: Focal length as a share of the image's mean side.
-        horizon: Height of the horizon as a share of the image, from its top.
+        eye: Position in world coordinates, in metres.
+        degrees: Rotation of the view to the right.
+        focal: Focal length as a share of the mean side of the image.
+        horizon: Distance of the horizon from the top, as a share of the image height.
     """
 
     eye: Array
@@ -121,7 +121,7 @@ def rectangle(x: float, y: float, width: float, height: float) -> Array:
 
 
 def ellipse(x: float, y: float, width: float, height: float, power: float = 2.0) -> Array:
-    """Return a closed curve about a centre; a higher `power` is closer to a rectangle."""
+    """Return a superellipse about a centre; a higher `power` is closer to a rectangle."""
     angle = np.linspace(0, 2 * np.pi, 28, endpoint=False, dtype=np.float32)
     cosine, sine = np.cos(angle), np.sin(angle)
     bend = np.float32(2 / power)

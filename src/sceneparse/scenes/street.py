@@ -1,4 +1,4 @@
-"""A street in town."""
+"""A street in a town."""
 
 from collections.abc import Callable
 from itertools import pairwise
@@ -7,39 +7,41 @@ import numpy as np
 
 from sceneparse.scenes import figures, nature, plants, texture, town, vehicles
 from sceneparse.scenes.canvas import Array, Canvas
-from sceneparse.scenes.outdoor import Thing, place, stand
+from sceneparse.scenes.outdoor import Thing, draw_far_to_near, outdoor_painter
+from sceneparse.scenes.painter import ScenePainter
 from sceneparse.scenes.space import Frame
-from sceneparse.scenes.stage import Stage
 
 _CURB_M = 0.14
 
 
-def street(canvas: Canvas, rng: np.random.Generator) -> Stage:
+def street(canvas: Canvas, rng: np.random.Generator) -> ScenePainter:
     """Draw a street between buildings that runs to the horizon."""
-    stage = stand(canvas, rng, 90.0, 1.9)
-    stage.camera.eye[0] = rng.uniform(-1.5, 1.5)
-    nature.sky(stage)
+    painter = outdoor_painter(canvas, rng, 90.0, 1.9)
+    painter.camera.eye[0] = rng.uniform(-1.5, 1.5)
+    nature.sky(painter)
     if rng.random() < 0.6:
-        nature.treeline(stage, 0.06, 0.6)
+        nature.treeline(painter, 0.06, 0.6)
     half, walk = rng.uniform(3.2, 4.5), rng.uniform(2.0, 3.2)
-    nature.ground(stage, nature.meadow(stage), "grass")
-    asphalt = stage.palette.color(0.4, 0.68, 0.02)
-    nature.ground(stage, _roadway(stage, asphalt, half), "road", (-half, half))
-    paving = stage.palette.color(0.55, 0.85, 0.03)
+    nature.ground(painter, nature.meadow(painter), "grass")
+    asphalt = painter.palette.color(0.4, 0.68, 0.02)
+    nature.ground(painter, _roadway(painter, asphalt, half), "road", (-half, half))
+    paving = painter.palette.color(0.55, 0.85, 0.03)
     slabs = texture.tiles(paving, paving, paving * np.float32(0.8), rng.uniform(0.5, 0.9))
     for side in (-1.0, 1.0):
         inner, outer = sorted((side * half, side * (half + walk)))
         curb = Frame.at(0, 0, 0)
-        stage.box(curb, (inner, 0, 0.3), (outer, _CURB_M, 300), slabs, "sidewalk")
-        _row(stage, side, half + walk)
-    place(_street_life(stage, half, walk))
-    return stage
+        painter.box(curb, (inner, 0, 0.3), (outer, _CURB_M, 300), slabs, "sidewalk")
+        _row(painter, side, half + walk)
+    draw_far_to_near(_street_life(painter, half, walk))
+    return painter
 
 
-def _roadway(stage: Stage, asphalt: Array, half: float) -> Callable[[texture.Texels], Array]:
+def _roadway(
+    painter: ScenePainter, asphalt: Array, half: float
+) -> Callable[[texture.Texels], Array]:
     ground = texture.rough(asphalt, asphalt * np.float32(0.9), 0.5)
-    white = stage.palette.pale().reshape(3, 1, 1)
-    crossing = stage.rng.uniform(5, 9) if stage.rng.random() < 0.4 else -9.0
+    white = painter.palette.pale().reshape(3, 1, 1)
+    crossing = painter.rng.uniform(5, 9) if painter.rng.random() < 0.4 else -9.0
 
     def fill(at: texture.Texels) -> Array:
         dash = (np.abs(at.s) < 0.08) & (at.t % 4 < 2.2)
@@ -51,68 +53,70 @@ def _roadway(stage: Stage, asphalt: Array, half: float) -> Callable[[texture.Tex
     return fill
 
 
-def _row(stage: Stage, side: float, start: float) -> None:
-    """Paint one side of the street, its far end first."""
-    rng = stage.rng
+def _row(painter: ScenePainter, side: float, start: float) -> None:
+    """Paint the buildings on one side of the street, from far to near."""
+    rng = painter.rng
     ends = [1.0]
     while ends[-1] < 60:
         ends.append(ends[-1] + rng.uniform(8, 14))
     for near, far in list(pairwise(ends))[::-1]:
         if rng.random() < 0.1:
-            plants.tree(stage, Frame.at(side * (start + 3), 0, (near + far) / 2), 7.0)
+            plants.tree(painter, Frame.at(side * (start + 3), 0, (near + far) / 2), 7.0)
             continue
         width, deep = far - near - 0.3, 9.0
         front = Frame.at(side * (start + deep / 2), 0, (near + far) / 2, 90 * side)
-        town.building(stage, front, (width, deep, float(rng.choice([6.5, 9.5, 12.5, 16.0]))))
+        town.building(painter, front, (width, deep, float(rng.choice([6.5, 9.5, 12.5, 16.0]))))
         if near < 22 and rng.random() < 0.6:
             wall = Frame.at(side * start, _CURB_M, (near + far) / 2, 90 * side)
-            town.shop(stage, wall, width * 0.9)
+            town.shop(painter, wall, width * 0.9)
 
 
-def _street_life(stage: Stage, half: float, walk: float) -> list[Thing]:
-    leafy, lamps = stage.rng.random() < 0.5, stage.rng.random() < 0.75
+def _street_life(painter: ScenePainter, half: float, walk: float) -> list[Thing]:
+    leafy, lamps = painter.rng.random() < 0.5, painter.rng.random() < 0.75
     things: list[Thing] = []
     for side in (-1.0, 1.0):
-        things += _curbside(stage, side, half, (leafy, lamps))
-        things += _traffic(stage, side, half)
-        things += _walkers(stage, side, (half, walk))
+        things += _curbside(painter, side, half, (leafy, lamps))
+        things += _traffic(painter, side, half)
+        things += _walkers(painter, side, (half, walk))
     return things
 
 
-def _curbside(stage: Stage, side: float, half: float, kinds: tuple[bool, bool]) -> list[Thing]:
-    rng = stage.rng
+def _curbside(
+    painter: ScenePainter, side: float, half: float, kinds: tuple[bool, bool]
+) -> list[Thing]:
+    rng = painter.rng
     things: list[Thing] = []
     leafy, lamps = kinds
     for z in np.arange(rng.uniform(4, 7), 50, 12.0).tolist():
         if lamps:
             post = Frame.at(side * (half + 0.5), _CURB_M, z)
-            things.append((post, lambda at: town.street_lamp(stage, at, -side)))
+            things.append((post, lambda at: town.street_lamp(painter, at, -side)))
         if leafy:
             spot, tall = Frame.at(side * (half + 0.8), _CURB_M, z + 6), rng.uniform(4, 6.5)
-            things.append((spot, lambda at, tall=tall: plants.tree(stage, at, tall, "round")))
+            things.append((spot, lambda at, tall=tall: plants.tree(painter, at, tall, "round")))
     if rng.random() < 0.5:
         spot = Frame.at(side * (half + 0.3), _CURB_M, rng.uniform(4, 9))
-        things.append((spot, lambda at: town.signpost(stage, at)))
+        things.append((spot, lambda at: town.signpost(painter, at)))
     return things
 
 
-def _traffic(stage: Stage, side: float, half: float) -> list[Thing]:
-    rng = stage.rng
+def _traffic(painter: ScenePainter, side: float, half: float) -> list[Thing]:
+    rng = painter.rng
     things: list[Thing] = []
     for z in np.arange(rng.uniform(5, 9), 42, 7.0).tolist():
         if rng.random() < 0.4:
             lane = Frame.at(side * (half - 1.0), 0, z, 0 if side > 0 else 180)
             van = rng.random() < 0.15
-            things.append((lane, lambda at, van=van: vehicles.car(stage, at, van)))
+            things.append((lane, lambda at, van=van: vehicles.car(painter, at, van)))
     return things
 
 
-def _walkers(stage: Stage, side: float, span: tuple[float, float]) -> list[Thing]:
-    rng = stage.rng
+def _walkers(painter: ScenePainter, side: float, span: tuple[float, float]) -> list[Thing]:
+    rng = painter.rng
     half, walk = span
 
     def walker(at: Frame) -> None:
-        figures.person(stage, at, rng.uniform(1.5, 1.85))
+        figures.person(painter, at, rng.uniform(1.5, 1.85))
 
     def spot() -> Frame:
         return Frame.at(side * (half + rng.uniform(0.7, walk - 0.3)), _CURB_M, rng.uniform(4, 25))

@@ -1,7 +1,7 @@
-"""Textures: what surfaces look like at a place given in metres.
+"""Textures of surfaces, as functions of a position in metres.
 
-Every function returns a fill. Patterns depend on places only, never on pixels, so that a scene is
-the same at any size.
+Each function returns a fill. Patterns depend on positions, not on pixels, so that a scene has the
+same content at any size.
 """
 
 import numpy as np
@@ -13,7 +13,7 @@ from sceneparse.scenes.space import Fill, Texels
 
 
 def plain(color: Array, contrast: float = 0.03, scale: float = 2.0) -> Fill:
-    """Paint, plaster or cloth: one colour with slight clouds."""
+    """Return a fill of one colour with slight variation, for paint, plaster or cloth."""
 
     def fill(at: Texels) -> Array:
         return color.reshape(3, 1, 1) * (1 + np.float32(contrast) * noise(at.s, at.t, scale, 0.9))
@@ -22,7 +22,7 @@ def plain(color: Array, contrast: float = 0.03, scale: float = 2.0) -> Fill:
 
 
 def wood(color: Array, along_t: bool = False) -> Fill:
-    """Timber with its grain along one axis."""
+    """Return a fill of wood with its grain along one axis."""
 
     def fill(at: Texels) -> Array:
         s, t = (at.t, at.s) if along_t else (at.s, at.t)
@@ -33,7 +33,7 @@ def wood(color: Array, along_t: bool = False) -> Fill:
 
 
 def planks(color: Array, width: float = 0.16, length: float = 1.4) -> Fill:
-    """Floor boards along t, each of its own shade."""
+    """Return a fill of floor boards along t, each in its own shade."""
 
     def fill(at: Texels) -> Array:
         board = np.floor(at.s / np.float32(width))
@@ -50,7 +50,7 @@ def planks(color: Array, width: float = 0.16, length: float = 1.4) -> Fill:
 
 
 def tiles(color: Array, other: Array, grout: Array, size: float = 0.3) -> Fill:
-    """Square tiles; two colours make a chessboard."""
+    """Return a fill of square tiles, a chessboard of two colours."""
 
     def fill(at: Texels) -> Array:
         i, j = np.floor(at.s / np.float32(size)), np.floor(at.t / np.float32(size))
@@ -62,7 +62,7 @@ def tiles(color: Array, other: Array, grout: Array, size: float = 0.3) -> Fill:
 
 
 def herringbone(color: Array, width: float = 0.14) -> Fill:
-    """Parquet laid in zigzag."""
+    """Return a fill of herringbone parquet."""
 
     def fill(at: Texels) -> Array:
         column = np.floor(at.s / np.float32(4 * width))
@@ -77,7 +77,7 @@ def herringbone(color: Array, width: float = 0.14) -> Fill:
 
 
 def bricks(color: Array, mortar: Array, width: float = 0.24, height: float = 0.08) -> Fill:
-    """Bricks in running bond."""
+    """Return a fill of bricks in running bond."""
 
     def fill(at: Texels) -> Array:
         row = np.floor(at.t / np.float32(height))
@@ -91,18 +91,18 @@ def bricks(color: Array, mortar: Array, width: float = 0.24, height: float = 0.0
 
 
 def stripes(color: Array, other: Array, width: float = 0.12, along_s: bool = False) -> Fill:
-    """Stripes of two colours, upright unless `along_s`."""
+    """Return a fill of stripes of two colours, vertical unless `along_s`."""
 
     def fill(at: Texels) -> Array:
-        place = at.t if along_s else at.s
-        wave = np.clip(np.sin(place * np.float32(np.pi / width)) * 3 + 0.5, 0, 1)
+        position = at.t if along_s else at.s
+        wave = np.clip(np.sin(position * np.float32(np.pi / width)) * 3 + 0.5, 0, 1)
         return mix(color, other, wave + at.s * 0 + at.t * 0)
 
     return fill
 
 
 def dots(color: Array, other: Array, period: float = 0.2, radius: float = 0.04) -> Fill:
-    """Polka dots in staggered rows."""
+    """Return a fill of polka dots in staggered rows."""
 
     def fill(at: Texels) -> Array:
         row = np.floor(at.t / np.float32(period))
@@ -115,7 +115,7 @@ def dots(color: Array, other: Array, period: float = 0.2, radius: float = 0.04) 
 
 
 def plaid(color: Array, other: Array, period: float = 0.24) -> Fill:
-    """Woven checks."""
+    """Return a fill of woven checks."""
 
     def fill(at: Texels) -> Array:
         share = 0.5 * (at.s % np.float32(period) < period / 2) + 0.5 * (
@@ -127,7 +127,7 @@ def plaid(color: Array, other: Array, period: float = 0.24) -> Fill:
 
 
 def folds(color: Array, width: float = 0.13, depth: float = 0.22) -> Fill:
-    """Hanging cloth with folds that wander a little."""
+    """Return a fill of hanging cloth with slightly irregular folds."""
 
     def fill(at: Texels) -> Array:
         wander = noise(at.s, at.t * np.float32(0.15), 3.0, 1.6)
@@ -138,7 +138,7 @@ def folds(color: Array, width: float = 0.13, depth: float = 0.22) -> Fill:
 
 
 def carpet(colors: list[Array], width: float, length: float, bands: bool) -> Fill:
-    """A rug with borders, and bands or diamonds in its field."""
+    """Return a fill of a rug with a border, and bands or diamonds inside."""
 
     def fill(at: Texels) -> Array:
         rim = np.minimum(
@@ -155,7 +155,7 @@ def carpet(colors: list[Array], width: float, length: float, bands: bool) -> Fil
 
 
 def panels(color: Array, width: float, height: float, knob: Array) -> Fill:
-    """Doors of cupboards: framed panels with knobs, in a grid from the corner."""
+    """Return a fill of cupboard doors: framed panels with knobs, in a grid."""
 
     def fill(at: Texels) -> Array:
         x, y = at.s % np.float32(width), at.t % np.float32(height)
@@ -172,13 +172,13 @@ def panels(color: Array, width: float, height: float, knob: Array) -> Fill:
 
 
 def spines(colors: list[Array], width: float = 0.045) -> Fill:
-    """Books side by side."""
+    """Return a fill of the spines of books side by side."""
     row = np.stack(colors, axis=1)
 
     def fill(at: Texels) -> Array:
         number = np.floor(at.s / np.float32(width) + 0.8 * grain(np.floor(at.s * 8)))
-        lot = grain(number, 3.0) * np.ones_like(at.t)
-        color = row[:, (lot * len(colors)).astype(np.intp)]
+        shift = grain(number, 3.0) * np.ones_like(at.t)
+        color = row[:, (shift * len(colors)).astype(np.intp)]
         band = ((at.t % 0.3) > 0.2) & ((at.t % 0.3) < 0.22)
         gap = line(at.s, width, 0.01)
         return color * (1 - 0.3 * gap + 0.25 * band.astype(np.float32))
@@ -187,7 +187,7 @@ def spines(colors: list[Array], width: float = 0.045) -> Fill:
 
 
 def facade(wall: Fill, glass: Array, frame: Array, bay: float, storey: float) -> Fill:
-    """A front with a grid of windows, some of them lit."""
+    """Return a fill of a wall with a grid of windows, some of them lit."""
 
     def fill(at: Texels) -> Array:
         x, y = at.s / np.float32(bay), at.t / np.float32(storey)
@@ -206,7 +206,7 @@ def facade(wall: Fill, glass: Array, frame: Array, bay: float, storey: float) ->
 
 
 def shingles(color: Array, size: float = 0.3) -> Fill:
-    """Roof tiles in overlapping rows."""
+    """Return a fill of roof tiles in overlapping rows."""
 
     def fill(at: Texels) -> Array:
         row = np.floor(at.t / np.float32(size))
@@ -219,7 +219,7 @@ def shingles(color: Array, size: float = 0.3) -> Fill:
 
 
 def rough(color: Array, other: Array, scale: float, contrast: float = 0.5) -> Fill:
-    """Ground of two colours in patches, with fine grain close by: meadow, sand, asphalt."""
+    """Return a fill of patches of two colours with fine grain, for meadow, sand or asphalt."""
 
     def fill(at: Texels) -> Array:
         clouds = noise(at.s, at.t, scale * 8, 1.3)
@@ -232,7 +232,7 @@ def rough(color: Array, other: Array, scale: float, contrast: float = 0.5) -> Fi
 
 
 def waves(color: Array, skyline: Array, light: Array, scale: float = 4.0) -> Fill:
-    """Water: its own colour close by, the sky's far off, with glints on the waves."""
+    """Return a fill of water, which reflects the sky in the distance, with glints on the waves."""
 
     def fill(at: Texels) -> Array:
         far = at.depth / (at.depth + np.float32(10 * scale))
@@ -246,19 +246,19 @@ def waves(color: Array, skyline: Array, light: Array, scale: float = 4.0) -> Fil
     return fill
 
 
-def foliage(color: Array, light: Array, scale: float = 1.6, lot: float = 0.0) -> Fill:
-    """Leaves in clumps; `lot` tells plants of one kind apart."""
+def foliage(color: Array, light: Array, scale: float = 1.6, shift: float = 0.0) -> Fill:
+    """Return a fill of leaves in clumps; `shift` varies it between plants of one kind."""
     dark = color * np.float32(0.8)
 
     def fill(at: Texels) -> Array:
-        clumps = noise(at.s + np.float32(lot * 7), at.t + np.float32(lot * 3), scale, 0.75)
+        clumps = noise(at.s + np.float32(shift * 7), at.t + np.float32(shift * 3), scale, 0.75)
         return mix(dark, light, np.clip(0.45 + 0.26 * clumps, 0, 1))
 
     return fill
 
 
 def gradient(foot: Array, head: Array, height: float) -> Fill:
-    """A smooth run of colour from t = 0 up to a height."""
+    """Return a fill with a smooth gradient from t = 0 up to a height."""
 
     def fill(at: Texels) -> Array:
         share = np.clip(at.t / np.float32(height), 0, 1)
@@ -267,8 +267,8 @@ def gradient(foot: Array, head: Array, height: float) -> Fill:
     return fill
 
 
-def moved(fill: Fill, s: float, t: float) -> Fill:
-    """Return a fill with its origin moved."""
+def shifted(fill: Fill, s: float, t: float) -> Fill:
+    """Return a fill with its origin shifted."""
     return lambda at: fill(Texels(at.s - np.float32(s), at.t - np.float32(t), at.depth))
 
 

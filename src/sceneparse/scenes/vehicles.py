@@ -4,26 +4,26 @@ import numpy as np
 
 from sceneparse.scenes import texture
 from sceneparse.scenes.canvas import Array
+from sceneparse.scenes.painter import ScenePainter
 from sceneparse.scenes.palette import mix
 from sceneparse.scenes.space import Fill, Frame, ellipse, polygon, rectangle
-from sceneparse.scenes.stage import Stage
 
 
-def car(stage: Stage, frame: Frame, van: bool = False) -> None:
+def car(painter: ScenePainter, frame: Frame, van: bool = False) -> None:
     """Paint a car that drives along the frame's forward axis."""
-    rng, palette = stage.rng, stage.palette
+    rng, palette = painter.rng, painter.palette
     name = "van" if van else "car"
     color = (
         palette.color(0.35, 0.88, 0.12) if rng.random() < 0.75 else palette.color(0.3, 0.95, 0.01)
     )
     paint = texture.plain(color, 0.0)
     glass = texture.gradient(
-        mix(stage.light.zenith, palette.dark(), 0.5),
-        mix(stage.light.zenith, palette.dark(), 0.8),
+        mix(painter.light.zenith, palette.dark(), 0.5),
+        mix(painter.light.zenith, palette.dark(), 0.8),
         0.8,
     )
     long, half, top = (4.6, 0.95, 2.0) if van else (4.1, 0.86, rng.uniform(1.36, 1.55))
-    stage.contact(frame, 2 * half, long, 0.75)
+    painter.contact_shadow(frame, 2 * half, long, 0.75)
     belt = 1.0 if van else 0.82
     body = polygon(
         (-long / 2, 0.25),
@@ -39,16 +39,16 @@ def car(stage: Stage, frame: Frame, van: bool = False) -> None:
         (back, belt - 0.02), (long * 0.3, belt - 0.02), (long * 0.14, top), (back + 0.3, top)
     )
     under = (half - 0.1, 0.4, long * 0.42)
-    stage.box(frame, (-under[0], 0.03, -under[2]), under, _RUBBER, name)
-    stage.prism(frame, body, half, paint, name)
+    painter.box(frame, (-under[0], 0.03, -under[2]), under, _RUBBER, name)
+    painter.prism(frame, body, half, paint, name)
     framed = _framed(glass, color, half * 0.88)
-    stage.prism(frame, cabin, half * 0.88, framed, name, cap=paint)
-    _car_trim(stage, frame, cabin, (long, half), (glass, paint))
-    _wheels(stage, frame, (long, half), name)
+    painter.prism(frame, cabin, half * 0.88, framed, name, cap=paint)
+    _car_trim(painter, frame, cabin, (long, half), (glass, paint))
+    _wheels(painter, frame, (long, half), name)
 
 
 def _framed(glass: Fill, color: Array, half: float) -> Fill:
-    """Return glass between two pillars."""
+    """Return a fill of glass between two pillars."""
 
     def fill(at: texture.Texels) -> Array:
         pillar = (np.abs(at.s - np.float32(half)) > half - 0.09) | (at.t < 0.05)
@@ -58,11 +58,15 @@ def _framed(glass: Fill, color: Array, half: float) -> Fill:
 
 
 def _car_trim(
-    stage: Stage, frame: Frame, cabin: Array, size: tuple[float, float], fills: tuple[Fill, Fill]
+    painter: ScenePainter,
+    frame: Frame,
+    cabin: Array,
+    size: tuple[float, float],
+    fills: tuple[Fill, Fill],
 ) -> None:
     """Paint side windows, roof and lights."""
     long, half = size
-    eye = frame.local(stage.camera.eye)
+    eye = frame.local(painter.camera.eye)
     name = "car" if long < 4.5 else "van"
     glass, paint = fills
     side = float(np.sign(eye[0])) * half * 0.88
@@ -75,48 +79,51 @@ def _car_trim(
                 pane,
                 np.stack([np.full(len(pane), middle[0] + part * 0.05), pane[:, 1]], 1),
             )
-            stage.paint(
+            painter.paint(
                 frame.sideways(side),
                 pane.astype(np.float32),
-                stage.lit(glass, frame.right * np.float32(np.sign(side))),
+                painter.lit(glass, frame.right * np.float32(np.sign(side))),
                 name,
             )
     if eye[1] > cabin[2, 1]:
         roof = rectangle(-half * 0.88, 0, half * 1.76, float(cabin[2, 0] - cabin[3, 0]))
         up = np.array([0, 1, 0], np.float32)
-        stage.paint(
-            frame.flat(0, float(cabin[2, 1]), float(cabin[3, 0])), roof, stage.lit(paint, up), name
+        painter.paint(
+            frame.flat(0, float(cabin[2, 1]), float(cabin[3, 0])),
+            roof,
+            painter.lit(paint, up),
+            name,
         )
     ahead = eye[2] > 0
     z = long / 2 + 0.04 if ahead else -long / 2 - 0.03
     bright = np.array([1.1, 1.05, 0.9] if ahead else [0.9, 0.2, 0.15], np.float32)
     if abs(eye[2]) > long / 2:
         for x in (-half * 0.75, half * 0.75):
-            stage.paint(frame.upright(0, 0, z), ellipse(x, 0.62, 0.3, 0.17), bright, name)
+            painter.paint(frame.upright(0, 0, z), ellipse(x, 0.62, 0.3, 0.17), bright, name)
         plate = rectangle(-0.25, 0.38, 0.5, 0.13)
-        stage.paint(frame.upright(0, 0, z), plate, stage.palette.pale(), name)
+        painter.paint(frame.upright(0, 0, z), plate, painter.palette.pale(), name)
 
 
-def _wheels(stage: Stage, frame: Frame, size: tuple[float, float], name: str) -> None:
-    """Paint the wheels on the side that faces the eye."""
+def _wheels(painter: ScenePainter, frame: Frame, size: tuple[float, float], name: str) -> None:
+    """Paint the wheels on the side that faces the camera."""
     long, half = size
-    eye_x = frame.local(stage.camera.eye)[0]
+    eye_x = frame.local(painter.camera.eye)[0]
     if abs(eye_x) <= half:
         return
-    rim = np.float32(0.62) * stage.light.shade
+    rim = np.float32(0.62) * painter.light.shade
     plane = frame.sideways(float(np.sign(eye_x)) * (half + 0.01))
     for z in (-long * 0.31, long * 0.31):
-        stage.paint(plane, ellipse(z, 0.32, 0.66, 0.66), _RUBBER, name)
-        stage.paint(plane, ellipse(z, 0.32, 0.36, 0.36), rim, name)
+        painter.paint(plane, ellipse(z, 0.32, 0.66, 0.66), _RUBBER, name)
+        painter.paint(plane, ellipse(z, 0.32, 0.36, 0.36), rim, name)
 
 
-def sailboat(stage: Stage, frame: Frame, size: float) -> None:
-    """Paint a boat under sail."""
-    palette = stage.palette
-    plane = stage.facing(frame).upright()
+def sailboat(painter: ScenePainter, frame: Frame, size: float) -> None:
+    """Paint a sailboat."""
+    palette = painter.palette
+    plane = painter.facing(frame).upright()
     hull = polygon((-0.5, 0.16), (0.55, 0.2), (0.36, 0.0), (-0.38, 0.0))
     color, cloth = palette.color(0.35, 0.8, 0.1), palette.pale()
-    lit = stage.light.shade + stage.light.sun * np.float32(0.6)
+    lit = painter.light.shade + painter.light.sun * np.float32(0.6)
     parts = [
         (rectangle(-0.02, 0.18, 0.03, 1.1), palette.wood()),
         (polygon((0.03, 0.25), (0.5, 0.27), (0.03, 1.22)), cloth),
@@ -124,7 +131,7 @@ def sailboat(stage: Stage, frame: Frame, size: float) -> None:
         (hull, color),
     ]
     for outline, tone in parts:
-        stage.paint(plane, outline * np.float32(size), tone * lit, "boat")
+        painter.paint(plane, outline * np.float32(size), tone * lit, "boat")
 
 
 _RUBBER = np.full(3, 0.12, np.float32)

@@ -1,1 +1,1 @@
-"""The machine: devices, processes, signals, files and the user's cache."""
+"""The machine: devices, ranks of processes, signals, files and the user's cache folder."""

@@ -1,4 +1,4 @@
-"""Which device there is and what it computes well."""
+"""Selection of the device, its precision, and its memory."""
 
 import ctypes
 from pathlib import Path
@@ -11,30 +11,34 @@ from sceneparse.errors import InputError
 from sceneparse.system.processor import processor
 
 
-def best_device(wanted: str = "auto") -> torch.device:
-    """Return the device asked for, or the fastest that is there.
+def select_device(requested: str = "auto") -> torch.device:
+    """Return the requested device; for `auto`, CUDA, else MPS, else the CPU.
 
     Raises:
-        InputError: If it is not there.
+        InputError: If the device is unknown or not available.
     """
-    there = {"cuda": torch.cuda.is_available, "mps": torch.backends.mps.is_available}
-    if wanted == "auto":
-        wanted = next((kind for kind, is_there in there.items() if is_there()), "cpu")
-    kind, colon, index = wanted.partition(":")
-    if kind != "cpu" and kind not in there:
-        raise InputError(f"device {wanted}: unknown; use auto, cpu, cuda, cuda:1 or mps")
-    counted = torch.cuda.device_count() if kind == "cuda" else 1
-    if colon and not (index.isdecimal() and int(index) < counted):
-        raise InputError(f"device {wanted}: there are {counted} of {kind} here, counted from 0")
-    if kind in there and not there[kind]():
-        raise InputError(f"device {wanted}: not there on this machine; use cpu or auto")
-    return torch.device(wanted)
+    available_by_kind = {"cuda": torch.cuda.is_available, "mps": torch.backends.mps.is_available}
+    if requested == "auto":
+        requested = next(
+            (kind for kind, is_available in available_by_kind.items() if is_available()), "cpu"
+        )
+    kind, colon, index = requested.partition(":")
+    if kind != "cpu" and kind not in available_by_kind:
+        raise InputError(f"device {requested}: unknown; use auto, cpu, cuda, cuda:1 or mps")
+    device_count = torch.cuda.device_count() if kind == "cuda" else 1
+    if colon and not (index.isdecimal() and int(index) < device_count):
+        raise InputError(
+            f"device {requested}: this machine has {device_count} of {kind}; count from 0"
+        )
+    if kind in available_by_kind and not available_by_kind[kind]():
+        raise InputError(f"device {requested}: not available on this machine; use cpu or auto")
+    return torch.device(requested)
 
 
 def native_precision(device: torch.device) -> Literal["bf16", "fp16", "fp32"]:
-    """Return bf16 where the hardware computes it natively, else fp16 on CUDA, else fp32."""
+    """Return bf16 if the hardware supports it natively, else fp16 on CUDA and fp32 elsewhere."""
     if device.type == "cuda":
-        # Ampere is the first with bf16 units; older ones only emulate it.
+        # GPUs older than Ampere only emulate bf16.
         native = torch.cuda.get_device_capability(device)[0] >= 8
         return "bf16" if native else "fp16"
     if device.type == "cpu" and cpu_has_bf16():
@@ -43,23 +47,23 @@ def native_precision(device: torch.device) -> Literal["bf16", "fp16", "fp32"]:
 
 
 def cpu_has_bf16() -> bool:
-    """Tell whether the processor multiplies bf16 natively."""
+    """Return whether the processor has native bf16 multiplication."""
     return processor().has_bf16
 
 
 def memory_bytes(device: torch.device) -> int:
-    """Return the memory of a device that is free now, in bytes; of the CPU, the RAM."""
+    """Return the free memory of a device in bytes; for the CPU, the available RAM."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
     available = psutil.virtual_memory().available
-    # A container may be allowed less than the machine has.
-    limit = Path("/sys/fs/cgroup/memory.max")
-    allowed = limit.read_text().strip() if limit.is_file() else "max"
-    return min(available, int(allowed)) if allowed.isdecimal() else available
+    # The limit of a container may be below the memory of the machine.
+    limit_file = Path("/sys/fs/cgroup/memory.max")
+    limit_bytes = limit_file.read_text().strip() if limit_file.is_file() else "max"
+    return min(available, int(limit_bytes)) if limit_bytes.isdecimal() else available
 
 
-def wait_for(device: torch.device) -> None:
-    """Return when all that a device was told to do is done; a CPU does it at once."""
+def synchronize(device: torch.device) -> None:
+    """Wait until a device has finished its queued work; the CPU has no queue."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     elif device.type == "mps":
@@ -67,16 +71,16 @@ def wait_for(device: torch.device) -> None:
 
 
 def release_memory(device: torch.device) -> None:
-    """Give memory back that a device's allocator keeps for what comes next."""
+    """Release the unused memory that the allocator of a device holds."""
     if device.type == "cuda":
         torch.cuda.empty_cache()
 
 
 def keep_freed_memory() -> None:
-    """Let the allocator of Linux keep what this process frees, instead of giving it back.
+    """Make the allocator of Linux keep freed memory instead of returning it to the system.
 
-    A step of training on a CPU frees and takes gigabytes, and each page that comes back from the
-    system costs a fault. Elsewhere, and with another allocator, this does nothing.
+    A training step on a CPU frees and allocates gigabytes, and each page that the system hands out
+    again costs a page fault. On other systems and with other allocators this has no effect.
     """
     try:
         set_option = ctypes.CDLL("libc.so.6").mallopt
@@ -86,14 +90,14 @@ def keep_freed_memory() -> None:
     set_option(_M_TRIM_THRESHOLD, -1)
 
 
-# Of <malloc.h>.
+# Constants of <malloc.h>.
 _M_TRIM_THRESHOLD = -1
 _M_MMAP_MAX = -4
 
 
 def allow_tf32() -> None:
-    """Let GPUs of Ampere and later compute fp32 products in TF32, as convolutions are anyway.
+    """Allow TF32 in fp32 matrix products on GPUs from Ampere on; convolutions use it by default.
 
-    Where exactness counts, as in the loss, `exact_products` takes it back.
+    `exact_products` disables it where precision matters, as in the loss.
     """
     torch.set_float32_matmul_precision("high")

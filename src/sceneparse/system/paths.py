@@ -1,13 +1,13 @@
-"""Paths as a user writes them."""
+"""Paths that a user gives."""
 
 from pathlib import Path
 
 
-def expanded(path: str | Path) -> Path:
-    """Put the home folder of the user in the place of `~`, or that of another user for `~name`.
+def expand_user(path: str | Path) -> Path:
+    """Replace a leading `~` or `~name` by the home folder of the user.
 
-    A shell does so itself, but not in `--out=~/run`, nor in a file. Where there is no such user the
-    path stays as it is, as in a shell.
+    A shell does this only for separate arguments, not in `--out=~/run` or in a file. As in a shell,
+    the path stays unchanged if the user does not exist.
     """
     try:
         return Path(path).expanduser()

@@ -1,6 +1,6 @@
-"""Which processor this machine has and what it computes, by what the system tells of it.
+"""Name and instruction sets of the processor, as the operating system reports them.
 
-PyTorch tells it too, but only from 2.14 on (`torch.cpu.get_capabilities`).
+PyTorch reports them only from version 2.14 on (`torch.cpu.get_capabilities`).
 """
 
 import platform
@@ -11,17 +11,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 CPUINFO = Path("/proc/cpuinfo")
-# As the kernel names them: AVX512-BF16 and AMX on x86, BF16 of Armv8.6 and its SVE on Arm.
+# Names of the Linux kernel: AVX512-BF16 and AMX on x86; BF16 of Armv8.6 and its SVE form on Arm.
 BF16_INSTRUCTIONS = frozenset({"avx512_bf16", "amx_bf16", "bf16", "svebf16"})
 
 
 class Processor(NamedTuple):
-    """A processor.
+    """Name and instruction sets of a processor.
 
     Attributes:
-        name: As its maker calls it, without trademarks and clock rate.
-        instructions: Sets of instructions beyond the base, by their names in Linux; on macOS only
-            `bf16` is asked for, and elsewhere none is known.
+        name: Model name without trademarks and clock rate.
+        instructions: Instruction sets by their names in Linux; on macOS at most `bf16`, and empty
+            on other systems.
     """
 
     name: str
@@ -29,7 +29,7 @@ class Processor(NamedTuple):
 
     @property
     def has_bf16(self) -> bool:
-        """Whether it multiplies bf16 natively."""
+        """Whether the processor has native bf16 multiplication."""
         return not BF16_INSTRUCTIONS.isdisjoint(self.instructions)
 
 
@@ -49,17 +49,17 @@ def processor() -> Processor:
 
 
 def parse_cpuinfo(text: str) -> Processor:
-    """Read a processor from the text of `/proc/cpuinfo`; on Arm it has no name there."""
+    """Parse the text of `/proc/cpuinfo`; on Arm it has no model name."""
     pairs = [line.partition(":") for line in text.splitlines()]
     fields = {name.strip(): value.strip() for name, _, value in reversed(pairs)}
     # "Intel(R) Xeon(R) CPU @ 2.10GHz" and "AMD EPYC 9654 96-Core Processor".
-    noise = r"\((R|TM)\)|\b(CPU|Processor)\b|\b\d+-Core\b|@.*"
-    name = " ".join(re.sub(noise, " ", fields.get("model name", "")).split())
+    pattern = r"\((R|TM)\)|\b(CPU|Processor)\b|\b\d+-Core\b|@.*"
+    name = " ".join(re.sub(pattern, " ", fields.get("model name", "")).split())
     return Processor(name, frozenset(fields.get("flags", fields.get("Features", "")).split()))
 
 
 def _sysctl(name: str) -> str:
-    """Return what macOS says of itself, empty where it does not know the name."""
+    """Return a value of `sysctl` on macOS; empty if the name is unknown."""
     return subprocess.run(  # noqa: S603 - fixed arguments
         ["sysctl", "-n", name],  # noqa: S607
         capture_output=True,

@@ -1,24 +1,24 @@
-"""Read the rank of this process from the environment that torchrun or SLURM sets."""
+"""The rank of this process, read from the environment variables of its launcher."""
 
 import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-# SLURM jobs of these names are interactive shells, not the tasks of a run.
+# Jobs of these names are interactive shells, not the tasks of a run.
 SLURM_SHELLS = ("bash", "interactive")
 
 
 @dataclass(frozen=True)
 class RankInfo:
-    """The rank of a process among those of a run.
+    """The rank of a process in a run.
 
     Attributes:
-        rank: Its number among all processes, from 0; rank zero prints and writes.
+        rank: Index of the process among all, from 0; rank zero prints and writes files.
         world_size: Number of processes on all machines.
-        local_rank: Its number among the processes of its machine.
+        local_rank: Index of the process among those of its machine, from 0.
         local_world_size: Number of processes on its machine.
-        was_launched: Whether torchrun, SLURM or sceneparse itself started it as part of a run.
+        was_launched: Whether torchrun, SLURM or sceneparse launched the process.
     """
 
     rank: int = 0
@@ -29,13 +29,13 @@ class RankInfo:
 
 
 def find_rank_info(environment: Mapping[str, str] = os.environ) -> RankInfo:
-    """Return the rank of this process; without torchrun and `srun` it is the only one."""
+    """Read the rank of this process; without torchrun or `srun` it is the only process."""
     if "TORCHELASTIC_RUN_ID" in environment:
         names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
         return RankInfo(*(int(environment[name]) for name in names), was_launched=True)
-    # A step may use a part of the allocation, whose tasks count only if the step names none.
+    # A step may use a part of the allocation, so the count of the step takes precedence.
     tasks = int(environment.get("SLURM_STEP_NUM_TASKS") or environment.get("SLURM_NTASKS", "1"))
-    # The batch script sees the tasks of the job in its environment too, but is no step.
+    # The environment of a batch script has the task count of the job, but the script is no step.
     is_step = "SLURM_STEP_ID" in environment and "SLURM_PROCID" in environment
     if tasks == 1 or not is_step or environment.get("SLURM_JOB_NAME") in SLURM_SHELLS:
         return RankInfo()
@@ -49,7 +49,7 @@ def find_rank_info(environment: Mapping[str, str] = os.environ) -> RankInfo:
 
 
 def _tasks_of_this_node(environment: Mapping[str, str], tasks: int) -> int:
-    """Return the number of tasks of a step on this node, from a list such as `2(x3),1`."""
+    """Return the number of tasks on this node, from a list per node such as `2(x3),1`."""
     counts = environment.get("SLURM_STEP_TASKS_PER_NODE")
     if counts and "SLURM_NODEID" in environment:
         nodes: list[int] = []

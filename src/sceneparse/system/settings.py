@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar, dataclass_transform
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import AfterValidator
 
-from sceneparse.system.paths import expanded
+from sceneparse.system.paths import expand_user
 
 if TYPE_CHECKING:
     from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -29,7 +29,7 @@ ShareBelowOne = Annotated[float, Ge(0), Lt(1)]
 # Pixels of a side of an image.
 Side = Annotated[int, Ge(32), Le(4096)]
 # Every path of a config, relative to where the command runs; `~` is the home folder.
-UserPath = Annotated[Path, AfterValidator(expanded)]
+UserPath = Annotated[Path, AfterValidator(expand_user)]
 
 # How pydantic checks a settings class.
 _CHECKS = {"extra": "forbid", "allow_inf_nan": False}

@@ -1,4 +1,4 @@
-"""Signals that ask a run to end, turned into a question that the loop asks between two steps."""
+"""Stop signals, recorded so that the training loop can check for them between two steps."""
 
 import errno
 import os
@@ -7,51 +7,56 @@ import sys
 from types import FrameType
 from typing import Any, Self
 
-# Ctrl-C, the end of a job, a closed terminal, SLURM's warning (`--signal=USR1`); Windows lacks two.
+# Ctrl-C, the end of a job, a closed terminal, and SLURM's warning (`--signal=USR1`). Windows lacks
+# the last two.
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1")
 
 
 def stop_signals() -> list[signal.Signals]:
-    """Return the signals that ask this process to stop: not those that `nohup` lets it ignore."""
-    numbers = [getattr(signal, name) for name in _NAMES if hasattr(signal, name)]
-    return [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
+    """Return the signals that ask this process to stop, without those that `nohup` ignores."""
+    signals = [getattr(signal, name) for name in _NAMES if hasattr(signal, name)]
+    return [
+        signal_number
+        for signal_number in signals
+        if signal.getsignal(signal_number) is not signal.SIG_IGN
+    ]
 
 
 class StopRequests:
-    """While entered, the first signal to stop is only noted; a second SIGINT interrupts.
+    """A context in which the first stop signal is only recorded; a second SIGINT interrupts.
 
     Attributes:
-        number: The signal that was noted first; 0 before.
+        signal_number: The first signal that arrived; 0 if none has.
     """
 
     def __init__(self) -> None:
-        self.number = 0
-        self._before: dict[int, Any] = {}
+        self.signal_number = 0
+        self._previous_handlers: dict[int, Any] = {}
 
     @property
     def requested(self) -> bool:
-        """Whether a stop was asked for."""
-        return self.number != 0
+        """Whether a stop signal has arrived."""
+        return self.signal_number != 0
 
     def __enter__(self) -> Self:
-        for number in stop_signals():
-            self._before[number] = signal.signal(number, self._note)
+        for signal_number in stop_signals():
+            self._previous_handlers[signal_number] = signal.signal(signal_number, self._record)
         return self
 
     def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
+        for signal_number, handler in self._previous_handlers.items():
+            signal.signal(signal_number, handler)
 
-    def _note(self, number: int, _frame: FrameType | None) -> None:
-        if self.requested and number == signal.SIGINT:
+    def _record(self, signal_number: int, _frame: FrameType | None) -> None:
+        if self.requested and signal_number == signal.SIGINT:
             raise KeyboardInterrupt
-        self.number = self.number or number
-        if sys.platform != "win32" and number == signal.SIGHUP:
-            _leave_closed_terminal()
+        self.signal_number = self.signal_number or signal_number
+        if sys.platform != "win32" and signal_number == signal.SIGHUP:
+            _redirect_output_of_closed_terminal()
 
 
-def _leave_closed_terminal() -> None:
-    """Write to nowhere from now on where the terminal is gone: else the next line raises EIO."""
+def _redirect_output_of_closed_terminal() -> None:
+    """Redirect the output of a closed terminal to the null device; writing would raise EIO."""
     import termios
 
     for descriptor in (1, 2):
@@ -59,6 +64,6 @@ def _leave_closed_terminal() -> None:
             termios.tcgetattr(descriptor)
         except termios.error as error:
             if error.args[0] == errno.EIO:
-                nowhere = os.open(os.devnull, os.O_WRONLY)
-                os.dup2(nowhere, descriptor)
-                os.close(nowhere)
+                null_device = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(null_device, descriptor)
+                os.close(null_device)

@@ -1,4 +1,4 @@
-"""The folder in which facts about data sets are cached."""
+"""Cache folders of data sets, and their locks."""
 
 import hashlib
 import os
@@ -11,30 +11,31 @@ import platformdirs
 from filelock import FileLock, Timeout
 
 from sceneparse.errors import InputError
-from sceneparse.system.paths import expanded
+from sceneparse.system.paths import expand_user
 
 
 def cache_folder(root: Path) -> Path:
-    """Return the folder of what is kept about one data root; it need not exist.
+    """Return the cache folder of a data root, which need not exist.
 
-    It lies in `$SCENEPARSE_CACHE`, or else where the system keeps the caches of a user.
+    It lies in `$SCENEPARSE_CACHE` or, without that variable, in the user's cache folder of the
+    operating system.
     """
-    chosen = os.environ.get("SCENEPARSE_CACHE")
-    if chosen:
-        base = expanded(chosen)
+    variable = os.environ.get("SCENEPARSE_CACHE")
+    if variable:
+        parent = expand_user(variable)
     else:
-        base = platformdirs.user_cache_path("sceneparse", appauthor=False)
+        parent = platformdirs.user_cache_path("sceneparse", appauthor=False)
     resolved = root.resolve()
-    readable = re.sub(r"[^\w.-]+", "_", resolved.name)[:40]
-    return base / f"{readable}-{hashlib.sha256(os.fsencode(resolved)).hexdigest()[:12]}"
+    readable_name = re.sub(r"[^\w.-]+", "_", resolved.name)[:40]
+    return parent / f"{readable_name}-{hashlib.sha256(os.fsencode(resolved)).hexdigest()[:12]}"
 
 
 @contextmanager
-def locked(folder: Path) -> Generator[None]:
-    """Make a folder, and keep other processes from writing a cache in it.
+def lock_folder(folder: Path) -> Generator[None]:
+    """Create a folder and hold its lock, so that no other process writes a cache there.
 
     Raises:
-        InputError: If it cannot be made, or another process is writing there.
+        InputError: If the folder cannot be created, or another process holds the lock.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -42,15 +43,15 @@ def locked(folder: Path) -> Generator[None]:
         lock.acquire()
     except Timeout:
         raise InputError(
-            f"{folder}: another process is writing this cache; wait until it is done"
+            f"{folder}: another process is writing this cache; wait until it has finished"
         ) from None
     except NotImplementedError:
-        # Some network file systems have no locks: two builds at once then go unnoticed.
+        # Some network file systems have no locks; two builds at once then go undetected.
         yield
         return
     except OSError as error:
         raise InputError(
-            f"{folder}: cannot be written to ({error.strerror}); choose another folder", "to"
+            f"{folder}: cannot be written to ({error.strerror}); choose a writable folder", "to"
         ) from None
     try:
         yield

@@ -6,19 +6,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sceneparse.data.cache.format import default_folder
-from sceneparse.data.cache.reader import Packed
-from sceneparse.data.cache.writer import Packing, damaged, planned, written
-from sceneparse.data.dataset import WHOLE, Dataset, PairedFiles
-from sceneparse.data.datasets.folder import FolderData, folder, whole_folder
+from sceneparse.data.cache.format import default_cache_folder
+from sceneparse.data.cache.reader import CachedDataset
+from sceneparse.data.cache.writer import CachePlan, find_damaged, plan_cache, write_cache
+from sceneparse.data.dataset import UNSPLIT, Dataset, PairedFiles
+from sceneparse.data.datasets.folder import FolderData, folder, unsplit_folder
 from sceneparse.data.datasets.published import SPLITS, PublishedData
 from sceneparse.data.datasets.recognise import open_published
-from sceneparse.data.header_index import checked_sizes
+from sceneparse.data.header_index import check_image_sizes
 from sceneparse.errors import InputError
 from sceneparse.factory.data import find_data
 from sceneparse.recording.events import Callback, Message, activity, ignore, tracked
-from sceneparse.system.paths import expanded
-from sceneparse.system.user_cache import locked
+from sceneparse.system.paths import expand_user
+from sceneparse.system.user_cache import lock_folder
 
 
 @dataclass(frozen=True)
@@ -65,24 +65,26 @@ def cache_data(
     Raises:
         InputError: If the data set is not as it should be, or the cache does not fit on the disk.
     """
-    found = find_data(expanded(data))
-    folder = to or default_folder(found.root, short_side)
+    found = find_data(expand_user(data))
+    folder = to or default_cache_folder(found.root, short_side)
     parts = _parts(found, tuple(splits))
     # Each holds a decoded image or two: more threads would only take more memory.
     threads = min(os.cpu_count() or 1, 8)
-    with locked(folder):
-        packings = {
-            name: planned(files, checked_sizes(files, found.root), found.root, folder, short_side)
+    with lock_folder(folder):
+        plans = {
+            name: plan_cache(
+                files, check_image_sizes(files, found.root), found.root, folder, short_side
+            )
             for name, files in parts.items()
         }
         if check:
             with activity(callback, "reading the cache"):
-                packings = {name: _checked(it, threads) for name, it in packings.items()}
-        for name, packing in packings.items():
-            callback(Message(_what_to_do(name, packing)))
-        _check_room(folder, list(packings.values()))
-        for name, packing in packings.items():
-            for _ in tracked(written(packing, threads), callback, name, len(packing.missing)):
+                plans = {name: _checked(it, threads) for name, it in plans.items()}
+        for name, plan in plans.items():
+            callback(Message(_what_to_do(name, plan)))
+        _check_room(folder, list(plans.values()))
+        for name, plan in plans.items():
+            for _ in tracked(write_cache(plan, threads), callback, name, len(plan.missing)):
                 pass
     return Cache(found.root, folder, is_default=to is None and short_side is None)
 
@@ -90,10 +92,11 @@ def cache_data(
 def cache_notes(datasets: Mapping[str, Dataset]) -> Iterator[str]:
     """Say of each split that has a cache how much of it must be read from files all the same."""
     for split, dataset in datasets.items():
-        if isinstance(dataset, Packed) and dataset.held < len(dataset):
+        if isinstance(dataset, CachedDataset) and dataset.cached_count < len(dataset):
             yield (
-                f"{dataset.folder}: holds {dataset.held} of {len(dataset)} {split} images as "
-                f"they are now; the others are read from their files; renew it: {dataset.renewal}"
+                f"{dataset.folder}: holds {dataset.cached_count} of {len(dataset)} {split} images "
+                f"as they are now; the others are read from their files; renew it: "
+                f"{dataset.renewal}"
             )
 
 
@@ -111,23 +114,23 @@ def _parts(data: PublishedData | FolderData, splits: tuple[str, ...]) -> dict[st
             "split",
             "split",
         )
-    return {WHOLE: whole_folder(data.root)}
+    return {UNSPLIT: unsplit_folder(data.root)}
 
 
-def _checked(packing: Packing, threads: int) -> Packing:
-    return packing.without(damaged(packing, threads))
+def _checked(plan: CachePlan, threads: int) -> CachePlan:
+    return plan.without(find_damaged(plan, threads))
 
 
-def _what_to_do(name: str, packing: Packing) -> str:
-    total, missing = len(packing.files), len(packing.missing)
+def _what_to_do(name: str, plan: CachePlan) -> str:
+    total, missing = len(plan.files), len(plan.missing)
     if not missing:
         return f"{name}: {total} images, all there"
     there = f", {total - missing} there already" if missing < total else ""
-    return f"{name}: {total} images{there}, {_size(packing.missing_bytes)} to be written"
+    return f"{name}: {total} images{there}, {_size(plan.missing_bytes)} to be written"
 
 
-def _check_room(folder: Path, packings: list[Packing]) -> None:
-    needed = sum(packing.missing_bytes - packing.freed_bytes for packing in packings)
+def _check_room(folder: Path, plans: list[CachePlan]) -> None:
+    needed = sum(plan.missing_bytes - plan.freed_bytes for plan in plans)
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise InputError(

@@ -9,8 +9,8 @@ from sceneparse.data.dataset import Dataset
 from sceneparse.errors import InputError
 from sceneparse.factory.loading import find_weights, overridden, predictor_of
 from sceneparse.recording.events import Callback, Progress, ignore
-from sceneparse.system.device import best_device
-from sceneparse.system.paths import expanded
+from sceneparse.system.device import select_device
+from sceneparse.system.paths import expand_user
 from sceneparse.tasks.score import ScoreReport
 from sceneparse.training.memory import PREDICTION, advice_on_memory
 from sceneparse.training.validation import evaluate_dataset
@@ -46,9 +46,9 @@ def evaluate(
         >>> report.scores.miou  # doctest: +SKIP
         0.61
     """
-    root = None if data is None else expanded(data)
+    root = None if data is None else expand_user(data)
     weights, dataset = open_model_and_data(model, root, split, overrides)
-    predictor = predictor_of(weights, best_device(device))
+    predictor = predictor_of(weights, select_device(device))
     total, done = len(dataset), 0
 
     def on_image() -> None:

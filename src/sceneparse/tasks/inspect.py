@@ -8,12 +8,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sceneparse.data.class_statistics import counted
+from sceneparse.data.class_statistics import count_mask_pixels
 from sceneparse.data.dataset import PairedFiles
 from sceneparse.data.datasets.folder import FolderData, folder
 from sceneparse.data.datasets.published import SPLITS, PublishedData
 from sceneparse.data.datasets.recognise import open_published
-from sceneparse.data.loader import prefetched
+from sceneparse.data.loader import prefetch
 from sceneparse.errors import InputError
 from sceneparse.factory.data import find_data
 from sceneparse.labels import Labels
@@ -100,7 +100,7 @@ def inspect_data(path: Path, callback: Callback = ignore) -> DataReport:
     counts: list[SplitCounts] = []
     for name, pairs in splits.items():
         sums = _Sums(labels.num_classes)
-        results = prefetched(_counted(pairs), range(len(pairs)), threads=2, ahead=8)
+        results = prefetch(_counted(pairs), range(len(pairs)), threads=2, ahead=8)
         for result in tracked(results, callback, name, len(pairs)):
             if isinstance(result, str):
                 problems.append(result)
@@ -152,7 +152,7 @@ def _counted(pairs: PairedFiles) -> Callable[[int], _ImageCounts | str]:
             mask = pairs[index].mask
         except InputError as error:
             return str(error)
-        pixels = counted(mask, pairs.labels)
+        pixels = count_mask_pixels(mask, pairs.labels)
         size = (mask.shape[0], mask.shape[1])
         return _ImageCounts(size, pixels, mask.size - int(pixels.sum()))
 

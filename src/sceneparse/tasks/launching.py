@@ -14,7 +14,7 @@ from torch.distributed import TCPStore  # pyright: ignore[reportPrivateImportUsa
 
 from sceneparse.config import TrainingSettings
 from sceneparse.errors import InputError
-from sceneparse.system.device import best_device
+from sceneparse.system.device import select_device
 from sceneparse.system.ranks import find_rank_info
 from sceneparse.system.stop_signals import stop_signals
 from sceneparse.training.distributed import is_first_failure
@@ -36,7 +36,7 @@ def processes_to_start(training: TrainingSettings) -> int:
     """
     if find_rank_info().was_launched:
         return 1
-    device = best_device(training.device)
+    device = select_device(training.device)
     count = torch.cuda.device_count() if device.type == "cuda" else 1
     if training.processes == "auto":
         batch = training.batch_size

@@ -18,8 +18,8 @@ from sceneparse.planning.recipe import planned_config, with_length
 from sceneparse.planning.starting_point import StartFrom, choose_starting_point
 from sceneparse.planning.writing import commented_yaml
 from sceneparse.recording.events import Callback, activity, ignore
-from sceneparse.system.device import best_device
-from sceneparse.system.paths import expanded
+from sceneparse.system.device import select_device
+from sceneparse.system.paths import expand_user
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Planned:
         Raises:
             InputError: If the file exists, or cannot be written.
         """
-        path = expanded(path)
+        path = expand_user(path)
         _check_free(path)
         write_text(path, commented_yaml(self.config, self.reasons, self.header))
 
@@ -113,13 +113,13 @@ def plan(
         (224, 'the largest size that leaves time for 20 epochs of 400 images; ...')
     """
     if out is not None:
-        out = expanded(out)
+        out = expand_user(out)
         _check_free(out)
     seconds = 3600 * hours
     asked_bytes = memory_gb * 2**30 if memory_gb else None
 
-    facts = gather_facts(expanded(data).resolve(), callback)
-    start = choose_starting_point(facts, best_device().type, weights)
+    facts = gather_facts(expand_user(data).resolve(), callback)
+    start = choose_starting_point(facts, select_device().type, weights)
     min_size = start.trained_size or MIN_SIZE
 
     with activity(callback, "measuring this machine"):

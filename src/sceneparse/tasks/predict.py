@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from sceneparse.data.io.decode import IMAGE_SUFFIXES, read_image
-from sceneparse.data.loader import prefetched
+from sceneparse.data.loader import prefetch
 from sceneparse.errors import InputError
 from sceneparse.inference.prediction import Prediction, PredictionFiles
 from sceneparse.inference.predictor import Predictor
 from sceneparse.recording.events import Callback, Message, ignore
-from sceneparse.system.paths import expanded
+from sceneparse.system.paths import expand_user
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,8 @@ def predict(
     from sceneparse.training.memory import PREDICTION, advice_on_memory
 
     given = [images] if isinstance(images, str | Path) else images
-    files = find_images([expanded(path) for path in given])
-    results = results_of(files, expanded(out), overwrite=overwrite)
+    files = find_images([expand_user(path) for path in given])
+    results = results_of(files, expand_user(out), overwrite=overwrite)
     predictor = load(model, device, overrides)
     segmented: list[SegmentedFile] = []
     with advice_on_memory(PREDICTION):
@@ -145,7 +145,7 @@ def predict_files(
     Raises:
         InputError: If an image cannot be read, or its results cannot be written.
     """
-    images = prefetched(read_image, files, threads=1, ahead=2)
+    images = prefetch(read_image, files, threads=1, ahead=2)
     for file, image, paths in zip(files, images, results, strict=True):
         prediction = predictor(image)
         folder, name = paths.mask.parent, paths.mask.stem

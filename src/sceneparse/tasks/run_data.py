@@ -7,10 +7,10 @@ import torch
 
 from sceneparse import factory
 from sceneparse.config import RunConfig
-from sceneparse.data.cache.reader import Packed
+from sceneparse.data.cache.reader import CachedDataset
 from sceneparse.data.dataset import Dataset, PairedFiles
 from sceneparse.data.datasets.synthetic import SyntheticData
-from sceneparse.data.header_index import checked_sizes
+from sceneparse.data.header_index import check_image_sizes
 from sceneparse.data.settings import DataSettings
 from sceneparse.errors import InputError
 from sceneparse.inference.evaluate import Evaluation, EvaluationSums
@@ -42,9 +42,9 @@ def checked(dataset: Dataset, config: DataSettings) -> Dataset:
     Raises:
         InputError: If an image and its mask differ in size, or a mask is none.
     """
-    files = dataset.files if isinstance(dataset, Packed) else dataset
+    files = dataset.files if isinstance(dataset, CachedDataset) else dataset
     if isinstance(files, PairedFiles) and not isinstance(config, SyntheticData):
-        checked_sizes(files, config.root)
+        check_image_sizes(files, config.root)
     return dataset
 
 
@@ -55,7 +55,7 @@ def data_key_of(dataset: Dataset, rank_info: RankInfo) -> str:
         InputError: If another process sees other data.
     """
     text = dataset.labels.to_json() + "\n".join(dataset.names)
-    if isinstance(dataset, Packed) and dataset.short_side:
+    if isinstance(dataset, CachedDataset) and dataset.short_side:
         text += f"\nshort_side {dataset.short_side}"
     key = hashlib.sha256(os.fsencode(text)).hexdigest()
     if broadcast_from_rank_zero(lambda: key) != key:

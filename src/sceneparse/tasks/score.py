@@ -19,12 +19,12 @@ from sceneparse.labels.files import read_labels
 from sceneparse.metrics.bootstrap import (
     RESAMPLES,
     ImageCounts,
-    Intervals,
+    ScoreIntervals,
+    bootstrap_intervals,
     image_counts,
-    intervals,
 )
 from sceneparse.metrics.scores import Scores, confusion_matrix
-from sceneparse.system.paths import expanded
+from sceneparse.system.paths import expand_user
 
 
 @dataclass(frozen=True)
@@ -71,9 +71,9 @@ class ScoreReport:
         ]
 
     @cached_property
-    def intervals(self) -> Intervals:
+    def intervals(self) -> ScoreIntervals:
         """How mIoU and pixel accuracy would vary with other images."""
-        return intervals(self.per_image)
+        return bootstrap_intervals(self.per_image)
 
     def document(self) -> dict[str, Any]:
         """Return everything over all images as plain data for JSON; what is NaN is null."""
@@ -139,8 +139,8 @@ def score(
     """
     if isinstance(labels, str):
         labels = read_labels(labels)
-    targets = files_by_stem(expanded(annotations), MASK_SUFFIXES)
-    predicted = _predictions_of(targets, expanded(predictions))
+    targets = files_by_stem(expand_user(annotations), MASK_SUFFIXES)
+    predicted = _predictions_of(targets, expand_user(predictions))
     confusion = np.zeros((labels.num_classes, labels.num_classes + 1), np.int64)
     per_image: list[ImageCounts] = []
     resized: list[str] = []

@@ -7,8 +7,7 @@ from sceneparse.data.datasets.folder import FolderData, folder_labels
 from sceneparse.data.datasets.published import PublishedData
 from sceneparse.data.datasets.synthetic import SyntheticData
 from sceneparse.labels import ade20k_labels
-from sceneparse.models.block import mermaid
-from sceneparse.models.summary import Layer, layers_of
+from sceneparse.models.structure import LayerSummary, mermaid_diagram, summarize_layers
 
 
 @dataclass(frozen=True)
@@ -23,7 +22,7 @@ class NetworkSummary:
         num_classes: Of the data set.
     """
 
-    layers: list[Layer]
+    layers: list[LayerSummary]
     parameters: int
     diagram: str
     size: int
@@ -38,9 +37,9 @@ def summary(config: RunConfig) -> NetworkSummary:
     num_classes = _num_classes(config)
     segmenter = config.model.untrained.build(num_classes)
     return NetworkSummary(
-        layers=layers_of(segmenter, config.transform.size),
+        layers=summarize_layers(segmenter, config.transform.size),
         parameters=sum(parameter.numel() for parameter in segmenter.parameters()),
-        diagram=mermaid(segmenter.network.blocks()),
+        diagram=mermaid_diagram(segmenter.network.blocks()),
         size=config.transform.size,
         num_classes=num_classes,
     )

@@ -151,7 +151,7 @@ def _train(
         best_epoch=state.best_epoch,
         best_miou=state.best_miou,
         resize=str(setup.predictor),
-        stopped_by=0 if is_finished else max_over_ranks(stop.number),
+        stopped_by=0 if is_finished else max_over_ranks(stop.signal_number),
     )
 
 

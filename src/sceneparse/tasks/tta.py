@@ -18,22 +18,22 @@ import numpy as np
 from sceneparse import factory
 from sceneparse.artifacts.weights import StoredModel
 from sceneparse.data.dataset import Sample
-from sceneparse.data.loader import prefetched
+from sceneparse.data.loader import prefetch
 from sceneparse.errors import InputError
 from sceneparse.factory.loading import overridden, predictor_of
 from sceneparse.inference.cached_network import CachedNetwork
 from sceneparse.metrics.bootstrap import (
-    Differences,
     ImageCounts,
-    Intervals,
-    differences,
+    ScoreDifferences,
+    ScoreIntervals,
+    bootstrap_differences,
+    bootstrap_intervals,
     image_counts,
-    intervals,
-    scores,
+    miou_and_pixel_accuracy,
 )
 from sceneparse.recording.events import Callback, ignore, tracked
-from sceneparse.system.device import best_device
-from sceneparse.system.paths import expanded
+from sceneparse.system.device import select_device
+from sceneparse.system.paths import expand_user
 from sceneparse.tasks.evaluate import open_model_and_data
 from sceneparse.training.memory import PREDICTION, advice_on_memory
 
@@ -109,11 +109,11 @@ class Trial:
     @property
     def chosen_miou(self) -> float:
         """The mIoU by which settings are chosen."""
-        return float(scores(self.chosen_on.sum(axis=0))[0])
+        return float(miou_and_pixel_accuracy(self.chosen_on.sum(axis=0))[0])
 
-    def reported(self) -> Intervals:
+    def reported(self) -> ScoreIntervals:
         """Return the scores on the other half."""
-        return intervals(self.reported_on)
+        return bootstrap_intervals(self.reported_on)
 
 
 @dataclass(frozen=True)
@@ -135,9 +135,9 @@ class TtaReport:
         """The setting that is best on the half on which settings are chosen."""
         return max(self.best, key=lambda trial: trial.chosen_miou)
 
-    def gain(self, trial: Trial) -> Differences:
+    def gain(self, trial: Trial) -> ScoreDifferences:
         """Return what a trial gains over the plain setting, on the other half of the images."""
-        return differences(self.best[0].reported_on, trial.reported_on)
+        return bootstrap_differences(self.best[0].reported_on, trial.reported_on)
 
     def advice(self) -> str:
         """Say what to use."""
@@ -180,7 +180,7 @@ def tta(
     Raises:
         InputError: If model or data cannot be read, or there are fewer than two images.
     """
-    root = None if data is None else expanded(data)
+    root = None if data is None else expand_user(data)
     weights, dataset = open_model_and_data(model, root, split, overrides)
     number = min(images, len(dataset))
     if number < 2:
@@ -189,10 +189,10 @@ def tta(
             "judged by it, so at least 2 are needed"
         )
     indices = [place * len(dataset) // number for place in range(number)]
-    network = CachedNetwork(predictor_of(weights, best_device(device)).network)
+    network = CachedNetwork(predictor_of(weights, select_device(device)).network)
 
     def run(settings: Sequence[Setting]) -> tuple[Trial, ...]:
-        samples = prefetched(dataset.__getitem__, indices, threads=1, ahead=2)
+        samples = prefetch(dataset.__getitem__, indices, threads=1, ahead=2)
         reported = tracked(samples, callback, "trying settings", number)
         return tried(settings, network, weights, reported)
 

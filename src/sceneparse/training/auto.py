@@ -10,7 +10,7 @@ from sceneparse.config import RunConfig
 from sceneparse.data.dataset import Dataset
 from sceneparse.errors import InputError
 from sceneparse.models.segmenter import Segmenter
-from sceneparse.system.device import best_device, memory_bytes
+from sceneparse.system.device import memory_bytes, select_device
 from sceneparse.system.ranks import RankInfo
 from sceneparse.training.compilation import missing_to_compile
 from sceneparse.training.memory import fitting_parts, step_budget, step_bytes
@@ -107,7 +107,7 @@ def resolve(
     """
     rank_info = rank_info or RankInfo()
     asked = config.training
-    device = best_device(asked.device)
+    device = select_device(asked.device)
     ways = possible_ways(asked.precision, asked.memory_format, device)
     times: dict[Way, float] = {}
     if len(ways) > 1:

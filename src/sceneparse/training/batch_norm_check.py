@@ -7,14 +7,14 @@ from torch import Tensor, nn
 
 from sceneparse.config import RunConfig
 from sceneparse.errors import InputError
-from sceneparse.models.segmenter import Loss, Segmenter
+from sceneparse.models.segmenter import FeatureLoss, Segmenter
 from sceneparse.models.settings import ModelSettings
 from sceneparse.training.auto import RuntimeSettings
 from sceneparse.training.parts import trial_loss
 
 
 def check_batch_norm(
-    config: RunConfig, settings: RuntimeSettings, segmenter: Segmenter, loss: Loss
+    config: RunConfig, settings: RuntimeSettings, segmenter: Segmenter, loss: FeatureLoss
 ) -> None:
     """Check that every batch norm sees more than one value per channel.
 
@@ -54,7 +54,7 @@ def check_batch_norm(
     )
 
 
-def single_value_norms(segmenter: Segmenter, loss: Loss, side: int) -> list[str]:
+def single_value_norms(segmenter: Segmenter, loss: FeatureLoss, side: int) -> list[str]:
     """Return the names of the batch norms that see one value per channel of a single image.
 
     A small forward pass of a copy on the CPU finds them. The network and the random state stay

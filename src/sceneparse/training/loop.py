@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from sceneparse import factory
-from sceneparse.augmentation.colors import changed_colors_of_batch
+from sceneparse.augmentation.colors import jitter_colors_of_batch
 from sceneparse.data.loader import Batch
 from sceneparse.errors import InputError
 from sceneparse.inference.evaluate import Evaluation
-from sceneparse.losses.sums import LossSum
+from sceneparse.losses.loss import LossOutput
 from sceneparse.metrics.scores import Scores
 from sceneparse.training.distributed import all_reduce, any_rank, broadcast_buffers
 from sceneparse.training.parts import in_parts
@@ -124,7 +124,7 @@ def train_step(state: TrainState, setup: TrainSetup, batch: Batch) -> Tensor:
     total = torch.zeros_like(state.sums.loss)
     for part in in_parts(setup.model, image, mask, setup.settings.accumulation):
         with factory.autocast(setup.settings.precision, setup.device):
-            sums: LossSum = setup.model(*part, setup.loss)
+            sums: LossOutput = setup.model(*part, setup.loss)
         # DDP averages gradients over processes, but the loss is a sum over all pixels.
         loss = sums.total * setup.rank_info.world_size / valid
         state.scaler.scale(loss).backward()
@@ -140,7 +140,7 @@ def train_step(state: TrainState, setup: TrainSetup, batch: Batch) -> Tensor:
     state.scaler.update()
     state.optimizer.zero_grad()
     if state.average:
-        state.average.follow(state.segmenter, state.step)
+        state.average.update(state.segmenter, state.step)
     state.sums.loss += all_reduce(total)
     return total.float() / valid
 
@@ -152,18 +152,18 @@ def _step_seed(seed: int, step: int, rank: int) -> int:
 def _on_device(setup: TrainSetup, batch: Batch) -> tuple[Tensor, Tensor]:
     """Move a batch to the device: images `(B, 3, H, W)` in 0..255 and masks `(B, H, W)`."""
     device = setup.device
-    image, mask, colors = (
+    image, mask, color_jitter = (
         # From pinned memory, the copy runs while the GPU computes.
         (tensor.pin_memory() if device.type == "cuda" else tensor).to(device, non_blocking=True)
-        for tensor in map(torch.from_numpy, (batch.image, batch.mask, batch.colors))
+        for tensor in map(torch.from_numpy, (batch.image, batch.mask, batch.color_jitter))
     )
     image = image.permute(0, 3, 1, 2)
     if mask.dtype == torch.uint16:
         # PyTorch moves uint16, but has few operations on it.
         mask = mask.int()
-    if setup.loader.transform.leaves_colors:
+    if setup.loader.transform.defers_color_jitter:
         # In bf16, eight significant bits are left, as many as an image file has.
-        image = changed_colors_of_batch(image, colors).to(setup.settings.dtype)
+        image = jitter_colors_of_batch(image, color_jitter).to(setup.settings.dtype)
     return image, mask
 
 
@@ -211,7 +211,7 @@ def _end_epoch(state: TrainState, setup: TrainSetup, clock: Clock) -> EpochRecor
     if epoch % training.validate_every == 0 or epoch == training.epochs:
         broadcast_buffers(state.kept)
         validation = setup.validate(setup.predictor)
-        state.schedule.validated(validation.loss)
+        state.schedule.add_validation(validation.loss)
         is_best = state.best_epoch == 0 or validation.scores.miou > state.best_miou
         if is_best:
             state.best_miou, state.best_epoch = validation.scores.miou, epoch

@@ -7,7 +7,7 @@ from contextlib import nullcontext
 import torch
 from torch import Tensor, nn
 
-from sceneparse.models.segmenter import Loss, Segmenter
+from sceneparse.models.segmenter import FeatureLoss, Segmenter
 
 
 def in_parts(
@@ -35,7 +35,7 @@ def in_parts(
             yield part
 
 
-def has_unused_parameters(segmenter: Segmenter, loss: Loss) -> bool:
+def has_unused_parameters(segmenter: Segmenter, loss: FeatureLoss) -> bool:
     """Return whether a training step leaves a parameter without a gradient, as in some timm models.
 
     A small step of a copy on the CPU finds out. The network and the random state stay unchanged.
@@ -46,7 +46,7 @@ def has_unused_parameters(segmenter: Segmenter, loss: Loss) -> bool:
     return any(parameter.grad is None for parameter in learned)
 
 
-def trial_loss(trial: Segmenter, loss: Loss, side: int) -> Tensor:
+def trial_loss(trial: Segmenter, loss: FeatureLoss, side: int) -> Tensor:
     """Compute the loss of two black images and leave the random state unchanged."""
     with torch.random.fork_rng([]):
         image = torch.zeros(2, 3, side, side, dtype=torch.uint8)

@@ -15,9 +15,9 @@ from sceneparse.data.dataset import Dataset
 from sceneparse.data.loader import Loader
 from sceneparse.inference.evaluate import Evaluation
 from sceneparse.inference.predictor import Predictor
-from sceneparse.models.normalization import synchronise_
-from sceneparse.models.segmenter import Loss, Segmenter
-from sceneparse.optimization.average import WeightAverage
+from sceneparse.models.normalization import synchronise_batch_norms_
+from sceneparse.models.segmenter import FeatureLoss, Segmenter
+from sceneparse.optimization.ema import WeightEMA
 from sceneparse.optimization.schedule import Schedule
 from sceneparse.system.device import allow_tf32, keep_freed_memory
 from sceneparse.system.ranks import RankInfo
@@ -50,7 +50,7 @@ class TrainSetup:
     rank_info: RankInfo
     device: torch.device
     model: nn.Module
-    loss: Loss
+    loss: FeatureLoss
     loader: Loader
     predictor: Predictor
     validate: Callable[[Predictor], Evaluation]
@@ -110,7 +110,7 @@ def set_up_training(
     device = device_of(rank_info, settings.device.type)
     _prepare(device)
     if has_several and config.training.sync_batch_norm:
-        synchronise_(segmenter, device)
+        synchronise_batch_norms_(segmenter, device)
     segmenter = factory.on_device(segmenter, device, settings.memory_format)
 
     loader = _loader(config, settings, training, device, rank_info, class_statistics)
@@ -125,7 +125,7 @@ def set_up_training(
         scaler=GradScaler(device.type, enabled=is_fp16),
         sums=EpochSums.zeros(labels.num_classes, device),
         data_key=data_key,
-        average=WeightAverage(segmenter, decay) if decay else None,
+        average=WeightEMA(segmenter, decay) if decay else None,
     )
 
     model: nn.Module = segmenter
@@ -185,6 +185,6 @@ def _loader(
         batch_size=settings.batch_size // rank_info.world_size,
         threads=settings.threads,
         rank=rank_info.rank,
-        processes=rank_info.world_size,
+        world_size=rank_info.world_size,
         factors=factors,
     )

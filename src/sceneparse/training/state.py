@@ -10,7 +10,7 @@ from torch.amp import GradScaler
 from sceneparse.errors import InputError
 from sceneparse.models.segmenter import Segmenter
 from sceneparse.ops.precision import sum_dtype
-from sceneparse.optimization.average import WeightAverage
+from sceneparse.optimization.ema import WeightEMA
 from sceneparse.optimization.schedule import Schedule
 
 
@@ -58,7 +58,7 @@ class TrainState:
     scaler: GradScaler
     sums: EpochSums
     data_key: str
-    average: WeightAverage[Segmenter] | None = None
+    average: WeightEMA[Segmenter] | None = None
     step: int = 0
     best_miou: float = float("nan")
     best_epoch: int = 0

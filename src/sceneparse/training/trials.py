@@ -10,7 +10,7 @@ from torch import nn
 
 from sceneparse import factory
 from sceneparse.models.segmenter import Segmenter
-from sceneparse.system.device import native_precision, release_memory, wait_for
+from sceneparse.system.device import native_precision, release_memory, synchronize
 
 MemoryFormat = Literal["channels_last", "contiguous"]
 
@@ -116,7 +116,7 @@ def _seconds(
             total = trial(image, mask, loss).total
         total.backward()
         trial.zero_grad()
-        wait_for(device)
+        synchronize(device)
         return (time.perf_counter() - start) / _IMAGES
 
     # The first step includes one-time costs, so it may be twice as slow.

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from sceneparse.data.dataset import Dataset
-from sceneparse.data.loader import prefetched
+from sceneparse.data.loader import prefetch
 from sceneparse.inference.evaluate import Evaluation, EvaluationSums, evaluation_sums
 from sceneparse.inference.predictor import Predictor
 
@@ -29,6 +29,6 @@ def count_images(
 ) -> EvaluationSums:
     """Count on some images of a data set, such as one process's share of them."""
     ahead = 2 * max(threads, predictor.batch_size)
-    samples = prefetched(dataset.__getitem__, indices, threads=threads, ahead=ahead)
+    samples = prefetch(dataset.__getitem__, indices, threads=threads, ahead=ahead)
     pairs = ((sample.image, sample.mask) for sample in samples)
     return evaluation_sums(predictor, pairs, on_image)

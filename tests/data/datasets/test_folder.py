@@ -1,4 +1,4 @@
-"""One's own images, with every form of `labels.yaml`."""
+"""Tests of folders of own images, with each form of `labels.yaml`."""
 
 import shutil
 from pathlib import Path
@@ -17,13 +17,13 @@ def add_pair(root: Path, name: str, split: str = "", value: int = 1) -> None:
         Image.fromarray(np.full(shape, value, np.uint8)).save(root / kind / split / f"{name}.png")
 
 
-def labelled(root: Path, text: str = "classes: [background, cat]") -> Path:
+def make_root(root: Path, text: str = "classes: [background, cat]") -> Path:
     root.mkdir(exist_ok=True)
     (root / "labels.yaml").write_text(text, encoding="utf-8")
     return root
 
 
-def names(root: Path, split: str, share: float = 0.2) -> set[str]:
+def split_names(root: Path, split: str, share: float = 0.2) -> set[str]:
     return {path.stem for path in folder(root, split, share).images}
 
 
@@ -42,73 +42,76 @@ def names(root: Path, split: str, share: float = 0.2) -> set[str]:
 def test_classes_may_be_a_list_a_mapping_or_entries(
     text: str, expected: list[int], tmp_path: Path
 ) -> None:
-    root = labelled(tmp_path / "data", text)
+    root = make_root(tmp_path / "data", text)
     for name, value in (("a", 0), ("b", 1), ("c", 9)):
         add_pair(root, name, "training", value)
     pairs = folder(root, "training")
     assert [int(pairs[index].mask[0, 0]) for index in range(3)] == expected
 
 
-def test_folders_of_splits_are_taken_as_they_are(tmp_path: Path) -> None:
-    root = labelled(tmp_path)
+def test_folders_of_splits_are_used(tmp_path: Path) -> None:
+    root = make_root(tmp_path)
     for split in ("training", "validation", "test"):
         add_pair(root, f"of {split}", split)
     for split in ("training", "validation", "test"):
-        assert names(root, split) == {f"of {split}"}
+        assert split_names(root, split) == {f"of {split}"}
 
 
-def test_without_splits_a_share_is_held_out_and_nothing_is_lost(tmp_path: Path) -> None:
-    root = labelled(tmp_path)
+def test_without_splits_a_share_is_held_out(tmp_path: Path) -> None:
+    root = make_root(tmp_path)
     for index in range(200):
         add_pair(root, f"{index:03d}")
-    training, validation = names(root, "training"), names(root, "validation")
+    training, validation = split_names(root, "training"), split_names(root, "validation")
     assert training | validation == {f"{index:03d}" for index in range(200)}
     assert not training & validation
     assert 25 <= len(validation) <= 55
-    assert len(names(root, "validation", 0.5)) > 80
-    assert validation < names(root, "validation", 0.5)
+    assert len(split_names(root, "validation", 0.5)) > 80
+    assert validation < split_names(root, "validation", 0.5)
 
 
 def test_held_out_images_stay_held_out_when_images_are_added(tmp_path: Path) -> None:
-    root = labelled(tmp_path)
+    root = make_root(tmp_path)
     for index in range(30):
         add_pair(root, f"old {index}")
-    before = {split: names(root, split) for split in ("training", "validation")}
+    before = {split: split_names(root, split) for split in ("training", "validation")}
     for index in range(60):
         add_pair(root, f"new {index}")
         if index % 10 == 0:
-            assert before["training"] <= names(root, "training")
-            assert before["validation"] <= names(root, "validation")
-    assert len(names(root, "validation")) > len(before["validation"])
+            assert before["training"] <= split_names(root, "training")
+            assert before["validation"] <= split_names(root, "validation")
+    assert len(split_names(root, "validation")) > len(before["validation"])
 
 
-def test_held_out_images_do_not_depend_on_the_place_of_the_folder(tmp_path: Path) -> None:
-    root = labelled(tmp_path / "here")
+def test_held_out_images_do_not_depend_on_the_path_of_the_folder(tmp_path: Path) -> None:
+    root = make_root(tmp_path / "here")
     for index in range(20):
         add_pair(root, f"{index}")
     shutil.copytree(root, tmp_path / "there")
-    assert names(root, "validation") == names(tmp_path / "there", "validation")
+    assert split_names(root, "validation") == split_names(tmp_path / "there", "validation")
 
 
 @pytest.mark.parametrize("share", [0.001, 0.5, 0.999])
-def test_few_images_still_make_two_splits(share: float, tmp_path: Path) -> None:
-    root = labelled(tmp_path)
+def test_two_images_make_two_splits(share: float, tmp_path: Path) -> None:
+    root = make_root(tmp_path)
     add_pair(root, "a")
     add_pair(root, "b")
-    assert names(root, "training", share) | names(root, "validation", share) == {"a", "b"}
-    assert len(names(root, "validation", share)) == 1
+    assert split_names(root, "training", share) | split_names(root, "validation", share) == {
+        "a",
+        "b",
+    }
+    assert len(split_names(root, "validation", share)) == 1
 
 
-def test_one_image_can_be_evaluated_but_not_learned_from(tmp_path: Path) -> None:
-    root = labelled(tmp_path)
+def test_one_image_can_be_evaluated_but_not_split(tmp_path: Path) -> None:
+    root = make_root(tmp_path)
     add_pair(root, "a")
-    assert names(root, "validation") == {"a"}
+    assert split_names(root, "validation") == {"a"}
     with pytest.raises(InputError, match=r"one image is too few .* add images"):
         folder(root, "training")
 
 
-def test_a_split_that_is_missing_names_those_that_are_there(tmp_path: Path) -> None:
-    root = labelled(tmp_path)
+def test_a_missing_split_raises_an_error_with_the_existing_ones(tmp_path: Path) -> None:
+    root = make_root(tmp_path)
     add_pair(root, "a", "train")
     add_pair(root, "b", "val")
     with pytest.raises(InputError, match=r"images: no files .* the folders in .*: train, val"):
@@ -116,8 +119,8 @@ def test_a_split_that_is_missing_names_those_that_are_there(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("kind", ["images", "masks"])
-def test_a_split_with_half_its_folders_is_refused(kind: str, tmp_path: Path) -> None:
-    root = labelled(tmp_path)
+def test_a_split_without_images_or_masks_is_refused(kind: str, tmp_path: Path) -> None:
+    root = make_root(tmp_path)
     add_pair(root, "a", "training")
     shutil.rmtree(root / kind / "training")
     with pytest.raises(InputError, match=f"{kind}/training: no such folder"):
@@ -126,26 +129,26 @@ def test_a_split_with_half_its_folders_is_refused(kind: str, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("split", ["training", "validation", "test"])
 def test_a_folder_without_masks_is_refused(split: str, tmp_path: Path) -> None:
-    root = labelled(tmp_path)
+    root = make_root(tmp_path)
     add_pair(root, "a")
     shutil.rmtree(root / "masks")
     with pytest.raises(InputError, match="masks: no such folder"):
         folder(root, split)
 
 
-def test_another_split_is_not_made_up(tmp_path: Path) -> None:
-    root = labelled(tmp_path)
+def test_an_unknown_split_is_refused(tmp_path: Path) -> None:
+    root = make_root(tmp_path)
     add_pair(root, "a")
     with pytest.raises(InputError, match="images/test: no such folder"):
         folder(root, "test")
 
 
-def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_a_missing_folder_is_reported(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"none: no such folder; set data\.root"):
         folder(tmp_path / "none", "training")
 
 
-def test_a_folder_without_class_names_says_how_to_write_them(tmp_path: Path) -> None:
+def test_missing_labels_raise_an_error_with_an_example(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"labels\.yaml: no such file; .*classes: \[background"):
         folder(tmp_path, "training")
 
@@ -160,13 +163,13 @@ def test_a_folder_without_class_names_says_how_to_write_them(tmp_path: Path) -> 
         (b"classes: [a]\nignored_ids: 255", "found 255"),
     ],
 )
-def test_a_labels_file_that_is_wrong_is_named(content: bytes, message: str, tmp_path: Path) -> None:
+def test_an_invalid_labels_file_is_reported(content: bytes, message: str, tmp_path: Path) -> None:
     (tmp_path / "labels.yaml").write_bytes(content)
     with pytest.raises(InputError, match=message) as caught:
         folder_labels(tmp_path)
     assert str(caught.value).startswith(str(tmp_path / "labels.yaml"))
 
 
-def test_a_labels_file_may_begin_with_the_mark_of_windows(tmp_path: Path) -> None:
+def test_a_labels_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
     (tmp_path / "labels.yaml").write_bytes(b"\xef\xbb\xbfclasses: [a, b]\r\n")
     assert folder_labels(tmp_path).class_names == ("a", "b")

@@ -1,4 +1,4 @@
-"""Every published data set: pairs, ids, what is kept about it, and what it says when files lack."""
+"""Tests of all published data sets: pairs, ids, caches, and errors for missing files."""
 
 import shutil
 from collections.abc import Callable
@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from PIL import Image
 from pydantic import TypeAdapter
-from tests.caching import make, same
+from tests.caching import make_cache, samples_equal
 from tests.published import OBJECTS, WRITERS, Masks, striped, write_ids
 
 from sceneparse import factory
-from sceneparse.data.cache.reader import Packed
+from sceneparse.data.cache.reader import CachedDataset
 from sceneparse.data.dataset import PairedFiles
 from sceneparse.data.datasets.recognise import open_published, recognise
-from sceneparse.data.header_index import checked_sizes
+from sceneparse.data.header_index import check_image_sizes
 from sceneparse.data.settings import DataSection, DataSettings
 from sceneparse.errors import InputError
 from sceneparse.system.user_cache import cache_folder
@@ -47,12 +47,12 @@ def files(name: str, root: Path, split: str = "training", **options: Any) -> Pai
 def tree(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[str, Path, Masks]:
-    """Name, root and raw ids of a data set, which is not to be changed."""
+    """Write a data set for read-only use, and return its name, root and raw ids."""
     root = tmp_path_factory.mktemp("published") / request.param
     return request.param, root, WRITERS[request.param](root)
 
 
-def test_images_pair_with_masks_and_ids_are_mapped(tree: tuple[str, Path, Masks]) -> None:
+def test_images_pair_with_masks_and_raw_ids_become_train_ids(tree: tuple[str, Path, Masks]) -> None:
     name, root, target = tree
     for split, ids in target.items():
         dataset = files(name, root, split)
@@ -84,7 +84,7 @@ def test_images_pair_with_masks_and_ids_are_mapped(tree: tuple[str, Path, Masks]
         ("ade20k_full", len(OBJECTS), (7, "object 7, thing"), (3688, "object 3688, thing"), [0, 5]),
     ],
 )
-def test_classes_are_those_of_the_benchmark(
+def test_classes_are_those_of_the_published_benchmark(
     name: str,
     classes: int,
     first: tuple[int, str],
@@ -101,7 +101,7 @@ def test_classes_are_those_of_the_benchmark(
     assert labels.ignore_index == (255 if classes <= 255 else 65535)
 
 
-def test_a_root_is_recognised_by_what_is_in_it(tree: tuple[str, Path, Masks]) -> None:
+def test_a_root_is_recognised_by_its_files(tree: tuple[str, Path, Masks]) -> None:
     name, root, _ = tree
     data = recognise(root)
     assert data is not None
@@ -111,26 +111,28 @@ def test_a_root_is_recognised_by_what_is_in_it(tree: tuple[str, Path, Masks]) ->
         assert dataset == files(name, root, split)
 
 
-def test_headers_are_looked_at_once(tree: tuple[str, Path, Masks]) -> None:
+def test_headers_are_indexed(tree: tuple[str, Path, Masks]) -> None:
     name, root, target = tree
     for split, ids in target.items():
-        sizes = checked_sizes(files(name, root, split), root)
+        sizes = check_image_sizes(files(name, root, split), root)
         assert sizes.tolist() == [list(raw.shape) for raw in ids.values()]
-        assert (cache_folder(root) / f"{files(name, root, split).part}.headers.json").is_file()
+        assert (
+            cache_folder(root) / f"{files(name, root, split).cache_name}.headers.json"
+        ).is_file()
 
 
-def test_the_cache_holds_what_the_files_do(tree: tuple[str, Path, Masks]) -> None:
+def test_cached_samples_equal_those_of_the_files(tree: tuple[str, Path, Masks]) -> None:
     name, root, _ = tree
-    make(root)
+    make_cache(root)
     for split in ("training", "validation"):
-        packed = factory.dataset(config(name, root), split)
+        open_cached = factory.dataset(config(name, root), split)
         plain = files(name, root, split)
-        assert isinstance(packed, Packed)
-        assert packed.held == len(plain) == len(packed)
-        assert all(same(packed[index], plain[index]) for index in range(len(plain)))
+        assert isinstance(open_cached, CachedDataset)
+        assert open_cached.cached_count == len(plain) == len(open_cached)
+        assert all(samples_equal(open_cached[index], plain[index]) for index in range(len(plain)))
 
 
-def test_inspect_counts_what_is_there(tree: tuple[str, Path, Masks]) -> None:
+def test_inspect_counts_images_and_pixels(tree: tuple[str, Path, Masks]) -> None:
     _, root, target = tree
     report = inspect_data(root)
     assert report.problems == []
@@ -144,7 +146,7 @@ def test_inspect_counts_what_is_there(tree: tuple[str, Path, Masks]) -> None:
         assert split.void == np.isin(raw, report.labels.ignored_ids).sum()
 
 
-def test_one_split_is_enough_to_look_at(tmp_path: Path) -> None:
+def test_inspect_accepts_a_single_split(tmp_path: Path) -> None:
     WRITERS["coco_stuff"](tmp_path)
     shutil.rmtree(tmp_path / "images" / "train2017")
     report = inspect_data(tmp_path)
@@ -155,21 +157,21 @@ def remove(path: Path) -> None:
     shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
-def removing(*parts: str) -> Callable[[Path], None]:
+def remove_parts(*parts: str) -> Callable[[Path], None]:
     return lambda root: remove(root.joinpath(*parts))
 
 
-def one_of(pattern: str) -> Callable[[Path], None]:
+def remove_first(pattern: str) -> Callable[[Path], None]:
     return lambda root: remove(min(root.rglob(pattern)))
 
 
-def spoiled(pattern: str, value: int) -> Callable[[Path], None]:
-    """Put an id into a mask that its data set does not have."""
+def write_unknown_id(pattern: str, value: int) -> Callable[[Path], None]:
+    """Write an unknown id into a mask."""
     return lambda root: write_ids(min(root.rglob(pattern)), striped([1, value]))
 
 
-def greyed(pattern: str) -> Callable[[Path], None]:
-    """Change the colours of a mask a little."""
+def change_colors(pattern: str) -> Callable[[Path], None]:
+    """Change the colours of a mask slightly."""
 
     def change(root: Path) -> None:
         path = min(root.rglob(pattern))
@@ -183,86 +185,98 @@ def greyed(pattern: str) -> Callable[[Path], None]:
     [
         (
             "cityscapes",
-            removing("gtFine"),
+            remove_parts("gtFine"),
             r"gtFine/train: no such folder.*gtFine_trainvaltest\.zip",
         ),
         (
             "cityscapes",
-            removing("leftImg8bit"),
+            remove_parts("leftImg8bit"),
             r"leftImg8bit/train: no such.*leftImg8bit_trainval",
         ),
         (
             "cityscapes",
-            one_of("*_labelIds.png"),
+            remove_first("*_labelIds.png"),
             r"image without a mask of the same name in .*gtF",
         ),
-        ("cityscapes", one_of("*_leftImg8bit.png"), r"_labelIds\.png: mask without an image"),
+        ("cityscapes", remove_first("*_leftImg8bit.png"), r"_labelIds\.png: mask without an image"),
         (
             "cityscapes",
-            spoiled("*_labelIds.png", 255),
+            write_unknown_id("*_labelIds.png", 255),
             r"values 255 are neither a class \(7\.\.8, 11",
         ),
         (
             "voc2012",
-            removing("SegmentationClass"),
+            remove_parts("SegmentationClass"),
             "SegmentationClass: no such folder.*or set data",
         ),
         (
             "voc2012",
-            removing("SegmentationClassAug"),
+            remove_parts("SegmentationClassAug"),
             r"Aug: no such folder.*\.mat files of SBD are",
         ),
-        ("voc2012", one_of("trainaug.txt"), r"trainaug\.txt: no such list.*data\.augmented=false"),
         (
             "voc2012",
-            one_of("*.jpg"),
+            remove_first("trainaug.txt"),
+            r"trainaug\.txt: no such list.*data\.augmented=false",
+        ),
+        (
+            "voc2012",
+            remove_first("*.jpg"),
             r"trainaug\.txt: names 2007_000032, which is not in .*JPEGImag",
         ),
-        ("voc2012", spoiled("SegmentationClass/*.png", 21), "values 21 are neither a class"),
+        (
+            "voc2012",
+            write_unknown_id("SegmentationClass/*.png", 21),
+            "values 21 are neither a class",
+        ),
         (
             "coco_stuff",
-            removing("annotations"),
+            remove_parts("annotations"),
             r"annotations/train2017: no such folder.*stuffthing",
         ),
         (
             "coco_stuff",
-            removing("images"),
+            remove_parts("images"),
             r"images/train2017: no such folder; unpack train2017\.zip",
         ),
-        ("coco_stuff", spoiled("*0.png", 11), "values 11 are neither a class"),
-        ("camvid11", removing("trainannot"), "trainannot: no such folder"),
+        ("coco_stuff", write_unknown_id("*0.png", 11), "values 11 are neither a class"),
+        ("camvid11", remove_parts("trainannot"), "trainannot: no such folder"),
         (
             "camvid32",
-            removing("train.txt"),
+            remove_parts("train.txt"),
             r"train\.txt: no such list.*write the names of its imag",
         ),
         (
             "camvid32",
-            removing("LabeledApproved_full"),
+            remove_parts("LabeledApproved_full"),
             "LabeledApproved_full: no such folder.*unpack",
         ),
-        ("camvid32", one_of("train*_L.png"), "image without a mask of the same name"),
+        ("camvid32", remove_first("train*_L.png"), "image without a mask of the same name"),
         (
             "camvid32",
-            greyed("train_0_L.png"),
-            r"_L\.png: colours \(.*in \d+ pixels stand for no class",
+            change_colors("train_0_L.png"),
+            r"_L\.png: unknown colours \(.*in \d+ pixels",
         ),
-        ("pascal_context", removing("SegmentationClassContext"), "trainval_merged.json"),
-        ("pascal_context", spoiled("SegmentationClassContext/*train*.png", 60), "values 60 are"),
+        ("pascal_context", remove_parts("SegmentationClassContext"), "trainval_merged.json"),
+        (
+            "pascal_context",
+            write_unknown_id("SegmentationClassContext/*train*.png", 60),
+            "values 60 are",
+        ),
         (
             "ade20k_full",
-            removing("images"),
+            remove_parts("images"),
             r"images/ADE: no such folder; unpack ADE20K_2021_17_01",
         ),
-        ("ade20k_full", one_of("*_seg.png"), r"\.jpg: image without a mask of the same name"),
+        ("ade20k_full", remove_first("*_seg.png"), r"\.jpg: image without a mask of the same name"),
         (
             "ade20k_full",
-            spoiled("*_seg.png", 3),
+            write_unknown_id("*_seg.png", 3),
             r"_seg\.png: mode L; expected a mask of 8-bit RGB",
         ),
     ],
 )
-def test_what_is_missing_or_wrong_is_named_with_its_remedy(
+def test_missing_and_wrong_files_raise_an_error_with_the_fix(
     name: str, damage: Callable[[Path], None], message: str, tmp_path: Path
 ) -> None:
     WRITERS[name](tmp_path)
@@ -278,7 +292,7 @@ def test_what_is_missing_or_wrong_is_named_with_its_remedy(
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_root_that_is_not_there_is_named(name: str, tmp_path: Path) -> None:
+def test_a_missing_root_is_reported(name: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"nowhere.*: no such folder"):
         files(name, tmp_path / "nowhere")
 
@@ -290,20 +304,20 @@ def test_a_split_without_masks_is_refused(name: str, tmp_path: Path) -> None:
         files(name, tmp_path, "unknown")
 
 
-def test_voc_without_sbd_has_its_own_images_alone(tmp_path: Path) -> None:
+def test_voc_without_sbd_has_only_its_own_images(tmp_path: Path) -> None:
     target = WRITERS["voc2012"](tmp_path)
     plain = files("voc2012", tmp_path, augmented=False)
     assert list(plain.names) == ["2007_000032", "2007_000039"]
-    make(tmp_path)
-    packed = factory.dataset(config("voc2012", tmp_path, augmented=False), "training")
-    assert isinstance(packed, Packed)
-    assert packed.held == 2 < len(target["training"])
+    make_cache(tmp_path)
+    open_cached = factory.dataset(config("voc2012", tmp_path, augmented=False), "training")
+    assert isinstance(open_cached, CachedDataset)
+    assert open_cached.cached_count == 2 < len(target["training"])
 
 
-def test_voc_never_learns_from_validation_images(tmp_path: Path) -> None:
+def test_voc_refuses_training_lists_with_validation_images(tmp_path: Path) -> None:
     WRITERS["voc2012"](tmp_path)
     source = tmp_path / "ImageSets" / "Segmentation" / "trainaug.txt"
-    # As the lists of SBD do.
+    # The lists of SBD contain validation images.
     source.write_text(source.read_text() + "2007_000033\n")
     shutil.copy(
         tmp_path / "SegmentationClassAug" / "2008_000002.png",
@@ -313,7 +327,7 @@ def test_voc_never_learns_from_validation_images(tmp_path: Path) -> None:
         files("voc2012", tmp_path)
 
 
-def test_context_may_make_a_class_of_its_background(tmp_path: Path) -> None:
+def test_context_can_have_a_background_class(tmp_path: Path) -> None:
     target = WRITERS["pascal_context"](tmp_path)
     dataset = files("pascal_context", tmp_path, background=True)
     assert dataset.labels.num_classes == 60
@@ -322,7 +336,7 @@ def test_context_may_make_a_class_of_its_background(tmp_path: Path) -> None:
         assert np.array_equal(mask, target["training"][name])
 
 
-def test_limits_leave_images_out(tmp_path: Path) -> None:
+def test_limits_reduce_the_number_of_images(tmp_path: Path) -> None:
     WRITERS["cityscapes"](tmp_path)
     assert len(files("cityscapes", tmp_path, training_limit=2)) == 2
     assert len(files("cityscapes", tmp_path, "validation", training_limit=1)) == 2

@@ -1,4 +1,4 @@
-"""Generated scenes as a data set, in memory and as files."""
+"""Tests of generated scenes as a data set, in memory and as files."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from sceneparse.errors import InputError
 from sceneparse.labels import ade20k_labels
 
 
-def test_a_split_has_as_many_scenes_of_the_size_as_asked() -> None:
+def test_a_split_has_the_given_number_and_size_of_scenes() -> None:
     scenes = synthetic("training", 3, (40, 56), seed=0)
     assert len(scenes) == 3
     assert scenes.labels == ade20k_labels()
@@ -25,7 +25,7 @@ def test_a_split_has_as_many_scenes_of_the_size_as_asked() -> None:
         _ = scenes[-1]
 
 
-def test_a_scene_is_the_same_whenever_it_is_asked_for_and_however_many_there_are() -> None:
+def test_a_scene_does_not_depend_on_the_number_of_scenes() -> None:
     few, many = (synthetic("validation", count, (32, 32), seed=4) for count in (2, 200))
     for scenes in (few, many):
         np.testing.assert_array_equal(scenes[1].image, few[1].image)
@@ -48,15 +48,13 @@ def test_names_are_unique_in_a_split() -> None:
     assert len({scenes[index].name for index in range(30)}) == 30
 
 
-def test_another_split_is_refused_by_name() -> None:
+def test_an_unknown_split_of_scenes_is_refused() -> None:
     with pytest.raises(InputError, match=r"split `test`: .* training and validation"):
         synthetic("test", 3, (32, 32), seed=0)
 
 
 @pytest.mark.parametrize("split", ["training", "validation"])
-def test_written_scenes_are_read_back_to_the_same_pixels_and_ids(
-    split: str, tmp_path: Path
-) -> None:
+def test_written_scenes_are_read_back_exactly(split: str, tmp_path: Path) -> None:
     scenes: SyntheticScenes = synthetic(split, 12, (36, 48), seed=2)
     for index in reversed(range(12)):
         write_scene(scenes, index, split, tmp_path)
@@ -71,4 +69,4 @@ def test_written_scenes_are_read_back_to_the_same_pixels_and_ids(
         np.testing.assert_array_equal(read.mask, drawn.mask)
         assert read.mask.dtype == drawn.mask.dtype
         void += int((read.mask == 255).sum())
-    assert void > 0  # unlabelled pixels are among what was compared
+    assert void > 0  # the masks compared have unlabelled pixels

@@ -1,4 +1,4 @@
-"""Images and masks of every kind, and files that are neither."""
+"""Tests of decoding images and masks of all formats, and of the errors for other files."""
 
 import struct
 import subprocess
@@ -16,15 +16,15 @@ from sceneparse.data.io import decode
 from sceneparse.data.io.decode import (
     MAX_PIXELS,
     image_size,
+    jpeg_divisor,
     mask_size,
     read_image,
     read_mask,
-    reduction,
 )
 from sceneparse.errors import InputError
 
 GREY = np.arange(24, dtype=np.uint8).reshape(4, 6) * 10
-# What has to be done to a stored image to see it upright, by EXIF orientation.
+# Function that makes a stored image upright, by EXIF orientation.
 UPRIGHT: dict[int, Any] = {
     1: lambda a: a,
     2: np.fliplr,
@@ -37,13 +37,13 @@ UPRIGHT: dict[int, Any] = {
 }
 
 
-def saved(path: Path, image: "Image.Image | NDArray[Any]", **options: Any) -> Path:
+def save_image(path: Path, image: "Image.Image | NDArray[Any]", **options: Any) -> Path:
     (image if isinstance(image, Image.Image) else Image.fromarray(image)).save(path, **options)
     return path
 
 
-def png_of_header(path: Path, width: int, height: int) -> Path:
-    """Write a PNG that promises pixels and has none."""
+def write_png_without_pixels(path: Path, width: int, height: int) -> Path:
+    """Write a PNG with a header but without pixels."""
     header = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
     data = b"IDAT" + zlib.compress(b"")
     chunks = map(png_chunk, (header, data, b"IEND"))
@@ -57,67 +57,67 @@ def png_chunk(content: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("ending", ["png", "bmp", "tif", "webp"])
-def test_image_is_rgb_as_stored(ending: str, tmp_path: Path) -> None:
+def test_an_rgb_image_is_read_unchanged(ending: str, tmp_path: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (5, 7, 3), np.uint8)
     options = {"lossless": True} if ending == "webp" else {}
-    image = read_image(saved(tmp_path / f"a.{ending}", pixels, **options))
+    image = read_image(save_image(tmp_path / f"a.{ending}", pixels, **options))
     np.testing.assert_array_equal(image, pixels)
     assert image.dtype == np.uint8
-    image[0, 0] = 0  # the array belongs to the caller
+    image[0, 0] = 0  # the array is writeable
 
 
-def test_image_of_grey_has_three_equal_channels(tmp_path: Path) -> None:
-    image = read_image(saved(tmp_path / "a.png", GREY))
+def test_a_grey_image_has_three_equal_channels(tmp_path: Path) -> None:
+    image = read_image(save_image(tmp_path / "a.png", GREY))
     np.testing.assert_array_equal(image, np.stack([GREY] * 3, -1))
 
 
-def test_image_of_one_bit_is_black_and_white(tmp_path: Path) -> None:
-    image = read_image(saved(tmp_path / "a.png", Image.fromarray(GREY > 100)))
+def test_a_one_bit_image_is_black_and_white(tmp_path: Path) -> None:
+    image = read_image(save_image(tmp_path / "a.png", Image.fromarray(GREY > 100)))
     np.testing.assert_array_equal(image[..., 0], np.where(GREY > 100, 255, 0))
 
 
 @pytest.mark.parametrize("ending", ["png", "tif"])
-def test_image_of_16_bits_keeps_its_brightness(ending: str, tmp_path: Path) -> None:
+def test_a_16_bit_image_keeps_its_brightness(ending: str, tmp_path: Path) -> None:
     deep = GREY.astype(np.uint16) * 257
-    image = read_image(saved(tmp_path / f"a.{ending}", deep))
+    image = read_image(save_image(tmp_path / f"a.{ending}", deep))
     np.testing.assert_array_equal(image, np.stack([GREY] * 3, -1))
 
 
-def test_transparency_is_laid_over_white(tmp_path: Path) -> None:
+def test_transparent_pixels_are_blended_with_white(tmp_path: Path) -> None:
     pixels = np.zeros((1, 3, 4), np.uint8)
     pixels[0, :, 0] = 200
     pixels[0, :, 3] = [255, 0, 51]
-    image = read_image(saved(tmp_path / "a.png", pixels))
+    image = read_image(save_image(tmp_path / "a.png", pixels))
     assert image[0].tolist() == [[200, 0, 0], [255, 255, 255], [244, 204, 204]]
 
 
-def test_transparency_of_grey_and_of_palettes_is_laid_over_white(tmp_path: Path) -> None:
+def test_transparent_grey_and_palette_images_are_blended_with_white(tmp_path: Path) -> None:
     grey = Image.merge("LA", [Image.new("L", (1, 1), 9), Image.new("L", (1, 1), 0)])
-    assert read_image(saved(tmp_path / "grey.png", grey)).tolist() == [[[255, 255, 255]]]
+    assert read_image(save_image(tmp_path / "grey.png", grey)).tolist() == [[[255, 255, 255]]]
     palette = Image.new("P", (2, 1))
     palette.putpalette([9, 8, 7, 6, 5, 4])
     palette.putpixel((1, 0), 1)
-    path = saved(tmp_path / "palette.png", palette, transparency=0)
+    path = save_image(tmp_path / "palette.png", palette, transparency=0)
     assert read_image(path).tolist() == [[[255, 255, 255], [6, 5, 4]]]
 
 
-def test_palette_image_shows_its_colours(tmp_path: Path) -> None:
+def test_a_palette_image_becomes_rgb(tmp_path: Path) -> None:
     palette = Image.frombytes("P", (3, 1), bytes([0, 1, 2]))
     palette.putpalette([1, 2, 3, 40, 50, 60, 7, 8, 9])
-    image = read_image(saved(tmp_path / "a.png", palette))
+    image = read_image(save_image(tmp_path / "a.png", palette))
     assert image.tolist() == [[[1, 2, 3], [40, 50, 60], [7, 8, 9]]]
 
 
-def test_cmyk_image_becomes_rgb(tmp_path: Path) -> None:
-    path = saved(tmp_path / "a.jpg", Image.new("CMYK", (8, 8), (0, 255, 255, 0)), quality=100)
+def test_a_cmyk_image_becomes_rgb(tmp_path: Path) -> None:
+    path = save_image(tmp_path / "a.jpg", Image.new("CMYK", (8, 8), (0, 255, 255, 0)), quality=100)
     image = read_image(path)
     assert image.shape == (8, 8, 3)
     assert np.abs(image.astype(int) - [255, 0, 0]).max() < 30
 
 
 @pytest.mark.parametrize("mode", ["I", "F"])
-def test_image_of_32_bits_is_refused_and_not_black(mode: str, tmp_path: Path) -> None:
-    path = saved(tmp_path / "a.tif", Image.new(mode, (4, 4), 1))
+def test_a_32_bit_grey_image_is_refused(mode: str, tmp_path: Path) -> None:
+    path = save_image(tmp_path / "a.tif", Image.new(mode, (4, 4), 1))
     for read in (read_image, image_size):
         with pytest.raises(InputError, match=r"a\.tif: grey of 32 bits .* convert it"):
             read(path)
@@ -126,7 +126,7 @@ def test_image_of_32_bits_is_refused_and_not_black(mode: str, tmp_path: Path) ->
 @pytest.mark.parametrize("orientation", [*UPRIGHT, 9])
 @pytest.mark.parametrize("ending", ["png", "tif", "webp", "jpg"])
 @pytest.mark.parametrize("channels", [1, 3])
-def test_image_is_upright_and_the_header_knows_its_size(
+def test_exif_orientation_applies_to_pixels_and_header_size(
     orientation: int, ending: str, channels: int, tmp_path: Path
 ) -> None:
     stored = np.zeros((32, 48, 3), np.uint8)
@@ -136,7 +136,7 @@ def test_image_is_upright_and_the_header_knows_its_size(
     exif = Image.Exif()
     exif[0x0112] = orientation
     options = {"lossless": True} if ending == "webp" else {}
-    path = saved(tmp_path / f"a.{ending}", stored, exif=exif, **options)
+    path = save_image(tmp_path / f"a.{ending}", stored, exif=exif, **options)
     upright = UPRIGHT.get(orientation, UPRIGHT[1])(stored)
     image = read_image(path)
     assert image.shape[:2] == upright.shape[:2] == image_size(path)
@@ -145,38 +145,38 @@ def test_image_is_upright_and_the_header_knows_its_size(
 
 
 @pytest.mark.parametrize("compression", ["raw", "tiff_lzw"])
-def test_turned_tiff_mask_is_upright_whole_and_of_the_size_in_its_header(
-    compression: str, tmp_path: Path
-) -> None:
+def test_exif_orientation_applies_to_tiff_masks(compression: str, tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
-    path = saved(tmp_path / "a.tif", GREY, exif=exif, compression=compression)
+    path = save_image(tmp_path / "a.tif", GREY, exif=exif, compression=compression)
     mask = read_mask(path)
     np.testing.assert_array_equal(mask, UPRIGHT[6](GREY))
     assert mask.shape == mask_size(path)
 
 
-@pytest.mark.filterwarnings("ignore:Truncated File Read")  # Pillow's, before the error
+@pytest.mark.filterwarnings("ignore:Truncated File Read")  # Pillow warns before it raises
 @pytest.mark.parametrize("ending", ["png", "jpg", "bmp", "tif", "webp"])
 @pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 0.9])
-def test_truncated_image_is_named(ending: str, share: float, tmp_path: Path) -> None:
+def test_a_truncated_image_is_reported(ending: str, share: float, tmp_path: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (60, 60, 3), np.uint8)
-    path = saved(tmp_path / f"a.{ending}", pixels)
+    path = save_image(tmp_path / f"a.{ending}", pixels)
     content = path.read_bytes()
     path.write_bytes(content[: int(share * len(content))])
     with pytest.raises(InputError, match=rf"a\.{ending}: (broken or truncated|not an image)"):
         read_image(path)
 
 
-def test_truncated_mask_is_named(tmp_path: Path) -> None:
-    path = saved(tmp_path / "a.png", np.random.default_rng(0).integers(0, 9, (60, 60), np.uint8))
+def test_a_truncated_mask_is_reported(tmp_path: Path) -> None:
+    path = save_image(
+        tmp_path / "a.png", np.random.default_rng(0).integers(0, 9, (60, 60), np.uint8)
+    )
     path.write_bytes(path.read_bytes()[:700])
     with pytest.raises(InputError, match=r"a\.png: broken or truncated"):
         read_mask(path)
 
 
 @pytest.mark.parametrize("read", [read_image, read_mask, image_size, mask_size])
-def test_what_is_no_image_is_named(read: Any, tmp_path: Path) -> None:
+def test_files_that_are_no_images_are_reported(read: Any, tmp_path: Path) -> None:
     (tmp_path / "a.png").write_text("<svg></svg>")
     with pytest.raises(InputError, match=r"a\.png: not an image"):
         read(tmp_path / "a.png")
@@ -188,96 +188,98 @@ def test_what_is_no_image_is_named(read: Any, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("read", [read_image, read_mask, image_size, mask_size])
 @pytest.mark.parametrize("times", [1, 2, 1000])
-def test_too_many_pixels_are_refused_before_memory_is_taken(
+def test_too_large_images_are_refused_before_decoding(
     read: Any, times: int, tmp_path: Path
 ) -> None:
-    path = png_of_header(tmp_path / "a.png", 2**15 * times, MAX_PIXELS // 2**15 + 1)
+    path = write_png_without_pixels(tmp_path / "a.png", 2**15 * times, MAX_PIXELS // 2**15 + 1)
     with pytest.raises(InputError, match=r"a\.png: .*at most 89 million pixels .* scale it down"):
         read(path)
 
 
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
-def test_too_many_pixels_are_refused_where_warnings_are_only_printed(tmp_path: Path) -> None:
-    path = png_of_header(tmp_path / "a.png", 2**15, MAX_PIXELS // 2**15 + 1)
+def test_too_large_images_are_refused_without_warnings_as_errors(tmp_path: Path) -> None:
+    path = write_png_without_pixels(tmp_path / "a.png", 2**15, MAX_PIXELS // 2**15 + 1)
     with pytest.raises(InputError, match=r"a\.png: 32768×2731 pixels; at most 89 million"):
         mask_size(path)
 
 
-def test_the_crafted_png_is_refused_for_its_size_alone(tmp_path: Path) -> None:
-    assert mask_size(png_of_header(tmp_path / "a.png", 7, 5)) == (5, 7)
+def test_the_crafted_png_has_a_valid_header(tmp_path: Path) -> None:
+    assert mask_size(write_png_without_pixels(tmp_path / "a.png", 7, 5)) == (5, 7)
 
 
-def test_mask_of_grey_holds_its_values(tmp_path: Path) -> None:
-    mask = read_mask(saved(tmp_path / "a.png", GREY))
+def test_a_grey_mask_is_read_unchanged(tmp_path: Path) -> None:
+    mask = read_mask(save_image(tmp_path / "a.png", GREY))
     np.testing.assert_array_equal(mask, GREY)
     assert mask.dtype == np.uint8
 
 
-def test_mask_of_a_palette_holds_places_and_not_colours(tmp_path: Path) -> None:
+def test_a_palette_mask_gives_palette_indices(tmp_path: Path) -> None:
     palette = Image.frombytes("P", (6, 4), (GREY % 5).tobytes())
     palette.putpalette([value for index in range(5) for value in (255 - index, 0, index)])
-    path = saved(tmp_path / "a.png", palette, transparency=0)
+    path = save_image(tmp_path / "a.png", palette, transparency=0)
     np.testing.assert_array_equal(read_mask(path), GREY % 5)
 
 
 @pytest.mark.parametrize("ending", ["png", "tif"])
-def test_mask_of_16_bits_holds_its_values(ending: str, tmp_path: Path) -> None:
+def test_a_16_bit_mask_is_read_unchanged(ending: str, tmp_path: Path) -> None:
     ids = np.array([[0, 255, 256, 65534, 65535]], np.uint16)
-    mask = read_mask(saved(tmp_path / f"a.{ending}", ids))
+    mask = read_mask(save_image(tmp_path / f"a.{ending}", ids))
     np.testing.assert_array_equal(mask, ids)
     assert mask.dtype == np.uint16
 
 
-def test_mask_of_big_endian_16_bits_holds_its_values(tmp_path: Path) -> None:
+def test_a_big_endian_16_bit_mask_is_read_unchanged(tmp_path: Path) -> None:
     ids = np.array([[0, 255, 256, 65534]], np.uint16)
     deep = Image.frombytes("I;16B", (4, 1), ids.astype(">u2").tobytes())
-    np.testing.assert_array_equal(read_mask(saved(tmp_path / "a.tif", deep)), ids)
+    np.testing.assert_array_equal(read_mask(save_image(tmp_path / "a.tif", deep)), ids)
 
 
-def test_mask_of_one_bit_holds_0_and_1(tmp_path: Path) -> None:
-    mask = read_mask(saved(tmp_path / "a.png", Image.fromarray(GREY > 100)))
+def test_a_one_bit_mask_holds_0_and_1(tmp_path: Path) -> None:
+    mask = read_mask(save_image(tmp_path / "a.png", Image.fromarray(GREY > 100)))
     np.testing.assert_array_equal(mask, (GREY > 100).astype(np.uint8))
 
 
 @pytest.mark.parametrize(("highest", "dtype"), [(9, np.uint8), (300, np.uint16)])
-def test_mask_of_32_bits_is_read_while_its_values_fit(
+def test_a_32_bit_mask_is_read_if_its_values_fit_16_bits(
     highest: int, dtype: type[Any], tmp_path: Path
 ) -> None:
     ids = np.array([[0, highest]], np.int32)
-    mask = read_mask(saved(tmp_path / "a.tif", ids))
+    mask = read_mask(save_image(tmp_path / "a.tif", ids))
     assert mask.tolist() == ids.tolist()
     assert mask.dtype == dtype
 
 
 @pytest.mark.parametrize("value", [-1, 65536])
-def test_mask_of_values_beyond_16_bits_is_refused(value: int, tmp_path: Path) -> None:
-    path = saved(tmp_path / "a.tif", np.array([[0, value]], np.int32))
+def test_mask_values_beyond_16_bits_are_refused(value: int, tmp_path: Path) -> None:
+    path = save_image(tmp_path / "a.tif", np.array([[0, value]], np.int32))
     with pytest.raises(InputError, match=rf"a\.tif: values .*{value}.* outside 0\.\.65535"):
         read_mask(path)
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA", "F"])
-def test_mask_of_colours_is_refused_by_header_and_by_pixels(mode: str, tmp_path: Path) -> None:
-    path = saved(tmp_path / "a.tif", Image.new(mode, (4, 4)))
+def test_a_mask_of_colours_is_refused(mode: str, tmp_path: Path) -> None:
+    path = save_image(tmp_path / "a.tif", Image.new(mode, (4, 4)))
     for read in (read_mask, mask_size):
         with pytest.raises(InputError, match=rf"a\.tif: .*mode {mode}.*one class id per pixel"):
             read(path)
 
 
 @pytest.mark.parametrize("name", ["a.jpg", "a.png"])
-def test_mask_of_jpeg_is_refused_whatever_its_name(name: str, tmp_path: Path) -> None:
-    path = saved(tmp_path / name, GREY, format="JPEG")
+def test_a_jpeg_mask_is_refused_with_any_suffix(name: str, tmp_path: Path) -> None:
+    path = save_image(tmp_path / name, GREY, format="JPEG")
     for read in (read_mask, mask_size):
-        with pytest.raises(InputError, match=r"a JPEG mask; .* store masks as PNG"):
+        with pytest.raises(
+            InputError, match=r"a JPEG mask; expected a lossless format.* store masks as PNG"
+        ):
             read(path)
 
 
 def test_mask_size_is_height_and_width(tmp_path: Path) -> None:
-    assert mask_size(saved(tmp_path / "a.png", GREY)) == (4, 6)
+    assert mask_size(save_image(tmp_path / "a.png", GREY)) == (4, 6)
 
 
 @pytest.mark.parametrize("bits", [2, 4])
-def test_mask_of_few_bits_keeps_its_ids(bits: int, tmp_path: Path) -> None:
+def test_a_mask_of_2_or_4_bits_keeps_its_ids(bits: int, tmp_path: Path) -> None:
     ids = np.arange(16, dtype=np.uint8).reshape(2, 8) % (1 << bits)
     per_byte = 8 // bits
     packed = sum(ids[:, part::per_byte] << (8 - bits * (part + 1)) for part in range(per_byte))
@@ -291,12 +293,12 @@ def test_mask_of_few_bits_keeps_its_ids(bits: int, tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_mask(tmp_path / "a.png"), ids)
 
 
-def test_image_with_a_damaged_exif_tag_is_read(tmp_path: Path) -> None:
+def test_a_damaged_exif_tag_is_ignored(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     exif[0x011A] = 72.0
-    path = saved(tmp_path / "a.jpg", np.zeros((8, 12, 3), np.uint8), exif=exif, quality=95)
-    # Orientation keeps its value, but claims to be text instead of a short number.
+    path = save_image(tmp_path / "a.jpg", np.zeros((8, 12, 3), np.uint8), exif=exif, quality=95)
+    # The orientation tag has the type text instead of short integer.
     content = path.read_bytes().replace(b"\x01\x12\x00\x03", b"\x01\x12\x00\x02")
     path.write_bytes(content)
     assert read_image(path).shape in {(8, 12, 3), (12, 8, 3)}
@@ -309,7 +311,9 @@ def smooth(height: int, width: int) -> NDArray[np.uint8]:
 
 
 @pytest.mark.parametrize("orientation", [1, 3, 6, 8])
-def test_a_jpeg_is_decoded_at_the_scale_that_is_needed(orientation: int, tmp_path: Path) -> None:
+def test_a_jpeg_is_decoded_at_the_lowest_sufficient_resolution(
+    orientation: int, tmp_path: Path
+) -> None:
     exif = Image.Exif()
     exif[0x0112] = orientation
     path = tmp_path / "big.jpg"
@@ -323,23 +327,23 @@ def test_a_jpeg_is_decoded_at_the_scale_that_is_needed(orientation: int, tmp_pat
         assert np.abs(image.astype(int) - blocks).mean() < 2
 
 
-def test_what_is_no_jpeg_is_decoded_whole(tmp_path: Path) -> None:
+def test_other_formats_are_decoded_at_full_resolution(tmp_path: Path) -> None:
     Image.fromarray(smooth(400, 500)).save(tmp_path / "whole.png")
     assert read_image(tmp_path / "whole.png", (10, 10)).shape == (400, 500, 3)
 
 
 @pytest.mark.parametrize(
-    ("size", "smallest", "expected"),
+    ("size", "min_size", "expected"),
     [((9, 9), (400, 400), 1), ((4000, 300), (200, 200), 1), ((4000, 300), (200, 20), 8)],
 )
-def test_the_reduction_leaves_enough_of_both_sides(
-    size: tuple[int, int], smallest: tuple[int, int], expected: int
+def test_the_jpeg_divisor_keeps_both_sides_large_enough(
+    size: tuple[int, int], min_size: tuple[int, int], expected: int
 ) -> None:
-    assert reduction(size, smallest) == expected
+    assert jpeg_divisor(size, min_size) == expected
 
 
 @pytest.mark.real
-def test_opencv_and_pillow_decode_real_files_alike(
+def test_opencv_and_pillow_decode_real_files_equally(
     real_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     images = sorted((real_root / "images" / "validation").iterdir())[:30]
@@ -358,13 +362,13 @@ def test_opencv_and_pillow_decode_real_files_alike(
         assert one.dtype == other.dtype
 
 
-def test_threads_that_decode_first_at_the_same_time_do_not_disturb_each_other(
+def test_threads_can_import_opencv_concurrently(
     tmp_path: Path,
 ) -> None:
     pytest.importorskip("cv2")
     mask = tmp_path / "mask.png"
     Image.new("L", (4, 3), 7).save(mask)
-    # One thread comes while another is somewhere within the import of OpenCV.
+    # Threads call the decoder while another one imports OpenCV.
     script = f"""
 import sys, threading, time
 from pathlib import Path
@@ -379,7 +383,7 @@ threads = [threading.Thread(target=decode, args=(place,)) for place in range(90)
 [thread.join() for thread in threads]
 print(len(read), read.count([[7] * 4] * 3))
 """
-    told = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, check=False, text=True
     )
-    assert (told.stdout, told.stderr) == ("90 90\n", "")
+    assert (result.stdout, result.stderr) == ("90 90\n", "")

@@ -1,1 +1,1 @@
-"""Decoded pixels of a data set in one file that is mapped into memory."""
+"""The cache of decoded images: one file of pixels per split, mapped into memory."""

@@ -1,9 +1,10 @@
-"""The files of a cache of decoded images.
+"""The file format of the cache of decoded images.
 
-A cache is a folder with two files per split. `NAME.pixels` holds mask and image of one sample
-after another, as they are in memory; `NAME.jsonl` says in its first line how they were made, and
-then, in one line per sample, where they lie and which files they were made of. A file of pixels
-only ever grows, so that a run may read from it what another process is renewing.
+A cache is a folder with two files per split. `NAME.pixels` holds the mask and the image of each
+sample, one sample after another, as arrays in memory. The first line of `NAME.jsonl`, the index,
+holds the recipe; each further line holds the location of a sample and the stamps of its source
+files. Samples are only ever appended to a pixel file, so that a run can read from it while another
+process updates the cache.
 """
 
 import hashlib
@@ -17,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sceneparse.data.dataset import PairedFiles
-from sceneparse.data.header_index import Stamps
+from sceneparse.data.header_index import FileStamps
 from sceneparse.data.io.decode import read_image
 from sceneparse.labels import Labels
 from sceneparse.system.user_cache import cache_folder
@@ -25,20 +26,20 @@ from sceneparse.system.user_cache import cache_folder
 PIXELS = ".pixels"
 INDEX = ".jsonl"
 
-# How pixels come from files: those of one recipe are the same.
+# All that determines the pixels of a file: equal recipes give equal pixels.
 Recipe = dict[str, str | int | None]
 
 
 class Entry(NamedTuple):
-    """One sample of a cache.
+    """The index entry of a sample.
 
     Attributes:
-        name: Of the sample.
-        offset: Where its mask begins in the file of pixels; the image comes behind it.
-        height: Of both, in pixels.
-        width: Of both, in pixels.
+        name: Name of the sample.
+        offset: Byte offset of its mask in the pixel file; the image follows the mask.
+        height: Height of mask and image in pixels.
+        width: Width of mask and image in pixels.
         crc: CRC-32 of mask and image.
-        stamps: Of the files that they were made of.
+        source_stamps: Stamps of the source files.
     """
 
     name: str
@@ -46,16 +47,16 @@ class Entry(NamedTuple):
     height: int
     width: int
     crc: int
-    stamps: Stamps
+    source_stamps: FileStamps
 
 
-class PackIndex(NamedTuple):
-    """What one index file says.
+class CacheIndex(NamedTuple):
+    """The content of an index file.
 
     Attributes:
-        root: The data set that it was made for.
-        recipe: How the pixels were made.
-        entries: The samples by name.
+        root: Folder of the data set that the cache was built from.
+        recipe: Recipe of the pixels.
+        entries: Entry of each sample, by name.
     """
 
     root: str
@@ -63,15 +64,15 @@ class PackIndex(NamedTuple):
     entries: dict[str, Entry]
 
 
-def default_folder(root: Path, short_side: int | None = None) -> Path:
-    """Return the folder of the cache of a data root where no other is named."""
+def default_cache_folder(root: Path, short_side: int | None = None) -> Path:
+    """Return the default cache folder of a data root."""
     return cache_folder(root) / (f"packed-{short_side}" if short_side else "packed")
 
 
-def renewing_command(root: Path, folder: Path, short_side: int | None) -> str:
-    """Return what to type that a cache holds the files as they are now."""
+def renewal_command(root: Path, folder: Path, short_side: int | None) -> str:
+    """Return the command that updates a cache."""
     words = ["sceneparse", "data", "cache", str(root)]
-    if folder != default_folder(root, short_side):
+    if folder != default_cache_folder(root, short_side):
         words += ["--to", str(folder)]
     if short_side:
         words += ["--short-side", str(short_side)]
@@ -79,44 +80,46 @@ def renewing_command(root: Path, folder: Path, short_side: int | None) -> str:
 
 
 def recipe(files: PairedFiles, short_side: int | None) -> Recipe:
-    """Describe how pixels come from files."""
+    """Return the recipe of the pixels of a data set."""
     return {
         "format": "sceneparse packed 1",
-        "labels": files.reading,
+        "labels": files.mask_digest,
         "decoder": _decoder(),
         "short_side": short_side,
     }
 
 
-def read_index(path: Path) -> PackIndex | None:
-    """Read an index; none if there is none, or it is not ours.
+def read_index(path: Path) -> CacheIndex | None:
+    """Read an index file; none if it does not exist or is not an index.
 
-    Lines that are not whole, as a process leaves them that was killed, are passed over.
+    Incomplete lines, which a killed process may leave, are skipped.
     """
     try:
         first, *lines = path.read_bytes().splitlines()
         header = json.loads(first)
-        root, made = header["root"], dict(header["recipe"])
+        root, header_recipe = header["root"], dict(header["recipe"])
     except (OSError, ValueError, TypeError, LookupError):
         return None
     entries = [entry for line in lines if (entry := _entry(line))]
-    return PackIndex(root, made, {entry.name: entry for entry in entries})
+    return CacheIndex(root, header_recipe, {entry.name: entry for entry in entries})
 
 
 def sample_bytes(height: int, width: int, labels: Labels) -> int:
-    """Return how much mask and image take."""
+    """Return the size of a mask and its image in bytes."""
     return height * width * (3 + np.dtype(labels.dtype).itemsize)
 
 
-def end_of(entry: Entry, labels: Labels) -> int:
-    """Return where a sample ends in the file of pixels."""
+def end_offset(entry: Entry, labels: Labels) -> int:
+    """Return the byte offset of the end of a sample in the pixel file."""
     return entry.offset + sample_bytes(entry.height, entry.width, labels)
 
 
 def _entry(line: bytes) -> Entry | None:
     try:
-        name, offset, height, width, crc, made_of = json.loads(line)
-        entry = Entry(str(name), int(offset), int(height), int(width), int(crc), tuple(made_of))
+        name, offset, height, width, crc, source_stamps = json.loads(line)
+        entry = Entry(
+            str(name), int(offset), int(height), int(width), int(crc), tuple(source_stamps)
+        )
     except (ValueError, TypeError, ArithmeticError):
         return None
     return entry if entry.offset >= 0 and entry.height > 0 and entry.width > 0 else None
@@ -124,9 +127,9 @@ def _entry(line: bytes) -> Entry | None:
 
 @cache
 def _decoder() -> str:
-    """Return what tells decoders apart: a digest of how this one reads a JPEG.
+    """Return a digest of a JPEG as decoded here, which identifies the decoder.
 
-    JPEG leaves the last bit of a pixel to the decoder, and a run must not change by that silently.
+    Decoders may differ in the last bit of a pixel; that difference must not change a run silently.
     """
     with resources.as_file(resources.files("sceneparse") / "assets" / "decoder.jpg") as path:
         return hashlib.sha256(read_image(path).tobytes()).hexdigest()

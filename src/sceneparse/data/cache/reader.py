@@ -1,7 +1,7 @@
-"""A data set whose pixels were decoded once and are mapped into memory.
+"""Reading from the cache of decoded images.
 
-Memory does not grow with the number of images: what is mapped belongs to the system, which drops
-it when it needs the room, and processes that read the same cache share it.
+The pixel file is mapped into memory. The operating system can drop mapped pages when memory runs
+low, and processes that read the same cache share them.
 """
 
 import zlib
@@ -15,61 +15,61 @@ from PIL import Image
 from sceneparse.data.cache.format import (
     INDEX,
     PIXELS,
+    CacheIndex,
     Entry,
-    PackIndex,
-    end_of,
+    end_offset,
     read_index,
     recipe,
-    renewing_command,
+    renewal_command,
     sample_bytes,
 )
 from sceneparse.data.dataset import PairedFiles, Sample
-from sceneparse.data.header_index import stamps
-from sceneparse.data.io.decode import reduction
+from sceneparse.data.header_index import file_stamps
+from sceneparse.data.io.decode import jpeg_divisor
 from sceneparse.errors import InputError
 from sceneparse.labels import Labels, Mask
 
 
-class Packed:
-    """Images and masks in files, read from a cache where it holds them as they are.
+class CachedDataset:
+    """A data set that reads each sample from a cache, or from its files if the cache lacks it.
 
     Attributes:
-        files: The files.
-        folder: The folder of the cache.
-        short_side: What the shorter side of larger images was reduced to; none if they were not.
-        renewal: The command that makes the cache hold all files as they are.
+        files: The data set of files.
+        folder: Folder of the cache.
+        short_side: Maximum length of the shorter side of cached images; none for full size.
+        renewal: Command that updates the cache.
     """
 
     def __init__(
         self,
         files: PairedFiles,
         pixels: Path,
-        places: NDArray[np.int64],
+        locations: NDArray[np.int64],
         short_side: int | None,
         renewal: str,
     ) -> None:
-        """Map a file of pixels.
+        """Map a pixel file into memory.
 
         Args:
-            files: The data set.
-            pixels: The file.
-            places: Offset, height, width and CRC-32 of each sample, `(N, 4)`; an offset of -1
-                where the cache does not hold it.
-            short_side: As above.
-            renewal: As above.
+            files: The data set of files.
+            pixels: Path of the pixel file.
+            locations: Offset, height, width and CRC-32 of each sample, `(N, 4)`; the offset is -1
+                if the cache lacks the sample.
+            short_side: Maximum length of the shorter side of cached images; none for full size.
+            renewal: Command that updates the cache.
         """
         self.files = files
         self.folder = pixels.parent
         self.short_side = short_side
         self.renewal = renewal
         self._path = pixels
-        self._pixels = mapped(pixels)
-        self._places = places
+        self._pixels = map_file(pixels)
+        self._locations = locations
         self._verified = np.zeros(len(files), np.bool_)
 
     @property
     def labels(self) -> Labels:
-        """How to read the train ids."""
+        """The classes of the masks."""
         return self.files.labels
 
     @property
@@ -78,23 +78,23 @@ class Packed:
         return self.files.names
 
     @property
-    def held(self) -> int:
-        """How many samples come from the cache, and not from their files."""
-        return int((self._places[:, 0] >= 0).sum())
+    def cached_count(self) -> int:
+        """Number of samples that the cache holds."""
+        return int((self._locations[:, 0] >= 0).sum())
 
     def __len__(self) -> int:
         """Return the number of samples."""
         return len(self.files)
 
     def __getitem__(self, index: int) -> Sample:
-        """Return one sample; arrays from the cache are views that cannot be written to.
+        """Return one sample; arrays from the cache are read-only views.
 
         Raises:
-            InputError: If the cache is damaged, or a file that it does not hold is broken.
+            InputError: If the cache is damaged, or a file that it lacks is broken.
         """
-        offset, height, width, crc = self._places[index].tolist()
+        offset, height, width, crc = self._locations[index].tolist()
         if offset < 0:
-            return reduced(self.files[index], self.short_side)
+            return reduce_to_short_side(self.files[index], self.short_side)
         content = self._pixels[offset : offset + sample_bytes(height, width, self.labels)]
         name = self.files.images[index].stem
         if not self._verified[index]:
@@ -104,21 +104,21 @@ class Packed:
         mask = content[: -3 * height * width].view(self.labels.dtype).reshape(height, width)
         return Sample(image, mask, name)
 
-    def reduced(self, index: int, height: int, width: int) -> Sample:
-        """Return one sample; a JPEG that need not be decoded whole is read from its file.
+    def read_reduced(self, index: int, height: int, width: int) -> Sample:
+        """Return one sample; a JPEG that can be decoded at lower resolution is read from its file.
 
-        So training sees the same pixels with the cache as without.
+        Thus training gets the same pixels with and without the cache.
 
         Raises:
-            InputError: If the cache is damaged, or a file that is read is broken.
+            InputError: If the cache is damaged, or a file is broken.
         """
-        size = (int(self._places[index, 1]), int(self._places[index, 2]))
+        size = (int(self._locations[index, 1]), int(self._locations[index, 2]))
         is_jpeg = self.files.images[index].suffix.lower() in (".jpg", ".jpeg")
-        absent = self._places[index, 0] < 0
+        absent = self._locations[index, 0] < 0
         if self.short_side is None and (
-            absent or (is_jpeg and reduction(size, (height, width)) > 1)
+            absent or (is_jpeg and jpeg_divisor(size, (height, width)) > 1)
         ):
-            return self.files.reduced(index, height, width)
+            return self.files.read_reduced(index, height, width)
         return self[index]
 
     def _verify(self, name: str, content: NDArray[np.uint8], crc: int) -> None:
@@ -126,60 +126,68 @@ class Packed:
         if found != crc:
             raise InputError(
                 f"{self._path}: the pixels of {name} are damaged: CRC-32 {found:08x}, expected "
-                f"{crc:08x}; renew them: {self.renewal} --check"
+                f"{crc:08x}; rewrite them with: {self.renewal} --check"
             )
 
 
-def open_packed(files: PairedFiles, root: Path, folder: Path) -> Packed | None:
-    """Open the cache of a data set; none if the folder holds none of this split.
+def open_cached_dataset(files: PairedFiles, root: Path, folder: Path) -> CachedDataset | None:
+    """Open the cache of a split; none if the folder has no cache of this split.
 
-    A sample is taken from its files where the cache does not have it, or has it of other files,
-    of other labels, or as another decoder would read it.
+    A cached sample is used only if its source files, the labels and the decoder are those of the
+    cache.
 
     Args:
-        files: Which samples.
-        root: The folder of the data set, for messages.
-        folder: The folder of the cache.
+        files: The data set of files.
+        root: Folder of the data set, for messages.
+        folder: Folder of the cache.
     """
-    pixels, index = folder / (files.part + PIXELS), read_index(folder / (files.part + INDEX))
-    if index is None:
+    pixels = folder / (files.cache_name + PIXELS)
+    cache_index = read_index(folder / (files.cache_name + INDEX))
+    if cache_index is None:
         return None
-    short_side = index.recipe.get("short_side")
+    short_side = cache_index.recipe.get("short_side")
     short_side = short_side if isinstance(short_side, int) else None
-    same = index.recipe == recipe(files, short_side)
-    places = np.full((len(files), 4), -1, np.int64)
-    for number, entry in enumerate(entries_of(files, index if same else None, pixels)):
+    is_current = cache_index.recipe == recipe(files, short_side)
+    locations = np.full((len(files), 4), -1, np.int64)
+    entries = find_entries(files, cache_index if is_current else None, pixels)
+    for index, entry in enumerate(entries):
         if entry:
-            places[number] = entry[1:5]
-    renewal = renewing_command(root, folder, short_side)
-    return Packed(files, pixels, places, short_side, renewal)
+            locations[index] = entry[1:5]
+    renewal = renewal_command(root, folder, short_side)
+    return CachedDataset(files, pixels, locations, short_side, renewal)
 
 
-def entries_of(files: PairedFiles, index: PackIndex | None, pixels: Path) -> list[Entry | None]:
-    """Find the entry of each sample; none where the cache lacks it, or has it of other files."""
-    if index is None:
+def find_entries(
+    files: PairedFiles, cache_index: CacheIndex | None, pixels: Path
+) -> list[Entry | None]:
+    """Find the entry of each sample; none if the cache lacks it or its source files changed."""
+    if cache_index is None:
         return [None] * len(files)
     end = file_size(pixels)
     entries: list[Entry | None] = []
-    for number, name in enumerate(files.names):
-        entry = index.entries.get(name)
-        whole = entry is not None and end_of(entry, files.labels) <= end
-        entries.append(entry if entry and whole and entry.stamps == stamps(files, number) else None)
+    for index, name in enumerate(files.names):
+        entry = cache_index.entries.get(name)
+        is_complete = entry is not None and end_offset(entry, files.labels) <= end
+        entries.append(
+            entry
+            if entry and is_complete and entry.source_stamps == file_stamps(files, index)
+            else None
+        )
     return entries
 
 
-def reduced_size(height: int, width: int, short_side: int | None) -> tuple[int, int]:
-    """Return the size that an image is stored in: its own if its shorter side is not longer."""
+def stored_size(height: int, width: int, short_side: int | None) -> tuple[int, int]:
+    """Return height and width at which an image is stored, with a maximum shorter side."""
     if short_side is None or min(height, width) <= short_side:
         return height, width
     factor = short_side / min(height, width)
     return max(1, round(height * factor)), max(1, round(width * factor))
 
 
-def reduced(sample: Sample, short_side: int | None) -> Sample:
-    """Reduce a sample: the image antialiased, the mask by nearest neighbour."""
+def reduce_to_short_side(sample: Sample, short_side: int | None) -> Sample:
+    """Resize a sample to a maximum shorter side: the image antialiased, the mask by nearest."""
     height, width = sample.mask.shape
-    new_height, new_width = reduced_size(height, width, short_side)
+    new_height, new_width = stored_size(height, width, short_side)
     if (new_height, new_width) == (height, width):
         return sample
     size = (new_width, new_height)
@@ -193,12 +201,12 @@ def _as_ids(mask: Image.Image, dtype: np.dtype[Any]) -> Mask:
 
 
 def file_size(path: Path) -> int:
-    """Return the bytes of a file; 0 where there is none."""
+    """Return the size of a file in bytes; 0 if it does not exist."""
     return path.stat().st_size if path.is_file() else 0
 
 
-def mapped(path: Path) -> NDArray[np.uint8]:
-    """Map a file for reading; an empty one cannot be mapped."""
+def map_file(path: Path) -> NDArray[np.uint8]:
+    """Map a file into memory for reading; for an empty file, return an empty array."""
     if not file_size(path):
         return np.zeros(0, np.uint8)
     return np.asarray(np.memmap(path, np.uint8, mode="r"))

@@ -1,1 +1,1 @@
-"""One file for each layout in which data sets come."""
+"""One module for each published data set, for folders of own images, and for generated scenes."""

@@ -1,16 +1,16 @@
 """ADE20K scene parsing: the `ADEChallengeData2016` layout.
 
 20,210 training and 2,000 validation images with 150 classes (Zhou et al., "Scene Parsing through
-ADE20K Dataset", CVPR 2017; arXiv 1608.05442). Annotations are 8-bit PNG: 1..150 are the classes and
-0 is "other", which the benchmark ignores. The images may be used for non-commercial research and
-education only; the annotations are under the BSD-3-Clause licence.
+ADE20K Dataset", CVPR 2017; arXiv 1608.05442). Masks are 8-bit PNG: raw ids 1..150 are the classes
+and 0 is "other", which the benchmark ignores. The images may be used for non-commercial research
+and education only; the annotations are under the BSD-3-Clause licence.
 
 Layout: `images/{training,validation}/*.jpg` and `annotations/{training,validation}/*.png`.
 """
 
 from pathlib import Path
 
-from sceneparse.data.dataset import PairedFiles, pair_files
+from sceneparse.data.dataset import PairedFiles, pair_folders
 from sceneparse.data.datasets.published import PublishedData
 from sceneparse.errors import InputError
 from sceneparse.labels import Labels, ade20k_labels
@@ -25,11 +25,11 @@ class Ade20kData(PublishedData):
     """Folder that holds `images` and `annotations`."""
 
     def split_path(self, split: str) -> Path:
-        """Return the folder or the list that exists where the files of a split do."""
+        """Return the folder or list whose existence shows that a split is present."""
         return self.root / "images" / split
 
     def open_split(self, root: Path, split: str) -> PairedFiles:
-        """Open one split, whole."""
+        """Open all samples of one split."""
         return ade20k(root, split)
 
     def find_labels(self) -> Labels:
@@ -45,7 +45,7 @@ def ade20k(root: Path, split: str) -> PairedFiles:
         split: `training` or `validation`.
 
     Raises:
-        InputError: If the layout is another, or images and masks do not pair.
+        InputError: If the layout differs, or images and masks do not pair.
     """
     if not root.is_dir():
         raise InputError(f"{root}: no such folder; give the one that holds ADEChallengeData2016")
@@ -54,4 +54,6 @@ def ade20k(root: Path, split: str) -> PairedFiles:
             f"{root}: expected the folders `images` and `annotations` of ADEChallengeData2016; "
             "set data.root to the folder that holds them"
         )
-    return pair_files(root / "images" / split, root / "annotations" / split, ade20k_labels(), split)
+    return pair_folders(
+        root / "images" / split, root / "annotations" / split, ade20k_labels(), split
+    )

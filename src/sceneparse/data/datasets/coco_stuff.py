@@ -1,8 +1,8 @@
-"""COCO-Stuff, all of COCO 2017 with things and stuff ("164k").
+"""COCO-Stuff 164k: all images of COCO 2017, with things and stuff.
 
 118,287 training and 5,000 validation images with 80 classes of things and 91 of stuff (Caesar et
 al., "COCO-Stuff: Thing and Stuff Classes in Context", CVPR 2018; arXiv 1612.03716; images of Lin
-et al., "Microsoft COCO", ECCV 2014). The images are under the terms of flickr, the annotations
+et al., "Microsoft COCO", ECCV 2014). The images are under the terms of Flickr, the annotations
 under CC BY 4.0.
 
 ```
@@ -10,25 +10,25 @@ ROOT/images/{train2017,val2017}/*.jpg             train2017.zip, val2017.zip
 ROOT/annotations/{train2017,val2017}/*.png        stuffthingmaps_trainval2017.zip
 ```
 
-A pixel holds the id of its class less one: 0..181 for the ids 1..182, where 0 is "person", a class,
-and 255 is unlabeled, which is ignored. Of the 182, 11 classes of things have no annotation and do
-not occur: 171 are left. Files `*_labelTrainIds.png` of other tools among the masks are passed over.
+A mask stores the id of a class minus one: 0..181 for the ids 1..182. 0 is the class "person"; 255,
+unlabelled, is ignored. 11 of the 182 classes have no annotations, so 171 classes remain. Files
+`*_labelTrainIds.png` of other tools among the masks are skipped.
 
-Names are from `labels.txt` of nightrome/cocostuff; the colours, of which the data set has none, are
-those of MMSegmentation.
+Names are from `labels.txt` of nightrome/cocostuff. The data set has no colours; those used here are
+from MMSegmentation.
 """
 
 from pathlib import Path
 
-from sceneparse.data.dataset import Listing, PairedFiles, files_by_stem, pair
-from sceneparse.data.datasets.listing import split_problem
+from sceneparse.data.dataset import FilesByName, PairedFiles, files_by_stem, pair_by_name
+from sceneparse.data.datasets.listing import unknown_split_error
 from sceneparse.data.datasets.published import PublishedData
 from sceneparse.errors import InputError
 from sceneparse.labels import Labels, table_labels
 from sceneparse.system.settings import UserPath, settings
 
 _FOLDERS = {"training": "train2017", "validation": "val2017"}
-_OF_OTHERS = "_labelTrainIds"
+_FOREIGN_SUFFIX = "_labelTrainIds"
 
 
 @settings
@@ -39,11 +39,11 @@ class CocoStuffData(PublishedData):
     """Folder that holds `images` and `annotations`, each with `train2017` and `val2017`."""
 
     def split_path(self, split: str) -> Path:
-        """Return the folder or the list that exists where the files of a split do."""
+        """Return the folder or list whose existence shows that a split is present."""
         return self.root / "images" / _FOLDERS[split]
 
     def open_split(self, root: Path, split: str) -> PairedFiles:
-        """Open one split, whole."""
+        """Open all samples of one split."""
         return coco_stuff(root, split)
 
     def find_labels(self) -> Labels:
@@ -59,12 +59,14 @@ def coco_stuff(root: Path, split: str) -> PairedFiles:
         split: `training` or `validation`.
 
     Raises:
-        InputError: If the layout is another, or images and masks do not pair.
+        InputError: If the layout differs, or images and masks do not pair.
     """
     if not root.is_dir():
-        raise InputError(f"{root}: no such folder; set data.root to that of images and annotations")
+        raise InputError(
+            f"{root}: no such folder; set data.root to the folder of images and annotations"
+        )
     if split not in _FOLDERS:
-        raise split_problem(split, _FOLDERS)
+        raise unknown_split_error(split, _FOLDERS)
     images, masks = (root / kind / _FOLDERS[split] for kind in ("images", "annotations"))
     for folder, archive in (
         (images, f"{images.name}.zip in {images.parent}"),
@@ -72,10 +74,12 @@ def coco_stuff(root: Path, split: str) -> PairedFiles:
     ):
         if not folder.is_dir():
             raise InputError(f"{folder}: no such folder; unpack {archive}")
-    mask_of = files_by_stem(masks, frozenset({".png"}))
-    return pair(
-        Listing(images, files_by_stem(images, frozenset({".jpg"}))),
-        Listing(masks, {key: mask_of[key] for key in mask_of if not key.endswith(_OF_OTHERS)}),
+    mask_paths = files_by_stem(masks, frozenset({".png"}))
+    return pair_by_name(
+        FilesByName(images, files_by_stem(images, frozenset({".jpg"}))),
+        FilesByName(
+            masks, {key: mask_paths[key] for key in mask_paths if not key.endswith(_FOREIGN_SUFFIX)}
+        ),
         table_labels("coco_stuff"),
         split,
     )

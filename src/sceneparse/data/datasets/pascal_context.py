@@ -1,9 +1,9 @@
-"""Pascal-Context: whole scenes for images of Pascal VOC 2010.
+"""Pascal-Context: masks of whole scenes for images of Pascal VOC 2010.
 
-4,998 training and 5,105 validation images of at most 500×500 pixels. Of its more than 400 classes
-the 59 most frequent are used (Mottaghi et al., "The Role of Context for Object Detection and
-Semantic Segmentation in the Wild", CVPR 2014). The images are from flickr, whose terms of use
-they are under; the terms of the annotations are to be asked of their authors.
+4,998 training and 5,105 validation images of at most 500×500 pixels. The benchmark uses the 59 most
+frequent of more than 400 classes (Mottaghi et al., "The Role of Context for Object Detection and
+Semantic Segmentation in the Wild", CVPR 2014). The images are under the terms of use of Flickr; ask
+the authors for the terms of the annotations.
 
 ```
 ROOT/JPEGImages/*.jpg                             ROOT is VOCdevkit/VOC2010
@@ -12,18 +12,18 @@ ROOT/ImageSets/SegmentationContext/{train,val}.txt
 ```
 
 This is the common converted form, which `tools/dataset_converters/pascal_context.py` of
-MMSegmentation makes of `trainval_merged.json`: 1..59 are the classes, in the order of their ids
-among all, and 0 is everything else. It is ignored for the usual score of 59 classes, or a class of
-its own for that of 60. There is no 255.
+MMSegmentation creates from `trainval_merged.json`: ids 1..59 are the classes, and id 0 is
+everything else. Id 0 is ignored in the usual score over 59 classes, and a class of its own in the
+score over 60. Id 255 does not occur.
 
-Older lists of class names in the order of VOC, where 2 is "bicycle", do not belong to these files.
+Older lists of class names in the order of VOC, where id 2 is "bicycle", do not match these files.
 """
 
 from dataclasses import replace
 from pathlib import Path
 
-from sceneparse.data.dataset import Listing, PairedFiles, pair
-from sceneparse.data.datasets.listing import listed_names, named_files
+from sceneparse.data.dataset import FilesByName, PairedFiles, pair_by_name
+from sceneparse.data.datasets.listing import find_named_files, read_split_list
 from sceneparse.data.datasets.published import PublishedData
 from sceneparse.errors import InputError
 from sceneparse.labels import Labels, table_labels
@@ -47,11 +47,11 @@ class PascalContextData(PublishedData):
     """Make everything outside the 59 classes a class of its own, for scores of 60 classes."""
 
     def split_path(self, split: str) -> Path:
-        """Return the folder or the list that exists where the files of a split do."""
-        return _list(self.root, split)
+        """Return the folder or list whose existence shows that a split is present."""
+        return _split_list(self.root, split)
 
     def open_split(self, root: Path, split: str) -> PairedFiles:
-        """Open one split, whole."""
+        """Open all samples of one split."""
         return pascal_context(root, split, background=self.background)
 
     def find_labels(self) -> Labels:
@@ -65,26 +65,28 @@ def pascal_context(root: Path, split: str, *, background: bool = False) -> Paire
     Args:
         root: The folder `VOCdevkit/VOC2010`.
         split: `training`, `validation`, or the name of another list.
-        background: Whether what is none of the 59 classes is a class of its own.
+        background: Whether everything outside the 59 classes is a class of its own.
 
     Raises:
-        InputError: If the layout is another, or files that the lists name are missing.
+        InputError: If the layout differs, or files that the lists name are missing.
     """
     if not root.is_dir():
         raise InputError(f"{root}: no such folder; set data.root to VOCdevkit/VOC2010")
-    source = _list(root, split)
-    names = listed_names(source, _CONVERT)
+    source = _split_list(root, split)
+    names = read_split_list(source, _CONVERT)
     images, masks = root / "JPEGImages", root / "SegmentationClassContext"
-    return pair(
-        Listing(images, named_files(names, source, [images], frozenset({".jpg"}), _UNPACK)),
-        Listing(masks, named_files(names, source, [masks], frozenset({".png"}), _CONVERT)),
+    return pair_by_name(
+        FilesByName(
+            images, find_named_files(names, source, [images], frozenset({".jpg"}), _UNPACK)
+        ),
+        FilesByName(masks, find_named_files(names, source, [masks], frozenset({".png"}), _CONVERT)),
         pascal_context_labels(background=background),
         f"{split}-background" if background else split,
     )
 
 
-def _list(root: Path, split: str) -> Path:
-    """Return the list of the images of a split."""
+def _split_list(root: Path, split: str) -> Path:
+    """Return the path of the list of images of a split."""
     return root / "ImageSets" / "SegmentationContext" / f"{_LISTS.get(split, split)}.txt"
 
 

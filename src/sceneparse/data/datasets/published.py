@@ -1,4 +1,4 @@
-"""Settings that every published data set has."""
+"""The base class of the settings of published data sets."""
 
 from pathlib import Path
 from typing import Literal, Self
@@ -17,7 +17,7 @@ SPLITS = ("training", "validation")
 class PublishedData:
     """A data set in its published layout.
 
-    A new layout is a module with a class like its siblings here, and a line in `data/settings.py`.
+    To add a layout, write a module with a subclass, and add a line to `data/settings.py`.
     """
 
     root: UserPath
@@ -31,34 +31,34 @@ class PublishedData:
 
     @classmethod
     def recognise(cls, root: Path) -> Self | None:
-        """Return the settings of the data set in a folder; none if another one lies there."""
+        """Return the settings of the data set in a folder; none if it holds no such data set."""
         data = cls(root=root)
         return data if data.splits() else None
 
     def split_path(self, split: str) -> Path:
-        """Return the folder or the list that exists where the files of a split do."""
+        """Return the folder or list whose existence shows that a split is present."""
         raise NotImplementedError
 
     def splits(self) -> tuple[str, ...]:
-        """Return which of training and validation exist."""
+        """Return those of the splits `training` and `validation` that exist."""
         return tuple(split for split in SPLITS if self.split_path(split).exists())
 
     def open_split(self, root: Path, split: str) -> PairedFiles:
-        """Open one split, whole.
+        """Open all samples of one split.
 
         Args:
-            root: The folder of the data set, which may be another than the settings name.
-            split: `training` or `validation`, or another that the data set has.
+            root: Folder of the data set, which may differ from the settings' own.
+            split: `training`, `validation`, or another split of the data set.
 
         Raises:
-            InputError: If the files are not as they should be.
+            InputError: If the layout differs, or images and masks do not pair.
         """
         raise NotImplementedError
 
     def find_labels(self) -> Labels:
-        """Return the classes; where they are known beforehand no file is opened.
+        """Return the classes; open files only if the classes depend on them.
 
         Raises:
-            InputError: If they have to be counted in files that are not as they should be.
+            InputError: If the files that determine the classes are missing or broken.
         """
         raise NotImplementedError

@@ -1,4 +1,4 @@
-"""Generated scenes as a data set: drawn when asked for, with exact masks, without any files."""
+"""Generated scenes as a data set, rendered on access, with exact masks and without files."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ from sceneparse.labels import Labels, ade20k_labels
 from sceneparse.scenes import draw_scene
 from sceneparse.system.settings import PositiveInt, Side, settings
 
-# Far apart, so that no split of one seed shares a scene with another.
+# First scene of each split, so far apart that splits of one seed share no scene.
 _FIRST_INDEX = {"training": 0, "validation": 1_000_000_000}
 
 
@@ -35,14 +35,14 @@ class SyntheticData:
 
 @dataclass(frozen=True)
 class SyntheticScenes:
-    """Scenes in classes of ADE20K.
+    """Generated scenes with classes of ADE20K.
 
     Attributes:
         images: Number of scenes.
-        height: Their height in pixels.
-        width: Their width in pixels.
-        seed: Which scenes: each is a function of seed and index.
-        first_index: Index of the first one.
+        height: Height of a scene in pixels.
+        width: Width of a scene in pixels.
+        seed: Seed of the scenes: each scene is a function of seed and index.
+        first_index: Index of the first scene.
     """
 
     images: int
@@ -58,7 +58,7 @@ class SyntheticScenes:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Name of each scene; other scenes have other names."""
+        """Name of each scene, unique over all seeds, indices and sizes."""
         first = self.first_index
         return tuple(
             f"scene_{self.seed}_{index}_{self.height}x{self.width}"
@@ -73,39 +73,39 @@ class SyntheticScenes:
         """Draw one scene.
 
         Raises:
-            IndexError: If there is none of this index.
+            IndexError: If the index is out of range.
         """
         if not 0 <= index < self.images:
             raise IndexError(index)
         image, raw = draw_scene(self.seed, self.first_index + index, self.height, self.width)
         return Sample(image, self.labels.encode(raw), f"scene_{index:06d}")
 
-    def reduced(self, index: int, height: int, width: int) -> Sample:  # noqa: ARG002
-        """Draw one scene; it is as large as it is."""
+    def read_reduced(self, index: int, height: int, width: int) -> Sample:  # noqa: ARG002
+        """Draw one scene, at full size."""
         return self[index]
 
 
 def synthetic(split: str, images: int, size: tuple[int, int], seed: int) -> SyntheticScenes:
-    """Make one split of generated scenes.
+    """Return one split of generated scenes.
 
     Args:
         split: `training` or `validation`.
         images: Number of scenes.
-        size: Height and width.
-        seed: Which scenes.
+        size: Height and width in pixels.
+        seed: Seed of the scenes.
 
     Raises:
-        InputError: If there is no such split.
+        InputError: If the split is unknown.
     """
     if split not in _FIRST_INDEX:
-        raise InputError(f"split `{split}`: generated scenes have training and validation")
+        raise InputError(f"split `{split}`: unknown; generated scenes have training and validation")
     return SyntheticScenes(images, *size, seed, _FIRST_INDEX[split])
 
 
 def write_scene(scenes: SyntheticScenes, index: int, split: str, root: Path) -> None:
     """Write one scene as files in the layout of `ADEChallengeData2016`.
 
-    The image is stored as PNG, so that reading it gives the very pixels that were drawn.
+    The image is a PNG file, so that reading it gives the same pixels.
     """
     sample = scenes[index]
     for kind, pixels in (

@@ -2,7 +2,7 @@
 
 1,464 training and 1,449 validation images of at most 500×500 pixels, with 20 classes of objects
 and background (Everingham et al., "The Pascal Visual Object Classes Challenge: A Retrospective",
-IJCV 2015). The images are from flickr, whose terms of use they are under.
+IJCV 2015). The images are under the terms of use of Flickr.
 
 ```
 ROOT/JPEGImages/*.jpg                             ROOT is VOCdevkit/VOC2012
@@ -12,21 +12,21 @@ ROOT/SegmentationClassAug/*.png                   for data.augmented
 ROOT/ImageSets/Segmentation/trainaug.txt          for data.augmented
 ```
 
-Masks are palette PNG, the index of a colour is the id: 0 is background, a class like any other, and
-255 is void, the border of objects and what is difficult, which is ignored.
+Masks are palette PNG files whose palette indices are the ids: 0 is background, which is a class,
+and 255 is void, the border of objects and difficult regions, which is ignored.
 
 SBD (Hariharan et al., "Semantic Contours from Inverse Detectors", ICCV 2011) annotates more of the
-images: training on 10,582 of them, the usual `trainaug`, leaves out those of validation. Here a
-image that VOC annotates too keeps the mask of VOC, which has the void border. SBD itself comes as
-MATLAB files, `dataset/cls/*.mat`, for which scipy would be needed: convert them once to PNG, the
-array `GTcls.Segmentation` of each, by any tool, or take `SegmentationClassAug` as others made it.
+images. The usual list `trainaug` has 10,582 training images, none of them in the validation split.
+An image that VOC annotates too keeps the mask of VOC, which has the void border. SBD is published
+as MATLAB files, `dataset/cls/*.mat`, which would need SciPy: convert the array
+`GTcls.Segmentation` of each to PNG once, or use a published `SegmentationClassAug`.
 """
 
 from pathlib import Path
 from typing import Self
 
-from sceneparse.data.dataset import Listing, PairedFiles, pair
-from sceneparse.data.datasets.listing import listed_names, named_files
+from sceneparse.data.dataset import FilesByName, PairedFiles, pair_by_name
+from sceneparse.data.datasets.listing import find_named_files, read_split_list
 from sceneparse.data.datasets.published import PublishedData
 from sceneparse.errors import InputError
 from sceneparse.labels import Labels, table_labels
@@ -53,16 +53,16 @@ class Voc2012Data(PublishedData):
 
     @classmethod
     def recognise(cls, root: Path) -> Self | None:
-        """Return the settings of the data set in a folder; SBD is used where its masks exist."""
+        """Return the settings of the data set in a folder; use SBD if its masks exist."""
         data = cls(root=root, augmented=has_augmented(root))
         return data if data.splits() else None
 
     def split_path(self, split: str) -> Path:
-        """Return the folder or the list that exists where the files of a split do."""
-        return _list(self.root, split)
+        """Return the folder or list whose existence shows that a split is present."""
+        return _split_list(self.root, split)
 
     def open_split(self, root: Path, split: str) -> PairedFiles:
-        """Open one split, whole."""
+        """Open all samples of one split."""
         return voc2012(root, split, augmented=self.augmented)
 
     def find_labels(self) -> Labels:
@@ -79,42 +79,42 @@ def voc2012(root: Path, split: str, *, augmented: bool = False) -> PairedFiles:
         augmented: Whether to train on the images that SBD annotates, too.
 
     Raises:
-        InputError: If the layout is another, or files that the lists name are missing.
+        InputError: If the layout differs, or files that the lists name are missing.
     """
     if not root.is_dir():
         raise InputError(f"{root}: no such folder; set data.root to VOCdevkit/VOC2012")
     masks, fix = [root / "SegmentationClass"], _UNPACK
-    source = _list(root, split)
+    source = _split_list(root, split)
     if augmented and split == "training":
         source = source.with_name("trainaug.txt")
         masks, fix = [*masks, root / "SegmentationClassAug"], _CONVERT
-    names = listed_names(source, fix)
+    names = read_split_list(source, fix)
     if augmented and split == "training":
-        _check_held_out(names, source, _list(root, "validation"))
+        _check_held_out(names, source, _split_list(root, "validation"))
     images = root / "JPEGImages"
-    return pair(
-        Listing(images, named_files(names, source, [images], _JPEG, _UNPACK)),
-        Listing(masks[0], named_files(names, source, masks, _PNG, fix)),
+    return pair_by_name(
+        FilesByName(images, find_named_files(names, source, [images], _JPEG, _UNPACK)),
+        FilesByName(masks[0], find_named_files(names, source, masks, _PNG, fix)),
         table_labels("voc2012"),
         split,
     )
 
 
 def has_augmented(root: Path) -> bool:
-    """Return whether the masks of SBD are there."""
-    return _list(root, "trainaug").is_file() and (root / "SegmentationClassAug").is_dir()
+    """Return whether the masks of SBD exist."""
+    return _split_list(root, "trainaug").is_file() and (root / "SegmentationClassAug").is_dir()
 
 
-def _list(root: Path, split: str) -> Path:
+def _split_list(root: Path, split: str) -> Path:
     return root / "ImageSets" / "Segmentation" / f"{_LISTS.get(split, split)}.txt"
 
 
 def _check_held_out(names: tuple[str, ...], source: Path, validation: Path) -> None:
-    """Refuse to learn from images of validation, which lists of SBD itself name."""
-    held_out = set(listed_names(validation, _UNPACK))
+    """Refuse lists with validation images, as the lists of SBD have."""
+    held_out = set(read_split_list(validation, _UNPACK))
     leaked = [name for name in names if name in held_out]
     if leaked:
         raise InputError(
             f"{source}: {len(leaked)} of its images are in {validation.name} too, such as "
-            f"{leaked[0]}; the scores would be of images that were learned; remove them from it"
+            f"{leaked[0]}; expected disjoint lists; remove these images from {source.name}"
         )

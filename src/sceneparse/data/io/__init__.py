@@ -1,1 +1,1 @@
-"""From files to arrays: images, masks, and the codes of mask ids."""
+"""Decoding of image files and mask files to arrays."""

@@ -1,4 +1,4 @@
-"""Decode images and masks of any file format, with messages that say what is wrong."""
+"""Decoding of image and mask files of all supported formats."""
 
 import importlib
 import importlib.util
@@ -19,38 +19,38 @@ from sceneparse.errors import InputError
 from sceneparse.labels import Mask
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"})
-# JPEG is among them so that pairs with such masks are found, and refused with the reason.
+# JPEG masks are listed so that pairing finds them, and reading refuses them with the reason.
 MASK_SUFFIXES = frozenset({".png", ".tif", ".tiff", ".bmp", ".jpg", ".jpeg"})
-# Divisors of the size at which a JPEG can be decoded.
-REDUCTIONS = (1, 2, 4, 8)
-_MARGIN = 1.25
-# Larger images are refused before they use memory. Pillow warns of decompression bombs beyond it.
+# Factors by which a JPEG decoder can divide the resolution.
+JPEG_DIVISORS = (1, 2, 4, 8)
+_RESAMPLING_MARGIN = 1.25
+# Larger images are refused before memory is allocated; Pillow warns of decompression bombs beyond.
 MAX_PIXELS = 89_478_485
 
 
 def read_image(source: Path | bytes, min_size: tuple[int, int] | None = None) -> NDArray[np.uint8]:
-    """Read an image as upright RGB, `(H, W, 3)` uint8.
+    """Read an image file as an upright RGB array, uint8 `(H, W, 3)` in 0..255.
 
-    Grey, palette, 16-bit and CMYK images become RGB; transparent pixels are composited over white;
-    the EXIF orientation is applied.
+    Grey, palette, 16-bit and CMYK images are converted to RGB, transparent pixels are blended with
+    white, and the EXIF orientation is applied.
 
     Args:
         source: A file, or the bytes of one.
-        min_size: Height and width that are enough: a JPEG is then decoded at a half, a quarter or
-            an eighth of its size, as `reduction` says. None for full size.
+        min_size: Minimum height and width: a JPEG is decoded at a half, a quarter or an eighth of
+            its resolution if `jpeg_divisor` allows it. None: full resolution.
 
     Raises:
         InputError: If the file cannot be read as an image.
     """
-    with opened(source) as image:
+    with open_image(source) as image:
         orientation = _orientation_to_apply(image)
         divisor = 1
         if min_size is not None:
             width, height = image.size
             upright = (width, height) if orientation in _SIDES_SWAPPED else (height, width)
-            divisor = reduction(upright, min_size)
+            divisor = jpeg_divisor(upright, min_size)
         if image.format == "JPEG" and image.mode in ("RGB", "L") and orientation == 1:
-            pixels = _by_opencv(source, divisor)
+            pixels = _decode_with_opencv(source, divisor)
             if pixels is not None:
                 return pixels
         image.draft(None, (image.width // divisor, image.height // divisor))
@@ -58,7 +58,7 @@ def read_image(source: Path | bytes, min_size: tuple[int, int] | None = None) ->
 
 
 def rgb_of_pil(image: Image.Image) -> NDArray[np.uint8]:
-    """Turn a PIL image into upright RGB, `(H, W, 3)` uint8, as `read_image` does with a file.
+    """Convert a PIL image to an upright RGB array, as `read_image` does with a file.
 
     Raises:
         InputError: If it is too large, cannot be loaded, or is grey of 32 bits.
@@ -70,53 +70,58 @@ def rgb_of_pil(image: Image.Image) -> NDArray[np.uint8]:
 
 
 def check_size(name: str, height: int, width: int) -> None:
-    """Refuse images that are empty or too large.
+    """Check that an image is neither empty nor too large.
 
     Raises:
-        InputError: If it is such an image.
+        InputError: If it is.
     """
     if not height * width:
         raise InputError(f"{name}: no pixels; expected at least one row and one column")
     _check_pixels(name, width, height)
 
 
-def reduction(size: tuple[int, int], min_size: tuple[int, int]) -> int:
-    """Return the divisor of the size at which a JPEG is decoded: 1, 2, 4 or 8.
+def jpeg_divisor(size: tuple[int, int], min_size: tuple[int, int]) -> int:
+    """Return the factor 1, 2, 4 or 8 by which to divide the resolution of a JPEG.
 
-    The decoded image stays larger than needed by a margin, because the resampling that follows
-    filters better.
+    The decoded image is larger than `min_size` by a margin, since the resampling that follows has a
+    better filter than the decoder.
 
     Args:
-        size: Height and width of the image.
-        min_size: Height and width that are needed.
+        size: Height and width of the image in pixels.
+        min_size: Minimum height and width after decoding.
     """
-    ratio = min(side / (_MARGIN * needed) for side, needed in zip(size, min_size, strict=True))
-    return max(divisor for divisor in REDUCTIONS if divisor <= max(1.0, ratio))
+    ratio = min(
+        side / (_RESAMPLING_MARGIN * needed) for side, needed in zip(size, min_size, strict=True)
+    )
+    return max(divisor for divisor in JPEG_DIVISORS if divisor <= max(1.0, ratio))
 
 
 def read_mask(path: Path) -> Mask:
-    """Read an index mask as raw ids `(H, W)`, uint8 or uint16.
+    """Read a mask file of ids as raw ids `(H, W)`, uint8 or uint16.
 
     Raises:
         InputError: If the file cannot be read, or holds colours instead of ids.
     """
-    with opened(path) as image:
+    with open_image(path) as image:
         check_mask_kind(path, image)
-        factor = _grey_factor(image)
-        if image.format == "PNG" and image.mode == "L" and factor == 1:
-            ids = _by_opencv(path, None)
+        multiplier = _grey_multiplier(image)
+        if image.format == "PNG" and image.mode == "L" and multiplier == 1:
+            ids = _decode_with_opencv(path, None)
             if ids is not None and ids.shape == (image.height, image.width):
                 return ids
         image.load()
         values = np.array(image)
-    if factor > 1:
-        return values // factor
+    if multiplier > 1:
+        return values // multiplier
     if values.dtype == np.bool_:
         return values.astype(np.uint8)
     if values.dtype.kind == "u":
         return values
     if values.min(initial=0) < 0 or values.max(initial=0) > 65535:
-        raise InputError(f"{path}: values {values.min()}..{values.max()} outside 0..65535")
+        raise InputError(
+            f"{path}: values {values.min()}..{values.max()} outside 0..65535; expected class ids "
+            "in this range; renumber the classes of the mask"
+        )
     return values.astype(np.uint16 if values.max(initial=0) > 255 else np.uint8)
 
 
@@ -124,37 +129,37 @@ def image_size(path: Path) -> tuple[int, int]:
     """Read the height and width of an upright image from its header.
 
     Raises:
-        InputError: If the file is no image, or one that `read_image` refuses.
+        InputError: If the file is not an image, or has a format that `read_image` refuses.
     """
-    with opened(path) as image:
+    with open_image(path) as image:
         _check_depth(str(path), image)
         width, height = image.size
-        # Pillow would decode a whole PNG to find EXIF that is not at its beginning.
+        # Reading EXIF data at the end of a PNG would decode the whole image.
         has_exif = image.format != "PNG" or "exif" in image.info
-        is_turned = has_exif and _orientation_to_apply(image) in _SIDES_SWAPPED
-    return (width, height) if is_turned else (height, width)
+        swaps_sides = has_exif and _orientation_to_apply(image) in _SIDES_SWAPPED
+    return (width, height) if swaps_sides else (height, width)
 
 
 def mask_size(path: Path) -> tuple[int, int]:
     """Read the height and width of a mask from its header, and check that it holds ids.
 
     Raises:
-        InputError: If the file is no index mask.
+        InputError: If the file is not a mask of ids.
     """
-    with opened(path) as image:
+    with open_image(path) as image:
         check_mask_kind(path, image)
         return image.height, image.width
 
 
 def check_mask_kind(path: Path, image: Image.Image) -> None:
-    """Refuse masks that hold colours, and lossy ones.
+    """Check that a mask holds ids in a lossless format.
 
     Raises:
-        InputError: If it is such a mask.
+        InputError: If the mask holds colours or is a JPEG.
     """
     if image.format == "JPEG":
         raise InputError(
-            f"{path}: a JPEG mask; JPEG changes pixel values, so class ids do not survive it; "
+            f"{path}: a JPEG mask; expected a lossless format, since JPEG changes class ids; "
             "store masks as PNG"
         )
     if image.mode not in _INDEX_MODES:
@@ -165,19 +170,19 @@ def check_mask_kind(path: Path, image: Image.Image) -> None:
 
 
 @contextmanager
-def opened(source: Path | bytes) -> Generator[Image.Image]:
-    """Open an image; any error while it is open becomes an `InputError`.
+def open_image(source: Path | bytes) -> Generator[Image.Image]:
+    """Open an image file, and convert errors while it is open to an `InputError`.
 
     Args:
         source: A file, or the bytes of one.
 
     Raises:
-        InputError: If it is no image, too large, or broken.
+        InputError: If the file does not exist, is not an image, is too large, or is broken.
     """
     name = _name(source)
     with (
         _errors_of(name),
-        # Given a path, Pillow maps uncompressed grey TIFFs and garbles those that are turned.
+        # Given a path, Pillow maps uncompressed grey TIFFs and garbles those with an orientation.
         BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file,
         Image.open(file) as image,
     ):
@@ -187,7 +192,7 @@ def opened(source: Path | bytes) -> Generator[Image.Image]:
 
 @contextmanager
 def _errors_of(name: str) -> Generator[None]:
-    """Turn the errors of reading an image into an `InputError`."""
+    """Convert errors of reading an image to an `InputError`."""
     try:
         yield
     except FileNotFoundError:
@@ -197,11 +202,13 @@ def _errors_of(name: str) -> Generator[None]:
     except PermissionError as error:
         raise InputError(f"{name}: cannot be read ({error.strerror})") from None
     except UnidentifiedImageError:
-        raise InputError(f"{name}: not an image, or of an unknown format") from None
+        raise InputError(
+            f"{name}: not an image of a known format; replace it by a JPEG or PNG file"
+        ) from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise InputError(f"{name}: too large; {_TOO_LARGE}") from None
     except (OSError, SyntaxError, ValueError, EOFError) as error:
-        raise InputError(f"{name}: broken or truncated ({error})") from None
+        raise InputError(f"{name}: broken or truncated ({error}); replace the file") from None
 
 
 def _name(source: Path | bytes) -> str:
@@ -214,8 +221,8 @@ def _check_pixels(name: str, width: int, height: int) -> None:
 
 
 _EXIF_ORIENTATION = 0x0112
-# The transposition that makes an image of an orientation upright (EXIF 2.32, tag 0x0112).
-_TRANSPOSITIONS = {
+# Transposition that makes an image upright, by EXIF orientation (EXIF 2.32, tag 0x0112).
+_UPRIGHT_TRANSPOSE = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -226,42 +233,42 @@ _TRANSPOSITIONS = {
 }
 _SIDES_SWAPPED = (5, 6, 7, 8)
 _INDEX_MODES = frozenset({"1", "L", "P", "I;16", "I;16B", "I"})
-_DEEP_MODES = frozenset({"I", "F"})
+_32_BIT_MODES = frozenset({"I", "F"})
 _TOO_LARGE = f"at most {MAX_PIXELS // 1_000_000} million pixels are read; scale it down"
 
 
 def _check_depth(name: str, image: Image.Image) -> None:
-    if image.mode in _DEEP_MODES:
+    if image.mode in _32_BIT_MODES:
         raise InputError(
-            f"{name}: grey of 32 bits (mode {image.mode}), which does not define the value of "
-            "white; expected at most 16 bits; convert it to an 8-bit PNG or JPEG"
+            f"{name}: grey of 32 bits (mode {image.mode}), whose range of values is unknown; "
+            "expected at most 16 bits; convert it to an 8-bit PNG or JPEG"
         )
 
 
 def _upright_rgb(name: str, image: Image.Image) -> NDArray[np.uint8]:
     _check_depth(name, image)
-    transposition = _TRANSPOSITIONS.get(_orientation_to_apply(image))
+    transpose_method = _UPRIGHT_TRANSPOSE.get(_orientation_to_apply(image))
     image.load()
-    return np.array(_rgb(image if transposition is None else image.transpose(transposition)))
+    return np.array(_rgb(image if transpose_method is None else image.transpose(transpose_method)))
 
 
-_IMPORTING = Lock()
+_IMPORT_LOCK = Lock()
 
 
 @cache
 def _opencv() -> ModuleType | None:
-    """Return OpenCV if it is installed: it decodes the same pixels as Pillow, but faster."""
-    # A second thread that imports OpenCV meanwhile would find it half initialised.
-    with _IMPORTING:
+    """Return OpenCV if it is installed; it decodes faster than Pillow, to the same pixels."""
+    # During the import in one thread, other threads would see a partially initialised module.
+    with _IMPORT_LOCK:
         return importlib.import_module("cv2") if importlib.util.find_spec("cv2") else None
 
 
-def _by_opencv(source: Path | bytes, divisor: int | None) -> NDArray[np.uint8] | None:
-    """Decode a plain file; return None if that fails, so that Pillow reports the reason.
+def _decode_with_opencv(source: Path | bytes, divisor: int | None) -> NDArray[np.uint8] | None:
+    """Decode a file with OpenCV; return none if that fails, so that Pillow reports the error.
 
     Args:
         source: A file, or the bytes of one.
-        divisor: Divides the sides of a JPEG; None to read values unchanged.
+        divisor: Factor by which to divide the resolution of a JPEG; none to read raw values.
     """
     cv2 = _opencv()
     if cv2 is None:
@@ -274,26 +281,23 @@ def _by_opencv(source: Path | bytes, divisor: int | None) -> NDArray[np.uint8] |
         4: cv2.IMREAD_REDUCED_COLOR_4 | upright,
         8: cv2.IMREAD_REDUCED_COLOR_8 | upright,
     }
-    data = (
-        np.frombuffer(source, np.uint8)
-        if isinstance(source, bytes)
-        else np.fromfile(source, np.uint8)
-    )
+    is_bytes = isinstance(source, bytes)
+    data = np.frombuffer(source, np.uint8) if is_bytes else np.fromfile(source, np.uint8)
     pixels = cv2.imdecode(data, modes[divisor])
-    # Reduced images come as BGR.
+    # OpenCV decodes images of reduced resolution as BGR.
     return pixels if pixels is None or divisor in (None, 1) else pixels[..., ::-1]
 
 
-def _grey_factor(image: Image.Image) -> int:
-    """Return the factor by which Pillow scales 2- and 4-bit grey to fill a byte."""
+def _grey_multiplier(image: Image.Image) -> int:
+    """Return the factor by which Pillow scales the values of 2- and 4-bit grey to a byte."""
     tiles = getattr(image, "tile", None)
     return {"L;2": 85, "L;4": 17}.get(str(tiles[0].args), 1) if tiles else 1
 
 
 def _orientation_to_apply(image: Image.Image) -> int:
-    """Read the EXIF orientation; 1, upright, if the tag is damaged, as image viewers do."""
+    """Read the EXIF orientation; ignore a damaged tag, as image viewers do."""
     if image.format == "TIFF":
-        return 1  # Pillow applies that of a TIFF itself.
+        return 1  # Pillow applies the orientation of a TIFF itself.
     try:
         return int(image.getexif().get(_EXIF_ORIENTATION, 1))
     except (struct.error, TypeError, ValueError, KeyError, SyntaxError):
@@ -304,13 +308,13 @@ def _rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I;16"):
         return Image.fromarray(_to_8_bit(np.asarray(image))).convert("RGB")
     if image.has_transparency_data:
-        layer = image.convert("RGBA")
-        white = Image.new("RGBA", layer.size, "white")
-        return Image.alpha_composite(white, layer).convert("RGB")
+        rgba = image.convert("RGBA")
+        white = Image.new("RGBA", rgba.size, "white")
+        return Image.alpha_composite(white, rgba).convert("RGB")
     # `convert` would copy an image that is RGB already.
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _to_8_bit(values: NDArray[np.generic]) -> NDArray[np.uint8]:
-    """Scale 16-bit grey to 8 bits, which Pillow's own conversion clips."""
+    """Scale 16-bit grey to 8 bits; Pillow's conversion would clip the values."""
     return np.clip(np.round(values.astype(np.float64) / 257), 0, 255).astype(np.uint8)

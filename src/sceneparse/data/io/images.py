@@ -10,7 +10,7 @@ from PIL import Image
 
 from sceneparse.data.io.decode import check_size, read_image, rgb_of_pil
 from sceneparse.errors import InputError
-from sceneparse.system.paths import expanded
+from sceneparse.system.paths import expand_user
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -47,7 +47,7 @@ def rgb_array(image: ImageInput) -> NDArray[np.uint8]:
     if isinstance(image, str) and image.startswith(("http://", "https://")):
         raise InputError(f"{image}: is a web address; download the image, and give its path")
     if isinstance(image, str | Path):
-        return read_image(expanded(image))
+        return read_image(expand_user(image))
     if isinstance(image, bytes | bytearray | memoryview):
         return read_image(bytes(image))
     if isinstance(image, Image.Image):

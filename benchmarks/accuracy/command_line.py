@@ -1,4 +1,4 @@
-"""What the benchmarks of accuracy have in common when they are started: options, log, an end."""
+"""The command line of the accuracy benchmarks: options, log, exit status."""
 
 import argparse
 import logging
@@ -12,7 +12,7 @@ from machine import ROOT
 from sceneparse.errors import InputError
 
 RESULTS = ROOT / "benchmarks" / "results" / "accuracy"
-# Of the config that a benchmark starts from, to see that it works.
+# Overrides for `--quick`.
 QUICK = (
     "transform={size: 32}",
     "inference.size=32",
@@ -24,11 +24,11 @@ QUICK_IMAGES = ("--images", "12", "--validation", "4", "--width", "64", "--heigh
 
 
 def parser(description: str | None, work: str) -> argparse.ArgumentParser:
-    """Make the options that both have.
+    """Make a parser with the options that the benchmarks share.
 
     Args:
-        description: Of the benchmark; the first line is shown.
-        work: Folder of unfinished work below `runs`.
+        description: Docstring of the benchmark, whose first line is the help.
+        work: Name of the folder for unfinished runs below `runs`.
     """
     options = argparse.ArgumentParser(description=(description or "").partition("\n")[0])
     options.add_argument(
@@ -42,13 +42,13 @@ def parser(description: str | None, work: str) -> argparse.ArgumentParser:
     )
     options.add_argument("--out", type=Path, default=RESULTS, help="folder of the JSON")
     options.add_argument(
-        "--quick", action="store_true", help="tiny, on generated scenes, to see that it works"
+        "--quick", action="store_true", help="tiny run on generated scenes, as a test"
     )
     return options
 
 
-def prepared(options: argparse.Namespace) -> argparse.Namespace:
-    """Make folders and log; generate scenes where the benchmark is only tried."""
+def prepare(options: argparse.Namespace) -> argparse.Namespace:
+    """Make folders and log; with `--quick`, generate scenes."""
     options.work = options.work.resolve()
     if options.quick:
         options.work = options.work / "quick"
@@ -65,13 +65,13 @@ def prepared(options: argparse.Namespace) -> argparse.Namespace:
     return options
 
 
-def ended(work: Callable[[], bool]) -> int:
+def exit_status(work: Callable[[], bool]) -> int:
     """Do some work, and return the exit status.
 
-    0 where all of it succeeded, 1 where a run failed, 2 for a mistake of the user's, 130 if
-    interrupted.
+    The status is 0 if all runs succeeded, 1 if a run failed, 2 for wrong input, 130 after an
+    interruption.
     """
-    # A termination ends a run as Ctrl-C does: it saves its state.
+    # SIGTERM ends a run as Ctrl-C does: the run saves its state.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return 0 if work() else 1
@@ -79,5 +79,5 @@ def ended(work: Callable[[], bool]) -> int:
         logging.info("error: %s", error)
         return 2
     except KeyboardInterrupt:
-        logging.info("interrupted; the same command goes on from here")
+        logging.info("interrupted; run the same command again to continue")
         return 130

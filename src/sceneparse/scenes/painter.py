@@ -1,4 +1,4 @@
-"""The scene in front of the camera: paint planes, boxes and prisms with textures and light."""
+"""Painting of planes, boxes and prisms with textures and light, as the camera sees them."""
 
 from functools import cache
 from typing import overload
@@ -23,17 +23,17 @@ NEAR_M = 0.12
 _CLEAR_M = 1e5
 
 
-class Stage:
-    """What a scene is drawn with: canvas, camera, light, palette and chance.
+class ScenePainter:
+    """The painter of a scene, with its canvas, camera, light, palette and random numbers.
 
     Attributes:
         canvas: The image and its mask.
-        camera: Where the scene is seen from.
-        light: Time of day.
+        camera: The camera.
+        light: Light of the time of day.
         palette: Colours of the scene.
-        rng: Source of all variation.
-        haze_m: Distance in metres at which two thirds of a colour is lost in haze.
-        spread: Width of the image over its mean side; wide images show wider scenes.
+        rng: Random number generator of the scene.
+        haze_m: Distance in metres at which haze hides two thirds of a colour.
+        relative_width: Width of the image over its mean side; wide images show wider scenes.
     """
 
     def __init__(
@@ -46,9 +46,9 @@ class Stage:
         self.rng = rng
         self.haze_m = 1e6
         side = float(np.sqrt(canvas.height * canvas.width))
-        self.spread = canvas.width / side
-        self._view = Frame.on(camera.eye, camera.degrees)
-        self._turn = np.stack(self._view.axes)
+        self.relative_width = canvas.width / side
+        self._view_frame = Frame.on(camera.eye, camera.degrees)
+        self._rotation = np.stack(self._view_frame.axes)
         self._focal = camera.focal * side
         self._centre = (canvas.width / 2, camera.horizon * canvas.height)
         self._middle = np.array(self._centre, np.float32)
@@ -67,8 +67,8 @@ class Stage:
             patch: The plane.
             outline: Corners `(N, 2)` in patch coordinates.
             fill: Texture, or one colour `(3,)`.
-            name: ADE20K class name, or "" for unlabelled things.
-            opacity: Share of the fill in the mixture with what lies behind.
+            name: ADE20K class name, or "" for unlabelled pixels.
+            opacity: Share of the fill in 0..1 in the mixture with the image behind.
         """
         pixels = self.project(patch.points(outline))
         if len(pixels) < 3:
@@ -76,14 +76,14 @@ class Stage:
         self.canvas.paint(pixels, self._ink(patch, fill), class_id(name), opacity)
 
     def tint(self, patch: Patch, outline: Array, fill: Fill) -> None:
-        """Multiply what is painted under a shape on a patch by colours around 1."""
+        """Multiply the image under a shape on a patch by colours around 1."""
         pixels = self.project(patch.points(outline))
         if len(pixels) >= 3:
             self.canvas.tint(pixels, self._ink(patch, fill, hazy=False))
 
     def glow(self, point: Array, radius_m: float, color: Array) -> None:
         """Add a halo of light around a world point."""
-        x, y, z = self._turn @ (point - self.camera.eye)
+        x, y, z = self._rotation @ (point - self.camera.eye)
         if z > NEAR_M:
             scale = self._focal / z
             self.canvas.glow(
@@ -93,8 +93,8 @@ class Stage:
     @property
     def backdrop(self) -> Patch:
         """The image plane: right and up from the horizon's middle, in mean sides."""
-        origin = self.camera.eye + self._view.forward * np.float32(self.camera.focal)
-        return Patch(origin, self._view.right, UP)
+        origin = self.camera.eye + self._view_frame.forward * np.float32(self.camera.focal)
+        return Patch(origin, self._view_frame.right, UP)
 
     def prism(
         self,
@@ -105,13 +105,13 @@ class Stage:
         name: str,
         cap: Fill | Array | None = None,
     ) -> None:
-        """Paint a convex profile in forward and up, stretched to both sides.
+        """Paint a prism: a convex profile in forward and up, extruded to both sides.
 
         Args:
             frame: Where the prism stands.
             profile: Corners `(N, 2)`, counter-clockwise seen with forward to the right.
-            half: Half the width.
-            fill: Texture or colour of the faces around.
+            half: Half the width of the prism.
+            fill: Texture or colour of the side faces.
             name: ADE20K class name.
             cap: Texture of the two ends, if it differs.
         """
@@ -135,7 +135,7 @@ class Stage:
             self.paint(frame.sideways(side), profile, end, name)
 
     def facing(self, frame: Frame) -> Frame:
-        """Return a frame's place, turned to face the image plane squarely."""
+        """Return a frame with the same origin, parallel to the image plane."""
         return Frame.on(frame.origin, self.camera.degrees)
 
     def box(
@@ -178,20 +178,22 @@ class Stage:
     def lit(self, fill: Fill | Array, normal: Array, height: float = 0.0) -> Fill | Array: ...
 
     def lit(self, fill: Fill | Array, normal: Array, height: float = 0.0) -> Fill | Array:
-        """Return a fill under the light of the scene, darker near its foot if it has a height."""
+        """Return a fill under the light of the scene; with a height, it is darker near its foot."""
         light = self.light.on(normal)
         if not callable(fill):
             if not height:
                 return fill * light
             color = (fill * light).reshape(3, 1, 1)
-            return lambda at: color * _risen(at.t, height)
+            return lambda at: color * _foot_shading(at.t, height)
         factor = light.reshape(3, 1, 1)
         if not height or abs(normal[1]) > 0.5:
             return lambda at: fill(at) * factor
-        return lambda at: fill(at) * (factor * _risen(at.t, height))
+        return lambda at: fill(at) * (factor * _foot_shading(at.t, height))
 
-    def contact(self, frame: Frame, width: float, depth: float, strength: float = 0.5) -> None:
-        """Darken the ground softly under and around a thing of the given footprint."""
+    def contact_shadow(
+        self, frame: Frame, width: float, depth: float, strength: float = 0.5
+    ) -> None:
+        """Darken the ground softly under and around an object of a width and depth."""
         margin = 0.12 + 0.12 * min(width, depth)
         half = np.array([width / 2, depth / 2], np.float32)
 
@@ -205,8 +207,8 @@ class Stage:
         self.tint(frame.flat(0, 0.002), rectangle(*-reach, *(2 * reach)), shadow)
 
     def project(self, points: Array) -> Array:
-        """Return the pixels `(M, 2)` of a world polygon, cut off just in front of the eye."""
-        view = (points - self.camera.eye) @ self._turn.T
+        """Project a world polygon to pixels `(M, 2)`, clipped just in front of the camera."""
+        view = (points - self.camera.eye) @ self._rotation.T
         if min(view[:, 2].tolist()) < NEAR_M:
             view = _clip_near(view)
         scale = np.float32(self._focal) / view[:, 2:]
@@ -232,16 +234,16 @@ class Stage:
         return ink
 
     def _planes(self, patch: Patch) -> list[Vector]:
-        """Return the planes in pixels that tell 1, s and t over depth.
+        """Return the linear functions of a pixel that give 1, s and t over depth.
 
         The ray of a pixel meets the patch where `ray * depth = origin + s * u + t * v`; three
         linear functions of the pixel solve that for 1 / depth, s / depth and t / depth.
         """
         sides = np.stack([patch.origin - self.camera.eye, patch.u, patch.v])
-        origin, u, v = (sides @ self._turn.T).tolist()
+        origin, u, v = (sides @ self._rotation.T).tolist()
         rows = _cross(u, v), _cross(v, origin), _cross(origin, u)
         volume = sum(a * b for a, b in zip(origin, rows[0], strict=True))
-        # A plane seen exactly edge-on has no volume; its few pixels may get any texture.
+        # A plane seen exactly edge-on has zero volume; its few pixels may get any texture.
         scale = 1 / (volume if abs(volume) > 1e-6 else 1e-6)
         middle, level = self._centre
         return [
@@ -263,8 +265,8 @@ def class_id(name: str) -> int:
     return labels.raw_ids[labels.class_names.index(name)]
 
 
-def _risen(t: Array, height: float) -> Array:
-    """Return the light along a height: things are darker near their foot."""
+def _foot_shading(t: Array, height: float) -> Array:
+    """Return the brightness along a height, which is lower near the foot."""
     return np.float32(0.84) + np.clip(t * np.float32(0.16 / height), 0, np.float32(0.16))
 
 
@@ -274,7 +276,7 @@ def _cross(a: list[float], b: list[float]) -> Vector:
 
 def _texels(planes: list[Vector], x: Array, y: Array) -> Texels:
     inverse, s, t = (x * np.float32(a) + (y * np.float32(b) + np.float32(c)) for a, b, c in planes)
-    # Pixels at the rim of a shape may look just past the plane's own horizon.
+    # Rays of pixels at the edge of a shape may pass just beyond the horizon of the plane.
     depth = 1 / np.maximum(inverse, np.float32(1e-4))
     s *= depth
     t *= depth
