@@ -39,7 +39,7 @@ def values_of(config: RunConfig) -> tuple[float, ...] | str:
     return weights if isinstance(weights, tuple) else weights.values
 
 
-def test_a_run_stores_its_class_weights_and_never_counts_again(
+def test_a_run_stores_its_class_weights_and_does_not_count_again(
     rectangles_config: Path,
     rectangles_root: Path,
     tmp_path: Path,
@@ -60,7 +60,7 @@ def test_a_run_stores_its_class_weights_and_never_counts_again(
         run(other, tmp_path / "run", resume=True)
 
 
-def test_every_rule_in_a_sum_becomes_numbers_and_the_rest_stays(rectangles_root: Path) -> None:
+def test_every_rule_in_a_sum_becomes_numbers_and_other_fields_stay(rectangles_root: Path) -> None:
     text = f"""
 data: {{kind: folder, root: {rectangles_root}}}
 loss:
@@ -93,7 +93,7 @@ loss:
         config.loss.build(training.labels)
 
 
-def test_generated_scenes_can_be_weighed() -> None:
+def test_class_weights_of_generated_scenes_are_computed() -> None:
     text = """
 data: {kind: synthetic, training_images: 3, height: 32, width: 32}
 loss: {class_weights: {kind: median_frequency, power: 0.35, min: 0.35, max: 3.0}}

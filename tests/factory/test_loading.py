@@ -75,7 +75,7 @@ def test_the_bundled_model_is_the_default(bundled: StoredModel, tmp_path: Path) 
     assert not torch.equal(read, own)
 
 
-def test_an_installation_without_a_model_says_so(
+def test_an_installation_without_a_bundled_model_fails_with_a_hint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(loading, "BUNDLED", tmp_path / WEIGHTS_FILE)
@@ -88,7 +88,7 @@ def test_an_installation_without_a_model_says_so(
         load("./bundled")
 
 
-def test_the_model_of_the_package_is_small_and_has_a_card() -> None:
+def test_the_bundled_model_is_small_and_has_a_model_card() -> None:
     assets = resources.files("sceneparse") / "assets"
     assert len((assets / WEIGHTS_FILE).read_bytes()) <= 12_000_000
     assert "licence" in (assets / "MODEL_CARD.md").read_text(encoding="utf-8").lower()
@@ -96,7 +96,7 @@ def test_the_model_of_the_package_is_small_and_has_a_card() -> None:
     assert weights.tensors.keys() == loading.deployed(weights).tensors.keys()
 
 
-def test_deployed_weights_predict_the_same_without_what_training_needs() -> None:
+def test_deployed_weights_predict_the_same_without_training_settings() -> None:
     whole = trained(EVERYTHING)
     bare = loading.deployed(whole)
     model = bare.config.model
@@ -135,7 +135,7 @@ def test_training_starts_from_the_bundled_model(bundled: StoredModel) -> None:
     assert torch.equal(own, expected)
 
 
-def test_weights_of_another_network_are_refused_with_both_named(tmp_path: Path) -> None:
+def test_weights_of_another_network_are_refused_with_both_names(tmp_path: Path) -> None:
     path = tmp_path / "old.safetensors"
     write_weights(path, trained("model: {width: 6}"))
     config = parse_config(f"model: {{width: 4, weights: {path}}}", "test")
@@ -151,7 +151,7 @@ def test_imagenet_weights_of_a_plain_unet_do_not_exist() -> None:
         parse_config("model: {kind: unet, weights: imagenet}", "test")
 
 
-def test_a_stored_config_with_a_path_comes_back(tmp_path: Path) -> None:
+def test_a_stored_config_with_a_path_round_trips(tmp_path: Path) -> None:
     weights = trained(EVERYTHING)
     write_weights(tmp_path / "w.safetensors", weights)
     assert read_weights(tmp_path / "w.safetensors").config == weights.config
