@@ -50,7 +50,7 @@ def truly_left(timetable: Timetable, step: int) -> float:
 
 @pytest.mark.parametrize(("validate_every", "draw_every"), [(1, 1), (1, 5), (3, 2), (4, 7)])
 @pytest.mark.parametrize("first_step", [1, 46, 54])
-def test_the_estimate_is_right_once_each_part_was_seen(
+def test_the_estimate_is_exact_after_each_part_was_measured_once(
     validate_every: int, draw_every: int, first_step: int
 ) -> None:
     timetable = Timetable(20, 10, validate_every, draw_every)
@@ -63,12 +63,12 @@ def test_the_estimate_is_right_once_each_part_was_seen(
         assert found[step] == pytest.approx(truly_left(timetable, step), rel=1e-9), step
 
 
-def test_before_the_first_epoch_is_over_the_steps_count() -> None:
+def test_before_the_first_epoch_ends_the_estimate_uses_the_steps() -> None:
     found = estimates(Timetable(10, 100, 1, 1), 1, 99)
     assert found[50] == pytest.approx(950 * STEP_S, rel=1e-9)
 
 
-def test_a_validation_is_left_until_it_is_over() -> None:
+def test_a_validation_counts_as_remaining_until_it_ends() -> None:
     remaining = RemainingTime(Timetable(2, 10, 1, 5))
     for step in range(1, 11):
         remaining.step_ended(step, float(step))
@@ -80,7 +80,7 @@ def test_a_validation_is_left_until_it_is_over() -> None:
     assert remaining.seconds(20, 34.0) == 0.0
 
 
-def test_it_is_said_in_words_of_its_size() -> None:
+def test_the_unit_of_the_remaining_time_follows_its_size() -> None:
     said = {
         None: "",
         0.0: "less than a minute left",
@@ -94,7 +94,7 @@ def test_it_is_said_in_words_of_its_size() -> None:
 
 
 @pytest.mark.parametrize("terminal", [False, True])
-def test_log_and_bar_of_a_run_say_it(
+def test_log_and_progress_bar_show_the_remaining_time(
     terminal: bool, rectangles_config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(progress, "LOG_EVERY_S", 0)
