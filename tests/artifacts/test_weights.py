@@ -23,7 +23,7 @@ def stored_types(path: Path) -> dict[str, torch.dtype]:
         return {name: file.get_tensor(name).dtype for name in file.keys()}  # noqa: SIM118
 
 
-def test_half_rounds_weights_and_keeps_the_rest(tmp_path: Path) -> None:
+def test_half_rounds_weights_and_keeps_other_tensors(tmp_path: Path) -> None:
     torch.manual_seed(0)
     tensors = {
         "conv.weight": torch.randn(8, 4, 3, 3),
@@ -56,14 +56,14 @@ def test_half_rounds_weights_and_keeps_the_rest(tmp_path: Path) -> None:
             assert torch.equal(read.tensors[name], tensor), name
 
 
-def test_weights_are_stored_as_they_are_unless_asked(tmp_path: Path) -> None:
+def test_weights_are_stored_unchanged_by_default(tmp_path: Path) -> None:
     tensors = {"conv.weight": torch.randn(8, 4, 3, 3)}
     write_weights(tmp_path / "w.safetensors", weights_of(tensors))
     stored = read_weights(tmp_path / "w.safetensors").tensors
     assert torch.equal(stored["conv.weight"], tensors["conv.weight"])
 
 
-def test_bf16_is_widened_too(tmp_path: Path) -> None:
+def test_bf16_is_read_as_fp32(tmp_path: Path) -> None:
     path = tmp_path / "w.safetensors"
     write_weights(path, weights_of({}))
     with safe_open(path, framework="pt") as file:
