@@ -1,4 +1,4 @@
-"""Class weights from the data: as counted by hand, stored by the run, and never counted again."""
+"""A run computes class weights from its masks, stores them and does not count again."""
 
 from pathlib import Path
 
@@ -20,8 +20,8 @@ RULE = "loss.class_weights={kind: median_frequency, power: 0.5, min: 0.6, max: 1
 SHORT = ("training.epochs=1", "report.every=9", "report.images=1")
 
 
-def by_hand(root: Path) -> list[float]:
-    """Count the rectangles' four classes by hand, and weigh them as RULE does."""
+def slow_class_weights(root: Path) -> list[float]:
+    """Count the four classes of the rectangles, and compute their weights as RULE does."""
     masks = [np.array(Image.open(path)) for path in (root / "masks" / "training").glob("*.png")]
     frequencies: list[float] = []
     for label in range(4):
@@ -48,8 +48,8 @@ def test_a_run_stores_its_class_weights_and_does_not_count_again(
     config = read_config(rectangles_config, [*SHORT, RULE])
     trained = run(config, tmp_path / "run")
     stored = read_config(tmp_path / "run" / "config.yaml")
-    assert values_of(stored) == pytest.approx(by_hand(rectangles_root))
-    # Whoever counts from here on fails.
+    assert values_of(stored) == pytest.approx(slow_class_weights(rectangles_root))
+    # From here on, counting again fails.
     monkeypatch.setattr(class_statistics, "count_mask_pixels", None)
     monkeypatch.setenv("SCENEPARSE_CACHE", str(tmp_path / "empty"))
     assert run(config, tmp_path / "run", resume=True).is_finished

@@ -1,4 +1,4 @@
-"""Data sets that commands name by a config, with its options."""
+"""`find_data` finds data sets by a folder or by a config with options."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -66,7 +66,7 @@ def test_a_config_of_a_folder_names_that_folder(tmp_path: Path) -> None:
 
 def test_a_config_of_generated_scenes_is_refused(tmp_path: Path) -> None:
     (tmp_path / "run.yaml").write_text("data: {kind: synthetic}")
-    with pytest.raises(InputError, match=r"run\.yaml: its scenes are drawn .* data synth"):
+    with pytest.raises(InputError, match=r"run\.yaml: its scenes are generated .* data synth"):
         find_data(tmp_path / "run.yaml")
 
 
