@@ -1,4 +1,4 @@
-"""Weights files: small in fp16, and nothing that fp16 cannot hold is lost."""
+"""Weights files in fp16 are small and keep tensors that fp16 cannot represent."""
 
 from pathlib import Path
 
@@ -35,7 +35,7 @@ def test_half_rounds_weights_and_keeps_other_tensors(tmp_path: Path) -> None:
         "norm.num_batches_tracked": torch.tensor(10**12),
         "table": torch.arange(6).reshape(2, 3),
         "mean": torch.full((1, 3, 1, 1), 123.675),
-        # Below what fp16 holds with three digits.
+        # fp16 has fewer than three digits for such small numbers.
         "norm.bias": torch.tensor([1.0, 1.001e-6]),
     }
     path = tmp_path / "half.safetensors"
