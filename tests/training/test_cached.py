@@ -63,8 +63,9 @@ def test_changed_images_are_reported_in_one_line_and_read_from_files(
     fast = f"data.cache={tmp_path / 'fast'}"
     cached, output = run(rectangles_config, tmp_path / "cached", at, fast)
     assert output.splitlines()[0] == (
-        f"{tmp_path / 'fast'}: holds 6 of 8 training images in their current state; runs "
-        f"read the others from their files; to renew it: sceneparse data cache {root} --to {tmp_path / 'fast'}"
+        f"{tmp_path / 'fast'}: holds 6 of 8 training images in their current state; runs read the "
+        f"others from their files; to renew it: sceneparse data cache {root} "
+        f"--to {tmp_path / 'fast'}"
     )
     # Evaluating the model does not need the cache.
     shutil.rmtree(tmp_path / "fast")
