@@ -9,7 +9,7 @@ BENCH := .venv-bench
 OLDEST := .venv-oldest
 BENCHMARKS := limits train_classic train_lite0 fused_loss evaluate_2100 confusion two_processes busy scaling
 
-# On a bare machine with a GPU: the folder of wheels that `make gpu-wheels` filled before.
+# For a machine with a GPU and without packages: the folder of wheels from `make gpu-wheels`.
 WHEELS ?=
 DEVICE ?= cuda
 GPU_PYTHON ?= $(if $(WHEELS),python3,$(BIN)/python)
@@ -32,11 +32,11 @@ check: install
 	$(BIN)/lint-imports
 	$(BIN)/typos
 
-# A process per core, each with one thread: the work of most tests is too small for more.
+# One process per core with one thread each, because most tests are too small for more threads.
 test: install
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile -m "not slow and not install"
 
-# As a processor with AVX2 alone computes: other last digits, and it has no bf16.
+# Compute like a processor that has AVX2 but no bf16, with other rounding errors.
 test-avx2: export ATEN_CPU_CAPABILITY = avx2
 test-avx2: export ONEDNN_MAX_CPU_ISA = AVX2
 test-avx2: test
@@ -44,7 +44,7 @@ test-avx2: test
 test-slow: install
 	$(BIN)/python -m pytest -m slow
 
-# With the oldest PyTorch that pyproject.toml allows.
+# Test with the oldest PyTorch that pyproject.toml allows.
 test-oldest: $(OLDEST)/.installed
 	OMP_NUM_THREADS=1 $(OLDEST)/bin/python -m pytest -n auto --dist loadfile -m "not slow and not install"
 
@@ -54,7 +54,7 @@ $(OLDEST)/.installed: pyproject.toml constraints.txt .ci/constraints_oldest.py
 	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check -c $(OLDEST)/constraints.txt -e ".[train,lite,tensorboard,dev]"
 	touch $@
 
-# Minutes, and 6 GB of disk while it runs.
+# Takes minutes, and temporarily 6 GB of disk space.
 test-install: install
 	$(BIN)/python -m pytest -m install
 
@@ -67,20 +67,20 @@ bench: $(BENCH)/.installed
 	$(BENCH)/bin/python benchmarks/input.py $(if $(DATA),--data "$(DATA)")
 	$(BENCH)/bin/python benchmarks/table.py
 
-# At most five minutes; $OUT names the folder of the results.
+# Takes at most five minutes; $OUT is the folder of the results.
 gpu: $(if $(WHEELS),,install)
 	set -e; site=$$(mktemp -d); trap 'rm -rf "$$site"' EXIT; \
 	$(if $(WHEELS),$(GPU_PYTHON) -m pip install --quiet --no-index --no-deps --no-compile --target "$$site" "$(WHEELS)"/*.whl;) \
 	PYTHONPATH="$$site:$(CURDIR)/src$${PYTHONPATH:+:$$PYTHONPATH}" $(GPU_PYTHON) benchmarks/gpu.py --device $(DEVICE) $(if $(filter cpu,$(DEVICE)),--quick --seconds 1200)
 
 gpu-wheels:
-	@test -n "$(WHEELS)" || { echo "make gpu-wheels: name the folder to fill, WHEELS=folder" >&2; exit 1; }
+	@test -n "$(WHEELS)" || { echo "make gpu-wheels: found no folder to fill; set WHEELS=folder" >&2; exit 1; }
 	$(PYTHON) -m pip download --quiet --disable-pip-version-check --no-deps --only-binary=:all: \
 		--python-version 3.12 --implementation cp --platform manylinux_2_28_x86_64 \
 		--platform manylinux_2_17_x86_64 --platform manylinux2014_x86_64 \
 		--dest "$(WHEELS)" -r benchmarks/gpu_wheels.txt
 
-# A failed run is kept as such, and the tables are written all the same; an interrupted one ends here.
+# Exit code 1 means that a run failed: its failure is recorded, and the tables are written anyway.
 accuracy: $(BENCH)/.installed
 	$(BENCH)/bin/python benchmarks/time_to_accuracy.py $(if $(DATA),--data "$(DATA)") || test $$? = 1
 	$(BENCH)/bin/python benchmarks/results_table.py

@@ -6,13 +6,13 @@ import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-# Each PyTorch pins its own releases of these.
+# Each release of PyTorch pins its own versions of these packages.
 FOLLOWS_TORCH = re.compile(r"(nvidia|cuda)-|(triton|sympy)==")
 LOWERED = re.compile(r"(torch|torchvision)>=([\d.]+)")
 
 
 def constraints() -> list[str]:
-    """Return the lines, those of PyTorch first."""
+    """Return the lines of the constraints, PyTorch first."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     required = project["optional-dependencies"]["train"]
     lowered = {match[1]: match[2] for text in required if (match := LOWERED.match(text))}

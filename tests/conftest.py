@@ -1,4 +1,4 @@
-"""Tiny data that a network can learn, and the way to the real ones."""
+"""Fixtures with tiny data sets that a network can learn, and with real images."""
 
 import importlib
 import signal
@@ -13,8 +13,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-# A shell starts its background processes with SIGINT ignored, `nohup` with SIGHUP; and so would the
-# tests start theirs.
+# Shells ignore SIGINT in background processes, and `nohup` ignores SIGHUP; the processes that tests
+# start would inherit this.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 if sys.platform != "win32":
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
@@ -40,7 +40,7 @@ def rectangles(
 
 
 def write_rectangles(root: Path, counts: dict[str, int], size: tuple[int, int] = (48, 64)) -> None:
-    """Write a `folder` data set of rectangles with the splits asked for."""
+    """Write a `folder` data set of rectangles with the given number of images per split."""
     root.mkdir(parents=True, exist_ok=True)
     (root / "labels.yaml").write_text("classes: [background, red, green, blue]\n")
     first = 0
@@ -56,7 +56,7 @@ def write_rectangles(root: Path, counts: dict[str, int], size: tuple[int, int] =
 
 @pytest.fixture(autouse=True, scope="session")
 def caches(tmp_path_factory: pytest.TempPathFactory) -> Generator[Path]:
-    """A cache folder that is not the user's, for everything that the tests start."""
+    """A separate cache folder for all tests and their processes."""
     folder = tmp_path_factory.mktemp("caches")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SCENEPARSE_CACHE", str(folder))
@@ -73,7 +73,7 @@ def rectangles_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the same run made by `one` process and by `two`, and more from the two."""
+    """A folder with the same run in `one` and in `two` processes, and more results of two."""
     from tests.pair import run_pair
 
     folder = tmp_path_factory.mktemp("pair")
@@ -96,7 +96,7 @@ report: {{images: 1}}
 
 @pytest.fixture
 def real_root() -> Path:
-    """ADE20K images beside the project; where they are absent the test is skipped."""
+    """ADE20K images beside the project; without them, the test is skipped."""
     root = SHARED / "ade20k"
     if not root.is_dir():
         pytest.skip("../shared/ade20k is absent")
@@ -105,7 +105,7 @@ def real_root() -> Path:
 
 @pytest.fixture
 def official_root() -> Path:
-    """Three validation pairs as published; where they are absent the test is skipped."""
+    """Three published validation pairs; without them, the test is skipped."""
     root = SHARED / "ade20k_official3"
     if not root.is_dir():
         pytest.skip("../shared/ade20k_official3 is absent")
@@ -114,7 +114,7 @@ def official_root() -> Path:
 
 @pytest.fixture(scope="session")
 def rectangles_config(rectangles_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A config that learns the rectangles in seconds."""
+    """A config that trains on the rectangles in seconds."""
     path = tmp_path_factory.mktemp("config") / "rectangles.yaml"
     path.write_text(
         f"""

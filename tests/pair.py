@@ -1,4 +1,4 @@
-"""What each of two processes does in the tests of processes; started once for all of them."""
+"""The work of two processes, which start once for all tests of several processes."""
 
 import csv
 import os
@@ -37,25 +37,25 @@ from tests.cli.command import CONTEXT
 
 NETWORKS = {
     "group": "{width: 8, normalization: group}",
-    # The same, and each of two processes computes its share in two parts.
+    # The same network; each of two processes computes its share in two parts.
     "group_in_parts": "{width: 8, normalization: group}",
     "batch": "{width: 8}",
-    # Depthwise convolutions, and timm's normalisation with the activation inside.
+    # Depthwise convolutions, and the normalisation layers of timm that include an activation.
     "encoder": "{kind: encoder_unet, encoder: test_efficientnet, weights: none}",
     "everything": "{kind: encoder_unet, encoder: test_efficientnet, weights: none, head_levels: 2,"
     " block: separable, freeze_stages: 2}",
 }
-# In fp64 nothing but the mathematics decides. In fp32 a ReLU whose input is 1e-7 away from 0 may
-# switch when sums are added in another order, in one process too, and the gradient jumps by 1e-2:
-# there a function without a kink takes its place.
+# In fp64, rounding errors are negligible. In fp32, a ReLU whose input is within 1e-7 of 0 may
+# switch when sums are added in another order, even in one process, and the gradient changes by
+# 1e-2. The tests replace it by a smooth function there.
 CASES = [(network, dtype) for network in NETWORKS for dtype in ("float64", "float32", "bfloat16")]
 LIMITS = {"float64": 1e-9, "float32": 1e-5, "bfloat16": 1e-1}
 STEPS = {"float64": 4, "float32": 2, "bfloat16": 2}
 APART = ("training.epochs=2", "model.normalization=batch", "training.sync_batch_norm=false")
-# The run that is stopped in the middle. By SGD, whose steps are proportional to the gradient: Adam
-# divides each element by its own size, so that an element of which nothing is left but a rounding
-# error moves as far as any other. Noise of 3e-7 of the gradient's size moved a bias by 13 % in 48
-# steps of such a run under Adam, by 6e-6 under SGD.
+# Overrides of the run that is stopped in the middle. It uses SGD, whose steps are proportional to
+# the gradient. Adam divides each element by its own magnitude, so an element that only consists of
+# rounding errors changes as much as any other: noise of 3e-7 of the gradient changed a bias by 13 %
+# in 48 steps of Adam, and by 6e-6 in 48 steps of SGD.
 LONGER = (
     "training.epochs=4",
     "optimizer={kind: sgd, lr: 0.05, momentum: 0.9}",
@@ -70,7 +70,7 @@ Result = dict[str, Any]
 
 
 class ExactCrossEntropy(nn.Module):
-    """Cross-entropy in the type of the features: the package's own computes in fp32."""
+    """Cross-entropy in the type of the features; the loss of sceneparse computes in fp32."""
 
     ignore_index = 255
 
@@ -88,7 +88,7 @@ class ExactCrossEntropy(nn.Module):
 
 
 def steps_of(case: Case, root: Path, rank_info: RankInfo) -> Result:
-    """Train a few steps and return losses, counts and weights."""
+    """Train a few steps, and return losses, counts and weights."""
     network, dtype = case
     parts = 2 if network == "group_in_parts" and rank_info.world_size > 1 else 1
     precision = "bf16" if dtype == "bfloat16" else "fp32"
@@ -106,7 +106,7 @@ training:
     training = factory.dataset(config.data, "training")
     torch.manual_seed(1)
     segmenter = config.model.build(training.labels.num_classes)
-    # No step uses it, as is the case with some of timm's.
+    # No step uses this parameter, as with some networks of timm.
     segmenter.register_parameter("unused", nn.Parameter(torch.ones(3)))
     if dtype == "float64":
         segmenter = segmenter.double()
@@ -117,7 +117,12 @@ training:
                 setattr(segmenter.get_submodule(parent), attribute, nn.SiLU())
     settings = resolve(config, segmenter, training, rank_info)
     state, setup = set_up_training(
-        config, settings, segmenter, training, lambda _: pytest.fail("none here"), rank_info
+        config,
+        settings,
+        segmenter,
+        training,
+        lambda _: pytest.fail("unexpected validation"),
+        rank_info,
     )
     if dtype == "float64":
         setup = replace(setup, loss=ExactCrossEntropy())
@@ -136,7 +141,7 @@ training:
 
 
 def mostly_void(batch: Batch, rank_info: RankInfo) -> Batch:
-    """Make the images of the first of two processes void but for a row, of one wholly."""
+    """Make the images of rank zero void: the first completely, the others except one row."""
     mask = batch.mask.copy()
     if rank_info.rank == 0:
         mask[:4, 1:] = ExactCrossEntropy.ignore_index
@@ -144,8 +149,8 @@ def mostly_void(batch: Batch, rank_info: RankInfo) -> Batch:
     return batch._replace(mask=mask)
 
 
-def be_one_of(rank: int, port: int, folder: Path) -> None:
-    """Be a process as torchrun would start it; the first one writes what they came to."""
+def run_rank(rank: int, port: int, folder: Path) -> None:
+    """Run one process as torchrun would start it; rank zero writes the results."""
     torch.set_num_threads(1)
     os.environ |= {
         "TORCHELASTIC_RUN_ID": "test",
@@ -161,10 +166,10 @@ def be_one_of(rank: int, port: int, folder: Path) -> None:
         with process_group(find_rank_info()):
             _work(rank, folder)
             if rank == 1:
-                raise InputError("one process alone has found something")
+                raise InputError("only rank one fails")
             any_rank(False)
     except InputError as error:
-        (folder / f"told_{rank}").write_text(f"{type(error).__name__}: {error}")
+        (folder / f"error_{rank}").write_text(f"{type(error).__name__}: {error}")
 
 
 def _work(rank: int, folder: Path) -> None:
@@ -182,10 +187,10 @@ def _work(rank: int, folder: Path) -> None:
 
 
 def run_pair(folder: Path) -> None:
-    """Run both processes, and beside them the run that one process makes."""
+    """Run both processes, and then the same run in one process."""
     store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
     method = CONTEXT.get_start_method()
-    start_processes(be_one_of, args=(store.port, folder), nprocs=2, start_method=method)
+    start_processes(run_rank, args=(store.port, folder), nprocs=2, start_method=method)
     train(read_config(folder / "run.yaml", LONGER), out=folder / "one")
 
 
@@ -194,22 +199,21 @@ def rows(run: Path) -> list[dict[str, str]]:
 
 
 def assert_close(run: Path, other: Path) -> None:
-    """Hold the figures of two runs, and their weights, against each other.
+    """Compare the metrics and the weights of two runs, whose sums have different orders.
 
-    They add up in another order. Rounding alone changes each step by about 1e-6 of its length. More
-    comes of a ReLU or a maximum whose input lies within a rounding error of where it switches: at
-    the deepest level of this network, 4 images of 2×2, one value is a 16th of the gradient of one
-    of 64 channels, which is 1/16/√64 of the gradient of its layer, and one of 24 steps: 3.3e-4 of
-    the way that the weights move, or 3.6e-5 of their norm, a 9th of which they move. Wrong
-    mathematics, such as a mean over the pixels of one process, changes the way by a hundredth and
-    more.
+    Rounding alone changes each step by about 1e-6 of its length. A ReLU or a maximum whose input is
+    within a rounding error of its switching point has a larger effect: at the deepest level of this
+    network, with 4 images of 2×2, one value is a 16th of the gradient of one of 64 channels, which
+    is 1/16/√64 of the gradient of the layer, in one of 24 steps. This is 3.3e-4 of the distance
+    that the weights move, or 3.6e-5 of their norm, as they move by a 9th of it. Wrong mathematics,
+    such as a mean over the pixels of one process, changes the distance by at least a hundredth.
     """
     for mine, theirs in zip(rows(run), rows(other), strict=True):
         for name, value in theirs.items():
-            # The loss moves by no larger share than the weights; scores count pixels, of which a
-            # few may lie on the edge between two classes.
-            near = 1e-4 if "loss" in name else 2e-3
-            assert float(mine[name]) == pytest.approx(float(value), rel=near), name
+            # The loss changes no more than the weights. Scores count pixels, and a few pixels may
+            # lie on the border between two classes.
+            tolerance = 1e-4 if "loss" in name else 2e-3
+            assert float(mine[name]) == pytest.approx(float(value), rel=tolerance), name
     weights, expected = (
         torch.cat(
             [

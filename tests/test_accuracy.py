@@ -177,7 +177,7 @@ def test_an_interrupted_epoch_counts_whole(bench: Any, tmp_path: Path) -> None:
     assert bench("accuracy.runs").training_seconds(folder) == pytest.approx(10 + 8 + 20)
 
 
-def test_a_peer_trains_until_the_time_is_over_and_is_scored(
+def test_a_peer_trains_for_the_given_time_and_is_scored(
     bench: Any, scenes: Path, tmp_path: Path
 ) -> None:
     pytest.importorskip("segmentation_models_pytorch")

@@ -1,4 +1,4 @@
-"""The examples in docstrings run, with the model of the package."""
+"""The examples in docstrings run with the bundled model."""
 
 import doctest
 from importlib import import_module

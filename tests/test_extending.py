@@ -1,6 +1,6 @@
-"""A new loss, network or data-set layout is a class in its own module, and a line in a list.
+"""A module outside the package adds a loss, a network and a data set.
 
-As docs/architecture.md says; the module here lies outside the package.
+Each of them is a class and an entry in a table, as described in docs/architecture.md.
 """
 
 import subprocess
@@ -69,16 +69,16 @@ class Narrow(ModelSettings):
 
 @settings
 class Flat(PublishedData):
-    """`pictures_SPLIT` and `ids_SPLIT` beside `labels.yaml`."""
+    """`pixels_SPLIT` and `ids_SPLIT` beside `labels.yaml`."""
 
     root: UserPath = Path("data/flat")
     """Folder of the data set."""
 
     def split_path(self, split):
-        return self.root / f"pictures_{split}"
+        return self.root / f"pixels_{split}"
 
     def open_split(self, root, split):
-        folders = (root / f"{kind}_{split}" for kind in ("pictures", "ids"))
+        folders = (root / f"{kind}_{split}" for kind in ("pixels", "ids"))
         return pair_folders(*folders, self.find_labels(), split)
 
     def find_labels(self):
@@ -116,7 +116,7 @@ report: {images: 1}
 
 def test_a_module_adds_a_loss_a_network_and_a_layout(tmp_path: Path) -> None:
     write_rectangles(tmp_path / "data", {"training": 8, "validation": 2})
-    for kind, name in (("images", "pictures"), ("masks", "ids")):
+    for kind, name in (("images", "pixels"), ("masks", "ids")):
         for split in ("training", "validation"):
             (tmp_path / "data" / kind / split).rename(tmp_path / "data" / f"{name}_{split}")
     (tmp_path / "mine.py").write_text(MODULE)

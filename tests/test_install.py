@@ -1,4 +1,4 @@
-"""What the README says about installing is true: in an empty environment, as a stranger does it."""
+"""The installation steps of the README work in an empty environment."""
 
 import os
 import re
@@ -11,22 +11,22 @@ import pytest
 from PIL import Image
 
 ROOT = Path(__file__).parents[1]
-# Versions of constraints.txt, as CI tests what is tested together.
+# CI tests the versions of constraints.txt.
 CONSTRAINED = {"PIP_CONSTRAINT": str(ROOT / "constraints.txt")}
 
 Completed = subprocess.CompletedProcess[str]
 
 
 class Environment:
-    """An empty virtual environment, in which commands run from a folder of their own."""
+    """An empty virtual environment whose commands run in an empty folder."""
 
     def __init__(self, folder: Path) -> None:
         subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
         self.bin, self.home = folder / "venv" / "bin", folder / "home"
         self.home.mkdir()
         hidden = ("PYTHONPATH", "VIRTUAL_ENV", "SCENEPARSE_CACHE")
-        own = {name: value for name, value in os.environ.items() if name not in hidden}
-        self.variables = {**own, **CONSTRAINED, "HOME": str(self.home), "COLUMNS": "200"}
+        inherited = {name: value for name, value in os.environ.items() if name not in hidden}
+        self.variables = {**inherited, **CONSTRAINED, "HOME": str(self.home), "COLUMNS": "200"}
 
     def run(self, command: str, *arguments: str | Path, code: int = 0) -> Completed:
         done = subprocess.run(
@@ -43,7 +43,7 @@ class Environment:
 
 @pytest.mark.install
 @pytest.mark.timeout(1200)
-def test_a_wheel_serves_without_pytorch_and_says_how_to_add_it(tmp_path: Path) -> None:
+def test_a_wheel_works_without_pytorch_and_says_how_to_install_it(tmp_path: Path) -> None:
     env = Environment(tmp_path)
     env.run("pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", tmp_path / "dist", ROOT)
     (wheel,) = (tmp_path / "dist").iterdir()
@@ -56,7 +56,7 @@ def test_a_wheel_serves_without_pytorch_and_says_how_to_add_it(tmp_path: Path) -
     image = env.home / "scenes" / "images" / "validation"
     predict = ("predict", image, "--out", "predictions")
     (advice,) = re.findall("`pip (install .*)`", env.run("sceneparse", *predict, code=2).stderr)
-    # Literally what the message says; pip takes the sceneparse that is installed.
+    # Run the exact command of the message; pip keeps the installed sceneparse.
     env.run("pip", *advice.replace('"', "").split())
     env.run("pip", "check")
     env.run("sceneparse", *predict)

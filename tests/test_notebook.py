@@ -1,4 +1,4 @@
-"""The notebook in docs/ runs from its first cell to its last."""
+"""All cells of the notebook in docs/ run."""
 
 import json
 import re
@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 NOTEBOOK = Path(__file__).parents[1] / "docs" / "quickstart.ipynb"
-# As Jupyter does: the value of a last expression is shown.
+# Like Jupyter, shows the value of the last expression of a cell.
 RUNNER = """
 import ast
 import json

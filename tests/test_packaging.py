@@ -1,4 +1,4 @@
-"""What is in the wheel, and with which versions it is tested."""
+"""The contents of the wheel, and the versions with which it is tested."""
 
 import runpy
 import shutil
@@ -17,7 +17,7 @@ from packaging.version import Version
 ROOT = Path(__file__).parents[1]
 
 
-def test_the_wheel_holds_assets_and_a_bundled_model(tmp_path: Path) -> None:
+def test_the_wheel_contains_assets_and_a_bundled_model(tmp_path: Path) -> None:
     for name in ("pyproject.toml", "README.md", "LICENSE", ".gitignore"):
         shutil.copy(ROOT / name, tmp_path / name)
     for folder in ("src/sceneparse/assets", "configs"):
@@ -38,7 +38,7 @@ def test_the_wheel_holds_assets_and_a_bundled_model(tmp_path: Path) -> None:
     assert "sceneparse/configs/folder.yaml" in inside
 
 
-def test_the_oldest_pytorch_is_tested_and_all_else_is_as_in_constraints() -> None:
+def test_the_oldest_constraints_differ_only_in_pytorch() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     texts = [*project["dependencies"], *chain(*project["optional-dependencies"].values())]
     required: dict[str, SpecifierSet] = {
@@ -53,7 +53,7 @@ def test_the_oldest_pytorch_is_tested_and_all_else_is_as_in_constraints() -> Non
         (bound,) = (part.version for part in required[name] if part.operator == ">=")
         assert oldest.pop(name) == Version(bound)
     assert oldest.items() <= current.items()
-    # What a PyTorch pins for itself is left to it.
+    # The constraints leave the packages that PyTorch pins to PyTorch.
     assert all(name not in oldest for name in ("triton", "sympy", "nvidia-cudnn-cu13"))
 
 

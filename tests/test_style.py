@@ -1,4 +1,4 @@
-"""What the house style promises and no linter checks."""
+"""Rules of the house style that no linter checks."""
 
 import runpy
 import subprocess
@@ -14,7 +14,7 @@ SOURCES = sorted((ROOT / "src").rglob("*.py"))
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT / "src")))
-def test_a_file_fits_a_reader(path: Path) -> None:
+def test_a_file_is_short(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) <= 320
 
 
@@ -43,12 +43,12 @@ def test_everything_public_can_be_imported() -> None:
         _ = sceneparse.nothing
 
 
-def test_the_reference_is_what_the_code_says() -> None:
+def test_the_reference_matches_the_code() -> None:
     script = runpy.run_path(str(ROOT / "docs" / "make_reference.py"))
     assert script["TARGET"].read_text(encoding="utf-8") == script["reference"](), "run `make docs`"
 
 
-def test_every_field_of_transform_is_explained() -> None:
+def test_every_field_of_transform_is_documented() -> None:
     from sceneparse.augmentation.settings import TransformSettings
 
     text = (ROOT / "docs" / "augmentation.md").read_text(encoding="utf-8")

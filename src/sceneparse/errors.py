@@ -2,14 +2,14 @@
 
 
 class InputError(Exception):
-    """Something that the user gave is wrong.
+    """An input of the user is wrong.
 
     The message names the file, what was found, what was expected and the fix. The command line
     prints the message and exits with code 2; it shows no traceback.
 
     Attributes:
-        parameters: Names of the parameters of the job that correct the mistake, such as
-            `overwrite`; the command line names its options after them.
+        parameters: Names of the function parameters that correct the mistake, such as `overwrite`;
+            the command line appends the options of the same names.
     """
 
     def __init__(self, message: str, *parameters: str) -> None:

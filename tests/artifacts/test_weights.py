@@ -1,4 +1,4 @@
-"""Weights files: small in fp16, and nothing that fp16 cannot hold is lost."""
+"""Weights files in fp16 are small and keep tensors that fp16 cannot represent."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ def stored_types(path: Path) -> dict[str, torch.dtype]:
         return {name: file.get_tensor(name).dtype for name in file.keys()}  # noqa: SIM118
 
 
-def test_half_rounds_weights_and_keeps_the_rest(tmp_path: Path) -> None:
+def test_half_rounds_weights_and_keeps_other_tensors(tmp_path: Path) -> None:
     torch.manual_seed(0)
     tensors = {
         "conv.weight": torch.randn(8, 4, 3, 3),
@@ -35,7 +35,7 @@ def test_half_rounds_weights_and_keeps_the_rest(tmp_path: Path) -> None:
         "norm.num_batches_tracked": torch.tensor(10**12),
         "table": torch.arange(6).reshape(2, 3),
         "mean": torch.full((1, 3, 1, 1), 123.675),
-        # Below what fp16 holds with three digits.
+        # fp16 has fewer than three digits for such small numbers.
         "norm.bias": torch.tensor([1.0, 1.001e-6]),
     }
     path = tmp_path / "half.safetensors"
@@ -56,14 +56,14 @@ def test_half_rounds_weights_and_keeps_the_rest(tmp_path: Path) -> None:
             assert torch.equal(read.tensors[name], tensor), name
 
 
-def test_weights_are_stored_as_they_are_unless_asked(tmp_path: Path) -> None:
+def test_weights_are_stored_unchanged_by_default(tmp_path: Path) -> None:
     tensors = {"conv.weight": torch.randn(8, 4, 3, 3)}
     write_weights(tmp_path / "w.safetensors", weights_of(tensors))
     stored = read_weights(tmp_path / "w.safetensors").tensors
     assert torch.equal(stored["conv.weight"], tensors["conv.weight"])
 
 
-def test_bf16_is_widened_too(tmp_path: Path) -> None:
+def test_bf16_is_read_as_fp32(tmp_path: Path) -> None:
     path = tmp_path / "w.safetensors"
     write_weights(path, weights_of({}))
     with safe_open(path, framework="pt") as file:

@@ -1,6 +1,6 @@
-"""The command line in a process of its own, forked from one that has imported PyTorch already.
+"""Run the command line in a new process, forked from one that has already imported PyTorch.
 
-A new interpreter takes seconds to do so, and the tests need far more than a hundred.
+The import takes seconds in a new interpreter, and the tests start more than a hundred processes.
 """
 
 import multiprocessing
@@ -29,9 +29,9 @@ def run_command(
     """Run `sceneparse` with arguments in a folder, as `subprocess.run` would.
 
     Args:
-        arguments: Of the command.
-        folder: In which it runs.
-        before: Lines of Python that its process executes first.
+        arguments: Arguments of the command.
+        folder: Working directory.
+        before: Lines of Python that the process executes first.
     """
     return run_and_stop(arguments, folder, lambda _: None, before)
 
@@ -39,11 +39,11 @@ def run_command(
 def run_and_stop(
     arguments: Sequence[str], folder: Path, act: Callable[[int], None], before: str = ""
 ) -> "subprocess.CompletedProcess[str]":
-    """Run `sceneparse`, and call a function with its process id once it is started."""
-    with tempfile.TemporaryDirectory() as told:
-        paths = [Path(told, name) for name in ("stdout", "stderr")]
+    """Run `sceneparse`, and call a function with its process id after it has started."""
+    with tempfile.TemporaryDirectory() as outputs:
+        paths = [Path(outputs, name) for name in ("stdout", "stderr")]
         process = CONTEXT.Process(
-            target=_be, args=(arguments, folder, paths, dict(os.environ), before)
+            target=_main, args=(arguments, folder, paths, dict(os.environ), before)
         )
         process.start()
         assert process.pid is not None
@@ -51,14 +51,14 @@ def run_and_stop(
             act(process.pid)
             process.join()
         finally:
-            # What is left of it where the test is out of time.
+            # It still runs if the test has timed out.
             process.kill()
         assert process.exitcode is not None
         stdout, stderr = (path.read_text(encoding="utf-8") for path in paths)
     return subprocess.CompletedProcess(["sceneparse", *arguments], process.exitcode, stdout, stderr)
 
 
-def _be(
+def _main(
     arguments: Sequence[str],
     folder: Path,
     paths: Sequence[Path],
@@ -72,7 +72,7 @@ def _be(
     os.environ.update(environment)
     os.chdir(folder)
     sys.argv = ["sceneparse", *arguments]
-    # As the installed command does: not before the environment is what it is to be.
+    # Import after the environment is set, as the installed command does.
     from sceneparse.cli import main
 
     exec(before)  # noqa: S102 - lines of the test itself

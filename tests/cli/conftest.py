@@ -1,4 +1,4 @@
-"""The real command line, in a process of its own."""
+"""Fixtures that run the command line in a new process."""
 
 import subprocess
 from collections.abc import Callable
@@ -23,7 +23,7 @@ def cli(tmp_path: Path) -> Cli:
 
 @pytest.fixture
 def fails(cli: Cli) -> Callable[..., str]:
-    """Run `sceneparse` where it must end with a message for the user, and return the message."""
+    """Run `sceneparse`, expect an error for the user, and return its message."""
 
     def run(*arguments: str | Path) -> str:
         done = cli(*arguments)

@@ -1,4 +1,4 @@
-"""`data cache` as a user runs it: killed, run twice at once, without any cache folder."""
+"""The `data cache` command: killed, run concurrently, and without a writable folder."""
 
 import os
 import shutil
@@ -20,13 +20,13 @@ from sceneparse.data.datasets.folder import FolderData
 from tests.cli.command import COMMAND
 from tests.cli.conftest import Cli
 
-# So many that a build is caught in the middle on a busy machine too; small ones, for room.
+# Enough images to catch a build in the middle on a busy machine; small ones, to save space.
 COUNT = 2000
 FEW = 50
 
 
 def write_images(made: Path, count: int) -> Path:
-    """Write a data set of small images, one file by many names."""
+    """Write a data set of small images, which are hard links to one file."""
     random = np.random.default_rng(0)
     for kind in ("images", "masks"):
         (made / kind / "training").mkdir(parents=True)
@@ -61,7 +61,7 @@ def open_cached(root: Path) -> CachedDataset:
 
 @contextmanager
 def started(root: Path) -> Generator["subprocess.Popen[str]"]:
-    """Start a build, which does not outlive the test."""
+    """Start a build that is killed at the end of the `with` block."""
     with subprocess.Popen(
         [COMMAND, "data", "cache", str(root)],
         stdout=subprocess.DEVNULL,
@@ -79,31 +79,29 @@ def entries(root: Path) -> list[bytes]:
     return index.read_bytes().splitlines()[1:] if index.exists() else []
 
 
-def killed_in_the_middle(root: Path, how: signal.Signals) -> tuple[int, str]:
-    """Build and kill; where the machine was too busy to see the middle, try again."""
+def kill_in_the_middle(root: Path, how: signal.Signals) -> tuple[int, str]:
+    """Start a build and kill it; try again if it ended before it was seen."""
     deadline = time.monotonic() + 240
     for _ in range(5):
         with started(root) as process:
             while process.poll() is None and len(entries(root)) < 3:
                 assert time.monotonic() < deadline, f"{len(entries(root))} entries, still building"
                 time.sleep(0.001)
-            # Stopped, it cannot end before it has been looked at.
+            # A stopped process cannot end while its entries are counted.
             process.send_signal(signal.SIGSTOP)
-            # By a tenth, as it may write a few more before it hears of the signal.
+            # Leave a margin: it may write a few more entries before it handles the signal.
             if 3 <= len(entries(root)) < 0.9 * COUNT:
                 process.send_signal(how)
                 process.send_signal(signal.SIGCONT)
                 _, message = process.communicate()
                 return process.returncode, message
         shutil.rmtree(default_cache_folder(root))
-    pytest.fail("five builds were through before they were seen")
+    pytest.fail("five builds ended before they were seen")
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
-def test_a_build_that_is_killed_goes_on_where_it_was(
-    how: signal.Signals, cli: Cli, root: Path
-) -> None:
-    code, message = killed_in_the_middle(root, how)
+def test_a_killed_build_resumes(how: signal.Signals, cli: Cli, root: Path) -> None:
+    code, message = kill_in_the_middle(root, how)
     assert code == (130 if how == signal.SIGINT else -how)
     assert "Traceback" not in message
     done = entries(root)
@@ -111,7 +109,7 @@ def test_a_build_that_is_killed_goes_on_where_it_was(
     again = cli("data", "cache", root)
     assert again.returncode == 0, again.stderr
     assert f"training: {COUNT} images, " in again.stdout
-    assert " there already, " in again.stdout
+    assert " already cached, " in again.stdout
     assert str(default_cache_folder(root)) in again.stdout
     assert set(done[:-1]) <= set(entries(root))
     dataset = open_cached(root)
@@ -119,7 +117,7 @@ def test_a_build_that_is_killed_goes_on_where_it_was(
     assert all(dataset[index].image.any() for index in range(COUNT))  # each is verified
 
 
-def test_two_builds_at_once_leave_one_whole_cache(root: Path) -> None:
+def test_concurrent_builds_leave_one_complete_cache(root: Path) -> None:
     with started(root) as one, started(root) as other:
         messages = [process.communicate()[1] for process in (one, other)]
         codes = [process.returncode for process in (one, other)]
@@ -130,16 +128,18 @@ def test_two_builds_at_once_leave_one_whole_cache(root: Path) -> None:
     assert dataset.cached_count == len([dataset[index] for index in range(COUNT)]) == COUNT
 
 
-def test_where_and_how_to_use_it_is_told(cli: Cli, few: Path, tmp_path: Path) -> None:
+def test_the_command_says_where_the_cache_is_and_how_to_use_it(
+    cli: Cli, few: Path, tmp_path: Path
+) -> None:
     done = cli("data", "cache", few, "--to", "fast", "--short-side", "50", "--split", "training")
     assert done.returncode == 0, done.stderr
-    assert f"training: {FEW} images, 0.5 MB to be written\n" in done.stdout
+    assert f"training: {FEW} images, 0.5 MB to write\n" in done.stdout
     assert done.stdout.endswith("fast: runs with data.cache=fast read from here\n")
     size = (tmp_path / "fast" / "training.pixels").stat().st_size
     assert size == FEW * 50 * 50 * 4 + 48 * (FEW - 1)
 
 
-def test_a_folder_that_cannot_be_written_to_is_one_line(
+def test_an_unwritable_cache_folder_is_reported_in_one_line(
     fails: Callable[..., str], few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").write_text("no folder")

@@ -1,4 +1,4 @@
-"""Two score files held against each other, as a person does it."""
+"""The `compare` command on two score files."""
 
 import json
 from collections.abc import Callable
@@ -23,7 +23,7 @@ def write_predictions(folder: Path, shift: int, count: int = 8) -> None:
 
 @pytest.fixture
 def scored(cli: Cli, tmp_path: Path) -> Path:
-    """A folder with `near.json` and `far.json`, scores of predictions that are a bit off."""
+    """A folder with `near.json` and `far.json`, scores of predictions shifted by 1 and 4 pixels."""
     write_rectangles(tmp_path / "data", {"training": 1, "validation": 8})
     for name, shift in (("near", 1), ("far", 4)):
         write_predictions(tmp_path / name, shift)
@@ -35,7 +35,7 @@ def scored(cli: Cli, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_better_of_two_is_found(scored: Path, cli: Cli) -> None:
+def test_the_comparison_finds_the_better_score_file(scored: Path, cli: Cli) -> None:
     done = cli("compare", "far.json", "near.json", "--json", "compared.json")
     assert done.returncode == 0, done.stderr
     assert "100.0%" in done.stdout
@@ -50,7 +50,7 @@ def test_the_better_of_two_is_found(scored: Path, cli: Cli) -> None:
     assert far["interval_95"]["miou"][0] < far["miou"] < far["interval_95"]["miou"][1]
 
 
-def test_a_score_file_holds_what_each_image_adds(scored: Path) -> None:
+def test_a_score_file_holds_the_counts_of_each_image(scored: Path) -> None:
     far, near = (read_score_file(scored / f"{name}.json") for name in ("far", "near"))
     document = json.loads((scored / "far.json").read_text())
     assert far.names == [f"{index:03d}" for index in range(8)]
@@ -64,13 +64,13 @@ def test_a_score_file_holds_what_each_image_adds(scored: Path) -> None:
 def test_images_are_paired_by_name(scored: Path) -> None:
     document = json.loads((scored / "near.json").read_text())
     document["per_image"].reverse()
-    (scored / "turned.json").write_text(json.dumps(document))
+    (scored / "reversed_order.json").write_text(json.dumps(document))
     plain = compare(scored / "far.json", scored / "near.json")
-    turned = compare(scored / "far.json", scored / "turned.json")
-    assert plain.differences == turned.differences
+    reversed_order = compare(scored / "far.json", scored / "reversed_order.json")
+    assert plain.differences == reversed_order.differences
 
 
-def test_what_cannot_be_compared_is_refused(scored: Path, fails: Callable[..., str]) -> None:
+def test_score_files_that_do_not_match_are_refused(scored: Path, fails: Callable[..., str]) -> None:
     document = json.loads((scored / "near.json").read_text())
     dropped = document["per_image"].pop(3)
     (scored / "fewer.json").write_text(json.dumps(document))

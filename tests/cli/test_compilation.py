@@ -1,4 +1,4 @@
-"""A run that cannot be compiled goes on uncompiled, to the same numbers, and says so."""
+"""A run that cannot be compiled trains uncompiled with the same results, and says so."""
 
 import os
 import subprocess
@@ -10,9 +10,9 @@ import pytest
 from tests.cli.command import COMMAND
 from tests.cli.conftest import Cli
 
-FEW = ("training.epochs=1", "report.images=1")
-SAYS = "training.compile: goes on uncompiled: "
-# Tells its version as a compiler does, and compiles nothing.
+SHORT = ("training.epochs=1", "report.images=1")
+MESSAGE = "training.compile: goes on uncompiled: "
+# Prints a version like a compiler, and compiles nothing.
 BROKEN = """#!/bin/sh
 case "$*" in *--version*) echo "g++ 13.0.0"; exit 0;; esac
 exit 1
@@ -26,7 +26,7 @@ print(missing_to_compile(torch.device("cuda")))
 """
 
 
-def test_without_a_compiler_a_run_is_not_compiled_and_says_so(
+def test_a_run_without_a_compiler_trains_uncompiled_and_says_so(
     rectangles_config: Path,
     cli: Cli,
     tmp_path: Path,
@@ -34,18 +34,18 @@ def test_without_a_compiler_a_run_is_not_compiled_and_says_so(
 ) -> None:
     monkeypatch.setenv("PATH", "")
     monkeypatch.setenv("CXX", str(tmp_path / "nothing"))
-    command = ("train", rectangles_config, *FEW, "training.compile=on", "--out", "run")
+    command = ("train", rectangles_config, *SHORT, "training.compile=on", "--out", "run")
     done = cli(*command)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.count(f"{SAYS}there is no C++ compiler; install g++") == 1
+    assert done.stdout.count(f"{MESSAGE}there is no C++ compiler; install g++") == 1
     assert ", compiled" not in done.stdout
-    # The same command resumes: what was asked for is what is stored.
+    # The same command resumes, because the stored config holds the requested value.
     assert cli(*command, "--resume").returncode == 0
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="the broken compiler is a shell script")
-def test_a_broken_compiler_is_found_out_at_the_first_step_and_changes_no_number(
+def test_a_broken_compiler_is_found_at_the_first_step_and_changes_no_result(
     rectangles_config: Path, tmp_path: Path
 ) -> None:
     compiler = tmp_path / "broken"
@@ -56,7 +56,7 @@ def test_a_broken_compiler_is_found_out_at_the_first_step_and_changes_no_number(
         "CXX": str(compiler),
         "TORCHINDUCTOR_CACHE_DIR": str(tmp_path / "cache"),
     }
-    command = [COMMAND, "train", str(rectangles_config), *FEW]
+    command = [COMMAND, "train", str(rectangles_config), *SHORT]
     metrics: list[bytes] = []
     for choice in ("on", "off"):
         done = subprocess.run(
@@ -68,7 +68,7 @@ def test_a_broken_compiler_is_found_out_at_the_first_step_and_changes_no_number(
             check=False,
         )
         assert done.returncode == 0, done.stderr
-        assert (SAYS in done.stderr) == (choice == "on")
+        assert (MESSAGE in done.stderr) == (choice == "on")
         metrics.append((tmp_path / choice / "metrics.csv").read_bytes())
     assert metrics[0] == metrics[1]
 

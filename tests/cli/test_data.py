@@ -1,4 +1,4 @@
-"""`data synth` and `data inspect`, as a user runs them."""
+"""The commands `data synth` and `data inspect`."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -35,7 +35,7 @@ def test_synth_writes_what_inspect_counts(cli: Cli, tmp_path: Path) -> None:
     assert f"{np.count_nonzero(occur)} of 150 classes occur" in seen.stdout
 
 
-def test_synth_holds_out_a_fifth_and_repeats_itself(cli: Cli, tmp_path: Path) -> None:
+def test_synth_holds_out_a_fifth_and_is_reproducible(cli: Cli, tmp_path: Path) -> None:
     for out, seed in (("a", "1"), ("b", "1"), ("c", "2")):
         assert cli("data", "synth", out, "--images", "5", "--seed", seed, *SMALL).returncode == 0
     files = sorted(path.relative_to(tmp_path / "a") for path in (tmp_path / "a").rglob("*.png"))
@@ -86,7 +86,7 @@ def test_inspect_names_each_broken_file_and_exits_with_2(cli: Cli, tmp_path: Pat
 
 
 @pytest.mark.parametrize("out", ["full", "file", "file/below"])
-def test_synth_leaves_alone_what_is_there(
+def test_synth_does_not_change_existing_files(
     out: str, fails: Callable[..., str], tmp_path: Path
 ) -> None:
     (tmp_path / "full").mkdir()
@@ -100,13 +100,13 @@ def test_synth_leaves_alone_what_is_there(
     assert [path.name for path in (tmp_path / "full").iterdir()] == ["mine.txt"]
 
 
-def test_synth_takes_an_empty_folder(cli: Cli, tmp_path: Path) -> None:
+def test_synth_accepts_an_empty_folder(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     done = cli("data", "synth", "empty", "--images", "1", *SMALL)
     assert done.returncode == 0, done.stderr
 
 
-def test_inspect_of_nothing_says_so_in_one_line(fails: Callable[..., str]) -> None:
+def test_inspect_of_a_missing_folder_fails_with_one_line(fails: Callable[..., str]) -> None:
     message = fails("data", "inspect", "nowhere")
     assert message.startswith("error: nowhere: no such folder")
     assert message.count("\n") == 1

@@ -1,4 +1,4 @@
-"""What the command line tells about itself, configs and networks."""
+"""The commands `summary`, `config` and `--help`."""
 
 import json
 from pathlib import Path
@@ -19,13 +19,13 @@ def test_summary_shows_parameters_and_a_diagram(cli: Cli) -> None:
 
 def test_summary_counts_multiply_adds(cli: Cli) -> None:
     done = cli("summary", CONFIGS / "unet.yaml", "model.width=2", "transform.size=32")
-    # By hand, for the first convolution: 3 × 2 × 9 weights at 32 × 32 places.
+    # By hand, for the first convolution: 3 × 2 × 9 weights at 32 × 32 positions.
     line = next(line for line in done.stdout.splitlines() if "stem.0" in line)
     assert "54" in line
     assert f"{3 * 2 * 9 * 32 * 32 / 1e6:.1f}" in line
 
 
-def test_summary_has_the_classes_of_its_data_set(cli: Cli) -> None:
+def test_summary_uses_the_classes_of_the_data_set(cli: Cli) -> None:
     small = ("model.width=2", "transform.size=32")
     for kind, classes in (("coco_stuff", 171), ("pascal_context data.background=true", 60)):
         data = [f"data.kind={kind.split()[0]}", *kind.split()[1:]]

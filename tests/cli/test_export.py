@@ -1,4 +1,4 @@
-"""Weights from one run to the next, to one small file, and to whoever names no model."""
+"""Fine-tuning from another run, the `export` command, and the bundled model."""
 
 import shutil
 from collections.abc import Callable
@@ -35,7 +35,7 @@ QUIET = Console(file=StringIO())
 
 @pytest.fixture(scope="module")
 def finished(rectangles_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a config and the run that it made, of a network with everything."""
+    """A folder with a config and its finished run."""
     folder = tmp_path_factory.mktemp("finished")
     text = f"""{MODEL}
 data: {{kind: folder, root: {rectangles_root}}}
@@ -50,8 +50,10 @@ report: {{images: 1}}
     return folder
 
 
-def test_a_run_starts_from_another_and_learns_on(finished: Path, cli: Cli, tmp_path: Path) -> None:
-    # The same images under classes in another order, and one that is not there.
+def test_a_run_fine_tunes_the_weights_of_another_run(
+    finished: Path, cli: Cli, tmp_path: Path
+) -> None:
+    # The same images with classes in another order, and one class that never occurs.
     write_rectangles(tmp_path / "data", {"training": 24, "validation": 6})
     (tmp_path / "data" / "labels.yaml").write_text(
         "classes: {2: green, 0: background, 1: red, 7: violet, 3: blue}\n"
@@ -69,7 +71,7 @@ def test_a_run_starts_from_another_and_learns_on(finished: Path, cli: Cli, tmp_p
         for table in (tmp_path / "first" / "metrics.csv", tmp_path / "next" / "metrics.csv")
     ]
     assert losses[1][1] < losses[1][0] < losses[0][0]
-    # Nobody needs the first run any more: not who scores the second, nor who resumes it.
+    # Evaluating or resuming the second run does not need the first one.
     shutil.rmtree(tmp_path / "first")
     next_run = tmp_path / "next"
     assert evaluate(next_run, device="cpu").images == 6
@@ -80,7 +82,9 @@ def test_a_run_starts_from_another_and_learns_on(finished: Path, cli: Cli, tmp_p
     assert not (tmp_path / "third").exists()
 
 
-def test_a_file_is_written_with_care(finished: Path, rectangles_root: Path, tmp_path: Path) -> None:
+def test_export_keeps_weights_and_existing_files_and_drops_local_paths(
+    finished: Path, rectangles_root: Path, tmp_path: Path
+) -> None:
     model, file = str(finished / "run"), tmp_path / "give" / "away.safetensors"
     whole = finished / "run" / "model.safetensors"
     written = export_safetensors(model, file, half=False, max_bytes=None, overwrite=False)
@@ -92,19 +96,19 @@ def test_a_file_is_written_with_care(finished: Path, rectangles_root: Path, tmp_
     assert read_weights(other).config.inference.flip
     assert not read.config.inference.flip
     assert all((read.tensors[name] == original.tensors[name]).all() for name in read.tensors)
-    # Where the data lay is nobody else's business.
+    # The exported file does not contain local paths.
     assert str(rectangles_root.parent) not in str(read.config)
     assert str(rectangles_root.name) in str(read.config)
     for path in (file, tmp_path):
-        with pytest.raises(InputError, match="is there already; allow overwriting"):
+        with pytest.raises(InputError, match="exists already; allow overwriting"):
             export_safetensors(model, path, half=True, max_bytes=None, overwrite=path == tmp_path)
-    with pytest.raises(InputError, match=r"away\.safetensors: cannot be made"):
+    with pytest.raises(InputError, match=r"away\.safetensors: the folder cannot be created"):
         export_safetensors(model, file / "in_a_file", half=True, max_bytes=None, overwrite=False)
     half = export_safetensors(model, file, half=True, max_bytes=None, overwrite=True)
     assert half == file.stat().st_size < 0.65 * written
 
 
-def test_a_file_says_nothing_of_where_the_classes_were_named(
+def test_an_exported_file_drops_the_folder_of_the_labels_file(
     finished: Path, tmp_path: Path
 ) -> None:
     weights = read_weights(finished / "run" / "model.safetensors")
@@ -113,12 +117,12 @@ def test_a_file_says_nothing_of_where_the_classes_were_named(
     write_weights(tmp_path / "mine", weights._replace(config=config))
     file = tmp_path / "away"
     export_safetensors(str(tmp_path / "mine"), file, half=False, max_bytes=None, overwrite=False)
-    there = read_weights(file).config.data
-    assert isinstance(there, Ade20kFullData)
-    assert (there.root, there.labels) == (Path("ade"), Path("some.yaml"))
+    exported = read_weights(file).config.data
+    assert isinstance(exported, Ade20kFullData)
+    assert (exported.root, exported.labels) == (Path("ade"), Path("some.yaml"))
 
 
-def test_one_small_file_serves_whoever_names_no_model(
+def test_an_exported_file_works_as_the_bundled_model(
     finished: Path, cli: Cli, fails: Callable[..., str], rectangles_root: Path, tmp_path: Path
 ) -> None:
     run, target = finished / "run", "small.safetensors"
@@ -128,7 +132,7 @@ def test_one_small_file_serves_whoever_names_no_model(
     assert done.returncode == 0, done.stderr
     file = tmp_path / "small.safetensors"
     assert f"{file.stat().st_size / 1e6:.2f} MB" in done.stdout
-    # As an installation whose package holds this file.
+    # Simulate an installation with this file as the bundled model.
     bundled = f"""
 from pathlib import Path
 from sceneparse.factory import loading

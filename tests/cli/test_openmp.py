@@ -1,4 +1,4 @@
-"""How OpenMP's threads wait is set by commands, never by an import, never over the user."""
+"""Commands set how OpenMP threads wait; imports do not, and settings of the user win."""
 
 import os
 import subprocess
@@ -33,7 +33,7 @@ UNSET = {"GOMP_SPINCOUNT": None, "OMP_WAIT_POLICY": None}
         (COMMAND, {"OMP_WAIT_POLICY": "active"}, {**UNSET, "OMP_WAIT_POLICY": "active"}),
     ],
 )
-def test_a_command_sets_how_threads_wait_where_the_user_has_not(
+def test_a_command_sets_thread_waiting_unless_the_user_has(
     code: str, user: dict[str, str], expected: dict[str, str | None]
 ) -> None:
     environment = {name: value for name, value in os.environ.items() if name not in UNSET}

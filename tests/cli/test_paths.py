@@ -1,4 +1,4 @@
-"""`~` is the home folder in every path of the command line and of a config."""
+"""Every path of the command line and of configs expands `~` to the home folder."""
 
 import inspect
 import re
@@ -76,7 +76,7 @@ def paths_in(value: Any) -> list[Path]:
     return [value] if isinstance(value, Path) else [Path(inner) for inner in value or ()]
 
 
-def test_the_parameters_and_fields_that_are_known_to_be_paths_are_among_those_tested() -> None:
+def test_the_tested_parameters_and_fields_include_the_known_paths() -> None:
     assert {("train", "out"), ("predict", "out"), ("data cache", "to")} <= {*PATH_PARAMETERS}
     names = {(section.__name__, name) for section, name in PATH_FIELDS}
     assert {("FolderData", "root"), ("Ade20kFullData", "labels"), ("UNetModel", "weights")} <= names
@@ -100,7 +100,7 @@ def test_every_path_of_a_config_is_expanded(section: type, name: str, home: Path
     assert paths_in(TypeAdapter[Any](annotation).validate_python("~/x")) == [home / "x"]
 
 
-def test_words_that_are_no_paths_stay_words_and_other_paths_as_they_are(home: Path) -> None:
+def test_keywords_and_other_paths_are_not_expanded(home: Path) -> None:
     text = "data: {kind: folder, root: ../mine, cache: auto}\nmodel: {weights: bundled}"
     document = config_document(parse_config(text, "test"))
     assert (document["data"]["root"], document["data"]["cache"]) == ("../mine", "auto")
@@ -110,7 +110,7 @@ def test_words_that_are_no_paths_stay_words_and_other_paths_as_they_are(home: Pa
         assert expand_user(kept) == Path(kept)
 
 
-def test_names_of_models_and_labels_that_are_paths_are_expanded(home: Path) -> None:
+def test_paths_of_models_and_labels_are_expanded(home: Path) -> None:
     with pytest.raises(InputError, match=f"{re.escape(str(home / 'run'))}: no such weights file"):
         find_weights("~/run")
     with pytest.raises(
@@ -119,7 +119,7 @@ def test_names_of_models_and_labels_that_are_paths_are_expanded(home: Path) -> N
         read_labels("~/labels.json")
 
 
-def test_a_run_lies_in_the_home_folder_when_it_is_asked_to(
+def test_a_run_is_written_to_the_home_folder(
     rectangles_config: Path, home: Path, cli: Cli, tmp_path: Path
 ) -> None:
     document = parse_yaml(rectangles_config.read_text(), "config")
@@ -135,7 +135,7 @@ def test_a_run_lies_in_the_home_folder_when_it_is_asked_to(
     assert [*tmp_path.iterdir()] == [home]
 
 
-def test_no_two_configs_of_the_package_share_a_default_run_folder() -> None:
+def test_shipped_configs_have_different_default_run_folders() -> None:
     configs = [path.relative_to(CONFIGS.parent) for path in CONFIGS.rglob("*.yaml")]
     folders = {default_folder(path) for path in configs}
     assert len(folders) == len(configs) >= 13
@@ -147,7 +147,7 @@ def test_no_two_configs_of_the_package_share_a_default_run_folder() -> None:
     assert default_folder(Path("/data/of/mine/mydata.yaml")) == Path("runs/mydata")
 
 
-def test_paths_and_overrides_are_told_apart(home: Path) -> None:
+def test_paths_and_overrides_are_separated(home: Path) -> None:
     paths, overrides = split_overrides(["~/a.png", "inference.flip=true", "b=c.png", "x.y/z=1.png"])
     assert paths == [home / "a.png", Path("b=c.png"), Path("x.y/z=1.png")]
     assert overrides == ["inference.flip=true"]

@@ -1,4 +1,4 @@
-"""`plan`, as a user runs it, and the run that comes of it."""
+"""The `plan` command and a run of its config."""
 
 import csv
 import re
@@ -26,16 +26,16 @@ def planned(rectangles_root: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     return folder / "plan.yaml", done.stdout
 
 
-def test_the_config_is_trained_as_it_is(
+def test_the_planned_config_trains_unchanged(
     planned: tuple[Path, str], cli: Cli, tmp_path: Path
 ) -> None:
     path, _ = planned
-    # As many epochs as were planned would take the minute that was asked for.
+    # The planned number of epochs would take the requested minute.
     done = cli("train", path, "training.epochs=2", "--out", "run")
     assert done.returncode == 0, done.stderr
     rows = list(csv.DictReader((tmp_path / "run" / "metrics.csv").read_text().splitlines()))
     assert len(rows) == 2
-    # Nothing was left to be measured when it started.
+    # The run measures nothing when it starts.
     assert "measured, in ms" not in done.stdout
     asked = config_document(read_config(path))
     ran = config_document(read_config(tmp_path / "run" / "config.yaml"))
@@ -44,7 +44,7 @@ def test_the_config_is_trained_as_it_is(
     assert ran == asked
 
 
-def test_the_steps_follow_the_pace_that_was_measured(planned: tuple[Path, str]) -> None:
+def test_the_number_of_steps_follows_the_measured_speed(planned: tuple[Path, str]) -> None:
     path, _ = planned
     config, text = read_config(path), path.read_text()
     found = re.search(r"Measured: (\d+) ms per step of (\d+) images, (\d+) steps", text)
@@ -55,12 +55,12 @@ def test_the_steps_follow_the_pace_that_was_measured(planned: tuple[Path, str]) 
     assert f"{config.training.epochs * steps} steps: what fits" in text
     share = re.search(r"training (\d+)%", text)
     assert share
-    # Of the time asked for, within what is rounded in a text.
+    # The share of the requested time, up to the rounding in the text.
     expected = int(share[1]) / 100 * float(HOURS) * 3_600_000
     assert config.training.epochs * steps * step_ms == pytest.approx(expected, rel=0.15)
 
 
-def test_the_file_says_why(planned: tuple[Path, str]) -> None:
+def test_the_file_states_the_reasons(planned: tuple[Path, str]) -> None:
     path, printed = planned
     config, text = read_config(path), path.read_text()
     assert isinstance(config.model, EncoderUNetModel)
@@ -72,7 +72,7 @@ def test_the_file_says_why(planned: tuple[Path, str]) -> None:
     assert commented_yaml(config, {}, "").count("\n") < text.count("\n")
 
 
-def test_a_plan_that_cannot_be_made_is_told(
+def test_a_plan_that_cannot_be_made_is_refused_with_the_fix(
     rectangles_root: Path, fails: Callable[..., str], tmp_path: Path
 ) -> None:
     (tmp_path / "mine.yaml").write_text("seed: 1\n")
@@ -81,6 +81,6 @@ def test_a_plan_that_cannot_be_made_is_told(
     assert "(--out)" in message
     assert (tmp_path / "mine.yaml").read_text() == "seed: 1\n"
     message = fails("plan", rectangles_root, "--hours", "1", "--out", "mine.yaml/plan.yaml")
-    assert "mine.yaml: cannot be made" in message
+    assert "mine.yaml: the folder cannot be created" in message
     message = fails("plan", tmp_path / "nowhere", "--hours", "1")
     assert "nowhere: no such folder" in message

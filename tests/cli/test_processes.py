@@ -1,4 +1,4 @@
-"""Train on two processes as a person does it: the same run, one set of files, one voice."""
+"""Two processes train one run, write one set of files and report once."""
 
 import os
 import shutil
@@ -34,7 +34,7 @@ def start(folder: Path, *command: str | Path) -> "subprocess.Popen[str]":
 
 
 @pytest.mark.slow
-def test_two_processes_stop_together_and_go_on_exactly_on_two_or_nearly_on_one(
+def test_two_processes_stop_together_and_resume_on_two_or_on_one(
     pair: Path, cli: Cli, tmp_path: Path
 ) -> None:
     config = pair / "run.yaml"
@@ -49,7 +49,7 @@ def test_two_processes_stop_together_and_go_on_exactly_on_two_or_nearly_on_one(
     output, errors = process.communicate(timeout=60)
     assert output.count("epoch 1/4") == output.count("--resume") == 1, errors
     alone = shutil.copytree(tmp_path / "parts", tmp_path / "alone")
-    # Without torchrun: sceneparse starts them itself.
+    # Here sceneparse starts the processes, without torchrun.
     arguments = ("train", config, *LONGER, "training.processes=2", "--out", "parts", "--resume")
     done = cli(*arguments)
     assert (done.returncode, done.stderr) == (0, "")
@@ -61,8 +61,8 @@ def test_two_processes_stop_together_and_go_on_exactly_on_two_or_nearly_on_one(
     assert_close(alone, pair / "two")
 
 
-def test_a_mistake_that_all_find_is_told_once(
+def test_a_mistake_found_by_all_processes_is_reported_once(
     rectangles_config: Path, fails: Callable[..., str]
 ) -> None:
-    told = fails("train", rectangles_config, "training.processes=2", "training.batch_size=5")
-    assert told.count("cannot be shared evenly") == told.count("error: ") == 1
+    message = fails("train", rectangles_config, "training.processes=2", "training.batch_size=5")
+    assert message.count("cannot be shared evenly") == message.count("error: ") == 1

@@ -1,4 +1,4 @@
-"""The main job on real images."""
+"""The main commands on real images, and the demo."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,7 @@ CONFIGS = Path(__file__).parents[2] / "configs" / "ade20k"
 
 
 @pytest.mark.real
-def test_real_images_are_learned_scored_and_parsed(
+def test_real_images_are_trained_scored_and_segmented(
     real_root: Path, official_root: Path, cli: Cli, tmp_path: Path
 ) -> None:
     done = cli(
@@ -28,23 +28,23 @@ def test_real_images_are_learned_scored_and_parsed(
     scores = json.loads((tmp_path / "scores.json").read_text())
     assert scores["images"] == 3
     assert 0 < scores["pixel_accuracy"] < 1
-    photos = official_root / "images" / "validation"
-    assert cli("predict", photos, "--model", "run", "--out", "out").returncode == 0
-    for photo in photos.iterdir():
-        with Image.open(photo) as image, Image.open(tmp_path / "out" / f"{photo.stem}.png") as mask:
+    images = official_root / "images" / "validation"
+    assert cli("predict", images, "--model", "run", "--out", "out").returncode == 0
+    for path in images.iterdir():
+        with Image.open(path) as image, Image.open(tmp_path / "out" / f"{path.stem}.png") as mask:
             assert mask.size == image.size
             ids = np.array(mask)
         assert ids.dtype == np.uint8
         assert ids.min() >= 1
         assert ids.max() <= 150
-    # What predict wrote, scored as files, has the very score that evaluate found.
+    # `score` on the written predictions gives the score of `evaluate`.
     done = cli("score", "out", official_root / "annotations" / "validation", "--json", "s.json")
     assert json.loads((tmp_path / "s.json").read_text())["miou"] == scores["miou"]
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-def test_the_demo_does_the_whole_job(cli: Cli, tmp_path: Path) -> None:
+def test_the_demo_writes_scores_animation_and_predictions(cli: Cli, tmp_path: Path) -> None:
     done = cli("demo")
     assert done.returncode == 0, done.stderr
     scores = json.loads((tmp_path / "demo" / "scores.json").read_text())

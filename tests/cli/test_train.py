@@ -1,4 +1,4 @@
-"""Train, interrupt, resume, evaluate, predict: as a person does it."""
+"""The commands train, evaluate, predict and score, with interruptions and mistakes."""
 
 import csv
 import json
@@ -22,7 +22,7 @@ from tests.cli.command import COMMAND, run_and_stop
 from tests.cli.conftest import Cli
 
 
-def test_a_run_leaves_everything_that_was_promised(
+def test_a_run_writes_all_documented_files(
     rectangles_config: Path, cli: Cli, tmp_path: Path
 ) -> None:
     done = cli("train", rectangles_config, "report.tensorboard=true")
@@ -55,10 +55,10 @@ def test_a_run_leaves_everything_that_was_promised(
         assert getattr(animation, "n_frames", 1) == 4
 
 
-def test_an_interrupted_run_resumes_to_the_very_same_end(
+def test_an_interrupted_run_resumes_to_the_same_result(
     rectangles_config: Path, cli: Cli, tmp_path: Path
 ) -> None:
-    # Long enough to be stopped in the middle on a busy machine.
+    # Long enough to stop it in the middle on a busy machine.
     longer = ("training.epochs=10", "schedule.kind=one_cycle", "report.every=10")
     whole = cli("train", rectangles_config, *longer, "--out", "whole")
     assert whole.returncode == 0, whole.stderr
@@ -91,7 +91,7 @@ def test_an_interrupted_run_resumes_to_the_very_same_end(
     assert_same(weights[0].tensors, weights[1].tensors)
 
 
-# With two processes the signal goes to the one that started them, and from there to both.
+# With two processes, the launching process forwards the signal to both.
 @pytest.mark.parametrize(
     ("name", "processes"),
     [
@@ -101,7 +101,7 @@ def test_an_interrupted_run_resumes_to_the_very_same_end(
         pytest.param("SIGUSR1", 2, marks=pytest.mark.slow),
     ],
 )
-def test_a_run_that_is_asked_to_end_saves_its_state(
+def test_a_run_that_receives_a_stop_signal_saves_its_state(
     name: str, processes: int, rectangles_config: Path, tmp_path: Path
 ) -> None:
     number = getattr(signal, name)
@@ -171,7 +171,7 @@ def test_evaluate_predict_and_score_agree(
         assert evaluated[key] == scored[key]
 
 
-def test_mistakes_end_in_one_message(
+def test_a_mistake_ends_with_one_message(
     rectangles_config: Path, rectangles_root: Path, fails: Callable[..., str], tmp_path: Path
 ) -> None:
     assert "did you mean `width`" in fails("train", rectangles_config, "model.wdth=4")
@@ -193,7 +193,7 @@ def test_mistakes_end_in_one_message(
     assert "no such folder" in fails("score", "nowhere", annotations)
 
 
-def test_a_mistake_in_a_image_that_is_drawn_leaves_no_folder(
+def test_a_broken_mask_among_the_drawn_samples_leaves_no_run_folder(
     rectangles_config: Path, rectangles_root: Path, fails: Callable[..., str], tmp_path: Path
 ) -> None:
     root = shutil.copytree(rectangles_root, tmp_path / "data")
@@ -204,7 +204,7 @@ def test_a_mistake_in_a_image_that_is_drawn_leaves_no_folder(
     assert not (tmp_path / "run").exists()
 
 
-def test_a_trained_model_is_used_with_care(
+def test_wrong_uses_of_a_trained_model_are_refused(
     rectangles_config: Path, rectangles_root: Path, cli: Cli, fails: Callable[..., str]
 ) -> None:
     assert cli("train", rectangles_config, "training.epochs=1", "--out", "run").returncode == 0
@@ -212,18 +212,18 @@ def test_a_trained_model_is_used_with_care(
     assert "choose another folder for the results (--out)" in fails(
         "predict", images, "--model", "run", "--out", images
     )
-    assert "`inference` alone" in fails("evaluate", "run", "model.width=2")
+    assert "only takes overrides of `inference`" in fails("evaluate", "run", "model.width=2")
     once = ("predict", images / "000.png", "--model", "run", "--out", "out")
     assert "would be a result of both" in fails(*once, images / "000.png")
     assert cli(*once).returncode == 0
     assert (
-        "is there already; allow overwriting, or choose another folder (--overwrite, --out)"
+        "exists already; allow overwriting, or choose another folder (--overwrite, --out)"
         in fails(*once)
     )
     assert "unknown; use auto, cpu" in fails("evaluate", "run", "--device", "gpu")
 
 
-def test_a_run_with_every_change_of_images_is_trained_and_a_mistake_told(
+def test_a_run_trains_with_all_augmentations_and_refuses_a_contradiction(
     rectangles_config: Path, cli: Cli, fails: Callable[..., str], tmp_path: Path
 ) -> None:
     everything = (

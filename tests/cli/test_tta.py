@@ -1,4 +1,4 @@
-"""`tta`, and what it advises, as a person does it."""
+"""The `tta` command and its advice."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +10,7 @@ from tests.cli.conftest import Cli
 from tests.conftest import write_rectangles
 
 
-def test_tta_prints_gain_and_cost_and_what_to_use(
+def test_tta_prints_gain_cost_and_advice(
     rectangles_config: Path,
     rectangles_root: Path,
     cli: Cli,
@@ -23,15 +23,19 @@ def test_tta_prints_gain_and_cost_and_what_to_use(
     assert done.returncode == 0, done.stderr
     assert "all settings, on 2 images" in done.stdout
     assert "on 2 other images" in done.stdout
-    for words in ("flip=true", "guided_filter", "dense_crf", "ms per"):
-        assert words in done.stdout
-    assert "better" in done.stdout or "leave it as it is" in done.stdout
-    # Whatever is advised is understood by the other commands.
+    for text in ("flip=true", "guided_filter", "dense_crf", "ms per"):
+        assert text in done.stdout
+    assert (
+        "use: " in done.stdout
+        or "keep the current settings" in done.stdout
+        or ("the best setting is" in done.stdout)
+    )
+    # The other commands accept the overrides of the advice.
     override = "inference.refine={kind: guided_filter, radius: 2, epsilon: 0.01}"
     done = cli("evaluate", "run", override, "inference.flip=true")
     assert done.returncode == 0, done.stderr
-    said = " ".join(done.stdout.replace("│", " ").split())
-    assert "also mirrored, guided filter of radius 2, epsilon 0.01" in said
+    output = " ".join(done.stdout.replace("│", " ").split())
+    assert "also mirrored, guided filter of radius 2, epsilon 0.01" in output
     image = rectangles_root / "images" / "validation" / "000.png"
     for name, extra in (("plain", []), ("refined", [override])):
         done = cli("predict", image, "--model", "run", "--out", name, *extra)
@@ -41,6 +45,6 @@ def test_tta_prints_gain_and_cost_and_what_to_use(
     assert (masks[0] != masks[1]).any()
     write_rectangles(tmp_path / "one", {"training": 1, "validation": 1})
     assert "at least 2" in fails("tta", "run", "--data", "one")
-    assert "`inference` alone" in fails(
+    assert "only takes overrides of `inference`" in fails(
         "predict", image, "--model", "run", "--out", "x", "training.epochs=1"
     )

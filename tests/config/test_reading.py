@@ -1,4 +1,4 @@
-"""From YAML to a config and back, and every mistake by its path."""
+"""Configs are read from YAML and written back, and mistakes are reported with their path."""
 
 import json
 from dataclasses import FrozenInstanceError
@@ -31,8 +31,8 @@ def message_of(text: str, *overrides: str) -> str:
     return str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["", "# nothing but words", "model:\noptimizer:\n  # lr: 1\n"])
-def test_what_is_not_given_is_the_default(text: str) -> None:
+@pytest.mark.parametrize("text", ["", "# only a comment", "model:\noptimizer:\n  # lr: 1\n"])
+def test_missing_fields_take_their_defaults(text: str) -> None:
     config = parse_config(text, "run.yaml")
     assert config == RunConfig()
     assert isinstance(config.data, Ade20kData)
@@ -41,7 +41,7 @@ def test_what_is_not_given_is_the_default(text: str) -> None:
     assert isinstance(config.schedule, Plateau)
 
 
-def test_a_section_without_a_kind_is_of_the_default_kind() -> None:
+def test_a_section_without_a_kind_has_the_default_kind() -> None:
     config = parse_config("model: {width: 16}\noptimizer: {lr: 0.5}", "run.yaml")
     assert config.model == UNetModel(width=16)
     assert config.optimizer == Adam(lr=0.5)
@@ -53,7 +53,7 @@ def test_the_kind_chooses_the_section() -> None:
     assert config.optimizer == AdamW()
 
 
-def test_overrides_lie_over_the_file(tmp_path: Path) -> None:
+def test_overrides_replace_fields_of_the_file(tmp_path: Path) -> None:
     path = tmp_path / "run.yaml"
     path.write_text("optimizer: {lr: 1, weight_decay: 0.5}\nseed: 1\n")
     config = read_config(path, ["optimizer.lr=2", "seed=7", "training.batch_size=auto"])
@@ -63,15 +63,15 @@ def test_overrides_lie_over_the_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("file", ["", "optimizer:\n", "optimizer: {kind: adam}"])
-def test_overrides_make_sections_that_the_file_leaves_out(file: str) -> None:
+def test_overrides_add_missing_sections(file: str) -> None:
     assert parse_config(file, "run.yaml", ["optimizer.lr=2"]).optimizer == Adam(lr=2)
 
 
-def test_the_last_of_two_overrides_holds() -> None:
+def test_the_last_of_two_overrides_wins() -> None:
     assert parse_config("", "run.yaml", ["seed=1", "seed=2"]).seed == 2
 
 
-def test_another_kind_keeps_what_both_have_and_forgets_the_rest() -> None:
+def test_another_kind_keeps_common_fields_and_drops_the_others() -> None:
     text = """
 inference: {refine: {kind: guided_filter, radius: 2}}
 optimizer: {kind: sgd, lr: 0.1, momentum: 0.5}
@@ -87,7 +87,7 @@ optimizer: {kind: sgd, lr: 0.1, momentum: 0.5}
         parse_config(text.replace("momentum", "momentun"), "run.yaml", kinds)
 
 
-def test_overrides_take_whole_sections_lists_and_paths_with_an_equals_sign() -> None:
+def test_overrides_accept_sections_lists_and_paths_with_an_equals_sign() -> None:
     config = parse_config(
         "model: {width: 32}",
         "run.yaml",
@@ -103,13 +103,13 @@ def test_overrides_take_whole_sections_lists_and_paths_with_an_equals_sign() -> 
 
 
 @pytest.mark.parametrize("number", ["1e-3", "0.001", "1.0e-3", "'0.001'"])
-def test_a_learning_rate_is_a_number_however_it_is_written(number: str) -> None:
+def test_a_learning_rate_is_a_number_in_every_notation(number: str) -> None:
     assert parse_config(f"optimizer: {{lr: {number}}}", "run.yaml").optimizer.lr == 0.001
     assert parse_config("", "run.yaml", [f"optimizer.lr={number}"]).optimizer.lr == 0.001
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
-def test_every_shipped_config_loads_and_survives_yaml(path: Path) -> None:
+def test_every_shipped_config_loads_and_round_trips_through_yaml(path: Path) -> None:
     config = read_config(path)
     assert parse_config(config_yaml(config), "again.yaml") == config
 
@@ -118,7 +118,7 @@ def test_configs_are_shipped() -> None:
     assert len(SHIPPED) > 2
 
 
-def test_yaml_gives_an_unusual_config_back() -> None:
+def test_an_unusual_config_round_trips_through_yaml() -> None:
     config = parse_config(
         "data: {kind: folder, root: 'ä/no: #x', validation_share: 1e-3}\n"
         "model: {kind: encoder_unet, decoder_channels: [3], weights: none}\n"
@@ -154,7 +154,7 @@ def test_a_config_cannot_be_changed() -> None:
         ("epochs: 3", "epochs: unknown key; did you mean `training.epochs`?"),
     ],
 )
-def test_an_unknown_key_gets_its_path_and_the_nearest_known_one(text: str, line: str) -> None:
+def test_an_unknown_key_is_reported_with_its_path_and_a_suggestion(text: str, line: str) -> None:
     assert message_of(text).startswith(f"run.yaml:\n  {line}")
 
 
@@ -185,11 +185,11 @@ def test_an_unknown_key_gets_its_path_and_the_nearest_known_one(text: str, line:
         ("1: 2", "1: Keys should be strings"),
     ],
 )
-def test_a_wrong_value_gets_its_path_and_what_was_found(text: str, line: str) -> None:
+def test_a_wrong_value_is_reported_with_its_path_and_the_value(text: str, line: str) -> None:
     assert message_of(text).startswith(f"run.yaml:\n  {line}")
 
 
-def test_all_mistakes_are_told_at_once_one_line_each() -> None:
+def test_all_mistakes_are_reported_together_one_line_each() -> None:
     message = message_of(
         "seed: -1\nmodel: {kind: unett}\ntraining: {epochs: x, batch_size: many}\nlos: {}",
         "optimizer.lr=no",
@@ -219,7 +219,7 @@ def test_all_mistakes_are_told_at_once_one_line_each() -> None:
         ("just words", "expected sections such as `model:`, found 'just words'"),
     ],
 )
-def test_text_that_is_no_config_is_named(text: str, found: str) -> None:
+def test_text_that_is_not_a_config_is_refused(text: str, found: str) -> None:
     assert message_of(text).startswith(f"run.yaml: {found}")
 
 
@@ -230,12 +230,12 @@ def test_a_malformed_override_is_shown_with_an_example(override: str) -> None:
     )
 
 
-def test_an_override_below_a_field_says_that_it_is_no_section() -> None:
+def test_an_override_inside_a_field_is_refused() -> None:
     assert message_of("seed: 1", "seed.x=3") == "seed.x=3: `seed` is no section"
 
 
 @pytest.mark.parametrize("value", ["2026-13-45", "[1", "@x"])
-def test_an_override_that_is_no_yaml_is_text(value: str) -> None:
+def test_an_override_that_is_not_yaml_is_text(value: str) -> None:
     config = parse_config("", "run.yaml", [f"data.root={value}"])
     assert config.data == Ade20kData(root=Path(value))
 
@@ -298,14 +298,14 @@ def test_the_schema_describes_every_field() -> None:
         ),
     ],
 )
-def test_a_mistake_in_one_of_several_losses_gets_its_exact_path(loss: str, line: str) -> None:
+def test_a_mistake_in_one_of_several_losses_is_reported_with_its_path(loss: str, line: str) -> None:
     lines = message_of(f"loss: {{kind: sum, terms: {loss}}}").splitlines()
     assert lines[0] == "run.yaml:"
     assert lines[1].startswith(f"  loss{line}")
     assert len(lines) == 2
 
 
-def test_losses_and_class_weights_survive_yaml() -> None:
+def test_losses_and_class_weights_round_trip_through_yaml() -> None:
     text = """
 loss:
   kind: sum
@@ -328,7 +328,7 @@ def test_differences_name_path_and_both_values() -> None:
     assert not any(line.startswith("training") for line in differences)
 
 
-def test_auto_fits_whatever_it_was_resolved_to() -> None:
+def test_auto_matches_any_resolved_value() -> None:
     asked = parse_config("training: {batch_size: auto}", "run.yaml")
     stored = parse_config("training: {batch_size: 16, precision: bf16, threads: 2}", "run.yaml")
     assert config_differences(asked, stored) == []
@@ -344,20 +344,20 @@ def test_a_key_given_twice_is_refused() -> None:
     ("written", "expected"),
     [("off", "off"), ("'off'", "off"), ("auto", "auto"), ("fast/cache", Path("fast/cache"))],
 )
-def test_a_cache_is_a_folder_auto_or_off_also_to_yaml(written: str, expected: object) -> None:
+def test_a_cache_is_a_folder_auto_or_off(written: str, expected: object) -> None:
     config = parse_config("", "run.yaml", [f"data.cache={written}"])
     assert getattr(config.data, "cache", None) == expected
     assert parse_config(config_yaml(config), "again") == config
 
 
-def test_a_cache_that_is_none_is_refused() -> None:
+def test_a_wrong_cache_value_is_refused() -> None:
     with pytest.raises(
         InputError, match=r"data\.cache: Input should be 'auto' or 'off', found True; or "
     ):
         parse_config("data: {cache: true}", "run.yaml")
 
 
-def test_what_lies_elsewhere_does_not_keep_a_run_from_going_on() -> None:
+def test_a_run_resumes_with_other_paths() -> None:
     stored = parse_config("data: {cache: off}", "run.yaml")
     asked = parse_config("data: {cache: fast}", "run.yaml")
     assert config_differences(asked, stored) == []

@@ -1,4 +1,4 @@
-"""Fields of `transform` and `sampling`: what contradicts itself is refused with its path."""
+"""Contradictory fields of `transform` and `sampling` are refused with their path."""
 
 import pytest
 
@@ -25,13 +25,13 @@ from sceneparse.errors import InputError
         ("sampling: {kind: class_balanced, threshold: 0}", "sampling.threshold: Input should be"),
     ],
 )
-def test_a_mistake_is_told_by_its_path(text: str, message: str) -> None:
+def test_a_mistake_is_reported_with_its_path(text: str, message: str) -> None:
     with pytest.raises(InputError) as caught:
         parse_config(text, "run.yaml")
     assert message in str(caught.value)
 
 
-def test_everything_new_is_off_and_survives_being_written() -> None:
+def test_optional_augmentations_are_off_and_round_trip_through_yaml() -> None:
     config = RunConfig()
     assert config.sampling == UniformSampling()
     off = config.transform
@@ -53,5 +53,5 @@ def test_everything_new_is_off_and_survives_being_written() -> None:
         ("{size: 200, scale: [0.5, 2], short_side: 300}", 600),
     ],
 )
-def test_the_largest_side_is_that_of_the_smallest_cut(text: str, side: float) -> None:
+def test_the_largest_side_comes_from_the_smallest_crop(text: str, side: float) -> None:
     assert parse_config(f"transform: {text}", "run.yaml").transform.largest_side == side

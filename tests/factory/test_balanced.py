@@ -1,4 +1,4 @@
-"""Class weights from the data: as counted by hand, stored by the run, and never counted again."""
+"""A run computes class weights from its masks, stores them and does not count again."""
 
 from pathlib import Path
 
@@ -20,8 +20,8 @@ RULE = "loss.class_weights={kind: median_frequency, power: 0.5, min: 0.6, max: 1
 SHORT = ("training.epochs=1", "report.every=9", "report.images=1")
 
 
-def by_hand(root: Path) -> list[float]:
-    """Count the rectangles' four classes by hand, and weigh them as RULE does."""
+def slow_class_weights(root: Path) -> list[float]:
+    """Count the four classes of the rectangles, and compute their weights as RULE does."""
     masks = [np.array(Image.open(path)) for path in (root / "masks" / "training").glob("*.png")]
     frequencies: list[float] = []
     for label in range(4):
@@ -39,7 +39,7 @@ def values_of(config: RunConfig) -> tuple[float, ...] | str:
     return weights if isinstance(weights, tuple) else weights.values
 
 
-def test_a_run_stores_its_class_weights_and_never_counts_again(
+def test_a_run_stores_its_class_weights_and_does_not_count_again(
     rectangles_config: Path,
     rectangles_root: Path,
     tmp_path: Path,
@@ -48,8 +48,8 @@ def test_a_run_stores_its_class_weights_and_never_counts_again(
     config = read_config(rectangles_config, [*SHORT, RULE])
     trained = run(config, tmp_path / "run")
     stored = read_config(tmp_path / "run" / "config.yaml")
-    assert values_of(stored) == pytest.approx(by_hand(rectangles_root))
-    # Whoever counts from here on fails.
+    assert values_of(stored) == pytest.approx(slow_class_weights(rectangles_root))
+    # From here on, counting again fails.
     monkeypatch.setattr(class_statistics, "count_mask_pixels", None)
     monkeypatch.setenv("SCENEPARSE_CACHE", str(tmp_path / "empty"))
     assert run(config, tmp_path / "run", resume=True).is_finished
@@ -60,7 +60,7 @@ def test_a_run_stores_its_class_weights_and_never_counts_again(
         run(other, tmp_path / "run", resume=True)
 
 
-def test_every_rule_in_a_sum_becomes_numbers_and_the_rest_stays(rectangles_root: Path) -> None:
+def test_every_rule_in_a_sum_becomes_numbers_and_other_fields_stay(rectangles_root: Path) -> None:
     text = f"""
 data: {{kind: folder, root: {rectangles_root}}}
 loss:
@@ -93,7 +93,7 @@ loss:
         config.loss.build(training.labels)
 
 
-def test_generated_scenes_can_be_weighed() -> None:
+def test_class_weights_of_generated_scenes_are_computed() -> None:
     text = """
 data: {kind: synthetic, training_images: 3, height: 32, width: 32}
 loss: {class_weights: {kind: median_frequency, power: 0.35, min: 0.35, max: 3.0}}

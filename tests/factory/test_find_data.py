@@ -1,4 +1,4 @@
-"""Data sets that commands name by a config, with its options."""
+"""`find_data` finds data sets by a folder or by a config with options."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -50,7 +50,7 @@ def test_the_cache_of_a_config_serves_its_runs(
     assert not report.problems
 
 
-def test_a_cache_of_other_classes_is_none_at_all(tmp_path: Path) -> None:
+def test_a_cache_of_other_classes_is_not_used(tmp_path: Path) -> None:
     WRITERS["pascal_context"](tmp_path / "data")
     cache_data(tmp_path / "data")
     path = config(tmp_path / "data", "kind: pascal_context, background: true")
@@ -64,13 +64,13 @@ def test_a_config_of_a_folder_names_that_folder(tmp_path: Path) -> None:
     )
 
 
-def test_drawn_scenes_have_no_files(tmp_path: Path) -> None:
+def test_a_config_of_generated_scenes_is_refused(tmp_path: Path) -> None:
     (tmp_path / "run.yaml").write_text("data: {kind: synthetic}")
-    with pytest.raises(InputError, match=r"run\.yaml: its scenes are drawn .* data synth"):
+    with pytest.raises(InputError, match=r"run\.yaml: its scenes are generated .* data synth"):
         find_data(tmp_path / "run.yaml")
 
 
-def test_a_config_whose_data_are_elsewhere_says_where_it_looked(tmp_path: Path) -> None:
+def test_a_config_with_a_missing_data_folder_names_the_folder(tmp_path: Path) -> None:
     path = config(tmp_path / "data", "kind: cityscapes")
     with pytest.raises(
         InputError, match=r"data: no such folder; set data\.root to the folder of l"
@@ -78,14 +78,14 @@ def test_a_config_whose_data_are_elsewhere_says_where_it_looked(tmp_path: Path) 
         inspect_data(path)
 
 
-def test_a_folder_that_is_no_data_set_says_what_is_in_it(tmp_path: Path) -> None:
+def test_a_folder_without_a_data_set_is_refused_with_its_contents(tmp_path: Path) -> None:
     WRITERS["voc2012"](tmp_path / "VOCdevkit" / "VOC2012")
     with pytest.raises(InputError, match=r"VOCdevkit: no known data set.*: VOC2012; give"):
         inspect_data(tmp_path / "VOCdevkit")
 
 
 @pytest.mark.parametrize("name", WRITERS)
-def test_a_folder_tells_the_config_of_its_data(name: str, tmp_path: Path) -> None:
+def test_a_folder_of_a_published_data_set_is_recognised(name: str, tmp_path: Path) -> None:
     target = WRITERS[name](tmp_path / "data")
     found = find_data(tmp_path / "data")
     kind = {"camvid11": "camvid", "camvid32": "camvid"}.get(name, name)
@@ -96,5 +96,5 @@ def test_a_folder_tells_the_config_of_its_data(name: str, tmp_path: Path) -> Non
         assert len(factory.dataset(found, split)) == len(target[split])
 
 
-def test_a_folder_of_ones_own_tells_its_config(rectangles_root: Path) -> None:
+def test_a_folder_data_set_is_recognised(rectangles_root: Path) -> None:
     assert find_data(rectangles_root) == FolderData(root=rectangles_root)

@@ -1,4 +1,4 @@
-"""The model of the package, and what predictions need of a run."""
+"""Loading the bundled model, and loading models for prediction and fine-tuning."""
 
 from importlib import resources
 from pathlib import Path
@@ -38,7 +38,7 @@ training: {precision: fp32}
 
 
 def trained(text: str) -> StoredModel:
-    """Make weights as a run of this config would leave them."""
+    """Make weights as a run of this config would write them."""
     config = parse_config(text, "test")
     torch.manual_seed(0)
     segmenter = config.model.untrained.build(4)
@@ -47,7 +47,7 @@ def trained(text: str) -> StoredModel:
 
 @pytest.fixture
 def bundled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StoredModel:
-    """Put a model where that of the package is looked for."""
+    """Replace the bundled model by another one."""
     weights = trained(EVERYTHING)
     write_weights(tmp_path / WEIGHTS_FILE, loading.deployed(weights), half=True)
     monkeypatch.setattr(loading, "BUNDLED", tmp_path / WEIGHTS_FILE)
@@ -67,7 +67,7 @@ def test_the_bundled_model_is_the_default(bundled: StoredModel, tmp_path: Path) 
     for prediction in predictions:
         np.testing.assert_array_equal(prediction.confidence, predictions[0].confidence)
     assert predictions[0].labels == LABELS
-    # Rounded to fp16 and widened again.
+    # The weights are rounded to fp16 and read as fp32.
     own = bundled.tensors["network.encoder.body.conv1.0.weight"]
     read = find_weights("bundled").tensors["network.encoder.body.conv1.0.weight"]
     assert read.dtype == torch.float32
@@ -75,20 +75,20 @@ def test_the_bundled_model_is_the_default(bundled: StoredModel, tmp_path: Path) 
     assert not torch.equal(read, own)
 
 
-def test_an_installation_without_a_model_says_so(
+def test_an_installation_without_a_bundled_model_fails_with_a_hint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(loading, "BUNDLED", tmp_path / WEIGHTS_FILE)
     with pytest.raises(
-        InputError, match="this installation has no bundled model; name a run folder"
+        InputError, match="this installation has no bundled model; give a run folder"
     ):
         load()
-    # A folder of that name is found by another spelling.
+    # A path spells a folder of the same name differently.
     with pytest.raises(InputError, match="no such weights file"):
         load("./bundled")
 
 
-def test_the_model_of_the_package_is_small_and_has_a_card() -> None:
+def test_the_bundled_model_is_small_and_has_a_model_card() -> None:
     assets = resources.files("sceneparse") / "assets"
     assert len((assets / WEIGHTS_FILE).read_bytes()) <= 12_000_000
     assert "licence" in (assets / "MODEL_CARD.md").read_text(encoding="utf-8").lower()
@@ -96,7 +96,7 @@ def test_the_model_of_the_package_is_small_and_has_a_card() -> None:
     assert weights.tensors.keys() == loading.deployed(weights).tensors.keys()
 
 
-def test_deployed_weights_predict_the_same_without_what_training_needs() -> None:
+def test_deployed_weights_predict_the_same_without_training_settings() -> None:
     whole = trained(EVERYTHING)
     bare = loading.deployed(whole)
     model = bare.config.model
@@ -127,19 +127,19 @@ def test_an_untrained_network_is_built_without_reading_anything(
 
 def test_training_starts_from_the_bundled_model(bundled: StoredModel) -> None:
     config = parse_config(EVERYTHING, "test", ["model.weights=bundled"])
-    segmenter, taken = segmenter_to_train(config.model, LABELS)
-    assert taken is not None
-    assert not taken.not_loaded
+    segmenter, transfer = segmenter_to_train(config.model, LABELS)
+    assert transfer is not None
+    assert not transfer.not_loaded
     own = segmenter.state_dict()["network.encoder.body.conv1.0.weight"]
     expected = bundled.tensors["network.encoder.body.conv1.0.weight"].half().float()
     assert torch.equal(own, expected)
 
 
-def test_weights_of_another_network_are_refused_with_both_named(tmp_path: Path) -> None:
+def test_weights_of_another_network_are_refused_with_both_names(tmp_path: Path) -> None:
     path = tmp_path / "old.safetensors"
     write_weights(path, trained("model: {width: 6}"))
     config = parse_config(f"model: {{width: 4, weights: {path}}}", "test")
-    with pytest.raises(InputError, match="fits; found unet of width 6, expected unet of width 4"):
+    with pytest.raises(InputError, match="fit; found unet of width 6, expected unet of width 4"):
         segmenter_to_train(config.model, LABELS)
     config = parse_config(EVERYTHING, "test", [f"model.weights={path}"])
     with pytest.raises(InputError, match="expected encoder_unet over test_resnet"):
@@ -151,7 +151,7 @@ def test_imagenet_weights_of_a_plain_unet_do_not_exist() -> None:
         parse_config("model: {kind: unet, weights: imagenet}", "test")
 
 
-def test_a_stored_config_with_a_path_comes_back(tmp_path: Path) -> None:
+def test_a_stored_config_with_a_path_round_trips(tmp_path: Path) -> None:
     weights = trained(EVERYTHING)
     write_weights(tmp_path / "w.safetensors", weights)
     assert read_weights(tmp_path / "w.safetensors").config == weights.config

@@ -1,4 +1,4 @@
-"""Facts of data and machines that a plan might be asked for."""
+"""Example facts about data and machines for the tests of planning."""
 
 from pathlib import Path
 from typing import Any
@@ -55,7 +55,7 @@ def machine(**changes: Any) -> Machine:
 
 
 def images(factor: float = 1.0) -> ImageCosts:
-    """A line over the pixels: 0.005 s and 1.5e-6 s a pixel, and a third of it to validate."""
+    """Costs of 0.005 s and 1.5e-6 s per pixel for training, and a third of it for validation."""
 
     def measured(size: int) -> ImageCost:
         train_s = factor * (0.005 + 1.5e-6 * size**2)

@@ -1,4 +1,4 @@
-"""The length of a run fills the time asked for, whatever speed was measured."""
+"""The length of a run fills the requested time at any measured speed."""
 
 import math
 
@@ -29,7 +29,7 @@ def test_the_epochs_follow_the_speed() -> None:
     assert fast.epochs / 2 == pytest.approx(slower.epochs, abs=1)
 
 
-def test_the_time_of_a_run_is_the_sum_of_everything_that_it_does() -> None:
+def test_the_time_of_a_run_is_the_sum_of_its_parts() -> None:
     length = Length(epochs=9, start_size=96, validate_every=4, draw_every=3)
     resizing = SizeSchedule(96, 224, round(RESIZING_SHARE * 9))
     line, total = images(), COSTS.begin_s + COSTS.end_s
@@ -54,7 +54,7 @@ def test_validations_and_drawings_take_a_small_part(seconds: float) -> None:
     assert length.validations == math.ceil(length.epochs / length.validate_every)
 
 
-def test_no_drawing_is_between_the_first_and_the_last_if_drawings_are_slow() -> None:
+def test_slow_drawings_happen_only_at_the_start_and_the_end() -> None:
     length, _ = choose_length(RESIZED, COSTS._replace(drawing_s=1000), images(), 3600)
     assert length.drawings == 0
     assert length.draw_every > length.epochs

@@ -1,4 +1,4 @@
-"""How long the parts of a run take."""
+"""The measured costs of the parts of a run."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from sceneparse.planning.measuring import measure_run
 from tests.planning.facts import COSTS
 
 
-def test_each_part_of_a_run_is_measured_and_nothing_written(
+def test_each_part_of_a_run_is_measured_without_writing_files(
     rectangles_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -29,7 +29,7 @@ inference: {{size: 32}}
     assert not list(tmp_path.iterdir())
 
 
-def test_data_that_are_not_there_are_refused(tmp_path: Path) -> None:
+def test_a_missing_data_set_is_refused(tmp_path: Path) -> None:
     text = f"data: {{kind: folder, root: {tmp_path / 'nowhere'}}}"
     with pytest.raises(InputError, match="nowhere: no such folder"):
         measure_run(parse_config(text, "test"), 0.2, COSTS)

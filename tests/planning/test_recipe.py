@@ -1,4 +1,4 @@
-"""Every choice of a plan is for a reason, and stands in a file that says it."""
+"""A plan chooses sensible settings and writes each of them with its reason."""
 
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -60,18 +60,20 @@ def finished(
 
 
 SCRATCH = StartingPoint(UNetModel(width=16), "nothing is installed")
-SEGMENTS = StartingPoint(START.model, "knows what an image is", trained_size=224)
-FIXED = StartingPoint(replace(START.model, freeze_stages=5, freeze_norm=True), "known")
+SEGMENTATION = StartingPoint(START.model, "knows what an image is", trained_size=224)
+FROZEN = StartingPoint(replace(START.model, freeze_stages=5, freeze_norm=True), "known")
 FINER = {"output_stride": 4, "decoder_channels": (64, 32, 16), "head_levels": 2}
-FURTHER = StartingPoint(replace(FIXED.model, **FINER), "known", trained_size=128, is_finer=True)
+FINER_START = StartingPoint(
+    replace(FROZEN.model, **FINER), "known", trained_size=128, is_finer=True
+)
 PLANS = {
     "usual": planned(),
-    "fixed encoder": planned(start=FIXED),
-    "from one that segments, its encoder fixed": planned(start=FURTHER),
+    "frozen encoder": planned(start=FROZEN),
+    "from a segmentation model, encoder frozen": planned(start=FINER_START),
     "short": planned(seconds=600),
     "from scratch": planned(start=SCRATCH),
-    "from a network that segments": planned(start=SEGMENTS),
-    "from such a one, short": planned(start=SEGMENTS, seconds=600),
+    "from a segmentation model": planned(start=SEGMENTATION),
+    "from a segmentation model, short": planned(start=SEGMENTATION, seconds=600),
     "imbalanced": planned(data(imbalance=200.0)),
     "long images": planned(data(width=2000)),
     "left and right": planned(data(class_names=("left eye", "right eye"))),
@@ -81,7 +83,7 @@ PLANS = {
 
 
 @pytest.mark.parametrize("plan", PLANS.values(), ids=PLANS)
-def test_the_file_is_read_back_as_the_very_same_config(plan: Plan) -> None:
+def test_the_file_is_read_back_as_the_same_config(plan: Plan) -> None:
     text = commented_yaml(plan.config, plan.reasons, "a header\nof two lines")
     assert parse_config(text, "plan.yaml") == plan.config
     assert parse_yaml(text, "plan.yaml") == config_document(plan.config)
@@ -91,7 +93,7 @@ def test_the_file_is_read_back_as_the_very_same_config(plan: Plan) -> None:
 
 
 @pytest.mark.parametrize("plan", PLANS.values(), ids=PLANS)
-def test_all_that_is_not_as_by_default_has_a_reason(plan: Plan) -> None:
+def test_every_field_that_differs_from_its_default_has_a_reason(plan: Plan) -> None:
     default = config_document(RunConfig(data=FolderData(root=Path("x"))))
     for section, fields in config_document(plan.config).items():
         if not isinstance(fields, dict):
@@ -104,61 +106,61 @@ def test_all_that_is_not_as_by_default_has_a_reason(plan: Plan) -> None:
 
 
 def plain(value: Any) -> Any:
-    """Return a default as JSON has it."""
+    """Return a default in the form of JSON."""
     if isinstance(value, tuple):
         return list(value)
     return {"kind": "none"} if isinstance(value, NoRefinement) else value
 
 
-def test_a_value_with_signs_of_yaml_comes_back() -> None:
+def test_a_value_with_yaml_syntax_round_trips() -> None:
     root = Path("a: #b, [c] ‘é’ 'off'")
     config = RunConfig(data=FolderData(root=root))
     assert parse_config(commented_yaml(config, {}, ""), "plan.yaml") == config
 
 
-def test_a_reason_for_what_is_no_field_is_refused() -> None:
+def test_a_reason_for_an_unknown_field_is_refused() -> None:
     with pytest.raises(ValueError, match=r"model\.size"):
         commented_yaml(RunConfig(), {"model.size": "why"}, "")
 
 
-def test_nothing_is_left_to_be_measured_again() -> None:
+def test_a_plan_leaves_no_auto_settings() -> None:
     training = asdict(planned().config.training)
     assert "auto" not in training.values()
 
 
-def test_weights_at_hand_decide_the_learning_rate() -> None:
+def test_the_learning_rate_follows_the_initial_weights() -> None:
     trained, scratch = PLANS["usual"].config, PLANS["from scratch"].config
     assert trained.optimizer.lr == pytest.approx(0.003)
     assert trained.optimizer.encoder_lr_mult == pytest.approx(0.33)
     assert scratch.optimizer.lr == pytest.approx(0.001)
     assert scratch.optimizer.encoder_lr_mult == 1
-    further = PLANS["from a network that segments"].config.optimizer
+    further = PLANS["from a segmentation model"].config.optimizer
     assert further.lr == pytest.approx(0.001)
     assert further.encoder_lr_mult == pytest.approx(0.33)
-    for name in ("fixed encoder", "from one that segments, its encoder fixed"):
-        fixed = PLANS[name].config.optimizer
-        assert (fixed.lr, fixed.encoder_lr_mult) == (pytest.approx(0.006), 1)
+    for name in ("frozen encoder", "from a segmentation model, encoder frozen"):
+        frozen = PLANS[name].config.optimizer
+        assert (frozen.lr, frozen.encoder_lr_mult) == (pytest.approx(0.006), 1)
 
 
-def test_a_network_that_segments_sees_nothing_smaller_than_it_has_learned() -> None:
-    short = PLANS["from such a one, short"].config.transform
+def test_a_segmentation_model_never_trains_below_its_training_size() -> None:
+    short = PLANS["from a segmentation model, short"].config.transform
     assert PLANS["short"].config.transform.size < 224 <= short.size
     assert short.progressive_resizing is None
     for seconds in (2000, 7200, 40_000):
-        transform = planned(start=SEGMENTS, seconds=seconds).config.transform
+        transform = planned(start=SEGMENTATION, seconds=seconds).config.transform
         assert transform.start_size >= 224
-    small = planned(data(height=100, width=100), start=SEGMENTS).config.transform
+    small = planned(data(height=100, width=100), start=SEGMENTATION).config.transform
     assert (small.size, small.progressive_resizing) == (128, None)
 
 
-def test_classes_are_weighted_where_they_differ_much() -> None:
+def test_classes_are_weighted_if_they_are_imbalanced() -> None:
     loss = PLANS["imbalanced"].config.loss
     rule = MedianFrequency(power=0.35, min=0.35, max=3.0)
     assert getattr(loss, "class_weights", None) == rule
     assert getattr(PLANS["usual"].config.loss, "class_weights", "") is None
 
 
-def test_images_are_changed_by_what_they_are() -> None:
+def test_augmentation_follows_the_images() -> None:
     assert PLANS["left and right"].config.transform.flip == 0
     assert PLANS["usual"].config.transform.flip == 0.5
     assert PLANS["few images"].config.transform.rotation > 0
@@ -168,7 +170,7 @@ def test_images_are_changed_by_what_they_are() -> None:
     assert wide.transform.scale is not None
 
 
-def test_memory_is_spared_by_parts_of_a_batch() -> None:
+def test_gradient_accumulation_saves_memory() -> None:
     little, usual = PLANS["little memory"].config, PLANS["usual"].config
     assert little.training.batch_size == usual.training.batch_size == 16
     parts, size = little.training.accumulation, little.transform.size
@@ -182,39 +184,41 @@ def test_memory_is_spared_by_parts_of_a_batch() -> None:
     ("count", "epochs", "batch"),
     [(20_000, 4, 16), (800, 20, 16), (200, 18, 8), (40, 500, 8), (24, 500, 4), (3, 500, 2)],
 )
-def test_the_batch_is_smaller_where_steps_would_be_few(count: int, epochs: int, batch: int) -> None:
+def test_the_batch_is_smaller_if_there_would_be_few_steps(
+    count: int, epochs: int, batch: int
+) -> None:
     assert choose_batch(count, epochs) == batch
 
 
-def test_an_average_forgets_within_a_tenth_of_the_steps() -> None:
+def test_the_ema_spans_a_tenth_of_the_steps() -> None:
     assert choose_ema(50) is None
     assert choose_ema(500) == pytest.approx(0.98)
     assert choose_ema(10**6) == pytest.approx(0.998)
 
 
-def test_predictions_are_no_larger_than_images() -> None:
+def test_the_inference_size_does_not_exceed_the_images() -> None:
     assert inference_size(224, 1000) == 256
     assert inference_size(224, 230) == 256
     assert inference_size(224, 224) == 224
     assert inference_size(64, 48) == 64
 
 
-def test_the_reason_says_why_there_is_no_progressive_resizing() -> None:
+def test_the_reason_explains_the_lack_of_progressive_resizing() -> None:
     choice = choose_size(data(height=128), images(), COSTS, BATCH, 3600, 1e12)
     plan = finished(data(height=128), machine(), START, choice, 3600)
     assert plan.config.transform.progressive_resizing is None
     assert "too few epochs" in plan.reasons["transform.progressive_resizing"]
 
 
-def test_a_level_more_is_told_only_where_there_is_one() -> None:
-    as_it_was = planned(start=FURTHER._replace(is_finer=False))
+def test_an_added_decoder_level_is_explained_only_if_there_is_one() -> None:
+    as_it_was = planned(start=FINER_START._replace(is_finer=False))
     for field in ("output_stride", "decoder_channels", "head_levels"):
         assert as_it_was.reasons[f"model.{field}"] == "as these weights require"
-    assert "level more" in planned(start=FURTHER).reasons["model.decoder_channels"]
+    assert "level more" in planned(start=FINER_START).reasons["model.decoder_channels"]
 
 
-def test_a_decoder_that_no_weights_have_is_explained() -> None:
+def test_a_new_decoder_is_explained() -> None:
     named = replace(START.model, encoder="tf_efficientnet_lite0")
-    told = planned(start=START._replace(model=named)).reasons
-    assert "wide up to the head" in told["model.decoder_channels"]
-    assert told["model.encoder"] == "as these weights require"
+    reasons = planned(start=START._replace(model=named)).reasons
+    assert "wide up to the head" in reasons["model.decoder_channels"]
+    assert reasons["model.encoder"] == "as these weights require"

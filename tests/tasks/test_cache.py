@@ -1,4 +1,4 @@
-"""How a cache of decoded images is made, and goes on, whatever happens to it."""
+"""Cache builds resume after interruptions and never damage other files."""
 
 import resource
 import shutil
@@ -42,27 +42,27 @@ def damage(folder: Path, name: str, at: int = 50) -> None:
         file.write(bytes([value ^ 1]))
 
 
-def test_the_cache_holds_the_very_pixels_of_both_held_out_splits(root: Path) -> None:
+def test_the_cache_holds_the_exact_pixels_of_both_splits(root: Path) -> None:
     assert "all: 10 images, " in make_cache(root)
     assert count_cached(root) == COUNT
     assert_as_in_files(root)
-    assert make_cache(root).strip() == "all: 10 images, all there"
+    assert make_cache(root).strip() == "all: 10 images, all cached"
 
 
-def test_the_size_that_is_told_is_the_size_that_is_written(root: Path) -> None:
-    said = make_cache(root)
-    assert "0.0 MB to be written" in said
+def test_the_reported_size_is_the_written_size(root: Path) -> None:
+    output = make_cache(root)
+    assert "0.0 MB to write" in output
     (root / "images" / "0.png").unlink()
     (root / "masks" / "0.png").unlink()
     for kind, mode in (("images", "RGB"), ("masks", "L")):
         Image.new(mode, (1000, 700)).save(root / kind / "0.png")
-    assert "10 images, 9 there already, 2.8 MB to be written" in make_cache(root)
+    assert "10 images, 9 already cached, 2.8 MB to write" in make_cache(root)
     before = 21 * 35 * 4
     pixels = (default_cache_folder(root) / "all.pixels").stat().st_size
     assert 2_800_000 < pixels - before < 2_800_000 + COUNT * (30 * 30 * 4 + 64)
 
 
-def test_a_build_that_stops_goes_on_where_it_was(root: Path) -> None:
+def test_a_stopped_build_resumes(root: Path) -> None:
     content = (root / "images" / "6.png").read_bytes()
     (root / "images" / "6.png").write_bytes(content[:150])
     with pytest.raises(InputError, match=r"images/6\.png: broken or truncated"):
@@ -72,34 +72,34 @@ def test_a_build_that_stops_goes_on_where_it_was(root: Path) -> None:
     assert list(done) == [str(number) for number in range(6)]
     assert count_cached(root) == 6
     (root / "images" / "6.png").write_bytes(content)
-    assert "10 images, 6 there already" in make_cache(root)
+    assert "10 images, 6 already cached" in make_cache(root)
     after = index_entries(folder)
     assert {name: after[name] for name in done} == done
     assert count_cached(root) == COUNT
     assert_as_in_files(root)
 
 
-def test_a_build_that_died_while_writing_goes_on(root: Path) -> None:
+def test_a_build_killed_while_writing_resumes(root: Path) -> None:
     make_cache(root)
     folder = default_cache_folder(root)
-    # What a kill leaves: pixels that no line names yet, and half a line.
+    # A killed build leaves pixels without an index line, and half a line.
     index = (folder / "all.jsonl").read_bytes().splitlines(keepends=True)
     (folder / "all.jsonl").write_bytes(b"".join(index[:5]) + index[5][:20])
     assert count_cached(root) == 4
-    assert "10 images, 4 there already" in make_cache(root)
+    assert "10 images, 4 already cached" in make_cache(root)
     assert count_cached(root) == COUNT
     assert_as_in_files(root)
-    # And what a lost end of the pixels leaves.
+    # A crash of the system can also lose the end of the pixels.
     size = (folder / "all.pixels").stat().st_size
     with (folder / "all.pixels").open("r+b") as file:
         file.truncate(size - 100)
     assert count_cached(root) == COUNT - 1
     assert_as_in_files(root)
-    assert "10 images, 9 there already" in make_cache(root)
+    assert "10 images, 9 already cached" in make_cache(root)
     assert_as_in_files(root)
 
 
-def test_a_disk_that_becomes_full_is_told_and_what_is_there_is_kept(root: Path) -> None:
+def test_a_full_disk_is_reported_and_the_written_entries_are_kept(root: Path) -> None:
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
     try:
@@ -116,19 +116,19 @@ def test_a_disk_that_becomes_full_is_told_and_what_is_there_is_kept(root: Path) 
     assert_as_in_files(root)
 
 
-def test_a_cache_that_does_not_fit_on_the_disk_is_not_begun(
+def test_a_cache_that_does_not_fit_on_the_disk_is_not_started(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usage = shutil.disk_usage(root)._replace(free=20_000)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
     with pytest.raises(
-        InputError, match=r"0\.0 MB free, expected at least 0\.0 MB; make room, choose"
+        InputError, match=r"found 0\.0 MB of free disk space, expected at least 0\.0 MB; free"
     ):
         make_cache(root)
     assert not (default_cache_folder(root) / "all.pixels").exists()
 
 
-def test_only_what_changed_is_decoded_again(root: Path) -> None:
+def test_only_changed_images_are_decoded_again(root: Path) -> None:
     make_cache(root)
     before = index_entries(default_cache_folder(root))
     add_image(root, 3, seed=77)
@@ -142,7 +142,7 @@ def test_only_what_changed_is_decoded_again(root: Path) -> None:
     )
     assert notes
     assert all(note.endswith(f"renew it: sceneparse data cache {root}") for note in notes)
-    assert "10 images, 8 there already" in make_cache(root)
+    assert "10 images, 8 already cached" in make_cache(root)
     after = index_entries(default_cache_folder(root))
     assert {name for name in after if after[name] != before.get(name)} == {"3", "11"}
     assert "8" not in after
@@ -167,7 +167,7 @@ def test_a_run_keeps_its_pixels_while_the_cache_is_renewed(root: Path) -> None:
     assert_as_in_files(root)
 
 
-def test_lost_space_is_at_most_as_much_as_is_used(root: Path) -> None:
+def test_unused_space_is_at_most_as_large_as_used_space(root: Path) -> None:
     make_cache(root)
     size = (default_cache_folder(root) / "all.pixels").stat().st_size
     for seed in range(5):
@@ -179,20 +179,20 @@ def test_lost_space_is_at_most_as_much_as_is_used(root: Path) -> None:
         assert_as_in_files(root)
 
 
-def test_other_ids_need_other_masks_and_other_names_do_not(root: Path) -> None:
+def test_masks_are_cached_again_for_other_ids_but_not_for_other_names(root: Path) -> None:
     make_cache(root)
     (root / "labels.yaml").write_text("classes: [sky, rose, leaf, sea]\n")
     assert count_cached(root) == COUNT
     (root / "labels.yaml").write_text("classes: {1: rose, 2: leaf, 3: sea}\nignored_ids: [0]\n")
     assert count_cached(root) == 0
     assert_as_in_files(root)
-    assert "10 images, 0.0 MB to be written" in make_cache(root)
+    assert "10 images, 0.0 MB to write" in make_cache(root)
     assert count_cached(root) == COUNT
     assert_as_in_files(root)
 
 
 @pytest.mark.parametrize("at", [50, 900])
-def test_damaged_pixels_are_refused_and_renewed_by_the_command_that_is_named(
+def test_damaged_pixels_are_refused_and_the_named_command_rewrites_them(
     at: int, root: Path
 ) -> None:
     make_cache(root)
@@ -203,14 +203,14 @@ def test_damaged_pixels_are_refused_and_renewed_by_the_command_that_is_named(
         _ = open_cached(root)[1]
     assert f"all.pixels: the pixels of {name} are damaged: CRC-32 " in str(caught.value)
     assert str(caught.value).endswith(f"rewrite them with: sceneparse data cache {root} --check")
-    assert "all there" in make_cache(root)
+    assert "all cached" in make_cache(root)
     before = index_entries(folder)
-    assert "9 there already" in make_cache(root, check=True)
+    assert "9 already cached" in make_cache(root, check=True)
     assert {key for key, line in index_entries(folder).items() if line != before[key]} == {name}
     assert_as_in_files(root)
 
 
-def test_two_builds_at_once_are_refused(root: Path) -> None:
+def test_concurrent_builds_are_refused(root: Path) -> None:
     with lock_folder(default_cache_folder(root)):
         with pytest.raises(InputError, match="another process is writing this cache; wait"):
             make_cache(root)
@@ -218,13 +218,13 @@ def test_two_builds_at_once_are_refused(root: Path) -> None:
     make_cache(root)
 
 
-def test_a_folder_that_cannot_be_made_is_named(root: Path, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_created_is_named(root: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
     with pytest.raises(InputError, match=r"file/cache: cannot be written to .*choose a writable"):
         make_cache(root, to=tmp_path / "file" / "cache")
 
 
-def test_what_is_not_a_cache_is_left_alone(root: Path, tmp_path: Path) -> None:
+def test_files_that_are_not_a_cache_are_not_changed(root: Path, tmp_path: Path) -> None:
     for name in ("all.jsonl", "all.pixels"):
         (tmp_path / name).write_text("mine")
         with pytest.raises(InputError, match=r"all\.jsonl: not the index of a cache; delete it"):
@@ -233,7 +233,7 @@ def test_what_is_not_a_cache_is_left_alone(root: Path, tmp_path: Path) -> None:
         (tmp_path / name).unlink()
 
 
-def test_the_cache_of_another_data_set_is_left_alone(root: Path, tmp_path: Path) -> None:
+def test_the_cache_of_another_data_set_is_not_changed(root: Path, tmp_path: Path) -> None:
     make_cache(root, to=tmp_path / "cache")
     shutil.copytree(root, tmp_path / "moved", copy_function=shutil.copy2)
     assert count_cached(tmp_path / "moved", cache=tmp_path / "cache") == COUNT
@@ -250,14 +250,14 @@ def test_the_cache_of_another_data_set_is_left_alone(root: Path, tmp_path: Path)
     assert count_cached(root, cache=tmp_path / "cache") == COUNT
 
 
-def test_a_cache_of_another_reduction_is_left_alone(root: Path, tmp_path: Path) -> None:
+def test_a_cache_of_another_short_side_is_not_changed(root: Path, tmp_path: Path) -> None:
     make_cache(root, to=tmp_path / "cache", short_side=16)
     with pytest.raises(InputError, match="short_side 16, expected None; give another folder"):
         make_cache(root, to=tmp_path / "cache")
 
 
-def test_splits_of_a_folder_without_them_cannot_be_asked_for(root: Path) -> None:
+def test_a_split_of_a_folder_without_splits_is_refused(root: Path) -> None:
     with pytest.raises(
-        InputError, match=r"images: has no folders of splits, .*leave out the split"
+        InputError, match=r"images: has no folders for splits, .*leave out the split"
     ):
         make_cache(root, "training")

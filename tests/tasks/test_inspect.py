@@ -1,4 +1,4 @@
-"""Counts of a data set against a slow count, and every problem of it at once."""
+"""`inspect` counts a data set correctly and lists all its problems."""
 
 import io
 from pathlib import Path
@@ -20,7 +20,7 @@ IDS = {
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """Images in the layout of ADE20K, with three classes by hand."""
+    """Images in the layout of ADE20K with hand-written masks of three classes."""
     for split, masks in IDS.items():
         for kind in ("images", "annotations"):
             (tmp_path / kind / split).mkdir(parents=True)
@@ -54,7 +54,7 @@ def test_classes_sizes_and_void_are_counted(root: Path) -> None:
     assert training.pixels[4:].sum() == validation.pixels[4:].sum() == 0
 
 
-def test_summary_tells_sizes_as_width_by_height_and_what_training_lacks(root: Path) -> None:
+def test_summary_lists_sizes_and_classes_missing_from_training(root: Path) -> None:
     lines = inspected(root).summary().splitlines()
     assert lines == [
         "training: 2 images, 3×2 to 3×2, median 3×2 pixels, 8.3% unlabelled",
@@ -75,7 +75,7 @@ def test_table_lists_classes_by_share(root: Path) -> None:
     assert order == ["building", "wall", "sky"]
 
 
-def test_every_problem_is_told_and_the_rest_is_counted(root: Path) -> None:
+def test_every_problem_is_listed_and_the_other_files_are_counted(root: Path) -> None:
     (root / "images" / "training" / "0.png").write_bytes(b"broken")
     (root / "images" / "validation" / "0.png").unlink()
     Image.new("RGB", (7, 7)).save(root / "images" / "validation" / "0.png")
@@ -90,7 +90,7 @@ def test_every_problem_is_told_and_the_rest_is_counted(root: Path) -> None:
     assert "2 problems" in report.summary()
 
 
-def test_a_data_set_of_broken_files_alone_is_reported(root: Path) -> None:
+def test_a_data_set_with_only_broken_files_is_reported(root: Path) -> None:
     for path in root.rglob("*.png"):
         path.write_bytes(b"")
     report = inspected(root)
@@ -107,7 +107,7 @@ def test_a_training_split_alone_is_enough(root: Path) -> None:
     assert [split.name for split in inspected(root).splits] == ["training"]
 
 
-def test_a_folder_of_ones_own_is_counted_in_its_own_classes(rectangles_root: Path) -> None:
+def test_a_folder_data_set_is_counted_in_its_own_classes(rectangles_root: Path) -> None:
     report = inspected(rectangles_root)
     assert report.labels.class_names == ("background", "red", "green", "blue")
     assert [len(split.sizes) for split in report.splits] == [24, 6]
@@ -115,7 +115,7 @@ def test_a_folder_of_ones_own_is_counted_in_its_own_classes(rectangles_root: Pat
     assert report.problems == []
 
 
-def test_names_in_square_brackets_are_shown_as_they_are(tmp_path: Path) -> None:
+def test_names_in_square_brackets_are_shown_unchanged(tmp_path: Path) -> None:
     root = tmp_path / "[bold]" / "[" / "pets]"
     for kind in ("images", "masks"):
         (root / kind).mkdir(parents=True)
@@ -138,7 +138,7 @@ def test_names_in_square_brackets_are_shown_as_they_are(tmp_path: Path) -> None:
         (("images", "annotations"), "no such folder"),
     ],
 )
-def test_what_is_no_data_set_says_what_is_missing(
+def test_a_folder_without_a_data_set_is_refused_with_what_is_missing(
     made: tuple[str, ...], message: str, tmp_path: Path
 ) -> None:
     for name in made:

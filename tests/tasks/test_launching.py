@@ -1,4 +1,4 @@
-"""Processes that are started together end together."""
+"""The processes of a run start and end together."""
 
 import os
 import signal
@@ -17,13 +17,13 @@ from sceneparse.tasks import launching
 from sceneparse.tasks.launching import processes_to_start
 
 SLEEPS = "import time; time.sleep(20)"
-# Tells by a file that it can be stopped, and ends as a stopped run does.
+# Creates a file when it handles signals, and exits like a stopped run.
 STOPS = """
 import pathlib, signal, sys, time
 for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1"):
     signal.signal(getattr(signal, name), lambda number, _: sys.exit(128 + number))
 pathlib.Path(sys.argv[1]).touch()
-# A signal just before a long sleep begins is only seen when it is over.
+# Short sleeps, because a signal just before a sleep is only handled after it.
 for _ in range(2000):
     time.sleep(0.01)
 """
@@ -37,12 +37,12 @@ def started(*scripts: str, argument: str = "") -> "list[subprocess.Popen[bytes]]
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1"])
-def test_a_signal_reaches_all_of_them(name: str, tmp_path: Path) -> None:
+def test_a_signal_reaches_all_processes(name: str, tmp_path: Path) -> None:
     number = getattr(signal, name)
     if number not in stop_signals():
         pytest.skip(f"started with {name} ignored")
     processes = [process for n in "ab" for process in started(STOPS, argument=str(tmp_path / n))]
-    with launching.signals_forwarded(processes):
+    with launching.forward_signals(processes):
         while len(list(tmp_path.iterdir())) < 2:
             time.sleep(0.01)
         os.kill(os.getpid(), number)
@@ -50,7 +50,7 @@ def test_a_signal_reaches_all_of_them(name: str, tmp_path: Path) -> None:
     assert [process.returncode for process in processes] == [128 + number] * 2
 
 
-def test_one_that_fails_ends_those_that_hang(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failing_process_ends_processes_that_hang(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(launching, "GRACE_S", 0.1)
     processes = started(SLEEPS, "raise SystemExit(2)", SLEEPS)
     assert launching.exit_code(processes) == 2
@@ -60,10 +60,10 @@ def test_one_that_fails_ends_those_that_hang(monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.parametrize("reports", [False, True])
-def test_a_process_that_is_killed_at_the_start_is_told_once(
+def test_a_process_killed_at_the_start_is_reported_once(
     reports: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    # Python runs this before anything else; the other process is killed while it still imports.
+    # Python runs this file first; the other process is killed while it imports.
     report = """
     from torch.distributed import TCPStore
     store = TCPStore(os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), is_master=False)
@@ -88,7 +88,7 @@ if os.environ["RANK"] == "1":{report if reports else ""}
             launching.run_processes(2, ["train", "no.yaml"])
 
 
-def test_processes_are_as_many_as_asked_for_and_as_there_are_devices(
+def test_the_number_of_processes_follows_the_config_and_the_devices(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def count(**fields: Any) -> int:
@@ -103,7 +103,7 @@ def test_processes_are_as_many_as_asked_for_and_as_there_are_devices(
     assert count(processes=2) == 2
     with pytest.raises(InputError, match="9, but this machine has 8 of cuda"):
         count(processes=9)
-    # One that was started starts none.
+    # A launched process starts no other processes.
     monkeypatch.setenv("TORCHELASTIC_RUN_ID", "x")
     for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE"):
         monkeypatch.setenv(name, "1")

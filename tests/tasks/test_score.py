@@ -1,4 +1,4 @@
-"""Scores of folders of index PNGs."""
+"""`score` agrees with slow references and refuses wrong files."""
 
 import json
 from pathlib import Path
@@ -16,7 +16,7 @@ from sceneparse.tasks.score import score
 def slow_ade20k(
     targets: list[NDArray[np.uint8]], predictions: list[NDArray[np.uint8]]
 ) -> dict[str, float]:
-    """Score raw ids 1..150, class by class from sets of pixels."""
+    """Score raw ids 1..150, one class after the other."""
     ious: list[float] = []
     accuracies: list[float] = []
     weighted = right = valid = 0.0
@@ -24,10 +24,10 @@ def slow_ade20k(
         hit = union = pixels = 0
         for target, prediction in zip(targets, predictions, strict=True):
             labelled = target != 0
-            here, said = target == raw, (prediction == raw) & labelled
-            hit += int(np.count_nonzero(here & said))
-            union += int(np.count_nonzero(here | said))
-            pixels += int(np.count_nonzero(here))
+            true, predicted = target == raw, (prediction == raw) & labelled
+            hit += int(np.count_nonzero(true & predicted))
+            union += int(np.count_nonzero(true | predicted))
+            pixels += int(np.count_nonzero(true))
         right, valid = right + hit, valid + pixels
         if union:
             ious.append(hit / union)
@@ -67,24 +67,24 @@ def test_score_agrees_with_a_slow_reference_on_official_images(
         assert summary[name] == pytest.approx(value, abs=1e-9), name
 
 
-def test_score_of_the_truth_is_one(tmp_path: Path) -> None:
+def test_the_ground_truth_scores_one(tmp_path: Path) -> None:
     target = np.random.default_rng(0).integers(0, 151, (40, 50)).astype(np.uint8)
-    folder = write(tmp_path / "truth", {"a": target})
+    folder = write(tmp_path / "masks", {"a": target})
     report = score(folder, folder)
     assert report.scores.miou == 1.0
     assert report.warnings == ()
 
 
-def test_score_brings_another_size_to_the_truth_by_nearest_neighbour(tmp_path: Path) -> None:
+def test_score_resizes_predictions_by_nearest_neighbour(tmp_path: Path) -> None:
     target = np.repeat(np.repeat(np.array([[1, 2], [3, 4]], np.uint8), 10, 0), 10, 1)
-    annotations = write(tmp_path / "truth", {"a": target})
+    annotations = write(tmp_path / "masks", {"a": target})
     predictions = write(tmp_path / "small", {"a": target[::5, ::5]})
     report = score(predictions, annotations)
     assert report.scores.miou == 1.0
-    assert "nearest neighbour: a.png" in report.warnings[0]
+    assert "by nearest neighbour: a.png" in report.warnings[0]
 
 
-def test_score_counts_predictions_of_no_class_as_wrong(tmp_path: Path) -> None:
+def test_score_counts_unknown_predicted_ids_as_wrong(tmp_path: Path) -> None:
     target = np.full((4, 4), 5, np.uint8)
     prediction = target.copy()
     prediction[0] = 0
@@ -96,7 +96,7 @@ def test_score_counts_predictions_of_no_class_as_wrong(tmp_path: Path) -> None:
     assert report.scores.pixel_accuracy == 0.5
 
 
-def test_score_names_the_annotation_with_unknown_ids(tmp_path: Path) -> None:
+def test_score_names_the_mask_with_unknown_ids(tmp_path: Path) -> None:
     folder = write(tmp_path / "t", {"a": np.full((4, 4), 200, np.uint8)})
     with pytest.raises(InputError, match=r"a\.png: values 200 are neither"):
         score(folder, folder)
@@ -106,11 +106,11 @@ def test_score_reports_a_missing_prediction(tmp_path: Path) -> None:
     target = np.ones((4, 4), np.uint8)
     annotations = write(tmp_path / "t", {"a": target, "b": target})
     predictions = write(tmp_path / "p", {"a": target})
-    with pytest.raises(InputError, match=r"b\.png: annotation without a prediction"):
+    with pytest.raises(InputError, match=r"b\.png: no prediction with this name"):
         score(predictions, annotations)
 
 
-def test_score_takes_the_folder_that_predict_wrote(tmp_path: Path) -> None:
+def test_score_reads_the_folder_that_predict_wrote(tmp_path: Path) -> None:
     target = np.ones((4, 4), np.uint8)
     annotations = write(tmp_path / "t", {"a": target})
     color = np.zeros((4, 4, 3), np.uint8)
@@ -118,7 +118,7 @@ def test_score_takes_the_folder_that_predict_wrote(tmp_path: Path) -> None:
     assert score(predictions, annotations).scores.miou == 1.0
 
 
-def test_report_writes_the_promised_keys(tmp_path: Path) -> None:
+def test_report_writes_all_documented_keys(tmp_path: Path) -> None:
     folder = write(tmp_path / "t", {"a": np.ones((4, 4), np.uint8)})
     report = score(folder, folder)
     report.write(tmp_path / "scores.json")

@@ -1,4 +1,4 @@
-"""What asks a run to stop, sent to real processes."""
+"""Stop signals to real processes."""
 
 import os
 import signal
@@ -11,15 +11,15 @@ from sceneparse.system.stop_signals import stop_signals
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 
-# Sends itself the signal whose name it is given, and ends with what was noted.
-NOTES = """
+# Sends itself the signal of the given name, and exits with the recorded number.
+RECORDS_SIGNAL = """
 import os, signal, sys
 from sceneparse.system.stop_signals import StopRequests
 with StopRequests() as stop:
     os.kill(os.getpid(), getattr(signal, sys.argv[1]))
 sys.exit(stop.signal_number)
 """
-# Makes its output its terminal, says so, and goes on printing there when it is asked to stop.
+# Makes its output its terminal, and still prints there after a stop signal.
 IN_TERMINAL = """
 import fcntl, sys, termios, time
 from sceneparse.system.stop_signals import StopRequests
@@ -35,22 +35,21 @@ sys.exit(128 + stop.signal_number)
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1"])
-def test_a_signal_is_noted_unless_the_process_was_started_to_ignore_it(name: str) -> None:
+def test_a_stop_signal_is_recorded_unless_the_process_ignores_it(name: str) -> None:
     number = getattr(signal, name)
-    command = [sys.executable, "-c", NOTES, name]
-    # `trap - X` in a shell that was started with X ignored does nothing, so that the test itself
-    # must not be.
+    command = [sys.executable, "-c", RECORDS_SIGNAL, name]
+    # A child process inherits ignored signals, so the test itself must not ignore this one.
     before = signal.signal(number, signal.default_int_handler)
     try:
-        noted = subprocess.run(command, check=False).returncode
+        recorded = subprocess.run(command, check=False).returncode
         trap = f"trap '' {name.removeprefix('SIG')}; exec \"$@\""
         ignored = subprocess.run(["sh", "-c", trap, "sh", *command], check=False).returncode
     finally:
         signal.signal(number, before)
-    assert (noted, ignored) == (number, 0)
+    assert (recorded, ignored) == (number, 0)
 
 
-def test_a_run_whose_terminal_was_closed_ends_as_one_that_was_stopped() -> None:
+def test_a_run_whose_terminal_closes_ends_like_a_stopped_run() -> None:
     if signal.SIGHUP not in stop_signals():
         pytest.skip("started with SIGHUP ignored")
     outer, inner = os.openpty()

@@ -1,4 +1,4 @@
-"""Settings are tried as `evaluate` would score them, and the network runs once for each view."""
+"""`tta` scores settings as `evaluate` does, and runs the network once per view."""
 
 from pathlib import Path
 
@@ -12,17 +12,17 @@ from sceneparse.inference.cached_network import CachedNetwork
 from sceneparse.inference.network import Logits
 from sceneparse.tasks.evaluate import evaluate, open_model_and_data
 from sceneparse.tasks.train import train
-from sceneparse.tasks.tta import PLAIN, SETTINGS, Setting, Trial, TtaReport, tried, tta
+from sceneparse.tasks.tta import PLAIN, SETTINGS, Setting, Trial, TtaReport, score_settings, tta
 
 
 @pytest.fixture(scope="module")
 def model(rectangles_config: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A model that has learned a bit."""
+    """A model after two epochs of training."""
     config = read_config(rectangles_config, ["training.epochs=2", "report.every=9"])
     return str(train(config, out=tmp_path_factory.mktemp("model") / "run").folder)
 
 
-class Counting:
+class CountingNetwork:
     """A network that counts how often it runs."""
 
     def __init__(self, model: str) -> None:
@@ -36,15 +36,15 @@ class Counting:
         return self.network.logits(images)
 
 
-def test_every_setting_scores_as_evaluate_does_and_the_network_runs_once_a_view(
+def test_every_setting_scores_as_evaluate_does_with_one_network_run_per_view(
     model: str,
 ) -> None:
-    size = "inference.size=64"  # at which all three scales differ by a stride
+    size = "inference.size=64"  # the input sizes of all three scales differ by at least a stride
     weights, dataset = open_model_and_data(model, None, "validation", (size,))
-    counting = Counting(model)
-    samples = [dataset[place] for place in range(len(dataset))]
-    trials = tried(SETTINGS, CachedNetwork(counting), weights, samples)
-    # Three scales, each also mirrored.
+    counting = CountingNetwork(model)
+    samples = [dataset[index] for index in range(len(dataset))]
+    trials = score_settings(SETTINGS, CachedNetwork(counting), weights, samples)
+    # Three scales, each with and without a flip.
     assert counting.runs == 6 * len(samples)
     for trial in (trials[0], trials[3], trials[4], trials[-1]):
         overrides = (size, *trial.setting.overrides)
@@ -53,13 +53,13 @@ def test_every_setting_scores_as_evaluate_does_and_the_network_runs_once_a_view(
     assert all(trial.milliseconds > 0 for trial in trials)
 
 
-def test_settings_of_all_methods_are_tried() -> None:
+def test_the_settings_cover_all_methods() -> None:
     assert len(set(SETTINGS)) == len(SETTINGS)
     methods = {setting.method for setting in SETTINGS}
     assert methods == {"none", "views", "guided filter", "dense CRF"}
 
 
-def test_halves_share_no_image(model: str) -> None:
+def test_settings_are_chosen_and_reported_on_different_images(model: str) -> None:
     report = tta(model, images=5, device="cpu")
     plain = report.trials[0]
     assert plain.setting == PLAIN
@@ -71,24 +71,26 @@ def test_halves_share_no_image(model: str) -> None:
         trials = [trial for trial in report.trials if trial.setting.method == method]
         best = next(trial for trial in report.best if trial.setting.method == method)
         assert best.chosen_miou == max(trial.chosen_miou for trial in trials)
-    # Views and a refinement go together where both gain.
+    # Views and a refinement are combined if both score higher.
     gains = [trial.chosen_miou > plain.chosen_miou for trial in report.best[1:4]]
     assert names[4:] == ["together"] * (gains[0] and any(gains[1:]))
 
 
 def trial_of(setting: Setting, right: int) -> Trial:
-    """A trial on 20 images of one pixel of each of ten kinds, of which so many are right."""
+    """A trial on 20 images of two classes, with so many correct pixels of ten per class."""
     counts = np.zeros((20, 3, 2), np.int64)
     counts[:, 0] = right
     counts[:, 1:] = 10
     return Trial(setting, counts, 1.0)
 
 
-def test_advice_is_only_what_the_other_half_proves() -> None:
+def test_the_advice_needs_a_significant_gain_on_the_other_half() -> None:
     plain, better = trial_of(PLAIN, 5), trial_of(SETTINGS[1], 7)
-    proven = TtaReport((plain, better), (plain, better), ("inference.size=64",)).advice()
-    assert proven == "better: inference.size=64 inference.flip=true"
+    advice = TtaReport((plain, better), (plain, better), ("inference.size=64",)).advice()
+    assert advice == "use: inference.size=64 inference.flip=true"
     lucky = trial_of(SETTINGS[1], 7)
     lucky.counts[1::2, 0] = 5
-    assert "no gain that these images prove" in TtaReport((plain, lucky), (plain, lucky)).advice()
-    assert "leave it as it is" in TtaReport((plain,), (plain,)).advice()
+    assert (
+        "no significant gain on these images" in TtaReport((plain, lucky), (plain, lucky)).advice()
+    )
+    assert "keep the current settings" in TtaReport((plain,), (plain,)).advice()

@@ -1,4 +1,4 @@
-"""Runs with every change of images on: the same data for all, still learned, no field ignored."""
+"""Runs with all augmentations: batches are reproducible, and the network learns."""
 
 from io import StringIO
 from pathlib import Path
@@ -32,7 +32,7 @@ QUIET = Console(file=StringIO())
 
 
 def loader_of(config: RunConfig, rank: int = 0, processes: int = 1, threads: int = 2) -> Loader:
-    """Make the loader of a run, a batch of 12 shared by so many processes."""
+    """Make the loader of a run whose processes share batches of 12."""
     training = factory.dataset(config.data, "training", to_learn=True)
     class_statistics = factory.class_statistics(config, training)
     factors = factory.sampling(config.sampling, class_statistics)
@@ -46,7 +46,7 @@ def config_of(root: Path) -> RunConfig:
     return parse_config(f"data: {{kind: folder, root: {root}}}", "test", EVERYTHING)
 
 
-def joined(parts: list[Batch]) -> Batch:
+def concatenated(parts: list[Batch]) -> Batch:
     return Batch(
         image=np.concatenate([batch.image for batch in parts]),
         mask=np.concatenate([batch.mask for batch in parts]),
@@ -65,7 +65,7 @@ def assert_same(first: list[Batch], second: list[Batch]) -> None:
 
 @pytest.fixture(scope="module")
 def uneven_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Coloured rectangles of which every fourth image alone has blue ones."""
+    """Coloured rectangles, of which only every fourth image has blue ones."""
     root = tmp_path_factory.mktemp("uneven")
     write_rectangles(root, {"training": 24, "validation": 2})
     for index in range(24):
@@ -80,23 +80,23 @@ def uneven_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def whole(uneven_root: Path) -> list[Batch]:
-    """Nine batches of the run, over four epochs and more."""
+    """The first nine batches of the run, which cover more than four epochs."""
     return list(loader_of(config_of(uneven_root)).batches(0, 9))
 
 
-def test_everything_happens(uneven_root: Path, whole: list[Batch]) -> None:
+def test_all_augmentations_are_applied(uneven_root: Path, whole: list[Batch]) -> None:
     loader = loader_of(config_of(uneven_root))
     assert isinstance(loader.transform, Transform)
     assert loader.factors is not None
     assert loader.factors.max() == pytest.approx((0.99 / 0.25) ** 0.5)
-    places = [place for step in range(9) for place in loader.indices(step)]
-    changes = [loader.transform.draw_parameters(*place) for place in places]
+    draws = [draw for step in range(9) for draw in loader.indices(step)]
+    changes = [loader.transform.draw_parameters(*draw) for draw in draws]
     kinds = {type(change.mix.region).__name__ for change in changes if change.mix}
     assert kinds == {"PasteRectangle", "PasteHalfOfClasses", "PasteRareClasses"}
     assert any(change.degradation.quality for change in changes)
     masks = np.concatenate([batch.mask for batch in whole])
     assert np.unique(masks).tolist() == [0, 1, 2, 3, 255]
-    # Some samples come twice in an epoch, and others not at all.
+    # Sampling draws some images twice in an epoch, and others not at all.
     names = [name for batch in whole[:2] for name in batch.names]
     assert len(set(names)) < len(names) == 24
 
@@ -117,11 +117,11 @@ def test_batches_do_not_depend_on_processes(
         list(loader_of(config_of(uneven_root), rank, processes).batches(0, 9))
         for rank in range(processes)
     ]
-    assert_same([joined(list(step)) for step in zip(*parts, strict=True)], whole)
+    assert_same([concatenated(list(step)) for step in zip(*parts, strict=True)], whole)
 
 
 @pytest.mark.parametrize("step", [1, 4, 7])
-def test_a_run_goes_on_at_any_step(step: int, uneven_root: Path, whole: list[Batch]) -> None:
+def test_a_loader_resumes_at_any_step(step: int, uneven_root: Path, whole: list[Batch]) -> None:
     assert_same(list(loader_of(config_of(uneven_root)).batches(step, 9)), whole[step:])
 
 
@@ -133,7 +133,7 @@ def test_batches_do_not_depend_on_a_cache(tmp_path: Path) -> None:
     assert_same(list(loader_of(config).batches(0, 3)), before)
 
 
-def test_a_run_makes_the_loader_that_its_config_says(uneven_root: Path, whole: list[Batch]) -> None:
+def test_a_run_builds_the_loader_of_its_config(uneven_root: Path, whole: list[Batch]) -> None:
     config = parse_config(
         f"data: {{kind: folder, root: {uneven_root}}}\nseed: 3\nmodel: {{width: 2}}\n"
         "training: {batch_size: 12, device: cpu, precision: fp32, memory_format: contiguous}",
@@ -149,13 +149,15 @@ def test_a_run_makes_the_loader_that_its_config_says(uneven_root: Path, whole: l
         settings,
         segmenter,
         training,
-        lambda _: pytest.fail("none"),
+        lambda _: pytest.fail("unexpected validation"),
         class_statistics=class_statistics,
     )
     assert_same(list(setup.loader.batches(0, 2)), whole[:2])
 
 
-def test_rectangles_are_learned_with_everything_on(rectangles_config: Path, tmp_path: Path) -> None:
+def test_rectangles_are_learned_with_all_augmentations(
+    rectangles_config: Path, tmp_path: Path
+) -> None:
     rest = ("training.epochs=12", "training.validate_every=50", "report.every=50")
     config = read_config(rectangles_config, [*EVERYTHING, *rest, "schedule.kind=one_cycle"])
     assert train(config, out=tmp_path / "run").best_miou > 0.9
@@ -169,7 +171,7 @@ def test_a_resumed_run_needs_the_same_sampling(rectangles_config: Path, tmp_path
         train(other, out=tmp_path / "run", resume=True)
 
 
-def test_rare_classes_that_there_are_none_of_are_told(
+def test_copy_paste_without_rare_classes_is_refused(
     rectangles_config: Path, tmp_path: Path
 ) -> None:
     config = read_config(

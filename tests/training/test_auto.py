@@ -1,4 +1,4 @@
-"""What is decided when a run starts."""
+"""The automatic settings of a run."""
 
 import pytest
 import torch
@@ -22,7 +22,7 @@ def test_a_wider_network_needs_more_memory_per_image() -> None:
         needed.append(step_bytes(config, segmenter, labels, "fp32"))
         for name, value in segmenter.state_dict().items():
             torch.testing.assert_close(value, before[name])
-    # At least what the first stage alone keeps: four maps of 64×64 in fp32.
+    # The first stage alone keeps four maps of 64×64 in fp32.
     assert needed[0] > 4 * 4 * 64 * 64 * 4
     assert 1.3 * needed[0] < needed[1] < 2.1 * needed[0]
 
@@ -30,22 +30,20 @@ def test_a_wider_network_needs_more_memory_per_image() -> None:
 @pytest.mark.parametrize(
     ("budget", "parts"), [(1e12, 1), (160, 1), (159, 2), (85, 2), (20, 8), (1, 8), (-5, 8)]
 )
-def test_a_batch_is_computed_in_as_many_parts_as_the_memory_asks_for(
-    budget: float, parts: int
-) -> None:
+def test_the_number_of_parts_of_a_batch_follows_the_memory(budget: float, parts: int) -> None:
     assert fitting_parts(16, 10, budget) == parts
 
 
 @pytest.mark.parametrize("share", range(1, 20))
 @pytest.mark.parametrize("processes", [1, 2])
-def test_parts_have_two_images_of_all_processes(share: int, processes: int) -> None:
+def test_each_part_has_at_least_two_images_over_all_processes(share: int, processes: int) -> None:
     parts = fitting_parts(share, 10, 1, processes)
     sizes = [len(part) for part in torch.arange(share).tensor_split(parts)]
     assert sum(sizes) == share
     assert min(sizes) * processes >= min(2, share * processes)
 
 
-def test_a_parameter_that_no_step_moves_is_found() -> None:
+def test_an_unused_parameter_is_found() -> None:
     config = parse_config("model: {width: 4}", "test")
     segmenter = config.model.build(150)
     before = {name: value.clone() for name, value in segmenter.state_dict().items()}
@@ -58,7 +56,7 @@ def test_a_parameter_that_no_step_moves_is_found() -> None:
     assert has_unused_parameters(segmenter, loss)
 
 
-def test_a_device_that_is_not_there_is_refused() -> None:
+def test_a_missing_device_is_refused() -> None:
     if torch.cuda.is_available():
         pytest.skip("there is a GPU")
     with pytest.raises(InputError, match="device cuda: not available"):
@@ -68,5 +66,5 @@ def test_a_device_that_is_not_there_is_refused() -> None:
             select_device(wanted)
 
 
-def test_precision_is_what_the_processor_computes_natively() -> None:
+def test_the_precision_is_native_to_the_processor() -> None:
     assert native_precision(torch.device("cpu")) == ("bf16" if processor().has_bf16 else "fp32")

@@ -1,4 +1,4 @@
-"""Runs that read from a cache: the same to the last bit; what is not in it is told."""
+"""Runs that read from a cache give identical results and report missing images."""
 
 import os
 import shutil
@@ -23,7 +23,7 @@ SHORT = ("training.epochs=1", "report.every=9", "report.images=1")
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """Eight images to learn from and two to validate on."""
+    """Eight training images and two validation images."""
     write_rectangles(tmp_path / "data", {"training": 8, "validation": 2})
     return tmp_path / "data"
 
@@ -41,19 +41,19 @@ def test_training_from_the_cache_equals_training_from_files(
     at = f"data.root={root}"
     files, _ = run(rectangles_config, tmp_path / "files", at)
     cache_data(root)
-    for path in root.rglob("*.png"):  # none of them is opened any more
+    for path in root.rglob("*.png"):  # the run opens none of these files
         before = path.stat()
         path.write_bytes(bytes(before.st_size))
         os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
-    cached, said = run(rectangles_config, tmp_path / "cached", at)
-    assert "read from their files" not in said
+    cached, output = run(rectangles_config, tmp_path / "cached", at)
+    assert "the others from their files" not in output
     assert files.files.metrics.read_bytes() == cached.files.metrics.read_bytes()
     one, other = (read_weights(trained.weights).tensors for trained in (files, cached))
     assert all(torch.equal(one[name], other[name]) for name in one | other)
     assert evaluate(tmp_path / "cached", device="cpu").scores.miou == files.best_miou
 
 
-def test_what_changed_since_is_told_in_one_line_and_read_from_files(
+def test_changed_images_are_reported_in_one_line_and_read_from_files(
     rectangles_config: Path, root: Path, tmp_path: Path
 ) -> None:
     cache_data(root, to=tmp_path / "fast")
@@ -61,17 +61,18 @@ def test_what_changed_since_is_told_in_one_line_and_read_from_files(
         shutil.copy(path.with_stem("000"), path)
     at = f"data.root={root}"
     fast = f"data.cache={tmp_path / 'fast'}"
-    cached, said = run(rectangles_config, tmp_path / "cached", at, fast)
-    assert said.splitlines()[0] == (
-        f"{tmp_path / 'fast'}: holds 6 of 8 training images as they are now; the others are read "
-        f"from their files; renew it: sceneparse data cache {root} --to {tmp_path / 'fast'}"
+    cached, output = run(rectangles_config, tmp_path / "cached", at, fast)
+    assert output.splitlines()[0] == (
+        f"{tmp_path / 'fast'}: holds 6 of 8 training images in their current state; runs read the "
+        f"others from their files; to renew it: sceneparse data cache {root} "
+        f"--to {tmp_path / 'fast'}"
     )
-    # A model is scored also where the cache is gone.
+    # Evaluating the model does not need the cache.
     shutil.rmtree(tmp_path / "fast")
     assert evaluate(tmp_path / "cached", device="cpu").scores.miou == cached.best_miou
 
 
-def test_a_run_goes_on_with_a_cache_but_not_with_other_pixels(
+def test_a_run_resumes_with_a_cache_but_not_with_other_pixels(
     rectangles_config: Path, root: Path, tmp_path: Path
 ) -> None:
     at = f"data.root={root}"

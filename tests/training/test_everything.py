@@ -1,4 +1,4 @@
-"""All that a run can do at once: it still stops anywhere and goes on exactly."""
+"""A run with all features at once still stops at any step and resumes exactly."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,7 +17,7 @@ from sceneparse.training.validation import evaluate_dataset
 
 Run = tuple[TrainState, TrainSetup]
 
-# The rate is soon next to nothing, and with it ends what moves the score.
+# The learning rate soon becomes tiny, so the score stops improving.
 RUN = """
 data: {{kind: folder, root: {root}}}
 model: {network}
@@ -34,7 +34,7 @@ inference: {{size: 32}}
 """
 
 
-# Group normalisation, which depends on the weights alone, and batch normalisation.
+# Group normalisation has no running statistics; batch normalisation has.
 GROUP = "{width: 4, normalization: group}"
 BATCH = (
     "{kind: encoder_unet, encoder: test_efficientnet, weights: none, decoder_channels: [8], "
@@ -42,8 +42,8 @@ BATCH = (
 )
 
 
-# The first is long enough to end early. Convolutions in fp16 are slow on a CPU: the second takes no
-# more steps than hold the three stops, the first of them while images are still small.
+# The first run is long enough for early stopping. Convolutions in fp16 are slow on a CPU, so the
+# second run has only as many epochs as the three stops need; the first stop is at the small size.
 RUNS = (
     {"network": GROUP, "precision": "fp32", "epochs": 16, "growth": 0.25},
     {"network": BATCH, "precision": "fp16", "epochs": 3, "growth": 0.7},
@@ -51,7 +51,7 @@ RUNS = (
 STOPS = (3, 8, 11)
 
 
-def made(root: Path, settings: Mapping[str, object]) -> Run:
+def set_up(root: Path, settings: Mapping[str, object]) -> Run:
     text = RUN.format(root=root, **settings)
     config = parse_config(text, "test")
     training, validation = (
@@ -66,7 +66,7 @@ def made(root: Path, settings: Mapping[str, object]) -> Run:
 
 
 def trained(run: Run, path: Path, stop_at: int | None = None) -> Watcher:
-    """Train until a step, or to the end, from the checkpoint in a file if there is one."""
+    """Train until a step or to the end, from the checkpoint in a file if it exists."""
     state, setup = run
     watcher = Watcher(state, stop_at)
     watcher.path = path
@@ -77,11 +77,11 @@ def trained(run: Run, path: Path, stop_at: int | None = None) -> Watcher:
 
 
 @pytest.mark.parametrize("settings", RUNS, ids=("fp32", "fp16"))
-def test_a_run_with_everything_goes_on_exactly(
+def test_a_run_with_all_features_resumes_exactly(
     settings: Mapping[str, object], rectangles_root: Path, tmp_path: Path
 ) -> None:
     def run() -> Run:
-        return made(rectangles_root, settings)
+        return set_up(rectangles_root, settings)
 
     whole = trained(run(), tmp_path / "whole.pt")
     parts = [trained(run(), tmp_path / "part.pt", stop_at) for stop_at in (*STOPS, None)]

@@ -1,4 +1,4 @@
-"""Whole runs: they learn, keep what they promise, and refuse what would lose something."""
+"""Whole runs: they learn, resume, store their settings and never overwrite files."""
 
 import shutil
 from pathlib import Path
@@ -30,14 +30,14 @@ def run(config: RunConfig, path: Path, *, resume: bool = False) -> Run:
 
 @pytest.fixture(scope="module")
 def once(rectangles_config: Path, tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
-    """The folder of a run of one epoch; a test that changes it takes a copy."""
+    """The folder of a run of one epoch; a test that changes it uses a copy."""
     config = read_config(rectangles_config, ["training.epochs=1"])
     return run(config, tmp_path_factory.mktemp("once") / "run").files
 
 
 @pytest.fixture
 def copied(once: RunFolder, tmp_path: Path) -> RunFolder:
-    """A copy of that folder."""
+    """A copy of the folder of a run of one epoch."""
     return RunFolder(shutil.copytree(once.path, tmp_path / "run"))
 
 
@@ -60,7 +60,7 @@ def test_evaluating_the_kept_weights_gives_the_score_of_the_run(
     assert "windows of 32×32" in str(windows.resize)
 
 
-def test_averaged_weights_are_scored_and_kept_and_the_raw_ones_stay_in_the_checkpoint(
+def test_ema_weights_are_kept_and_the_checkpoint_also_holds_the_raw_weights(
     rectangles_config: Path, once: RunFolder, tmp_path: Path
 ) -> None:
     overrides = ["training.epochs=1", "training.ema=0.9"]
@@ -75,14 +75,16 @@ def test_averaged_weights_are_scored_and_kept_and_the_raw_ones_stay_in_the_check
     assert not torch.equal(kept["network.head.weight"], learned["network.head.weight"])
 
 
-def test_a_run_whose_score_rises_no_more_ends_early_and_stays_ended(
+def test_a_run_stops_early_without_improvement_and_stays_finished(
     rectangles_config: Path, tmp_path: Path
 ) -> None:
-    # Nothing changes from epoch to epoch, so that the first one stays the best.
+    # The weights hardly change, so the first epoch stays the best.
     still = ["optimizer.lr=1e-30", "model.normalization=group"]
     overrides = [*still, "training.epochs=9", "training.patience=2", "report.every=9"]
     config = read_config(rectangles_config, overrides)
-    said = "early stopping after epoch 3 of 9: no better mIoU than that of epoch 1 in 2 validations"
+    message = (
+        "early stopping after epoch 3 of 9: no better mIoU than that of epoch 1 in 2 validations"
+    )
     for resume in (False, True):
         events: list[Event] = []
         trained = train(config, out=tmp_path / "run", resume=resume, callback=events.append)
@@ -90,17 +92,17 @@ def test_a_run_whose_score_rises_no_more_ends_early_and_stays_ended(
         assert trained.best_epoch == 1
         assert len(trained.files.metrics.read_text().splitlines()) == 4
         assert trained.files.predictions("final").exists()
-        told = "\n".join(map(str, events))
-        assert told.count(said) == 1
-        assert ("the run is finished: nothing is left to train" in told) == resume
+        output = "\n".join(map(str, events))
+        assert output.count(message) == 1
+        assert ("the run is already finished" in output) == resume
 
 
-def test_a_weights_file_works_wherever_it_is(once: RunFolder, tmp_path: Path) -> None:
+def test_a_weights_file_works_in_any_folder(once: RunFolder, tmp_path: Path) -> None:
     predictor = load(shutil.copy(once.weights, tmp_path / "alone.safetensors"))
     assert predictor.labels.class_names == ("background", "red", "green", "blue")
 
 
-def test_everything_auto_is_resolved_and_stored(rectangles_config: Path, tmp_path: Path) -> None:
+def test_all_auto_settings_are_resolved_and_stored(rectangles_config: Path, tmp_path: Path) -> None:
     names = (
         "batch_size",
         "precision",
@@ -145,7 +147,7 @@ def test_the_same_seed_gives_the_same_weights(
     assert not torch.equal(tensors[0], tensors[2])
 
 
-def test_a_loss_that_is_no_number_ends_the_run(rectangles_config: Path, tmp_path: Path) -> None:
+def test_a_loss_that_is_not_finite_ends_the_run(rectangles_config: Path, tmp_path: Path) -> None:
     for clip in ("null", "1.0"):
         wild = ["optimizer.kind=sgd", "optimizer.lr=1e30", f"training.clip_norm={clip}"]
         with pytest.raises(InputError, match=r"loss is (nan|inf).*optimizer\.lr"):
@@ -159,7 +161,7 @@ def test_checkpoints_hold_data_only(copied: RunFolder) -> None:
         read_checkpoint(copied.checkpoint)
 
 
-def test_more_classes_than_a_byte_holds_are_trained_and_predicted(
+def test_more_than_255_classes_are_trained_and_predicted(
     rectangles_config: Path, tmp_path: Path
 ) -> None:
     root = tmp_path / "many"
@@ -183,9 +185,7 @@ def test_more_classes_than_a_byte_holds_are_trained_and_predicted(
     assert np.mean(decoded == ids.astype(np.uint16) * 99) > 0.8
 
 
-def test_a_folder_with_something_in_it_is_left_alone(
-    rectangles_config: Path, tmp_path: Path
-) -> None:
+def test_a_folder_that_is_not_empty_is_not_changed(rectangles_config: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     folder.mkdir()
     (folder / "metrics.csv").write_text("mine")
@@ -194,7 +194,7 @@ def test_a_folder_with_something_in_it_is_left_alone(
     assert (folder / "metrics.csv").read_text() == "mine"
 
 
-def test_a_run_goes_on_where_its_data_have_moved_to(
+def test_a_run_resumes_after_its_data_have_moved(
     rectangles_config: Path, copied: RunFolder, rectangles_root: Path, tmp_path: Path
 ) -> None:
     shutil.copytree(rectangles_root, tmp_path / "moved")
@@ -235,7 +235,7 @@ STARVED = (
         ),
     ],
 )
-def test_a_batch_norm_of_single_values_is_told_before_there_is_a_folder(
+def test_a_batch_norm_over_single_values_is_refused_before_the_folder_exists(
     overrides: list[str], fixes: str, rectangles_config: Path, tmp_path: Path
 ) -> None:
     config = read_config(rectangles_config, [*STARVED, *overrides])
@@ -249,19 +249,19 @@ def test_a_batch_norm_of_single_values_is_told_before_there_is_a_folder(
 
 
 @pytest.mark.parametrize("override", ["transform.size=64", "model.freeze_norm=true"])
-def test_what_is_told_of_single_values_helps(
+def test_the_advice_about_single_values_works(
     override: str, rectangles_config: Path, tmp_path: Path
 ) -> None:
     config = read_config(rectangles_config, [*STARVED, *SPARSE, "training.batch_size=1", override])
     assert run(config, tmp_path / "run").is_finished
 
 
-def test_a_run_stopped_before_its_first_checkpoint_leaves_no_row_twice(
+def test_a_run_stopped_before_its_first_checkpoint_writes_no_row_twice(
     rectangles_config: Path, copied: RunFolder
 ) -> None:
     config = read_config(rectangles_config, ["training.epochs=1"])
     whole = copied.metrics.read_text()
-    # As after a crash between the first row and the first checkpoint: the one of step 0 is there.
+    # Simulate a crash after the first row, when only the checkpoint of step 0 exists.
     state = read_checkpoint(copied.checkpoint)
     write_checkpoint(copied.checkpoint, {**state, "step": 0})
     run(config, copied.path, resume=True)
@@ -269,7 +269,7 @@ def test_a_run_stopped_before_its_first_checkpoint_leaves_no_row_twice(
 
 
 @pytest.mark.slow
-# Dynamo looks at the gradient of every input of a graph, whatever it is.
+# Dynamo reads the gradient of every input of a graph.
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor:UserWarning")
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
 def test_a_compiled_network_learns_the_same(

@@ -1,4 +1,4 @@
-"""The loop by itself: it stops anywhere and goes on exactly, and divides by what counts."""
+"""The training loop resumes exactly and averages the loss over valid pixels."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ PRECISIONS: tuple[factory.Precision, ...] = ("fp32", "bf16", "fp16")
 
 
 class Watcher:
-    """Follows a run; asks to stop at a step and keeps what was saved."""
+    """Records a run, requests a stop at a step and saves checkpoints."""
 
     def __init__(self, state: TrainState, stop_at: int | None = None) -> None:
         self.state = state
@@ -80,7 +80,7 @@ inference: {{size: 32}}
 def whole(
     request: pytest.FixtureRequest, rectangles_root: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[factory.Precision, Watcher]:
-    """A precision, and the run in it that nothing stopped."""
+    """A precision, and an uninterrupted run in this precision."""
     state, setup = make(rectangles_root, request.param)
     watcher = Watcher(state)
     watcher.path = tmp_path_factory.mktemp("whole") / "whole.pt"
@@ -89,7 +89,7 @@ def whole(
 
 
 @pytest.mark.parametrize("stop_at", [1, 8, 12])
-def test_a_run_stopped_anywhere_goes_on_exactly(
+def test_a_run_stopped_at_any_step_resumes_exactly(
     stop_at: int, whole: tuple[factory.Precision, Watcher], rectangles_root: Path, tmp_path: Path
 ) -> None:
     precision, unstopped = whole
@@ -116,7 +116,7 @@ def test_a_run_stopped_anywhere_goes_on_exactly(
         assert torch.equal(tensor, second_state.segmenter.state_dict()[name]), name
 
 
-def test_fp16_keeps_its_scale_in_the_checkpoint(rectangles_root: Path, tmp_path: Path) -> None:
+def test_the_checkpoint_keeps_the_loss_scale_of_fp16(rectangles_root: Path, tmp_path: Path) -> None:
     state, setup = make(rectangles_root, "fp16")
     watcher = Watcher(state, 3)
     watcher.path = tmp_path / "a.pt"
@@ -131,14 +131,14 @@ def test_a_checkpoint_of_other_data_is_refused(rectangles_root: Path) -> None:
         state.load_state_dict(stored)
 
 
-def test_a_step_follows_the_mean_over_valid_pixels(rectangles_root: Path) -> None:
+def test_a_step_uses_the_mean_over_valid_pixels(rectangles_root: Path) -> None:
     overrides = ("schedule.kind=constant", "training.clip_norm=null")
     state, setup = make(rectangles_root, "fp32", overrides)
     batch = next(setup.loader.batches(0, 1))
     mask = batch.mask.copy()
     mask[:2] = setup.loss.ignore_index
     mask[2, :10] = setup.loss.ignore_index
-    # The gradient is read off the change of the weights, so the optimizer must only follow it.
+    # With plain SGD, the change of the weights equals the gradient.
     sgd = torch.optim.SGD(state.segmenter.parameters(), lr=1.0)
     for group in sgd.param_groups:
         group["base_lr"] = 1.0
@@ -160,7 +160,9 @@ def test_a_step_follows_the_mean_over_valid_pixels(rectangles_root: Path) -> Non
 
 
 @pytest.mark.parametrize("parts", [2, 3, 9])
-def test_a_batch_in_parts_has_the_gradient_of_the_whole(parts: int, rectangles_root: Path) -> None:
+def test_a_batch_in_parts_has_the_gradient_of_the_whole_batch(
+    parts: int, rectangles_root: Path
+) -> None:
     gradients: list[dict[str, Tensor]] = []
     losses: list[float] = []
     counts: list[Tensor] = []
@@ -186,7 +188,7 @@ def test_a_batch_in_parts_has_the_gradient_of_the_whole(parts: int, rectangles_r
         assert difference <= 1e-5 * max(float(gradient.norm()), 1e-3), name
 
 
-def test_colours_changed_on_the_device_train_as_those_changed_by_the_loader(
+def test_colour_jitter_on_the_device_trains_like_colour_jitter_in_the_loader(
     rectangles_root: Path,
 ) -> None:
     losses: list[float] = []

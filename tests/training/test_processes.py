@@ -1,4 +1,4 @@
-"""Several processes, over gloo, compute what one with the whole batch does."""
+"""Several processes with gloo compute the same as one process with the whole batch."""
 
 import os
 import socket
@@ -26,7 +26,7 @@ from sceneparse.tasks.train import train
 from sceneparse.training.auto import resolve
 from sceneparse.training.distributed import all_reduce, device_of, process_group
 
-COUNTS = """
+SUMS_RANKS = """
 import torch
 from sceneparse.system.ranks import find_rank_info
 from sceneparse.training.distributed import all_reduce, process_group
@@ -35,8 +35,8 @@ with process_group(rank_info):
     print(int(all_reduce(torch.tensor(1 + rank_info.rank))))
 """
 
-# Of the two processes, one is killed as the system does it when memory is full.
-KILLED = """
+# Kills one of two processes, as the system does when memory is full.
+KILLS_RANK_ONE = """
 import os, signal
 from sceneparse.errors import InputError
 from sceneparse.system.ranks import find_rank_info
@@ -67,7 +67,7 @@ def test_two_processes_equal_one_with_the_whole_batch(case: Case, pair: Path) ->
     mine = torch.load(pair / "results.pt", weights_only=True)[case]
     one = steps_of(case, pair / "data", RankInfo())
     limit = LIMITS[dtype]
-    # Losses are told in fp32, whatever they are computed in.
+    # Losses are reported in fp32, whatever precision computes them.
     assert mine["losses"] == pytest.approx(one["losses"], rel=max(limit, 1e-6))
     assert mine["loss"] == pytest.approx(one["loss"], rel=limit)
     assert int(mine["confusion"].sum()) == int(one["confusion"].sum()) > 0
@@ -75,16 +75,16 @@ def test_two_processes_equal_one_with_the_whole_batch(case: Case, pair: Path) ->
     for kind in ("weights", "average"):
         for name, tensor in one[kind].items():
             difference = float((mine[kind][name] - tensor).double().norm())
-            # Biases begin at 0 and have hardly moved.
+            # Biases start at 0 and have hardly changed.
             assert difference <= limit * max(1.0, float(tensor.double().norm())), name
 
 
-def test_what_one_process_finds_it_alone_tells(pair: Path) -> None:
-    assert (pair / "told_0").read_text().startswith("ReportedByOtherRank")
-    assert (pair / "told_1").read_text() == "InputError: one process alone has found something"
+def test_an_error_is_reported_only_by_the_process_that_found_it(pair: Path) -> None:
+    assert (pair / "error_0").read_text().startswith("ReportedByOtherRank")
+    assert (pair / "error_1").read_text() == "InputError: only rank one fails"
 
 
-def test_two_processes_leave_the_run_that_one_leaves(pair: Path) -> None:
+def test_two_processes_write_the_same_run_as_one(pair: Path) -> None:
     one, two = pair / "one", pair / "two"
     assert {path.relative_to(one) for path in one.rglob("*")} == {
         path.relative_to(two) for path in two.rglob("*")
@@ -94,19 +94,19 @@ def test_two_processes_leave_the_run_that_one_leaves(pair: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["two", "apart"])
-def test_what_two_processes_have_scored_one_scores_exactly(pair: Path, name: str) -> None:
+def test_one_process_computes_the_exact_score_of_two(pair: Path, name: str) -> None:
     report = evaluate(pair / name, device="cpu")
     assert report.scores.miou == max(float(row["validation_miou"]) for row in rows(pair / name))
 
 
-def test_groups_divide_the_channels_and_hold_no_less_than_eight() -> None:
+def test_groups_divide_the_channels_and_hold_at_least_eight() -> None:
     for channels, groups in ((4, 1), (8, 1), (16, 2), (24, 3), (40, 5), (64, 8), (512, 32)):
         layer = normalization_layer("group", channels)
         assert isinstance(layer, torch.nn.GroupNorm)
         assert layer.num_groups == groups
 
 
-def test_synchronised_layers_keep_names_values_and_the_shared_ones_shared() -> None:
+def test_synchronised_layers_keep_names_values_and_sharing() -> None:
     shared = torch.nn.BatchNorm2d(4, momentum=None)
     network = torch.nn.Sequential(shared, torch.nn.Sequential(shared), torch.nn.BatchNorm2d(4))
     image = torch.randn(2, 4, 5, 5)
@@ -117,7 +117,7 @@ def test_synchronised_layers_keep_names_values_and_the_shared_ones_shared() -> N
     assert network[0] is network.get_submodule("1.0")
     assert network.state_dict().keys() == before.keys()
     assert torch.equal(network(image), expected)
-    # Alone it is its parent, in training too.
+    # In one process, the layer equals its parent class, also in training.
     again = torch.nn.BatchNorm2d(4, momentum=None)
     assert torch.equal(network[0].train()(image), again(image))
 
@@ -140,13 +140,13 @@ def test_the_rank_is_read_from_torchrun_and_from_srun() -> None:
     assert find_rank_info(torchrun) == RankInfo()
     assert find_rank_info({**torchrun, "TORCHELASTIC_RUN_ID": "x"}) == RankInfo(5, 8, 2, 4, True)
     job = {"SLURM_NTASKS": "8", "SLURM_NNODES": "2", "SLURM_PROCID": "5", "SLURM_LOCALID": "1"}
-    assert find_rank_info(job) == RankInfo()  # the batch script itself
+    assert find_rank_info(job) == RankInfo()  # the batch script
     step = {**job, "SLURM_STEP_ID": "0"}
     assert find_rank_info(step) == RankInfo(5, 8, 1, 4, True)
     assert find_rank_info({**step, "SLURM_JOB_NAME": "interactive"}) == RankInfo()
 
 
-def test_the_rank_is_one_among_the_tasks_of_a_step_not_of_its_allocation() -> None:
+def test_the_rank_counts_the_tasks_of_a_slurm_step_not_of_its_allocation() -> None:
     allocation = {"SLURM_NTASKS": "8", "SLURM_NNODES": "4", "SLURM_STEP_ID": "1"}
     alone = {"SLURM_PROCID": "0", "SLURM_STEP_NUM_TASKS": "1", "SLURM_STEP_TASKS_PER_NODE": "1"}
     assert find_rank_info({**allocation, **alone}) == RankInfo()
@@ -159,14 +159,14 @@ def test_the_rank_is_one_among_the_tasks_of_a_step_not_of_its_allocation() -> No
         assert find_rank_info({**uneven, **task}) == RankInfo(
             rank, 7, local, 1 if node == 3 else 2, True
         )
-        # A SLURM that does not tell the tasks of each node.
+        # Some versions of SLURM do not set the tasks of each node.
         assert find_rank_info({**step, **task}) == RankInfo(rank, 7, local, 2, True)
 
 
-def test_one_process_in_a_job_of_several_tasks_computes_alone(
+def test_one_process_in_a_job_of_several_tasks_runs_alone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    # As sbatch sets it, where srun has not started the tasks.
+    # sbatch sets these variables for a script whose tasks srun has not started.
     monkeypatch.setenv("SLURM_NTASKS", "4")
     monkeypatch.setenv("SLURM_PROCID", "0")
     monkeypatch.setenv("SLURM_JOB_NAME", "train.sh")
@@ -212,7 +212,7 @@ def test_processes_of_a_slurm_step_find_each_other() -> None:
     }
     started = [
         subprocess.Popen(
-            [sys.executable, "-c", COUNTS],
+            [sys.executable, "-c", SUMS_RANKS],
             env={**step, "SLURM_PROCID": rank, "SLURM_LOCALID": rank},
             stdout=subprocess.PIPE,
             text=True,
@@ -222,7 +222,7 @@ def test_processes_of_a_slurm_step_find_each_other() -> None:
     assert [process.communicate(timeout=120)[0] for process in started] == ["3\n", "3\n"]
 
 
-def test_a_process_that_dies_without_a_word_is_told_by_another() -> None:
+def test_a_process_killed_silently_is_reported_by_another() -> None:
     store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
     torchrun = {
         "TORCHELASTIC_RUN_ID": "test",
@@ -234,22 +234,22 @@ def test_a_process_that_dies_without_a_word_is_told_by_another() -> None:
     }
     started = [
         subprocess.Popen(
-            [sys.executable, "-c", KILLED],
+            [sys.executable, "-c", KILLS_RANK_ONE],
             env={**os.environ, **torchrun, "RANK": rank, "LOCAL_RANK": rank},
             stdout=subprocess.PIPE,
             text=True,
         )
         for rank in "01"
     ]
-    told = [process.communicate(timeout=120)[0] for process in started]
+    outputs = [process.communicate(timeout=120)[0] for process in started]
     assert [process.returncode for process in started] == [0, -9]
-    assert told[0].startswith("another process of the run ended without a word")
-    assert told[1] == ""
+    assert outputs[0].startswith("another process of the run ended without a word")
+    assert outputs[1] == ""
 
 
 def test_a_batch_is_shared_evenly_or_refused(rectangles_root: Path) -> None:
     text = f"data: {{kind: folder, root: {rectangles_root}}}\nmodel: {{width: 4}}\n"
-    given = "device: cpu, precision: fp32, memory_format: contiguous"  # nothing to be measured
+    given = "device: cpu, precision: fp32, memory_format: contiguous"  # nothing to measure
     config = parse_config(f"{text}training: {{{given}}}", "test")
     data = factory.dataset(config.data, "training")
     segmenter = config.model.build(data.labels.num_classes)
@@ -264,9 +264,9 @@ def test_a_batch_is_shared_evenly_or_refused(rectangles_root: Path) -> None:
         resolve(ten, segmenter, data, RankInfo(1, 4, 1, 4))
 
 
-def test_a_process_alone_cannot_be_two(rectangles_config: Path, tmp_path: Path) -> None:
+def test_a_single_process_cannot_run_as_two(rectangles_config: Path, tmp_path: Path) -> None:
     config = read_config(rectangles_config, ["training.processes=2"])
-    with pytest.raises(InputError, match=r"2, but this process is alone; .*torchrun"):
+    with pytest.raises(InputError, match=r"2, but only one process was started; .*torchrun"):
         train(config, out=tmp_path / "run")
 
 

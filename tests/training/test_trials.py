@@ -1,4 +1,4 @@
-"""The precision and the layout of a run are what was measured to be fastest."""
+"""A run uses the precision and the memory format that are measured to be fastest."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from sceneparse.training.trials import Way, fastest, measured, possible_ways
 CPU = torch.device("cpu")
 
 
-def test_what_a_config_says_is_not_tried_otherwise() -> None:
+def test_explicit_settings_are_the_only_candidates() -> None:
     assert possible_ways("fp32", "contiguous", CPU) == [Way("fp32", "contiguous")]
     assert possible_ways("fp16", "auto", CPU) == [
         Way("fp16", "channels_last"),
@@ -27,14 +27,14 @@ def test_what_a_config_says_is_not_tried_otherwise() -> None:
     assert Way("fp32", "contiguous") in tried
 
 
-def test_another_way_must_be_clearly_faster_than_the_usual_one() -> None:
+def test_another_setting_must_be_clearly_faster_than_the_default() -> None:
     usual, other = Way("bf16", "channels_last"), Way("fp32", "contiguous")
     assert fastest({usual: 1.0, other: 0.95}) == usual
     assert fastest({usual: 1.0, other: 0.8}) == other
     assert fastest({usual: 1.0}) == usual
 
 
-def test_measuring_leaves_the_network_and_the_random_numbers_alone() -> None:
+def test_measuring_changes_neither_the_network_nor_the_random_state() -> None:
     labels = ade20k_labels()
     config = parse_config("model: {width: 4}", "test")
     torch.manual_seed(0)
@@ -51,7 +51,7 @@ def test_measuring_leaves_the_network_and_the_random_numbers_alone() -> None:
     assert all(parameter.grad is None for parameter in segmenter.parameters())
 
 
-def test_what_was_decided_is_stored_and_not_measured_again(rectangles_root: Path) -> None:
+def test_resolved_settings_are_stored_and_not_measured_again(rectangles_root: Path) -> None:
     text = f"""
 data: {{kind: folder, root: {rectangles_root}}}
 model: {{width: 4}}
@@ -73,7 +73,7 @@ transform: {{size: 32}}
 
 
 @pytest.mark.parametrize("memory_format", ["channels_last", "contiguous"])
-def test_the_layout_changes_no_result(memory_format: str) -> None:
+def test_the_memory_format_changes_no_result(memory_format: str) -> None:
     image = torch.randint(0, 256, (2, 3, 40, 56), dtype=torch.uint8)
     results: list[torch.Tensor] = []
     for layout in ("channels_last", memory_format):
@@ -87,7 +87,7 @@ def test_the_layout_changes_no_result(memory_format: str) -> None:
     torch.testing.assert_close(results[1], results[0], rtol=1e-4, atol=1e-5)
 
 
-def test_the_loss_is_not_computed_in_tf32_and_leaves_the_setting_alone() -> None:
+def test_the_loss_avoids_tf32_and_restores_the_setting() -> None:
     def is_tf32() -> bool:
         return torch.get_float32_matmul_precision() == "high"
 

@@ -1,1 +1,1 @@
-"""What a run leaves on disk: its folder, its checkpoints, and weights that are used alone."""
+"""The files of a run: its folder, its checkpoints and its weights files."""

@@ -14,16 +14,16 @@ from sceneparse.errors import InputError
 from sceneparse.labels import Labels
 
 WEIGHTS_FILE = "model.safetensors"
-# Raised whenever the files change so that an older version could misread them.
+# Increase this number when the files change so that an older version could misread them.
 FORMAT = 1
 
 
 @dataclass(frozen=True)
 class RunFolder:
-    """Paths of one run.
+    """Paths of the files of a run.
 
     Attributes:
-        path: The folder.
+        path: The run folder.
     """
 
     path: Path
@@ -40,12 +40,12 @@ class RunFolder:
 
     @property
     def metrics(self) -> Path:
-        """A row per epoch."""
+        """Losses and scores, one row per epoch."""
         return self.path / "metrics.csv"
 
     @property
     def timing(self) -> Path:
-        """A row per epoch: what depends on the machine."""
+        """Times and speed, one row per epoch."""
         return self.path / "timing.csv"
 
     @property
@@ -60,7 +60,7 @@ class RunFolder:
 
     @property
     def checkpoint(self) -> Path:
-        """All that a resumed run needs."""
+        """The state that a resumed run needs."""
         return self.path / "checkpoints" / "last.pt"
 
     @property
@@ -79,26 +79,30 @@ class RunFolder:
         return self.path / "model_progress.gif"
 
     def predictions(self, when: str) -> Path:
-        """Return the image of predictions at a time: `initial`, `epoch_005`, `final`."""
+        """Return the path of the predictions drawn at `initial`, `epoch_005` or `final`."""
         return self.path / f"predictions_{when}.png"
 
     def create(self) -> None:
-        """Make the folder.
+        """Create the folder.
 
         Raises:
-            InputError: If there is a run or anything else in it, or it cannot be made.
+            InputError: If the folder is not empty, or cannot be created.
         """
         self.check_free()
         try:
             self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise InputError(f"{self.path}: cannot be made ({error.strerror})") from None
+            raise InputError(
+                f"{self.path}: the folder cannot be created ({error.strerror}); choose another "
+                "folder",
+                "out",
+            ) from None
 
     def check_free(self) -> None:
         """Refuse a folder in which a new run would overwrite something.
 
         Raises:
-            InputError: If there is anything in it.
+            InputError: If the folder is not empty.
         """
         if self.checkpoint.exists():
             raise InputError(
@@ -108,32 +112,35 @@ class RunFolder:
             )
         if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
             raise InputError(
-                f"{self.path}: is not empty, and holds no run to resume; remove it, or choose "
-                "another folder",
+                f"{self.path}: the folder is not empty, and holds no run to resume; remove it, or "
+                "choose another folder",
                 "out",
             )
 
     def read_config(self) -> RunConfig:
-        """Read the config of a run that was started before.
+        """Read the config of an existing run.
 
         Raises:
-            InputError: If there is none, or another version of sceneparse wrote it.
+            InputError: If there is no run, or another version of sceneparse wrote it.
         """
         if not self.config.is_file():
-            raise InputError(f"{self.path}: no run to resume here (no config.yaml)")
+            raise InputError(
+                f"{self.path}: no run to resume, expected a config.yaml; give the folder of a run, "
+                "or start a new run"
+            )
         self._check_format()
         return parse_config(self.config.read_text(encoding="utf-8"), str(self.config))
 
     def write_start(
         self, config: RunConfig, labels: Labels, environment: Mapping[str, Any]
     ) -> None:
-        """Write what is known when a run starts."""
+        """Write labels, environment and config when a run starts."""
         write_text(self.labels, labels.to_json())
         write_text(self.environment, json.dumps({"format": FORMAT, **environment}, indent=1))
         write_text(self.config, config_yaml(config))
 
     def read_history(self) -> list[dict[str, float]]:
-        """Read the row of each epoch in `metrics.csv`; what was not measured is left out."""
+        """Read the row of each epoch in `metrics.csv`, without its empty fields."""
         if not self.metrics.exists():
             return []
         with self.metrics.open(encoding="utf-8", newline="") as file:
@@ -147,12 +154,12 @@ class RunFolder:
             found = json.loads(self.environment.read_text(encoding="utf-8")).get("format")
         except (OSError, ValueError, AttributeError):
             raise InputError(
-                f"{self.environment}: missing or broken, so this is no complete run folder; start "
-                "a new run in another folder",
+                f"{self.environment}: missing or broken, so the run folder is incomplete; start a "
+                "new run in another folder",
                 "out",
             ) from None
         if found != FORMAT:
             raise InputError(
-                f"{self.environment}: a run folder of format {found}, expected {FORMAT}; resume "
-                "the run with the version of sceneparse that started it, or start a new run"
+                f"{self.environment}: found a run folder of format {found}, expected {FORMAT}; "
+                "resume the run with the version of sceneparse that started it, or start a new run"
             )

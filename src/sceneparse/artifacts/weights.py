@@ -1,4 +1,4 @@
-"""Weights files: a network with its config and labels, in one file that is used alone."""
+"""Weights files: the weights of a network with its config and labels, in one file."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -8,24 +8,24 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from sceneparse.artifacts.writing import written
+from sceneparse.artifacts.writing import atomic_write
 from sceneparse.config import RunConfig
 from sceneparse.config.reading import config_yaml, parse_config
 from sceneparse.errors import InputError
 from sceneparse.labels import Labels
 from sceneparse.labels.files import labels_from_text
 
-# Raised whenever the contents change so that an older version could misread them.
+# Change this text when the contents change so that an older version could misread them.
 FORMAT = "sceneparse 1"
 
 
 class StoredModel(NamedTuple):
-    """A trained network as a weights file holds it.
+    """The contents of a weights file.
 
     Attributes:
         tensors: Parameters and buffers by name.
-        config: The run that trained it.
-        labels: The classes that it predicts.
+        config: Config of the run that trained the network.
+        labels: The classes that the network predicts.
     """
 
     tensors: dict[str, Tensor]
@@ -36,7 +36,7 @@ class StoredModel(NamedTuple):
 def write_weights(
     path: Path, model: StoredModel, *, half: bool = False, max_bytes: int | None = None
 ) -> int:
-    """Write a network so that the one file can be used alone.
+    """Write a network with its config and labels to one file.
 
     Config and labels go into the header; no code is stored.
 
@@ -44,17 +44,17 @@ def write_weights(
         path: The file.
         model: The network.
         half: Store weights in fp16, which rounds them to three digits.
-        max_bytes: Of the file; none for any size.
+        max_bytes: Maximum size of the file; none for no limit.
 
     Returns:
         The size of the file in bytes.
 
     Raises:
-        InputError: If it would be too large, or cannot be written.
+        InputError: If the file would be too large, or cannot be written.
     """
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.tensors.items()}
     if half:
-        tensors = {name: _halved(tensor) for name, tensor in tensors.items()}
+        tensors = {name: _to_float16(tensor) for name, tensor in tensors.items()}
     metadata = {
         "format": FORMAT,
         "config": config_yaml(model.config),
@@ -63,7 +63,8 @@ def write_weights(
     content = save(tensors, metadata)
     if max_bytes is not None and len(content) > max_bytes:
         raise InputError(
-            f"{path}: would have {len(content) / 1e6:.2f} MB, more than {max_bytes / 1e6:g} MB; "
+            f"{path}: the file would have {len(content) / 1e6:.2f} MB, more than "
+            f"{max_bytes / 1e6:g} MB; "
             "nothing was written; "
             + (
                 "train a smaller network"
@@ -71,52 +72,57 @@ def write_weights(
                 else "store it in fp16, or train a smaller network"
             )
         )
-    with written(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_bytes(content)
     return len(content)
 
 
-def _halved(tensor: Tensor) -> Tensor:
-    """Round weights to fp16, but for those that it cannot hold.
+def _to_float16(tensor: Tensor) -> Tensor:
+    """Round a tensor to fp16, unless fp16 cannot represent it.
 
-    Of vectors each number has to keep its three digits: running statistics and what multiplies
-    them may be of any size, and below 6e-5 fp16 has fewer.
+    A vector is rounded only if each of its numbers keeps three digits: running statistics and their
+    factors may have any magnitude, and fp16 has fewer digits below 6e-5.
     """
     if not tensor.is_floating_point():
         return tensor
     half = tensor.half()
     is_vector = sum(side > 1 for side in tensor.shape) < 2
-    is_kept = (
+    is_representable = (
         torch.allclose(half.to(tensor.dtype), tensor, rtol=2**-10, atol=0)
         if is_vector
         else half.isfinite().all()
     )
-    return half if is_kept else tensor
+    return half if is_representable else tensor
 
 
 def read_weights(path: Path) -> StoredModel:
-    """Read a network from a weights file; what is stored in fp16 or bf16 is widened to fp32.
+    """Read a network from a weights file; weights in fp16 or bf16 become fp32.
 
     Raises:
-        InputError: If the file is broken, or sceneparse did not write it in this format.
+        InputError: If the file does not exist, is broken, or has another format.
     """
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
-            tensors = {name: _widened(file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118
+            tensors = {name: _to_float32(file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118
     except FileNotFoundError:
-        raise InputError(f"{path}: no such weights file, nor a run folder") from None
+        raise InputError(
+            f"{path}: no such weights file or run folder; give an existing one"
+        ) from None
     except (SafetensorError, OSError) as error:
-        raise InputError(f"{path}: not a safetensors file, or a broken one ({error})") from None
+        raise InputError(
+            f"{path}: not a safetensors file, or broken ({error}); give a weights file that "
+            "sceneparse wrote"
+        ) from None
     if "config" not in metadata or "labels" not in metadata:
         raise InputError(
-            f"{path}: holds no sceneparse config and labels; only weights that sceneparse wrote "
-            "can be used alone"
+            f"{path}: found no config and labels in the file; give a weights file that sceneparse "
+            "wrote"
         )
     if metadata.get("format") != FORMAT:
         raise InputError(
-            f"{path}: weights of format `{metadata.get('format')}`, expected `{FORMAT}`; use the "
-            "version of sceneparse that wrote them"
+            f"{path}: found weights of format `{metadata.get('format')}`, expected `{FORMAT}`; use "
+            "the version of sceneparse that wrote them"
         )
     return StoredModel(
         tensors=tensors,
@@ -125,5 +131,5 @@ def read_weights(path: Path) -> StoredModel:
     )
 
 
-def _widened(tensor: Tensor) -> Tensor:
+def _to_float32(tensor: Tensor) -> Tensor:
     return tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor

@@ -1,4 +1,4 @@
-"""Writing the files of a run, with messages for a full disk."""
+"""Write the files of a run, with error messages for a full disk."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -9,27 +9,27 @@ from sceneparse.system.files import replacing
 
 
 @contextmanager
-def written(path: Path) -> Generator[Path]:
-    """Hand out a temporary file beside `path`, and move it there once it is complete.
+def atomic_write(path: Path) -> Generator[Path]:
+    """Yield a temporary file beside `path`, and move it to `path` when it is complete.
 
     Raises:
-        InputError: If it cannot be written; what was there before is untouched.
+        InputError: If the file cannot be written; the previous file is unchanged.
     """
     try:
         with replacing(path) as temporary:
             yield temporary
     except (OSError, RuntimeError) as error:  # torch.save reports a full disk as the latter
         raise InputError(
-            f"{path}: cannot be written ({error}); what was there before is untouched; make room "
-            "and try again (training resumes from its last checkpoint)"
+            f"{path}: cannot be written ({error}); the previous file is unchanged; free some disk "
+            "space and try again (training resumes from its last checkpoint)"
         ) from error
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file, whole or not at all.
+    """Write a text file atomically.
 
     Raises:
-        InputError: If it cannot be written; what was there before is untouched.
+        InputError: If the file cannot be written; the previous file is unchanged.
     """
-    with written(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text(text, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The command line: one file per group of commands, no logic, nothing heavy imported at start."""
+"""The command line: one file per group of commands, without logic and heavy imports."""
 
 import errno
 import io
@@ -32,8 +32,8 @@ app = typer.Typer(
 )
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
+def _print_version(is_requested: bool) -> None:
+    if is_requested:
         sys.stdout.write(f"sceneparse {__version__}\n")
         raise typer.Exit
 
@@ -61,25 +61,25 @@ app.command()(describe.config)
 app.add_typer(data.app, name="data")
 
 
-# How long an OpenMP thread spins before it sleeps, in turns of a loop. GNU's runtime, which
-# PyTorch's packages bring, spins for tens of milliseconds by default: beside a busy process a
-# training step then takes several times as long (docs/performance.md, benchmarks/busy.py).
+# Loop iterations for which an OpenMP thread spins before it sleeps. The GNU runtime of PyTorch's
+# packages spins for tens of milliseconds by default, which makes a training step several times as
+# slow if another process is busy (docs/performance.md, benchmarks/busy.py).
 OPENMP_WAITING = {"GOMP_SPINCOUNT": "1000"}
 
 
 def _let_threads_sleep() -> None:
-    """Shorten the spinning of OpenMP's threads, unless the user has set how they wait."""
+    """Shorten the spinning of OpenMP threads, unless the user has configured it."""
     if not {*OPENMP_WAITING, "OMP_WAIT_POLICY"} & os.environ.keys():
         os.environ.update(OPENMP_WAITING)
 
 
 def main() -> None:
-    """Run the command line; a user's mistake ends in one message and exit code 2."""
-    # Before PyTorch is imported: OpenMP reads its settings once.
+    """Run the command line; a mistake of the user ends with one message and exit code 2."""
+    # OpenMP reads its settings once, when PyTorch is imported.
     _let_threads_sleep()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # file names may hold anything
+            stream.reconfigure(errors="backslashreplace")  # file names may hold any bytes
     try:
         app()
     except BrokenPipeError:
@@ -98,7 +98,7 @@ def main() -> None:
 
 
 def _message(error: Exception) -> str | None:
-    """Say what a user can do about an error; nothing if it is none of theirs."""
+    """Return the message for an error that the user can correct; none for other errors."""
     match error:
         case InputError(parameters=()):
             return str(error)
@@ -109,14 +109,14 @@ def _message(error: Exception) -> str | None:
             extra = _EXTRA_OF.get((error.name or "").partition(".")[0])
             needs = f'this command needs `pip install "sceneparse[{extra}]"`'
             return f"{error.name} is not installed; {needs}" if extra else None
-        case OSError() if error.errno in _USERS_DISK:
-            return f"{error.filename or 'writing'}: {error.strerror}; {_DISK_HINT}"
+        case OSError() if error.errno in _DISK_ERRORS:
+            return f"{error.filename or 'writing failed'}: {error.strerror}; {_DISK_HINT}"
         case _:
             return None
 
 
-_USERS_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
-_DISK_HINT = "make room or give another folder"
+_DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
+_DISK_HINT = "free some disk space, or give another folder"
 _EXTRA_OF = {
     "torch": "train",
     "torchvision": "train",

@@ -45,6 +45,6 @@ def config(
     if schema:
         sys.stdout.write(config_schema() + "\n")
     elif config is None:
-        raise InputError("config: no file given; give a YAML file, or --schema")
+        raise InputError("config: found no file; give a YAML file, or --schema")
     else:
         sys.stdout.write(config_yaml(read_config(config, overrides or [])))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sceneparse.tasks.summary import NetworkSummary
     from sceneparse.tasks.tta import TtaReport
 
-# Markup is off: names and paths may hold brackets. Only rank zero prints.
+# Markup is off because names and paths may hold brackets. Only rank zero prints.
 console = Console(highlight=False, markup=False, quiet=find_rank_info().rank > 0)
 
 
@@ -42,7 +42,7 @@ def scores_table(report: "ScoreReport") -> Table:
 
 
 def differences_table(comparison: "Comparison") -> Table:
-    """Lay out how the second of two score files differs from the first."""
+    """Lay out the differences of scores between two score files."""
     title = f"second minus first, {comparison.images} images"
     table = Table(title=title, title_justify="left")
     table.add_column("")
@@ -66,7 +66,7 @@ def class_changes_table(title: str, changes: Sequence["ClassChange"]) -> Table:
 
 
 def trials_table(report: "TtaReport") -> Table:
-    """Lay out the score of every setting, on the images that settings are chosen on."""
+    """Lay out the score of every setting on the images on which settings are chosen."""
     images = len(report.best[0].chosen_on)
     table = Table(title=f"all settings, on {images} images", title_justify="left")
     for column in ("method", "setting"):
@@ -81,7 +81,7 @@ def trials_table(report: "TtaReport") -> Table:
 
 
 def best_table(report: "TtaReport") -> Table:
-    """Lay out the best setting of each method, on the images kept for the report."""
+    """Lay out the best setting of each method on the other images."""
     images = len(report.best[0].reported_on)
     title = f"best of each method, on {images} other images, with 95 % intervals"
     table = Table(title=title, title_justify="left")
@@ -98,7 +98,7 @@ def best_table(report: "TtaReport") -> Table:
 
 
 def data_table(report: "DataReport") -> Table:
-    """Lay out the classes of a data set: share of labelled pixels, and images of each split."""
+    """Lay out the classes of a data set with pixel shares and image counts."""
     table = Table(title=Text(f"classes of {report.root}"), title_justify="left")
     table.add_column("id", justify="right")
     table.add_column("class")

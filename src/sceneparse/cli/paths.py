@@ -1,4 +1,4 @@
-"""Parameters of commands that are paths, in all of which `~` is the home folder."""
+"""Path parameters of commands, which expand `~` to the home folder."""
 
 import re
 from collections.abc import Sequence
@@ -11,17 +11,17 @@ from sceneparse.system.paths import expand_user
 
 
 def path_argument(help: str, **settings: Any) -> Any:
-    """Make an argument that is a path, with the settings of `typer.Argument`."""
+    """Make a path argument, with the settings of `typer.Argument`."""
     return typer.Argument(help=help, parser=expand_user, **settings)
 
 
 def path_option(help: str, **settings: Any) -> Any:
-    """Make an option that is a path, with the settings of `typer.Option`."""
+    """Make a path option, with the settings of `typer.Option`."""
     return typer.Option(help=help, parser=expand_user, **settings)
 
 
 def split_overrides(arguments: Sequence[str]) -> tuple[list[Path], list[str]]:
-    """Tell paths from overrides such as `inference.flip=true`, in a list that may hold both."""
+    """Separate paths from overrides such as `inference.flip=true`."""
     overrides = [text for text in arguments if _OVERRIDE.match(text)]
     return [expand_user(text) for text in arguments if text not in overrides], overrides
 

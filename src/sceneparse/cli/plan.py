@@ -10,7 +10,7 @@ from sceneparse.cli.output import console
 from sceneparse.cli.paths import path_argument, path_option
 from sceneparse.cli.progress import shown_events
 
-# As in planning.starting_point, which takes longer to import.
+# Copied from planning.starting_point, which is slow to import.
 StartFrom = Literal["auto", "bundled", "imagenet", "none"]
 
 

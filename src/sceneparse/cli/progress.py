@@ -1,4 +1,4 @@
-"""Progress bars and lines in a terminal, from the events of a job."""
+"""Show the events of a job as progress bars and lines in a terminal."""
 
 import time
 from collections.abc import Generator
@@ -19,13 +19,13 @@ from sceneparse.recording.events import (
     time_left,
 )
 
-# Seconds between lines of a log that has no progress bar.
+# Seconds between progress lines in output without progress bars.
 LOG_EVERY_S = 60
 
 
 @contextmanager
 def shown_events() -> Generator[Callback]:
-    """Show the events of a job while inside: messages as lines, progress as bars."""
+    """Show events while the `with` block runs: messages as lines, progress as bars."""
     shown = _ShownEvents(console)
     with shown.bars:
         yield shown
@@ -70,7 +70,7 @@ class _ShownEvents:
         )
 
     def _log(self, event: StepEnded) -> None:
-        """Write a line now and then where there is no terminal to show a bar in."""
+        """Print a line now and then if the output is not a terminal and shows no bars."""
         now = time.monotonic()
         if not self._console.is_terminal and now - self._logged >= LOG_EVERY_S:
             self._logged = now

@@ -39,7 +39,7 @@ def train(
         if rank_info.world_size > 1:
             from sceneparse.training.distributed import process_group
 
-            # One of the processes then reports a mistake in the config.
+            # In a process group, only one process reports a mistake in the config.
             stack.enter_context(process_group(rank_info))
         settings = read_config(config, overrides or [])
         from sceneparse.tasks.launching import processes_to_start, run_processes
@@ -54,8 +54,8 @@ def train(
         folder = out or default_folder(config)
         run = train_run(settings, out=folder, resume=resume, callback=callback)
     if not run.is_finished:
-        again = shlex.join(["sceneparse", *sys.argv[1:], *([] if resume else ["--resume"])])
-        console.print(f"stopped; the state is saved. Resume with:\n  {again}", soft_wrap=True)
+        command = shlex.join(["sceneparse", *sys.argv[1:], *([] if resume else ["--resume"])])
+        console.print(f"stopped; the state is saved. Resume with:\n  {command}", soft_wrap=True)
         raise typer.Exit(128 + run.stopped_by)
     console.print(
         f"kept the weights of epoch {run.best_epoch}, validation mIoU {run.best_miou:.4f} "

@@ -1,4 +1,4 @@
-"""The composition root: from a config to finished objects. The only place where parts meet."""
+"""The composition root: build objects from a config. Only this package connects the rooms."""
 
 from sceneparse.factory.class_weights import with_class_weights
 from sceneparse.factory.data import cached, dataset

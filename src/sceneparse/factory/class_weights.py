@@ -1,4 +1,4 @@
-"""Class weights that a config leaves to be counted become numbers once, when a run starts."""
+"""Compute the class weights of a config from the training images when a run starts."""
 
 from dataclasses import replace
 
@@ -13,37 +13,37 @@ from sceneparse.losses.settings import (
 
 
 def has_uncounted_weights(loss: LossSettings | SumLoss) -> bool:
-    """Tell whether class weights of a loss are still to be counted."""
+    """Tell whether a loss has class weights that are not computed yet."""
     terms = loss.terms if isinstance(loss, SumLoss) else (loss,)
-    return any(_uncounted(term) for term in terms)
+    return any(_uncomputed_rule(term) for term in terms)
 
 
 def with_class_weights(config: RunConfig, class_statistics: ClassStatistics | None) -> RunConfig:
     """Return the config with all class weights as numbers.
 
     Args:
-        config: The run.
-        class_statistics: Pixels of each class in each training image `(N, C)`, as
-            `factory.class_statistics` counts them where a run needs them; none if it needs none.
+        config: Config of the run.
+        class_statistics: Pixels of each class in each training image `(N, C)`, from
+            `factory.class_statistics`; none if the run does not need them.
     """
     loss = config.loss
     if class_statistics is None or not has_uncounted_weights(loss):
         return config
     if isinstance(loss, SumLoss):
-        terms = tuple(_counted(term, class_statistics) for term in loss.terms)
+        terms = tuple(_with_values(term, class_statistics) for term in loss.terms)
         return replace(config, loss=replace(loss, terms=terms))
-    return replace(config, loss=_counted(loss, class_statistics))
+    return replace(config, loss=_with_values(loss, class_statistics))
 
 
-def _counted(loss: LossSettings, class_statistics: ClassStatistics) -> LossSettings:
-    rule = _uncounted(loss)
+def _with_values(loss: LossSettings, class_statistics: ClassStatistics) -> LossSettings:
+    rule = _uncomputed_rule(loss)
     if rule is None:
         return loss
     values = tuple(rule.from_statistics(class_statistics).tolist())
     return replace(loss, class_weights=replace(rule, values=values))
 
 
-def _uncounted(loss: LossSettings) -> ClassWeightRule | None:
-    """Return the rule of a loss whose class weights are not numbers yet."""
+def _uncomputed_rule(loss: LossSettings) -> ClassWeightRule | None:
+    """Return the rule of class weights that are not computed yet, if a loss has one."""
     rule = loss.class_weights if isinstance(loss, PixelLossSettings) else None
     return rule if isinstance(rule, ClassWeightRule) and rule.values == "auto" else None

@@ -1,4 +1,4 @@
-"""The images that a run learns from, and those that it is scored on."""
+"""Open the training and validation images of a config."""
 
 from pathlib import Path
 
@@ -21,14 +21,14 @@ def dataset(
     """Open one split of a data set.
 
     Args:
-        config: Which data set.
-        split: `training` or `validation`, or another that the data set has.
-        root: Another folder than the one that the config names.
-        to_learn: Whether it is to be learned from: a cache that the config names must then be
-            there, and may hold reduced images, which would change a score.
+        config: Settings of the data set.
+        split: `training`, `validation`, or another split of the data set.
+        root: Folder to use instead of the one in the config.
+        to_learn: Whether the images are for training: then a cache that the config names must
+            exist, and it may hold reduced images. Scores are never computed on reduced images.
 
     Raises:
-        InputError: If the files are not as they should be.
+        InputError: If files are missing or broken.
     """
     match config:
         case FolderData():
@@ -52,10 +52,10 @@ def dataset(
 def cached(
     files: PairedFiles, choice: CacheChoice, root: Path, split: str, *, to_learn: bool
 ) -> PairedFiles | CachedDataset:
-    """Return a data set that reads from its cache, or the files themselves where none fits.
+    """Return a data set that reads from its cache, or the files if no cache fits.
 
     Raises:
-        InputError: If a cache is to be learned from that is not there.
+        InputError: If the config names a cache for training that does not exist.
     """
     if choice == "off":
         return files
@@ -63,12 +63,12 @@ def cached(
     cached_dataset = open_cached_dataset(files, root, named or default_cache_folder(root))
     if named and to_learn and (cached_dataset is None or not cached_dataset.cached_count):
         raise InputError(
-            f"{named}: no cache of these {split} images; make it with "
+            f"{named}: holds no cache of these {split} images; create it with "
             f"`{renewal_command(root, named, None)}`, or set data.cache=auto"
         )
     if cached_dataset is None:
         return files
-    # Reduced images are never used unasked, nor for a score, which counts the mask's own pixels.
+    # Reduced images serve only training, and only on request: scores count the pixels of the mask.
     fits = cached_dataset.short_side is None or (named is not None and to_learn)
     return cached_dataset if fits else files
 
@@ -77,18 +77,19 @@ def find_data(path: Path) -> PublishedData | FolderData:
     """Return the settings of a data set.
 
     Args:
-        path: Its folder, in which the data set is recognised; or the config of a run, which names
-            it with its options.
+        path: Folder of the data set, whose kind is recognised, or config of a run, which names
+            the data set and its options.
 
     Raises:
-        InputError: If the config is wrong or names no files, or the folder holds no data set.
+        InputError: If the config is wrong or names generated scenes, or the folder holds no data
+            set.
     """
     if path.suffix.lower() not in (".yaml", ".yml") or path.is_dir():
         return recognise(path) or FolderData(root=path)
     data = read_config(path).data
     if isinstance(data, SyntheticData):
         raise InputError(
-            f"{path}: its scenes are drawn when they are needed; make files of them with "
-            "`sceneparse data synth`, and name their folder"
+            f"{path}: its scenes are generated during training, expected images in files; write "
+            "scenes to files with `sceneparse data synth`, and give their folder"
         )
     return data

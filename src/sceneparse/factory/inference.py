@@ -1,4 +1,4 @@
-"""From a config to a predictor."""
+"""Build a predictor from a config."""
 
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
@@ -34,7 +34,7 @@ def predictor(
     precision: Precision,
     device: torch.device,
 ) -> Predictor:
-    """Make the predictor of a segmenter that is on its device."""
+    """Build the predictor of a segmenter that is already on its device."""
     network = TorchNetwork(
         segmenter,
         num_classes=labels.num_classes,
@@ -47,7 +47,7 @@ def predictor(
 
 
 def predictor_around(network: Network, labels: Labels, inference: InferenceSettings) -> Predictor:
-    """Make the predictor of a network that any runtime computes."""
+    """Build the predictor of a network, whatever runtime computes it."""
     return Predictor(
         network,
         labels,
@@ -60,7 +60,7 @@ def predictor_around(network: Network, labels: Labels, inference: InferenceSetti
 
 
 def refinement(config: InferenceSettings, network: Network) -> Refinement | None:
-    """Make the refinement at the edges of an image, for a network."""
+    """Build the refinement of label maps at the edges of an image."""
     max_bytes = config.memory_budget_mb * 2**20
     match config.refine:
         case NoRefinement():
@@ -75,12 +75,12 @@ def refinement(config: InferenceSettings, network: Network) -> Refinement | None
 
 
 def resize(config: InferenceSettings) -> Resize:
-    """Make the rule by which images are resized for the network."""
+    """Build the rule that resizes images for the network."""
     return Resize(config.resize, config.size, config.overlap)
 
 
 def autocast(precision: Precision, device: torch.device) -> AbstractContextManager[Any]:
-    """Make the context in which a network runs in a precision."""
+    """Return the context in which a network computes in a precision."""
     match precision:
         case "bf16":
             return torch.autocast(device.type, torch.bfloat16)

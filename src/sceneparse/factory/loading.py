@@ -1,4 +1,4 @@
-"""From a model on disk to a predictor, or to a network that goes on learning."""
+"""Load a model from disk as a predictor, or as a network to fine-tune."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -21,7 +21,7 @@ from sceneparse.models.transfer import WeightTransfer, transfer_weights
 from sceneparse.system.device import native_precision, select_device
 from sceneparse.system.paths import expand_user
 
-# The model that the package holds; its card is beside it.
+# The bundled model; its model card is in the same folder.
 BUNDLED = resources.files("sceneparse") / "assets" / WEIGHTS_FILE
 
 
@@ -34,13 +34,13 @@ def load(
     """Load a trained model as a predictor.
 
     Args:
-        model: A run folder, a weights file, or `bundled`, the model of the package.
+        model: A run folder, a weights file, or `bundled` for the bundled model.
         device: `auto`, or a torch device such as `cpu` or `cuda:1`.
         overrides: Changed settings of inference, as `inference.field=value`.
-        **inference: The same by name, such as `flip=True` or `size=512`.
+        **inference: Changed settings of inference by name, such as `flip=True` or `size=512`.
 
     Raises:
-        InputError: If there is no such model, it cannot be read, or a setting is wrong.
+        InputError: If the model does not exist or cannot be read, or a setting is wrong.
 
     Example:
         >>> model = sceneparse.load()
@@ -49,7 +49,7 @@ def load(
         >>> print(sceneparse.load(flip=False))
         stretched to 416×416
     """
-    stored = overridden(find_weights(model), overrides)
+    stored = with_overrides(find_weights(model), overrides)
     if inference:
         document = config_document(stored.config)
         document["inference"] |= inference
@@ -57,16 +57,16 @@ def load(
     return predictor_of(stored, select_device(device))
 
 
-def overridden(weights: StoredModel, overrides: Sequence[str]) -> StoredModel:
-    """Change how the pixels of an image become a mask.
+def with_overrides(weights: StoredModel, overrides: Sequence[str]) -> StoredModel:
+    """Return a model with changed settings of inference.
 
     Raises:
-        InputError: If an override is wrong or changes something else.
+        InputError: If an override is wrong, or changes another section of the config.
     """
     wrong = [override for override in overrides if not override.startswith("inference.")]
     if wrong:
         raise InputError(
-            f"{wrong[0]}: a trained model takes overrides of `inference` alone, such as "
+            f"{wrong[0]}: a trained model only takes overrides of `inference`, such as "
             "inference.resize=window"
         )
     config = config_of(config_document(weights.config), "the model's config", overrides)
@@ -74,10 +74,10 @@ def overridden(weights: StoredModel, overrides: Sequence[str]) -> StoredModel:
 
 
 def find_weights(model: str | Path) -> StoredModel:
-    """Read the weights of a run folder, of a weights file or, named `bundled`, of the package.
+    """Read the weights of a run folder, of a weights file or of the model `bundled`.
 
     Raises:
-        InputError: If there are none.
+        InputError: If there are no weights, or they cannot be read.
     """
     if model == "bundled":
         return _bundled_weights()
@@ -85,14 +85,17 @@ def find_weights(model: str | Path) -> StoredModel:
     if path.is_dir():
         path = path / WEIGHTS_FILE
         if not path.is_file():
-            raise InputError(f"{path}: no such file; a run writes it after its first validation")
+            raise InputError(
+                f"{path}: no such file; a run writes it after its first validation: give another "
+                "folder, or train further"
+            )
     return read_weights(path)
 
 
 def _bundled_weights() -> StoredModel:
     if not BUNDLED.is_file():
         raise InputError(
-            "this installation has no bundled model; name a run folder or a weights file instead"
+            "this installation has no bundled model; give a run folder or a weights file"
         )
     with resources.as_file(BUNDLED) as path:
         return read_weights(path)
@@ -101,17 +104,17 @@ def _bundled_weights() -> StoredModel:
 def segmenter_to_train(
     config: ModelSettings, labels: Labels
 ) -> tuple[Segmenter, WeightTransfer | None]:
-    """Make a network with the weights that its training starts from.
+    """Build a network with its initial weights for training.
 
     Args:
-        config: Which network, and from what it starts.
-        labels: The classes that it is going to learn.
+        config: Settings of the network and its initial weights.
+        labels: The classes to learn.
 
     Returns:
-        The network, and which weights of another model were loaded, if it starts from one.
+        The network, and which weights were loaded if it starts from another model.
 
     Raises:
-        InputError: If there are no such weights, or nothing of them fits.
+        InputError: If the weights do not exist, or none of them fit.
     """
     if config.weights in ("imagenet", "none"):
         return config.build(labels.num_classes), None
@@ -122,20 +125,20 @@ def segmenter_to_train(
     )
     if not transferred.succeeded:
         raise InputError(
-            f"model.weights: nothing in {config.weights} fits; found {given.config.model}, "
+            f"model.weights: no weights in {config.weights} fit; found {given.config.model}, "
             f"expected {config}; train the same kind of network, or set model.weights=none"
         )
     return segmenter, transferred
 
 
 def deployed(weights: StoredModel) -> StoredModel:
-    """Leave out what only training needs; predictions stay the same."""
+    """Remove the settings that only training needs; predictions do not change."""
     model = weights.config.model.deployed
     return weights._replace(config=replace(weights.config, model=model))
 
 
 def predictor_of(weights: StoredModel, device: torch.device) -> Predictor:
-    """Build the network of stored weights and the way from pixels to mask around it.
+    """Build the predictor of a stored model.
 
     Raises:
         InputError: If the weights do not fit the network that their config describes.
@@ -146,13 +149,15 @@ def predictor_of(weights: StoredModel, device: torch.device) -> Predictor:
     try:
         segmenter.load_state_dict(weights.tensors)
     except RuntimeError as error:
-        raise InputError(f"weights do not fit their config: {error}") from None
-    # In another layout the last digits of the scores would differ.
+        raise InputError(
+            f"the weights do not fit the network of their config: {error}; use another weights file"
+        ) from None
+    # In another memory format, the scores would differ in their last digits.
     stored = config.training.memory_format
     segmenter = factory.on_device(
         segmenter, device, "channels_last" if stored == "auto" else stored
     ).eval()
-    # What the training machine computed natively this one may not; fp32 serves everywhere.
+    # This machine may lack the precision of training; a model trained in fp32 stays in fp32.
     precision = native_precision(device)
     if config.training.precision == "fp32":
         precision = "fp32"

@@ -1,4 +1,4 @@
-"""Networks on their device, and what moves their weights."""
+"""Move networks to their device, and build their optimizers."""
 
 from typing import Literal
 
@@ -15,7 +15,7 @@ def on_device(
     device: torch.device,
     memory_format: Literal["channels_last", "contiguous"] = "channels_last",
 ) -> Segmenter:
-    """Move a network to a device, in the memory layout in which its convolutions are fastest."""
+    """Move a network to a device, in a memory format that suits its convolutions."""
     layouts = {"channels_last": torch.channels_last, "contiguous": torch.contiguous_format}
     return segmenter.to(device).to_memory_format(layouts[memory_format])
 
@@ -23,12 +23,12 @@ def on_device(
 def optimizer(
     settings: OptimizerSettings, segmenter: Segmenter, *, fused: bool = False
 ) -> torch.optim.Optimizer:
-    """Make the optimizer of a network's parameters, which are on their device.
+    """Build the optimizer of a network that is already on its device.
 
     Args:
-        settings: Which one.
+        settings: Settings of the optimizer.
         segmenter: The network.
-        fused: Update everything that belongs to a weight in one pass over memory.
+        fused: Whether one kernel updates a weight together with its optimizer state.
     """
     groups = parameter_groups(
         segmenter,

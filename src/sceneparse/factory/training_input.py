@@ -1,4 +1,4 @@
-"""What chooses, changes and mixes training images."""
+"""Build the sampling, augmentation and mixing of training images."""
 
 from typing import assert_never
 
@@ -21,7 +21,7 @@ from sceneparse.labels import Labels
 
 
 def class_statistics(config: RunConfig, training: Dataset) -> NDArray[np.int64] | None:
-    """Count the pixels of each class in each training image `(N, C)`, where a run needs them.
+    """Count the pixels of each class in each training image `(N, C)`, if a run needs them.
 
     Raises:
         InputError: If a mask is broken.
@@ -34,7 +34,7 @@ def class_statistics(config: RunConfig, training: Dataset) -> NDArray[np.int64] 
 
 
 def needs_class_statistics(config: RunConfig) -> bool:
-    """Tell whether a run asks how many pixels of each class its training images hold."""
+    """Tell whether a run needs the number of pixels of each class in its training images."""
     samples_by_class = not isinstance(config.sampling, UniformSampling)
     return samples_by_class or config.transform.copy_paste > 0 or has_uncounted_weights(config.loss)
 
@@ -42,22 +42,22 @@ def needs_class_statistics(config: RunConfig) -> bool:
 def sampling(
     config: SamplingSettings, class_statistics: NDArray[np.int64] | None
 ) -> NDArray[np.float64] | None:
-    """Return how much more often than others each image is drawn `(N,)`; none for all alike.
+    """Return the repeat factor of each image `(N,)`; none if all images are drawn equally often.
 
     Args:
-        config: By which rule.
-        class_statistics: Pixels of each class in each training image, `(N, C)`; for rules that
-            need it.
+        config: Settings of the sampling.
+        class_statistics: Pixels of each class in each training image, `(N, C)`, for rules that
+            need them.
 
     Raises:
-        ValueError: If it is not there for one that does.
+        ValueError: If the rule needs class statistics and there are none.
     """
     match config:
         case UniformSampling():
             return None
         case ClassBalancedSampling():
             if class_statistics is None:
-                raise ValueError("sampling by classes needs their counts")
+                raise ValueError("class-balanced sampling needs class statistics, found none")
             return repeat_factors(class_statistics, config.threshold)
         case _:
             assert_never(config)
@@ -71,7 +71,7 @@ def transform(
     epochs: int = 1,
     mixing: SampleMixer | None = None,
 ) -> Transform:
-    """Make what training does to each image; an accelerator changes the colours itself."""
+    """Build the augmentation of training images; an accelerator applies the colour jitter."""
     return Transform(
         size=settings.size,
         settings=settings,
@@ -89,16 +89,16 @@ def mixing(
     factors: NDArray[np.float64] | None,
     class_statistics: NDArray[np.int64] | None,
 ) -> SampleMixer | None:
-    """Make what other images add to one; none if nothing.
+    """Build the mixing of training images; none if it is off.
 
     Args:
-        config: How often.
-        training: The images.
-        factors: How much more often than others each is drawn, `(N,)`; none for all alike.
-        class_statistics: Pixels of each class in each of them, `(N, C)`; for `copy_paste`.
+        config: Settings of the augmentation.
+        training: The training images.
+        factors: Repeat factor of each image, `(N,)`; none if all are drawn equally often.
+        class_statistics: Pixels of each class in each image, `(N, C)`, for `copy_paste`.
 
     Raises:
-        InputError: If rare classes are asked for and there are none.
+        InputError: If `copy_paste` needs rare classes and there are none.
     """
     if not config.cutmix + config.classmix + config.copy_paste:
         return None
@@ -111,7 +111,8 @@ def mixing(
     if config.copy_paste and rare is None:
         raise InputError(
             f"transform.copy_paste: no class of the training images holds less than "
-            f"{config.rare_below:.2%} of their pixels; raise transform.rare_below, or leave it out"
+            f"{config.rare_below:.2%} of their pixels; raise transform.rare_below, or remove "
+            "transform.copy_paste"
         )
     return SampleMixer(
         samples=len(training),

@@ -1,4 +1,4 @@
-"""What a run writes and reports while it goes on."""
+"""Write the run folder and report progress during training."""
 
 import time
 from collections.abc import Sequence
@@ -23,15 +23,15 @@ from sceneparse.system.stop_signals import StopRequests
 from sceneparse.training.loop import EpochRecord
 from sceneparse.training.state import TrainState
 
-# Share of an epoch's time spent waiting for data, above which the user is told what helps.
+# Share of an epoch's time spent waiting for data above which a hint is reported.
 LONG_WAIT = 0.2
 
 
 class SilentObserver:
-    """Follows a run in a process that writes and reports nothing; an `Observer` of the loop."""
+    """An `Observer` of the training loop that writes and reports nothing."""
 
     def __init__(self, stop: StopRequests) -> None:
-        """Take where a stop is requested."""
+        """Take the stop requests of this process."""
         self._stop = stop
 
     def step_ended(self, step: int, loss: Tensor) -> None:
@@ -41,15 +41,15 @@ class SilentObserver:
         """Do nothing."""
 
     def save(self) -> None:
-        """Leave it to rank zero."""
+        """Do nothing: rank zero saves."""
 
     def wants_stop(self) -> bool:
-        """Tell whether this process was asked to stop."""
+        """Tell whether this process has received a stop signal."""
         return self._stop.requested
 
 
 class Recorder:
-    """Writes the folder of a run and reports its progress; an `Observer` of the loop."""
+    """An `Observer` of the training loop that writes the run folder and reports progress."""
 
     def __init__(
         self,
@@ -62,16 +62,16 @@ class Recorder:
         stop: StopRequests,
         callback: Callback,
     ) -> None:
-        """Prepare to follow a run.
+        """Prepare to record a run.
 
         Args:
-            config: The run, resolved.
-            folder: Where to write.
-            state: What checkpoints hold.
-            predictor: Around the network that is kept, as it is at any time.
-            samples: What is drawn, the same each time.
+            config: Resolved config of the run.
+            folder: The run folder.
+            state: State to save in checkpoints.
+            predictor: Predictor of the network whose weights are validated and kept.
+            samples: Samples to draw, the same each time.
             steps_per_epoch: Training steps of an epoch.
-            stop: Where a stop is requested.
+            stop: Stop requests of this process.
             callback: Called with each event.
         """
         self._config = config
@@ -93,10 +93,10 @@ class Recorder:
         self._remaining = RemainingTime(timetable, state.step // steps_per_epoch)
 
     def __enter__(self) -> Self:
-        """Draw the first images of a new run, or cut the tables of a resumed one to its step."""
+        """Draw the predictions of a new run, or drop the table rows that a resumed run repeats."""
         drop_epochs_after(self._folder, self._state.step // self._steps_per_epoch)
         if self._state.step == 0:
-            # From now on the folder holds a run that can be resumed.
+            # From here on the run can be resumed.
             self.save()
             self._drawings.predictions("initial", "before training", self._predictor)
         return self
@@ -113,7 +113,7 @@ class Recorder:
             self._tensorboard.close()
 
     def step_ended(self, step: int, loss: Tensor) -> None:
-        """Report some of the steps: reading the loss waits for an accelerator."""
+        """Report some of the steps, because reading the loss waits for the accelerator."""
         self._remaining.step_ended(step, time.monotonic())
         if step % 10 == 0 or step % self._steps_per_epoch < 2:
             epochs = self._config.training.epochs
@@ -129,7 +129,7 @@ class Recorder:
             )
 
     def epoch_ended(self, record: EpochRecord) -> None:
-        """Write rows, the weights if they are the best, curves, and drawings when it is time."""
+        """Write table rows and curves, the weights if they are the best, and drawings if due."""
         append_epoch(self._folder, record)
         if record.is_best:
             model = StoredModel(self._state.kept.state_dict(), self._config, self._predictor.labels)
@@ -156,33 +156,33 @@ class Recorder:
         write_checkpoint(self._folder.checkpoint, self._state.state_dict())
 
     def wants_stop(self) -> bool:
-        """Tell whether the user asked to stop."""
+        """Tell whether this process has received a stop signal."""
         return self._stop.requested
 
     def finish(self, best: Predictor) -> None:
-        """Draw the images once more with the weights that were kept, and the animation."""
+        """Draw the predictions of the kept weights, and the animation."""
         title = f"kept weights, epoch {self._state.best_epoch}"
         title += f" · validation mIoU {self._state.best_miou:.3f}"
         self._drawings.predictions("final", title, best)
         self._drawings.animation()
 
     def _report_wait(self, share: float) -> None:
-        """Say once what helps if training waits for images."""
+        """Report once what helps if training waits for images."""
         if share > LONG_WAIT and not self._has_reported_wait:
             self._has_reported_wait = True
             self._callback(
                 Message(
-                    f"training waited {share:.0%} of that time for images: decode them once with "
+                    f"training waited for images {share:.0%} of the epoch: decode them once with "
                     "`sceneparse data cache`, or raise training.threads"
                 )
             )
 
 
 def check_tensorboard(config: ReportSettings) -> None:
-    """Import TensorBoard if a run writes logs for it, so that a missing one shows at once.
+    """Import TensorBoard if a run writes logs for it, to fail before training starts.
 
     Raises:
-        ModuleNotFoundError: If it is not installed.
+        ModuleNotFoundError: If TensorBoard is not installed.
     """
     if config.tensorboard:
         import_module("tensorboard")

@@ -1,20 +1,20 @@
-"""How long a run still takes, by what its steps, validations and drawings took so far."""
+"""Estimate the remaining time of a run from its steps, validations and drawings so far."""
 
 from dataclasses import dataclass
 
-# Steps after the first one, which is slow, before anything can be said.
+# Steps to measure before an estimate; the first step is slow and does not count.
 MIN_STEPS = 5
 
 
 @dataclass(frozen=True)
 class Timetable:
-    """What a run does when.
+    """When a run trains, validates and draws.
 
     Attributes:
-        epochs: Of the whole run.
-        steps_per_epoch: Training steps of each.
-        validate_every: Epochs from one validation to the next; the last one is validated too.
-        draw_every: Epochs from one drawing to the next; there is one more at the end.
+        epochs: Epochs of the whole run.
+        steps_per_epoch: Training steps of an epoch.
+        validate_every: Epochs between validations; the last epoch is always validated.
+        draw_every: Epochs between drawings; one more drawing follows at the end.
     """
 
     epochs: int
@@ -23,29 +23,29 @@ class Timetable:
     draw_every: int
 
     def validations_after(self, epoch: int) -> int:
-        """Count the validations of the epochs after one."""
+        """Count the validations after an epoch."""
         extra = int(epoch < self.epochs and self.epochs % self.validate_every != 0)
         return max(0, self.epochs // self.validate_every - epoch // self.validate_every) + extra
 
     def drawings_after(self, epoch: int) -> int:
-        """Count the drawings of the epochs after one, and that at the end."""
+        """Count the drawings after an epoch, including the one at the end."""
         return max(0, self.epochs // self.draw_every - epoch // self.draw_every) + 1
 
 
 class RemainingTime:
-    """Estimates the remaining time of a run from the part of it that this process has done.
+    """Estimates the remaining time of a run from the part that this process has done.
 
-    Validations and drawings take their mean for each that is still to come, and everything else,
-    checkpoints included, its mean for each step: the epochs that are over count whole, however
-    slow or fast the last few steps were. Times are those of one clock, in seconds.
+    Each remaining validation and drawing costs the mean of the previous ones. All other work,
+    including checkpoints, costs its mean per step since the start of the process, so that a few
+    slow or fast steps hardly change the estimate. All times are seconds of one clock.
     """
 
     def __init__(self, timetable: Timetable, epoch: int = 0) -> None:
-        """Begin.
+        """Start without measurements.
 
         Args:
-            timetable: What the run does when.
-            epoch: Epochs that were over before this process began.
+            timetable: When the run trains, validates and draws.
+            epoch: Number of epochs that ended before this process started.
         """
         self._schedule = timetable
         self._epoch = epoch
@@ -54,20 +54,20 @@ class RemainingTime:
         self._drawings: list[float] = []
 
     def step_ended(self, step: int, now: float) -> None:
-        """Take note of a step of the run, counted from 1."""
+        """Record the end of a step, counted from 1."""
         if self._first is None:
             self._first = step, now
 
     def epoch_ended(
         self, epoch: int, validation_s: float | None = None, drawing_s: float | None = None
     ) -> None:
-        """Take note of an epoch, counted from 1, and of what its validation and drawing took."""
+        """Record the end of an epoch, counted from 1, with its validation and drawing times."""
         self._epoch = epoch
         self._validations += [] if validation_s is None else [validation_s]
         self._drawings += [] if drawing_s is None else [drawing_s]
 
     def seconds(self, step: int, now: float) -> float | None:
-        """Estimate the seconds that are left after a step; none in the first few steps."""
+        """Estimate the remaining seconds after a step; none in the first few steps."""
         if self._first is None or step - self._first[0] < MIN_STEPS:
             return None
         first_step, start = self._first

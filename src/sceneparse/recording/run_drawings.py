@@ -13,20 +13,19 @@ from sceneparse.reports.panels import PanelRow, prediction_panels
 from sceneparse.reports.progress import progress_gif
 from sceneparse.training.loop import EpochRecord
 
-# Drawing the curves takes half a second: more often, short epochs would spend more time on that
-# than on training.
+# Drawing the curves takes half a second, which is longer than some epochs train.
 CURVES_EVERY_S = 10
 
 
 class RunDrawings:
-    """Draws the same images again and again while a run goes on."""
+    """Draws predictions of the same images and learning curves during a run."""
 
     def __init__(self, folder: RunFolder, samples: Sequence[Sample]) -> None:
         """Prepare to draw.
 
         Args:
-            folder: Where to write.
-            samples: The images with their masks, as `samples_to_draw` returns them.
+            folder: The run folder.
+            samples: Images with their masks, from `samples_to_draw`.
         """
         self._folder = folder
         self._samples = samples
@@ -42,7 +41,7 @@ class RunDrawings:
         prediction_panels(self._folder.predictions(when), rows, predictor.labels, title)
 
     def curves(self, *, at_once: bool = False) -> None:
-        """Draw the learning curves if the last drawing is some seconds old, or at once."""
+        """Draw the learning curves `at_once`, or if the last drawing is some seconds old."""
         self._are_curves_old = True
         if at_once or time.monotonic() - self._curves_drawn >= CURVES_EVERY_S:
             training_history(self._folder.metrics, self._folder.history)
@@ -55,7 +54,7 @@ class RunDrawings:
             self.curves(at_once=True)
 
     def animation(self) -> None:
-        """Join the pages of all epochs that have been drawn into one animation."""
+        """Join the drawn pages of all epochs into the training animation."""
         found = self._folder.path.glob("predictions_epoch_*.png")
         epochs = sorted(found, key=lambda path: int(path.stem.rpartition("_")[2]))
         initial, final = (self._folder.predictions(when) for when in ("initial", "final"))

@@ -1,1 +1,1 @@
-"""Whole jobs, composed of the parts below: train a run, and the demo."""
+"""Complete jobs such as train, evaluate and plan, composed of the layers below."""

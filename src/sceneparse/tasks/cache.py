@@ -1,4 +1,4 @@
-"""From a data set in files to its cache of decoded images."""
+"""Build the cache of decoded images of a data set."""
 
 import os
 import shutil
@@ -27,8 +27,8 @@ class Cache:
 
     Attributes:
         root: The data set.
-        folder: Where the cache lies.
-        is_default: Whether runs on the data set find it by themselves.
+        folder: Folder of the cache.
+        is_default: Whether runs on the data set use the cache without being configured to.
     """
 
     root: Path
@@ -36,7 +36,7 @@ class Cache:
     is_default: bool
 
     def __str__(self) -> str:
-        """Say how a run comes to read from the cache."""
+        """Describe how a run reads from the cache."""
         if self.is_default:
             return f"{self.folder}: runs on {self.root} read from here (data.cache=auto)"
         return f"{self.folder}: runs with data.cache={self.folder} read from here"
@@ -51,38 +51,38 @@ def cache_data(
     check: bool = False,
     callback: Callback = ignore,
 ) -> Cache:
-    """Decode the images and masks that a cache lacks; keep what it has.
+    """Decode the images and masks that a cache lacks, and keep its valid entries.
 
     Args:
         data: The data set, or the config of a run on it.
         to: The folder of the cache; none for one in the user's cache folder.
-        splits: Which splits; none for those that exist.
-        short_side: Reduce larger images until their shorter side has so many pixels; none for the
-            images as they are.
-        check: Read what is in the cache too, and renew what is damaged.
+        splits: Names of the splits; empty for all that exist.
+        short_side: Pixels to which the shorter side of larger images is reduced; none to keep the
+            size of the images.
+        check: Also read the existing entries, and rewrite damaged ones.
         callback: Called with each event.
 
     Raises:
-        InputError: If the data set is not as it should be, or the cache does not fit on the disk.
+        InputError: If the data set has faults, or the cache does not fit on the disk.
     """
     found = find_data(expand_user(data))
     folder = to or default_cache_folder(found.root, short_side)
-    parts = _parts(found, tuple(splits))
-    # Each holds a decoded image or two: more threads would only take more memory.
+    opened = _open_splits(found, tuple(splits))
+    # Each thread holds one or two decoded images, so more threads would only use more memory.
     threads = min(os.cpu_count() or 1, 8)
     with lock_folder(folder):
         plans = {
             name: plan_cache(
                 files, check_image_sizes(files, found.root), found.root, folder, short_side
             )
-            for name, files in parts.items()
+            for name, files in opened.items()
         }
         if check:
             with activity(callback, "reading the cache"):
-                plans = {name: _checked(it, threads) for name, it in plans.items()}
+                plans = {name: _without_damaged(plan, threads) for name, plan in plans.items()}
         for name, plan in plans.items():
-            callback(Message(_what_to_do(name, plan)))
-        _check_room(folder, list(plans.values()))
+            callback(Message(_plan_summary(name, plan)))
+        _check_disk_space(folder, list(plans.values()))
         for name, plan in plans.items():
             for _ in tracked(write_cache(plan, threads), callback, name, len(plan.missing)):
                 pass
@@ -90,18 +90,20 @@ def cache_data(
 
 
 def cache_notes(datasets: Mapping[str, Dataset]) -> Iterator[str]:
-    """Say of each split that has a cache how much of it must be read from files all the same."""
+    """Yield a note for each split whose cache does not hold all images in their current state."""
     for split, dataset in datasets.items():
         if isinstance(dataset, CachedDataset) and dataset.cached_count < len(dataset):
             yield (
                 f"{dataset.folder}: holds {dataset.cached_count} of {len(dataset)} {split} images "
-                f"as they are now; the others are read from their files; renew it: "
+                f"in their current state; runs read the others from their files; to renew it: "
                 f"{dataset.renewal}"
             )
 
 
-def _parts(data: PublishedData | FolderData, splits: tuple[str, ...]) -> dict[str, PairedFiles]:
-    """Open the splits asked for, or those that exist."""
+def _open_splits(
+    data: PublishedData | FolderData, splits: tuple[str, ...]
+) -> dict[str, PairedFiles]:
+    """Open the requested splits, or all that exist."""
     if isinstance(data, PublishedData):
         return open_published(data, splits)
     images = data.root / "images"
@@ -110,32 +112,32 @@ def _parts(data: PublishedData | FolderData, splits: tuple[str, ...]) -> dict[st
         return {split: folder(data.root, split) for split in splits or found}
     if splits:
         raise InputError(
-            f"{images}: has no folders of splits, so all images are cached together; leave out the "
-            "split",
+            f"{images}: has no folders for splits, so all images are cached together; leave out "
+            "the split",
             "split",
         )
     return {UNSPLIT: unsplit_folder(data.root)}
 
 
-def _checked(plan: CachePlan, threads: int) -> CachePlan:
+def _without_damaged(plan: CachePlan, threads: int) -> CachePlan:
     return plan.without(find_damaged(plan, threads))
 
 
-def _what_to_do(name: str, plan: CachePlan) -> str:
+def _plan_summary(name: str, plan: CachePlan) -> str:
     total, missing = len(plan.files), len(plan.missing)
     if not missing:
-        return f"{name}: {total} images, all there"
-    there = f", {total - missing} there already" if missing < total else ""
-    return f"{name}: {total} images{there}, {_size(plan.missing_bytes)} to be written"
+        return f"{name}: {total} images, all cached"
+    cached = f", {total - missing} already cached" if missing < total else ""
+    return f"{name}: {total} images{cached}, {_size(plan.missing_bytes)} to write"
 
 
-def _check_room(folder: Path, plans: list[CachePlan]) -> None:
+def _check_disk_space(folder: Path, plans: list[CachePlan]) -> None:
     needed = sum(plan.missing_bytes - plan.freed_bytes for plan in plans)
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise InputError(
-            f"{folder}: {_size(free)} free, expected at least {_size(needed)}; make room, choose a "
-            "folder on another disk, or reduce large images",
+            f"{folder}: found {_size(free)} of free disk space, expected at least {_size(needed)}; "
+            "free some space, choose a folder on another disk, or reduce large images",
             "to",
             "short_side",
         )

@@ -1,4 +1,4 @@
-"""The whole way, on generated scenes or on your own ADE20K: plan, train, evaluate, predict."""
+"""The demo: plan, train, evaluate and predict on generated scenes or on your own ADE20K."""
 
 import time
 from pathlib import Path
@@ -27,19 +27,21 @@ def demo(
     """Draw scenes, plan a run from the bundled model, train, evaluate and predict.
 
     Args:
-        data: A folder like `ADEChallengeData2016`; none for generated scenes.
-        out: New folder for everything.
+        data: A folder in the layout of `ADEChallengeData2016`; none for generated scenes.
+        out: New folder for everything that the demo writes.
         callback: Called with each event.
 
     Raises:
-        InputError: If the folder holds something already, or the data are not as they should be.
+        InputError: If the folder is not empty, or the data set has faults.
     """
     start = time.perf_counter()
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(f"{out}: is not empty; remove it, or choose another folder", "out")
+        raise InputError(
+            f"{out}: the folder is not empty; remove it, or choose another folder", "out"
+        )
     root = data or out / "scenes"
     if data is None:
-        callback(Message("1. scenes: draw images with exact masks"))
+        callback(Message("1. scenes: generate images with exact masks"))
         write_scenes(root, SCENES, SCENE_SIZE, 0, callback)
     seconds = TRAINING_S[native_precision(select_device())]
     callback(Message(f"2. plan: fit a run to the images in {root}, this machine and {seconds} s"))

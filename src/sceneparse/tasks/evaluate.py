@@ -1,4 +1,4 @@
-"""From a model's name and a data root to a score report."""
+"""Score a model on a split of a data set."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,7 +7,7 @@ from sceneparse import factory
 from sceneparse.artifacts.weights import StoredModel
 from sceneparse.data.dataset import Dataset
 from sceneparse.errors import InputError
-from sceneparse.factory.loading import find_weights, overridden, predictor_of
+from sceneparse.factory.loading import find_weights, predictor_of, with_overrides
 from sceneparse.recording.events import Callback, Progress, ignore
 from sceneparse.system.device import select_device
 from sceneparse.system.paths import expand_user
@@ -25,16 +25,16 @@ def evaluate(
     device: str = "auto",
     callback: Callback = ignore,
 ) -> ScoreReport:
-    """Score a model on a split of the data it was trained on, or of the same kind elsewhere.
+    """Score a model on a split of its own data set, or of another folder with the same layout.
 
-    Every image is scored at the size of its annotation; one confusion matrix over all images
-    gives the scores.
+    Each prediction is scored at the size of its mask. The scores come from one confusion matrix
+    over all images.
 
     Args:
         model: A run folder, a weights file, or `bundled`.
-        data: The data root; the one that the model was trained on if not given.
-        split: Which part of the data.
-        overrides: `inference.field=value`: images are sized for the network in another way.
+        data: The data root; none for the one that the model was trained on.
+        split: Name of the split.
+        overrides: Changed settings of inference, as `inference.field=value`.
         device: `auto`, or a torch device.
         callback: Called with each event.
 
@@ -80,11 +80,12 @@ def open_model_and_data(
     Raises:
         InputError: If either cannot be read, or their classes differ.
     """
-    weights = overridden(find_weights(model), overrides)
+    weights = with_overrides(find_weights(model), overrides)
     dataset = factory.dataset(weights.config.data, split, data)
     if dataset.labels.class_names != weights.labels.class_names:
         raise InputError(
-            f"{model}: was trained on {weights.labels.num_classes} classes, the data have "
-            f"{dataset.labels.num_classes}, or other names; evaluate it on data of its own classes"
+            f"{model}: the model has {weights.labels.num_classes} classes, the data set has "
+            f"{dataset.labels.num_classes} or names them differently; evaluate the model on a data "
+            "set with the same classes"
         )
     return weights, dataset

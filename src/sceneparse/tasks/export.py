@@ -1,4 +1,4 @@
-"""From a run to one file that can be given away."""
+"""Export a model to one file for sharing."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,7 +9,7 @@ from sceneparse.config import RunConfig
 from sceneparse.data.datasets.ade20k_full import Ade20kFullData
 from sceneparse.data.datasets.synthetic import SyntheticData
 from sceneparse.errors import InputError
-from sceneparse.factory.loading import deployed, find_weights, overridden
+from sceneparse.factory.loading import deployed, find_weights, with_overrides
 
 
 def export_safetensors(
@@ -21,44 +21,48 @@ def export_safetensors(
     overwrite: bool,
     overrides: Sequence[str] = (),
 ) -> int:
-    """Write what predictions need of a model, with its config and labels, to one file.
+    """Write the weights that prediction needs, with config and labels, to one file.
 
     Args:
         model: A run folder or a weights file.
         path: The file to write.
         half: Store weights in fp16.
-        max_bytes: Of the file; none for any size.
-        overwrite: Whether a file that is there may be replaced.
-        overrides: Of its `inference`, such as `inference.flip=true`: how it predicts from then on.
+        max_bytes: Maximum size of the file; none for no limit.
+        overwrite: Whether an existing file may be replaced.
+        overrides: Settings of inference to store in the file, such as `inference.flip=true`.
 
     Returns:
         The size of the file in bytes.
 
     Raises:
-        InputError: If there is no such model, an override is wrong, or the file is there already,
-            would be too large, or cannot be written.
+        InputError: If the model does not exist, an override is wrong, or the file exists, would be
+            too large, or cannot be written.
     """
     if path.is_dir() or (path.exists() and not overwrite):
         raise InputError(
-            f"{path}: is there already; allow overwriting, or choose another file",
+            f"{path}: exists already; allow overwriting, or choose another file",
             "overwrite",
             "out",
         )
-    weights = deployed(overridden(find_weights(model), overrides))
-    weights = weights._replace(config=_elsewhere(weights.config))
+    weights = deployed(with_overrides(find_weights(model), overrides))
+    weights = weights._replace(config=_without_local_paths(weights.config))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"{path.parent}: cannot be made ({error.strerror})") from None
+        raise InputError(
+            f"{path.parent}: the folder cannot be created ({error.strerror}); choose another "
+            "folder",
+            "out",
+        ) from None
     return write_weights(path, weights, half=half, max_bytes=max_bytes)
 
 
-def _elsewhere(config: RunConfig) -> RunConfig:
-    """Leave out where the data lay on this machine, but for the last names of the paths."""
+def _without_local_paths(config: RunConfig) -> RunConfig:
+    """Reduce the data paths of this machine to their last component."""
     data = config.data
     if isinstance(data, SyntheticData):
         return config
-    there: dict[str, object] = {"root": Path(data.root.name), "cache": "auto"}
+    changes: dict[str, object] = {"root": Path(data.root.name), "cache": "auto"}
     if isinstance(data, Ade20kFullData) and data.labels:
-        there["labels"] = Path(data.labels.name)
-    return replace(config, data=replace(data, **there))
+        changes["labels"] = Path(data.labels.name)
+    return replace(config, data=replace(data, **changes))

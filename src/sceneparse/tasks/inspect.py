@@ -1,4 +1,4 @@
-"""A look at a whole data set: what is in it, and what is wrong with it."""
+"""Inspect a data set: count its classes and sizes, and list its broken files."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,10 +22,10 @@ from sceneparse.recording.events import Callback, ignore, tracked
 
 @dataclass(frozen=True)
 class SplitCounts:
-    """What was counted in one split.
+    """Counts of one split.
 
     Attributes:
-        name: Of the split.
+        name: Name of the split.
         sizes: Height and width of each readable image, `(N, 2)`.
         pixels: Pixels of each class, `(C,)`.
         images: Images in which each class occurs, `(C,)`.
@@ -41,11 +41,11 @@ class SplitCounts:
 
 @dataclass(frozen=True)
 class DataReport:
-    """What is in a data set.
+    """The contents and the problems of a data set.
 
     Attributes:
-        root: Its folder.
-        labels: Its classes.
+        root: Folder of the data set.
+        labels: Classes of the data set.
         splits: Counts of each split.
         problems: One message for each file that cannot be used.
     """
@@ -70,7 +70,7 @@ class DataReport:
         ]
 
     def summary(self) -> str:
-        """Say in a few lines what there is."""
+        """Summarize the splits, the classes that occur and the problems in a few lines."""
         lines = [_split_line(split) for split in self.splits]
         seen: NDArray[np.bool_] = np.sum([split.pixels for split in self.splits], axis=0) > 0
         lines.append(f"{int(seen.sum())} of {self.labels.num_classes} classes occur")
@@ -84,14 +84,14 @@ class DataReport:
 
 
 def inspect_data(path: Path, callback: Callback = ignore) -> DataReport:
-    """Read every pixel of a `folder`, or of a published data set in its layout.
+    """Read every pixel of a published data set or of a `folder` data set.
 
     Args:
         path: The data set, or the config of a run on it.
         callback: Called with each event.
 
     Raises:
-        InputError: If it is neither, or its images and masks do not pair.
+        InputError: If the path holds no data set, or images and masks do not pair.
     """
     data = find_data(path)
     splits = _open(data)
@@ -99,27 +99,27 @@ def inspect_data(path: Path, callback: Callback = ignore) -> DataReport:
     problems: list[str] = []
     counts: list[SplitCounts] = []
     for name, pairs in splits.items():
-        sums = _Sums(labels.num_classes)
-        results = prefetch(_counted(pairs), range(len(pairs)), threads=2, ahead=8)
+        sums = _SplitSums(labels.num_classes)
+        results = prefetch(_image_counter(pairs), range(len(pairs)), threads=2, ahead=8)
         for result in tracked(results, callback, name, len(pairs)):
             if isinstance(result, str):
                 problems.append(result)
             else:
                 sums.add(result)
-        counts.append(sums.of_split(name))
+        counts.append(sums.split_counts(name))
     return DataReport(data.root, labels, counts, problems)
 
 
 class _ImageCounts(NamedTuple):
-    """What was counted in one image: its height and width, pixels of each class, and void."""
+    """Counts of one image: height and width, pixels of each class, and void pixels."""
 
     size: tuple[int, int]
     pixels: NDArray[np.int64]
     void: int
 
 
-class _Sums:
-    """Counts of a split, added up image by image: with thousands of classes, lists fill up."""
+class _SplitSums:
+    """Running sums of a split; lists of counts would need too much memory with many classes."""
 
     def __init__(self, num_classes: int) -> None:
         self._sizes: list[tuple[int, int]] = []
@@ -128,14 +128,14 @@ class _Sums:
         self._void = 0
 
     def add(self, counts: _ImageCounts) -> None:
-        """Add an image."""
+        """Add the counts of an image."""
         self._sizes.append(counts.size)
         self._pixels += counts.pixels
         self._images += counts.pixels > 0
         self._void += counts.void
 
-    def of_split(self, name: str) -> SplitCounts:
-        """Return what came together."""
+    def split_counts(self, name: str) -> SplitCounts:
+        """Return the sums as the counts of a split."""
         sizes = np.array(self._sizes, np.int64).reshape(-1, 2)
         return SplitCounts(name, sizes, self._pixels, self._images, self._void)
 
@@ -146,7 +146,7 @@ def _open(data: PublishedData | FolderData) -> dict[str, PairedFiles]:
     return {split: folder(data.root, split) for split in SPLITS}
 
 
-def _counted(pairs: PairedFiles) -> Callable[[int], _ImageCounts | str]:
+def _image_counter(pairs: PairedFiles) -> Callable[[int], _ImageCounts | str]:
     def count(index: int) -> _ImageCounts | str:
         try:
             mask = pairs[index].mask

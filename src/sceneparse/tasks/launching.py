@@ -1,4 +1,4 @@
-"""Start the processes of a run on one machine, and end with them."""
+"""Start the processes of a run on one machine, and wait for them."""
 
 import math
 import os
@@ -19,8 +19,8 @@ from sceneparse.system.ranks import find_rank_info
 from sceneparse.system.stop_signals import stop_signals
 from sceneparse.training.distributed import is_first_failure
 
-# After one process has failed, the others notice and report it; one that still hangs then is in a
-# collective and does not return.
+# After one process has failed, the others notice and report it. A process that still runs after
+# this time waits in a collective operation and never returns.
 GRACE_S = 10.0
 POLL_S = 0.05
 LOCALHOST = "127.0.0.1"
@@ -50,17 +50,17 @@ def processes_to_start(training: TrainingSettings) -> int:
 
 
 def run_processes(count: int, arguments: Sequence[str]) -> int:
-    """Run `sceneparse` in several processes, which find each other as those of torchrun do.
+    """Run `sceneparse` in several processes, which connect as processes of torchrun do.
 
     Args:
         count: Number of processes.
         arguments: Arguments of the command.
 
     Returns:
-        The exit code of the first process that failed; 0 if none did.
+        The exit code of the first process that failed; 0 if none failed.
 
     Raises:
-        InputError: If a process was killed and no other one has reported it.
+        InputError: If a process was killed and no other process has reported it.
     """
     # The store lives here, so it outlives the processes; port 0 means any free port.
     store = TCPStore(LOCALHOST, 0, is_master=True, wait_for_workers=False)
@@ -78,10 +78,10 @@ def run_processes(count: int, arguments: Sequence[str]) -> int:
     # -P: a folder `sceneparse` in the working directory must not hide the package.
     command = [sys.executable, "-P", "-m", "sceneparse", *arguments]
     processes: Processes = []
-    with signals_forwarded(processes):
+    with forward_signals(processes):
         for rank in map(str, range(count)):
             env = {**environment, "RANK": rank, "LOCAL_RANK": rank}
-            # In a session of its own, a process gets Ctrl-C only once: forwarded.
+            # In its own session, a process receives Ctrl-C only once, from `forward_signals`.
             started = subprocess.Popen(command, env=env, start_new_session=True)  # noqa: S603
             processes.append(started)
         code = exit_code(processes)
@@ -89,14 +89,15 @@ def run_processes(count: int, arguments: Sequence[str]) -> int:
     if killed_by > 0 and killed_by not in stop_signals() and is_first_failure(store):
         raise InputError(
             f"a process of the run was killed by {signal.Signals(killed_by).name} (the system "
-            "kills one when memory is full: use a smaller training.batch_size in another run); "
-            "start again, or go on with --resume"
+            "kills a process when memory is full); resume the run, or start a new run with a "
+            "smaller training.batch_size",
+            "resume",
         )
     return code
 
 
 def exit_code(processes: Processes) -> int:
-    """Wait for all processes; after a failure, kill those that do not end by themselves.
+    """Wait for all processes; after a failure, kill those that do not exit on their own.
 
     Returns:
         The exit code of the first process that failed, 128 + signal if a signal ended it; 0 if
@@ -118,8 +119,8 @@ def exit_code(processes: Processes) -> int:
 
 
 @contextmanager
-def signals_forwarded(processes: Processes) -> Generator[None]:
-    """Forward signals that ask to stop to the processes while inside the `with`."""
+def forward_signals(processes: Processes) -> Generator[None]:
+    """Forward stop signals to the processes while the `with` block runs."""
 
     def forward(number: int, _frame: object) -> None:
         for process in processes:

@@ -1,4 +1,4 @@
-"""From a data set and a number of hours to the config of a run that fits."""
+"""Plan a run that fits a data set, a machine and a number of hours."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,10 +27,10 @@ class Planned:
     """A planned run.
 
     Attributes:
-        config: The run.
+        config: Config of the run.
         reasons: The reason of each choice, by dotted path of the field.
-        time: About how long it takes.
-        costs: What was measured of it.
+        time: Estimate of its duration.
+        costs: Measured cost of each part of the run.
         data: Facts about the data.
         header: Comment at the top of the config file.
     """
@@ -93,19 +93,19 @@ def plan(
 ) -> Planned:
     """Make a config that fits the data, the machine and the time.
 
-    Reads the data and measures this machine for about a minute.
+    It reads the data set and measures this machine for about a minute.
 
     Args:
         data: A published data set, or a folder of your own.
         hours: How long the training may take.
-        memory_gb: GiB that it may take; what is free if not given.
-        weights: What it starts from; `auto` for the best weights that need no download.
-        out: The config file to write, which must not exist; none to write nothing.
+        memory_gb: GiB of memory that the training may use; none for all that is free.
+        weights: Weights to start from; `auto` for the best weights that need no download.
+        out: The config file to write, which must not exist; none to write no file.
         callback: Called with each event.
 
     Raises:
-        InputError: If the data are not as they should be, time or memory are too little, the
-            weights are not installed, or the config would overwrite a file.
+        InputError: If the data set has faults, time or memory do not suffice, the weights are not
+            installed, or the config would overwrite a file.
 
     Example:
         >>> plan = sceneparse.plan("mydata", hours=0.5)  # doctest: +SKIP
@@ -171,7 +171,7 @@ def _header(
             f"Estimate: {time}.",
             f"Measured: {1000 * costs.step_s:.0f} ms per step of {config.training.batch_size} "
             f"images, {costs.steps_per_epoch} steps per epoch, {costs.validation_s:.1f} s per "
-            "validation; as busy as the machine was.",
+            "validation, at the load that the machine had.",
             f"Data: {data.training} images to train on, {data.validation} to validate on, "
             f"{len(data.class_names)} classes, median {data.width}×{data.height} pixels.",
         ]
@@ -179,19 +179,21 @@ def _header(
 
 
 def _check_free(path: Path) -> None:
-    """Refuse an existing file, and make the folder, before time is spent on a plan."""
+    """Refuse an existing file and create its folder before the plan takes time."""
     if path.exists():
         raise InputError(f"{path}: exists already; remove it, or choose another file", "out")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(
-            f"{path.parent}: cannot be made ({error.strerror}); choose another folder", "out"
+            f"{path.parent}: the folder cannot be created ({error.strerror}); choose another "
+            "folder",
+            "out",
         ) from None
 
 
 def _short(value: Any) -> str:
-    """Write a value in few words; of a section its kind, or its first field."""
+    """Write a value briefly: a section by its first field, which is its kind if it has one."""
     if isinstance(value, dict):
         return str(next(iter(value.values())))
     return str(value)

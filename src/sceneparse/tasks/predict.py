@@ -1,4 +1,4 @@
-"""From image files to result files."""
+"""Segment image files and write the results to files."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ from sceneparse.system.paths import expand_user
 
 @dataclass(frozen=True)
 class SegmentedFile:
-    """An image file and what was written for it.
+    """An image file and its result files.
 
     Attributes:
-        image: The image.
-        results: The files written.
-        classes: The classes found, largest first: id, name, share of pixels, mean confidence.
+        image: Path of the image.
+        results: Paths of the result files.
+        classes: The predicted classes, largest first: id, name, share of pixels, mean confidence.
     """
 
     image: Path
@@ -44,16 +44,16 @@ def predict(
     device: str = "auto",
     callback: Callback = ignore,
 ) -> list[SegmentedFile]:
-    """Segment image files: write index map, coloured map, overlay with legend, and JSON.
+    """Segment image files: write label map, coloured map, overlay with legend, and JSON.
 
     To segment images in memory, call the predictor that `sceneparse.load` returns.
 
     Args:
         images: Image files, or folders of them.
-        out: Folder of the results.
-        model: A run folder, a weights file, or `bundled`, the model of the package.
-        overwrite: Whether results that exist may be replaced.
-        overrides: `inference.field=value`: pixels become a mask in another way.
+        out: Folder for the results.
+        model: A run folder, a weights file, or `bundled` for the bundled model.
+        overwrite: Whether existing results may be replaced.
+        overrides: Changed settings of inference, as `inference.field=value`.
         device: `auto`, or a torch device.
         callback: Called with each event: a message for each image.
 
@@ -65,7 +65,7 @@ def predict(
 
     given = [images] if isinstance(images, str | Path) else images
     files = find_images([expand_user(path) for path in given])
-    results = results_of(files, expand_user(out), overwrite=overwrite)
+    results = result_paths(files, expand_user(out), overwrite=overwrite)
     predictor = load(model, device, overrides)
     segmented: list[SegmentedFile] = []
     with advice_on_memory(PREDICTION):
@@ -77,10 +77,10 @@ def predict(
 
 
 def find_images(paths: Sequence[Path]) -> list[Path]:
-    """List image files: those named, and those in the folders named.
+    """List the given image files and the images in the given folders.
 
     Raises:
-        InputError: If there are none.
+        InputError: If a path does not exist, or a folder holds no images.
     """
     files: list[Path] = []
     for path in paths:
@@ -92,55 +92,58 @@ def find_images(paths: Sequence[Path]) -> list[Path]:
             )
             if not inside:
                 raise InputError(
-                    f"{path}: no images in this folder ({', '.join(sorted(IMAGE_SUFFIXES))})"
+                    f"{path}: no images in this folder, expected files with one of the suffixes "
+                    f"{', '.join(sorted(IMAGE_SUFFIXES))}; give another folder"
                 )
             files += inside
         elif path.is_file():
             files.append(path)
         else:
-            raise InputError(f"{path}: no such file or folder")
+            raise InputError(f"{path}: no such file or folder; give an image or a folder of images")
     return files
 
 
-def results_of(files: Sequence[Path], out: Path, *, overwrite: bool) -> list[PredictionFiles]:
-    """Name the results of images, and see that writing them loses nothing.
+def result_paths(files: Sequence[Path], out: Path, *, overwrite: bool) -> list[PredictionFiles]:
+    """Return the result paths of images, and check that writing them loses no file.
 
     Args:
-        files: Images.
-        out: Folder of the results.
-        overwrite: Whether results that are there already may be replaced.
+        files: Paths of the images.
+        out: Folder for the results.
+        overwrite: Whether existing results may be replaced.
 
     Raises:
-        InputError: If a result would replace an image, another result, or a file that is there.
+        InputError: If a result would replace an image, another result, or an existing file.
     """
     results = [PredictionFiles.in_folder(out, file.stem) for file in files]
     images = {file.resolve() for file in files}
-    maker: dict[Path, Path] = {}
+    source: dict[Path, Path] = {}
     for file, paths in zip(files, results, strict=True):
         for path in paths:
             if path.resolve() in images:
                 raise InputError(
-                    f"{path}: is an image to segment; choose another folder for the results", "out"
+                    f"{path}: this result would replace an input image; choose another folder for "
+                    "the results",
+                    "out",
                 )
-            if path in maker:
+            if path in source:
                 raise InputError(
-                    f"{path}: would be a result of both {maker[path]} and {file}; "
-                    "segment them into different folders"
+                    f"{path}: would be a result of both {source[path]} and {file}; write their "
+                    "results to different folders"
                 )
             if path.exists() and not overwrite:
                 raise InputError(
-                    f"{path}: is there already; allow overwriting, or choose another folder",
+                    f"{path}: exists already; allow overwriting, or choose another folder",
                     "overwrite",
                     "out",
                 )
-            maker[path] = file
+            source[path] = file
     return results
 
 
 def predict_files(
     predictor: Predictor, files: Sequence[Path], results: Sequence[PredictionFiles]
 ) -> Iterator[tuple[PredictionFiles, Prediction]]:
-    """Segment images one after the other, and write the results of each.
+    """Segment images one by one, and write the results of each.
 
     Raises:
         InputError: If an image cannot be read, or its results cannot be written.
@@ -149,6 +152,6 @@ def predict_files(
     for file, image, paths in zip(files, images, results, strict=True):
         prediction = predictor(image)
         folder, name = paths.mask.parent, paths.mask.stem
-        # `results_of` has made sure that this replaces nothing that it should not.
+        # `result_paths` has checked which files this replaces.
         prediction.save(folder, name, image_name=file.name, overwrite=True)
         yield paths, prediction

@@ -1,4 +1,4 @@
-"""A training run as it lies on disk."""
+"""A training run on disk."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,15 +10,15 @@ from sceneparse.inference.predictor import Predictor
 
 @dataclass(frozen=True)
 class Run:
-    """A training run as `train` leaves it.
+    """A training run, as `train` returns it.
 
     Attributes:
-        folder: The run folder: `model.safetensors`, tables, drawings, checkpoint.
+        folder: The run folder with `model.safetensors`, tables, drawings and checkpoint.
         is_finished: Whether the run reached its end; if not, it can be resumed.
-        best_epoch: The epoch whose weights were kept, counted from 1; 0 if none was validated.
+        best_epoch: The epoch whose weights are kept, counted from 1; 0 if none was validated.
         best_miou: Validation mIoU of these weights, in 0..1.
-        resize: How images were sized for the network when it was validated.
-        stopped_by: Number of the signal that stopped the run, in whichever process; 0 if none.
+        resize: How validation resizes images for the network.
+        stopped_by: Number of the signal that stopped the run, in any process; 0 if none.
     """
 
     folder: Path
@@ -45,7 +45,7 @@ class Run:
 
     @property
     def scores(self) -> dict[str, float]:
-        """The row of the epoch whose weights were kept; empty if none was validated."""
+        """The row of the epoch whose weights are kept; empty if none was validated."""
         rows = [row for row in self.history if row["epoch"] == self.best_epoch]
         return rows[0] if rows else {}
 

@@ -1,4 +1,4 @@
-"""The data of a run, shared by all of its processes."""
+"""The data of a run and its validation, in all of its processes."""
 
 import hashlib
 import os
@@ -25,34 +25,33 @@ from sceneparse.training.validation import count_images
 def open_splits(
     config: RunConfig, rank_info: RankInfo, callback: Callback
 ) -> tuple[Dataset, Dataset]:
-    """Open both splits; one process looks at every file of them for all."""
+    """Open both splits; rank zero checks their files for all processes."""
     training = factory.dataset(config.data, "training", to_learn=True)
     validation = factory.dataset(config.data, "validation")
     if rank_info.rank == 0:
-        checked(training, config.data)
-        checked(validation, config.data)
+        check_headers(training, config.data)
+        check_headers(validation, config.data)
         for note in cache_notes({"training": training, "validation": validation}):
             callback(Message(note))
     return training, validation
 
 
-def checked(dataset: Dataset, config: DataSettings) -> Dataset:
-    """Return the data set after looking at the header of every file in it that is new or changed.
+def check_headers(dataset: Dataset, config: DataSettings) -> None:
+    """Check the header of each file of a data set that is new or changed.
 
     Raises:
-        InputError: If an image and its mask differ in size, or a mask is none.
+        InputError: If an image and its mask differ in size, or a file is not a mask.
     """
     files = dataset.files if isinstance(dataset, CachedDataset) else dataset
     if isinstance(files, PairedFiles) and not isinstance(config, SyntheticData):
         check_image_sizes(files, config.root)
-    return dataset
 
 
 def data_key_of(dataset: Dataset, rank_info: RankInfo) -> str:
-    """Return what tells a data set from others: a digest of its names, classes and reduction.
+    """Return a digest of the names, classes and cached size of a data set, which identifies it.
 
     Raises:
-        InputError: If another process sees other data.
+        InputError: If the data set of rank zero differs.
     """
     text = dataset.labels.to_json() + "\n".join(dataset.names)
     if isinstance(dataset, CachedDataset) and dataset.short_side:
@@ -60,8 +59,8 @@ def data_key_of(dataset: Dataset, rank_info: RankInfo) -> str:
     key = hashlib.sha256(os.fsencode(text)).hexdigest()
     if broadcast_from_rank_zero(lambda: key) != key:
         raise InputError(
-            f"process {rank_info.rank} of {rank_info.world_size}: sees other training images or "
-            "classes than the first process; give all machines the same data"
+            f"process {rank_info.rank} of {rank_info.world_size}: its training images or classes "
+            "differ from those of process 0; give all machines the same data"
         )
     return key
 
@@ -69,10 +68,10 @@ def data_key_of(dataset: Dataset, rank_info: RankInfo) -> str:
 def validate_over_ranks(
     predictor: Predictor, dataset: Dataset, threads: int, rank_info: RankInfo
 ) -> Evaluation:
-    """Score on a data set of which each process takes its share."""
+    """Score a predictor; each process evaluates its share of the data set."""
     share = range(rank_info.rank, len(dataset), rank_info.world_size)
     own = count_images(predictor, dataset, share, threads)
-    # Confusion is counted in whole numbers: the sum is that of one process, whatever the order.
+    # Confusion matrices hold integers, so their sum equals that of one process in any order.
     all_reduce(torch.from_numpy(own.confusion))
     loss, images = all_reduce(torch.tensor([own.loss, own.images], dtype=torch.float64)).tolist()
     return EvaluationSums(own.confusion, loss, int(images)).evaluation()

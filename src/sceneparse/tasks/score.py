@@ -1,4 +1,4 @@
-"""Scores of a set of predictions: the report, and the way to it from folders of index PNGs."""
+"""Score folders of label maps, and report scores."""
 
 import json
 import math
@@ -29,18 +29,18 @@ from sceneparse.system.paths import expand_user
 
 @dataclass(frozen=True)
 class ScoreReport:
-    """Scores, and what they are scores of.
+    """Scores with their origin.
 
     Attributes:
-        scores: Over all images.
+        scores: Scores over all images.
         labels: The classes.
         images: Number of images.
-        source: What was scored on what, in words.
-        names: Of the images.
-        per_image: What each of them adds to the scores, int64 `(N, 3, C)`.
-        loss: Mean cross-entropy per valid pixel in nats, if a network was run here.
-        resize: How images were sized for the network, if one was run here.
-        warnings: What the reader of the scores should know.
+        source: Origin of the predictions and the ground truth, by name.
+        names: Names of the images.
+        per_image: Counts that each image adds to the scores, int64 `(N, 3, C)`.
+        loss: Mean cross-entropy per valid pixel in nats; none if no network was run.
+        resize: How images were resized for the network; none if no network was run.
+        warnings: Warnings about the scores.
     """
 
     scores: Scores
@@ -54,7 +54,7 @@ class ScoreReport:
     warnings: tuple[str, ...] = ()
 
     def per_class(self) -> list[dict[str, Any]]:
-        """List id, name, IoU, accuracy and share of valid pixels of each class, in their order."""
+        """List id, name, IoU, accuracy and share of valid pixels of each class, by train id."""
         scores = self.scores
         total = max(1, int(scores.pixels.sum()))
         return [
@@ -72,11 +72,11 @@ class ScoreReport:
 
     @cached_property
     def intervals(self) -> ScoreIntervals:
-        """How mIoU and pixel accuracy would vary with other images."""
+        """95 % bootstrap confidence intervals of mIoU and pixel accuracy."""
         return bootstrap_intervals(self.per_image)
 
     def document(self) -> dict[str, Any]:
-        """Return everything over all images as plain data for JSON; what is NaN is null."""
+        """Return all but the counts per image as plain data for JSON, with null for NaN."""
         summary = {key: _or_none(value) for key, value in self.scores.summary().items()}
         bounds = {
             key: [_or_none(interval.low), _or_none(interval.high)]
@@ -94,17 +94,17 @@ class ScoreReport:
         }
 
     def image_lines(self) -> Iterator[str]:
-        """Yield the counts of each image as JSON: of the classes that it has anything of."""
+        """Yield the counts of each image as JSON, limited to classes with a count above zero."""
         for name, counts in zip(self.names, self.per_image, strict=True):
             classes = np.flatnonzero(counts.any(axis=0))
             right, predicted, true = counts[:, classes].tolist()
-            ids = [self.labels.raw_ids[place] for place in classes]
+            ids = [self.labels.raw_ids[index] for index in classes]
             yield json.dumps(
                 {"name": name, "ids": ids, "right": right, "predicted": predicted, "true": true}
             )
 
     def write(self, path: Path) -> None:
-        """Write the report as JSON, an image a line.
+        """Write the report as JSON, with one line per image.
 
         Raises:
             InputError: If the file cannot be written.
@@ -115,32 +115,32 @@ class ScoreReport:
         try:
             path.write_text(text, encoding="utf-8")
         except OSError as error:
-            raise InputError(f"{path}: cannot be written ({error.strerror})") from None
+            raise InputError(
+                f"{path}: cannot be written ({error.strerror}); choose another file"
+            ) from None
 
 
 def score(
     predictions: str | Path, annotations: str | Path, *, labels: Labels | str = "ade20k"
 ) -> ScoreReport:
-    """Score index PNGs of any tool against annotations, both in the annotations' own ids.
+    """Score label maps (PNG) of any tool against ground truth masks with the same ids.
 
-    The prediction of an annotation is the file of the same name; other files, such as coloured
-    maps beside them, are not looked at. A predicted id that is no class counts as wrong. A
-    prediction of another size than its annotation is brought to it by nearest neighbour, and
-    reported.
+    The prediction of a mask is the file of the same name; other files, such as coloured maps, are
+    ignored. A predicted id that is not a class counts as wrong. A prediction whose size differs
+    from its mask is resized by nearest neighbour, and a warning lists it.
 
     Args:
-        predictions: Folder of index PNGs.
-        annotations: Folder of annotations.
+        predictions: Folder of label maps.
+        annotations: Folder of ground truth masks.
         labels: The classes: the name of a published data set, a labels file, or labels.
 
     Raises:
-        InputError: If predictions are missing, files are broken, or an annotation holds unknown
-            ids.
+        InputError: If predictions are missing, files are broken, or a mask holds unknown ids.
     """
     if isinstance(labels, str):
         labels = read_labels(labels)
     targets = files_by_stem(expand_user(annotations), MASK_SUFFIXES)
-    predicted = _predictions_of(targets, expand_user(predictions))
+    predicted = _find_predictions(targets, expand_user(predictions))
     confusion = np.zeros((labels.num_classes, labels.num_classes + 1), np.int64)
     per_image: list[ImageCounts] = []
     resized: list[str] = []
@@ -151,11 +151,11 @@ def score(
             resized.append(predicted[stem].name)
             height, width = target.shape
             raw = np.array(Image.fromarray(raw).resize((width, height), Image.Resampling.NEAREST))
-        own = confusion_matrix(
+        image_confusion = confusion_matrix(
             _train_ids(raw, labels), target, labels.num_classes, labels.ignore_index
         )
-        confusion += own
-        per_image.append(image_counts(own))
+        confusion += image_confusion
+        per_image.append(image_counts(image_confusion))
     return ScoreReport(
         scores=Scores.from_confusion(confusion),
         labels=labels,
@@ -167,21 +167,21 @@ def score(
     )
 
 
-def _predictions_of(targets: dict[str, Path], folder: Path) -> dict[str, Path]:
-    """Find the prediction of each annotation."""
+def _find_predictions(targets: dict[str, Path], folder: Path) -> dict[str, Path]:
+    """Find the prediction of each ground truth mask."""
     found = files_by_stem(folder, MASK_SUFFIXES, only=targets.keys())
     missing = [target for stem, target in targets.items() if stem not in found]
     if missing:
         more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
         raise InputError(
-            f"{missing[0]}: annotation without a prediction of the same name in {folder}{more}; "
-            "predict it too, or score against a folder of the annotations that were"
+            f"{missing[0]}: no prediction with this name in {folder}{more}; predict all images, or "
+            "remove the masks without predictions"
         )
     return found
 
 
 def _train_ids(raw: Mask, labels: Labels) -> Mask:
-    """Turn predicted raw ids into train ids; what is no class becomes one that never is right."""
+    """Map predicted raw ids to train ids; unknown ids become a class that is always wrong."""
     table = np.full(65536, labels.num_classes, dtype=np.uint16)
     table[list(labels.raw_ids)] = np.arange(labels.num_classes, dtype=np.uint16)
     return table[raw]
@@ -192,8 +192,8 @@ def _size_warnings(resized: list[str]) -> tuple[str, ...]:
         return ()
     names = ", ".join(resized[:3]) + (", …" if len(resized) > 3 else "")
     return (
-        f"{len(resized)} predictions have another size than their annotation and were brought to "
-        f"it by nearest neighbour: {names}",
+        f"{len(resized)} predictions differ in size from their masks and were resized by nearest "
+        f"neighbour: {names}",
     )
 
 

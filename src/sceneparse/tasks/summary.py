@@ -1,4 +1,4 @@
-"""The network that a config builds, in words and numbers."""
+"""Summarize the network of a config."""
 
 from dataclasses import dataclass
 
@@ -12,14 +12,14 @@ from sceneparse.models.structure import LayerSummary, mermaid_diagram, summarize
 
 @dataclass(frozen=True)
 class NetworkSummary:
-    """A network as built.
+    """Layers and size of a network.
 
     Attributes:
-        layers: In the order in which an image meets them.
-        parameters: All that predictions take.
-        diagram: As a Mermaid flow chart.
-        size: Side of the image that was counted with.
-        num_classes: Of the data set.
+        layers: The layers in the order of the forward pass.
+        parameters: Number of parameters that prediction uses.
+        diagram: Mermaid flow chart of the network.
+        size: Side in pixels of the image for which multiply-adds are counted.
+        num_classes: Number of classes of the data set.
     """
 
     layers: list[LayerSummary]
@@ -30,9 +30,9 @@ class NetworkSummary:
 
 
 def summary(config: RunConfig) -> NetworkSummary:
-    """Build the network of a config, without weights to start from, and measure it.
+    """Build the network of a config with random weights, and count its layers.
 
-    The number of classes is that of the data set, whose files are looked at where they tell it.
+    The number of classes comes from the data set, which may need to read its files.
     """
     num_classes = _num_classes(config)
     segmenter = config.model.untrained.build(num_classes)

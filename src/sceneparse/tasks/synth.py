@@ -1,4 +1,4 @@
-"""Generated scenes as files."""
+"""Write generated scenes to files."""
 
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
@@ -18,28 +18,30 @@ def write_scenes(
     seed: int,
     callback: Callback = ignore,
 ) -> None:
-    """Draw the splits of a data set and write them in the layout of `ADEChallengeData2016`.
+    """Generate the splits of a data set and write them in the layout of `ADEChallengeData2016`.
 
     Args:
         root: A new folder.
         images: Number of scenes of each split.
-        size: Height and width.
-        seed: Which scenes.
+        size: Height and width in pixels.
+        seed: Seed of the scenes.
         callback: Called with each event.
 
     Raises:
-        InputError: If the folder holds something already.
+        InputError: If the folder is not empty or cannot be created.
     """
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
-        raise InputError(f"{root}: is not empty; give a new folder")
+        raise InputError(f"{root}: the folder is not empty; give a new folder")
     try:
         root.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"{root}: cannot be made ({error.strerror}); give another") from None
+        raise InputError(
+            f"{root}: the folder cannot be created ({error.strerror}); give another folder"
+        ) from None
     with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
         for split, count in images.items():
             scenes = synthetic(split, count, size, seed)
             write = partial(write_scene, scenes, split=split, root=root)
             written = pool.map(write, range(count), chunksize=8)
-            for _ in tracked(written, callback, f"drawing {split} scenes", count):
+            for _ in tracked(written, callback, f"generating {split} scenes", count):
                 pass

@@ -1,4 +1,4 @@
-"""From a config to a finished run folder."""
+"""Train the network of a config and write a run folder."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -48,21 +48,21 @@ def train(
     resume: bool = False,
     callback: Callback = ignore,
 ) -> Run:
-    """Train a network and leave everything about it in a run folder.
+    """Train a network and write its weights, scores and drawings to a run folder.
 
-    Where torchrun or SLURM started this process as one of several, all of them share each step;
-    rank zero writes the folder and reports.
+    If torchrun or SLURM started several processes, all of them share each step; rank zero writes
+    the folder and reports.
 
     Args:
-        config: A YAML file, or a config; what is `auto` in it is decided here, and stored.
-        out: The run folder. It must not hold a run unless this one is resumed. By default
-            `runs/` and the name of the config file.
-        overrides: `section.field=value`, laid over the config.
-        resume: Go on from the folder's checkpoint instead of starting.
-        callback: Called with each event, in rank zero; `print` shows them.
+        config: A YAML file, or a config; `auto` values are resolved, and the result is stored.
+        out: The run folder. It must be empty or new unless the run is resumed. By default `runs/`
+            and the name of the config file.
+        overrides: Changed fields of the config, as `section.field=value`.
+        resume: Resume from the checkpoint in the folder.
+        callback: Called with each event in rank zero; `print` shows them.
 
     Raises:
-        InputError: If data, config or folder are not as they should be.
+        InputError: If the config or the data set has faults, or the folder cannot be used.
 
     Example:
         >>> run = sceneparse.train("mydata.yaml", overrides=["training.epochs=5"])  # doctest: +SKIP
@@ -84,9 +84,10 @@ def train(
 
 
 def default_folder(config: Path) -> Path:
-    """Return the run folder of a config: `runs/mydata`, or `runs/ade20k-lite0` of one in configs/.
+    """Return the default run folder of a config, such as `runs/mydata`.
 
-    There many files have the same name, in a folder for each data set.
+    Configs in `configs/` share names across data sets, so their folder names also contain the data
+    set, such as `runs/ade20k-lite0`.
     """
     parts = [*config.parent.parts, config.stem]
     folders = [index for index, part in enumerate(parts[:-1], start=1) if part == "configs"]
@@ -104,13 +105,13 @@ def _train(
     training, validation = open_splits(config, rank_info, callback)
     data_key = data_key_of(training, rank_info)
     torch.manual_seed(config.seed)
-    segmenter = _at_start(config.model, training.labels, callback, resume=resume)
-    # One process looks at the masks for all.
+    segmenter = _initial_segmenter(config.model, training.labels, callback, resume=resume)
+    # Rank zero reads the masks for all processes.
     class_statistics = broadcast_from_rank_zero(
         lambda: _class_statistics(config, training, callback)
     )
     config = factory.with_class_weights(config, class_statistics)
-    # Measured where there is something to measure, so that all decide alike.
+    # Rank zero measures for all processes, so that their settings agree.
     with advice_on_memory():
         settings = broadcast_from_rank_zero(lambda: resolve(config, segmenter, training, rank_info))
     config = settings.stored_in(config)
@@ -126,7 +127,7 @@ def _train(
     if resume:
         state.load_state_dict(read_checkpoint(folder.checkpoint))
     elif rank_info.rank == 0:
-        # Not before: after a mistake that only then shows, the user starts in the same folder.
+        # Create the folder last, so that after an earlier error the user can use the same folder.
         folder.create()
         folder.write_start(config, training.labels, environment(config.seed))
     stop = StopRequests()
@@ -142,9 +143,9 @@ def _train(
             stop,
             callback,
         )
-        is_finished = _recorded(recorder, folder, state, setup, stop, callback)
+        is_finished = _train_rank_zero(recorder, folder, state, setup, stop, callback)
     else:
-        is_finished = _beside(state, setup, stop)
+        is_finished = _train_other_rank(state, setup, stop)
     return Run(
         folder=folder.path,
         is_finished=is_finished,
@@ -156,14 +157,14 @@ def _train(
 
 
 def _samples(config: ReportSettings, validation: Dataset, rank_info: RankInfo) -> list[Sample]:
-    """Read what rank zero draws, before there is a folder."""
+    """Read the samples that rank zero draws, before the folder is created."""
     if rank_info.rank != 0:
         return []
     check_tensorboard(config)
     return samples_to_draw(validation, config.images)
 
 
-def _recorded(
+def _train_rank_zero(
     recorder: Recorder,
     folder: RunFolder,
     state: TrainState,
@@ -171,7 +172,7 @@ def _recorded(
     stop: StopRequests,
     callback: Callback,
 ) -> bool:
-    """Train in rank zero, and return whether the run is over."""
+    """Train in rank zero, record the run, and return whether it is finished."""
     with stop, recorder, advice_on_memory():
         is_finished = fit(state, setup, recorder)
     if is_finished:
@@ -180,23 +181,23 @@ def _recorded(
     return is_finished
 
 
-def _beside(state: TrainState, setup: TrainSetup, stop: StopRequests) -> bool:
-    """Train in another process than rank zero, and return whether the run is over."""
-    # The checkpoint holds the counts of all processes; rank zero goes on from them.
+def _train_other_rank(state: TrainState, setup: TrainSetup, stop: StopRequests) -> bool:
+    """Train in a rank other than zero, and return whether the run is finished."""
+    # The checkpoint holds the counts of all processes; rank zero continues them.
     state.sums.confusion.zero_()
     with stop, advice_on_memory():
         return fit(state, setup, SilentObserver(stop))
 
 
-def _at_start(
+def _initial_segmenter(
     config: ModelSettings, labels: Labels, callback: Callback, *, resume: bool
 ) -> Segmenter:
-    """Make the network as it is before its first step, and report what it took of a model."""
-    # A resumed run finds everything in its checkpoint: nothing else is read.
+    """Build the network with its initial weights, and report which weights were loaded."""
+    # A resumed run loads all weights from its checkpoint.
     start = config.untrained if resume else config
-    segmenter, taken = segmenter_to_train(start, labels)
-    if taken:
-        callback(Message(f"weights of {start.weights}: {taken}"))
+    segmenter, transfer = segmenter_to_train(start, labels)
+    if transfer:
+        callback(Message(f"weights of {start.weights}: {transfer}"))
     return segmenter
 
 
@@ -215,12 +216,12 @@ def _check_processes(config: RunConfig, rank_info: RankInfo) -> None:
         return
     if rank_info.was_launched:
         raise InputError(
-            f"training.processes: {asked}, but {rank_info.world_size} were started; leave it "
-            "out, or start as many"
+            f"training.processes: {asked}, but {rank_info.world_size} processes were started; "
+            f"remove the setting, or start {asked} processes"
         )
     raise InputError(
-        f"training.processes: {asked}, but this process is alone; start the run by `sceneparse "
-        f"train` or `torchrun --nproc-per-node {asked} -m sceneparse train`"
+        f"training.processes: {asked}, but only one process was started; start the run with "
+        f"`sceneparse train`, or start {asked} processes with torchrun"
     )
 
 
@@ -230,21 +231,21 @@ def _resumed_config(config: RunConfig, folder: RunFolder) -> RunConfig:
     if differences:
         raise InputError(
             f"{folder.config}: the run was started with another config "
-            f"({'; '.join(differences)}); resume with the same one, or start a new run"
+            f"({'; '.join(differences)}); resume with the same config, or start a new run"
         )
     return resumed_config(config, stored)
 
 
 def _announce(setup: TrainSetup, state: TrainState, images: int, callback: Callback) -> None:
-    """Report what is going to happen, with everything that was `auto`."""
+    """Report the size of the run and the resolved `auto` settings."""
     settings = setup.settings
     parameters = sum(parameter.numel() for parameter in state.segmenter.parameters())
     parts = f" in {settings.accumulation} parts" if settings.accumulation > 1 else ""
     callback(
         Message(
             f"{parameters / 1e6:.2f} M parameters · {len(setup.loader.dataset)} images to train "
-            f"on, {images} to validate · {setup.config.training.epochs} epochs in batches of "
-            f"{settings.batch_size}{parts} · {settings} · scores of images {setup.predictor}"
+            f"on, {images} to validate on · {setup.config.training.epochs} epochs in batches of "
+            f"{settings.batch_size}{parts} · {settings} · validation images {setup.predictor}"
             + (f" · from step {state.step}" if state.step else "")
         )
     )
@@ -253,7 +254,7 @@ def _announce(setup: TrainSetup, state: TrainState, images: int, callback: Callb
     if settings.uncompiled:
         callback(Message(f"training.compile: goes on uncompiled: {settings.uncompiled}"))
     if setup.is_over(state):
-        callback(Message("the run is finished: nothing is left to train"))
+        callback(Message("the run is already finished"))
 
 
 def _report_early_stopping(state: TrainState, setup: TrainSetup, callback: Callback) -> None:

@@ -1,9 +1,9 @@
-"""Ways from pixels to mask tried on a trained model: what each gains, and what it costs.
+"""Compare settings of test-time augmentation (TTA) and refinement on a trained model.
 
-No retraining: the network runs once for each look at an image, and every setting is a predictor
-around its answers, scored as `evaluate` scores. Nothing but counts is kept from one image to the
-next. Settings are chosen on one half of the images and reported on the other, where what was only
-luck in choosing does not come again.
+The network runs once for each view of an image, and the predictors of all settings share its
+cached logits. Scores are those of `evaluate`. Only counts are kept from one image to the next.
+Settings are chosen on one half of the images and reported on the other, because the best setting
+scores too well on the images on which it was chosen.
 """
 
 import shlex
@@ -20,7 +20,7 @@ from sceneparse.artifacts.weights import StoredModel
 from sceneparse.data.dataset import Sample
 from sceneparse.data.loader import prefetch
 from sceneparse.errors import InputError
-from sceneparse.factory.loading import overridden, predictor_of
+from sceneparse.factory.loading import predictor_of, with_overrides
 from sceneparse.inference.cached_network import CachedNetwork
 from sceneparse.metrics.bootstrap import (
     ImageCounts,
@@ -39,19 +39,19 @@ from sceneparse.training.memory import PREDICTION, advice_on_memory
 
 
 class Setting(NamedTuple):
-    """A way from pixels to mask.
+    """Settings of inference to compare.
 
     Attributes:
-        method: What it is an example of.
-        overrides: `inference.field=value`.
+        method: Method to which the setting belongs.
+        overrides: Overrides as `inference.field=value`.
     """
 
     method: str
     overrides: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        """Write the overrides, without what all of them have in common."""
-        return " ".join(text.removeprefix("inference.") for text in self.overrides) or "as it is"
+        """Write the overrides without their common prefix."""
+        return " ".join(text.removeprefix("inference.") for text in self.overrides) or "unchanged"
 
 
 PLAIN = Setting("none")
@@ -84,12 +84,12 @@ SETTINGS = (
 
 @dataclass(frozen=True, eq=False)
 class Trial:
-    """A setting on images.
+    """Scores and cost of a setting.
 
     Attributes:
-        setting: Which one.
-        counts: What each image adds to the scores, int64 `(N, 3, C)`.
-        milliseconds: That an image takes on average, from its pixels to its scores.
+        setting: The setting.
+        counts: Counts that each image adds to the scores, int64 `(N, 3, C)`.
+        milliseconds: Mean time per image, scoring included.
     """
 
     setting: Setting
@@ -118,12 +118,12 @@ class Trial:
 
 @dataclass(frozen=True)
 class TtaReport:
-    """What was tried on a model.
+    """All settings that were compared on a model.
 
     Attributes:
-        trials: Every setting, the plain one first.
-        best: The best of each method, and of the methods together; first the plain one.
-        given: Overrides that all settings have in common.
+        trials: Trials of all settings; the first one has no overrides.
+        best: The best trial of each method and of their combination; the first has no overrides.
+        given: Overrides of the user, which apply to all settings.
     """
 
     trials: tuple[Trial, ...]
@@ -132,26 +132,26 @@ class TtaReport:
 
     @property
     def winner(self) -> Trial:
-        """The setting that is best on the half on which settings are chosen."""
+        """The trial with the highest mIoU on the half on which settings are chosen."""
         return max(self.best, key=lambda trial: trial.chosen_miou)
 
     def gain(self, trial: Trial) -> ScoreDifferences:
-        """Return what a trial gains over the plain setting, on the other half of the images."""
+        """Return the gain of a trial over the plain setting, on the other half of the images."""
         return bootstrap_differences(self.best[0].reported_on, trial.reported_on)
 
     def advice(self) -> str:
-        """Say what to use."""
+        """Recommend a setting."""
         winner = self.winner
         if winner.setting == PLAIN:
-            return "nothing that was tried is better: leave it as it is"
+            return "no setting scores higher: keep the current settings"
         gain = self.gain(winner).miou.gain
-        words = shlex.join([*self.given, *winner.setting.overrides])
+        overrides = shlex.join([*self.given, *winner.setting.overrides])
         if not gain.low > 0:
             return (
-                "no gain that these images prove: leave it as it is, or try more images; "
-                f"the best was: {words}"
+                "no significant gain on these images: keep the current settings, or use more "
+                f"images; the best setting is: {overrides}"
             )
-        return f"better: {words}"
+        return f"use: {overrides}"
 
 
 def tta(
@@ -164,16 +164,17 @@ def tta(
     device: str = "auto",
     callback: Callback = ignore,
 ) -> TtaReport:
-    """Try test-time augmentation and refinement on a trained model: gain and cost of each.
+    """Measure gain and cost of test-time augmentation and refinement on a trained model.
 
     Settings are chosen on one half of the images and reported on the other.
 
     Args:
         model: A run folder or a weights file.
-        data: The data root; the one that the model was trained on if not given.
-        split: Which part of the data.
-        images: Number of images used at most, spread over the data; half of them to choose by.
-        overrides: `inference.field=value` for all settings.
+        data: The data root; none for the one that the model was trained on.
+        split: Name of the split.
+        images: Maximum number of images, spread over the data set; settings are chosen on half of
+            them.
+        overrides: Overrides for all settings, as `inference.field=value`.
         device: `auto`, or a torch device.
         callback: Called with each event.
 
@@ -185,26 +186,28 @@ def tta(
     number = min(images, len(dataset))
     if number < 2:
         raise InputError(
-            f"{model}: {number} image to try settings on; what is chosen on an image cannot be "
-            "judged by it, so at least 2 are needed"
+            f"{model}: found {number} image, expected at least 2, because settings are chosen on "
+            "one half of the images and reported on the other; use more images",
+            "images",
+            "data",
         )
-    indices = [place * len(dataset) // number for place in range(number)]
+    indices = [index * len(dataset) // number for index in range(number)]
     network = CachedNetwork(predictor_of(weights, select_device(device)).network)
 
     def run(settings: Sequence[Setting]) -> tuple[Trial, ...]:
         samples = prefetch(dataset.__getitem__, indices, threads=1, ahead=2)
-        reported = tracked(samples, callback, "trying settings", number)
-        return tried(settings, network, weights, reported)
+        reported = tracked(samples, callback, "comparing settings", number)
+        return score_settings(settings, network, weights, reported)
 
     with advice_on_memory(PREDICTION):
         trials = run(SETTINGS)
-        best = _best_of_each(trials)
-        together = _together([trial.setting for trial in best], trials)
-        both = run([together]) if together else ()
-    return TtaReport((*trials, *both), (*best, *both), tuple(overrides))
+        best = _best_per_method(trials)
+        combination = _combine([trial.setting for trial in best], trials)
+        combined = run([combination]) if combination else ()
+    return TtaReport((*trials, *combined), (*best, *combined), tuple(overrides))
 
 
-def tried(
+def score_settings(
     settings: Sequence[Setting],
     network: CachedNetwork,
     weights: StoredModel,
@@ -213,26 +216,26 @@ def tried(
     """Score every setting on every image."""
     predictors = [
         factory.predictor_around(
-            network, weights.labels, overridden(weights, setting.overrides).config.inference
+            network, weights.labels, with_overrides(weights, setting.overrides).config.inference
         )
         for setting in settings
     ]
     counts: list[list[ImageCounts]] = [[] for _ in settings]
     seconds = np.zeros(len(settings))
     for sample in samples:
-        for place, predictor in enumerate(predictors):
+        for index, predictor in enumerate(predictors):
             start, saved = time.perf_counter(), network.saved_s
             (scored,) = predictor.score([sample.image], [sample.mask])
-            seconds[place] += time.perf_counter() - start + network.saved_s - saved
-            counts[place].append(image_counts(scored.confusion))
+            seconds[index] += time.perf_counter() - start + network.saved_s - saved
+            counts[index].append(image_counts(scored.confusion))
         network.clear()
     return tuple(
-        Trial(setting, np.stack(own), 1000 * float(total) / len(own))
-        for setting, own, total in zip(settings, counts, seconds, strict=True)
+        Trial(setting, np.stack(images), 1000 * float(total) / len(images))
+        for setting, images, total in zip(settings, counts, seconds, strict=True)
     )
 
 
-def _best_of_each(trials: Sequence[Trial]) -> list[Trial]:
+def _best_per_method(trials: Sequence[Trial]) -> list[Trial]:
     methods = dict.fromkeys(trial.setting.method for trial in trials)
     return [
         max(
@@ -243,8 +246,8 @@ def _best_of_each(trials: Sequence[Trial]) -> list[Trial]:
     ]
 
 
-def _together(best: Sequence[Setting], trials: Sequence[Trial]) -> Setting | None:
-    """Put the best views and the best refinement together, if each gains something alone."""
+def _combine(best: Sequence[Setting], trials: Sequence[Trial]) -> Setting | None:
+    """Combine the best views and the best refinement if each of them alone scores higher."""
     found = {trial.setting: trial.chosen_miou for trial in trials}
     gaining = [setting for setting in best if found[setting] > found[PLAIN]]
     views = [setting for setting in gaining if setting.method == "views"]
