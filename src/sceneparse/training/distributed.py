@@ -187,7 +187,8 @@ def _raised_once(error: BaseException, store: Store) -> BaseException:
     if _is_lost_connection(error):
         return InputError(
             "another process of the run ended without a word (the system kills one when memory is "
-            "full: use a smaller training.batch_size in another run); go on with --resume"
+            "full: use a smaller training.batch_size in another run); resume the run",
+            "resume",
         )
     return error
 
