@@ -11,7 +11,7 @@ from tests.cli.command import COMMAND
 from tests.cli.conftest import Cli
 
 SHORT = ("training.epochs=1", "report.images=1")
-MESSAGE = "training.compile: goes on uncompiled: "
+MESSAGE = "training.compile: continues uncompiled: "
 # Prints a version like a compiler, and compiles nothing.
 BROKEN = """#!/bin/sh
 case "$*" in *--version*) echo "g++ 13.0.0"; exit 0;; esac

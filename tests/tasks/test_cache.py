@@ -245,14 +245,14 @@ def test_the_cache_of_another_data_set_is_not_changed(root: Path, tmp_path: Path
         add_image(tmp_path / "moved", number, seed=50 + number)
     shutil.copy(root / "labels.yaml", tmp_path / "moved")
     make_cache(root, to=tmp_path / "cache")
-    with pytest.raises(InputError, match=r"belongs to another data set, .*data; give another"):
+    with pytest.raises(InputError, match=r"belongs to another data set, .*data; choose another"):
         make_cache(tmp_path / "moved", to=tmp_path / "cache")
     assert count_cached(root, cache=tmp_path / "cache") == COUNT
 
 
 def test_a_cache_of_another_short_side_is_not_changed(root: Path, tmp_path: Path) -> None:
     make_cache(root, to=tmp_path / "cache", short_side=16)
-    with pytest.raises(InputError, match="short_side 16, expected None; give another folder"):
+    with pytest.raises(InputError, match="short_side 16, expected None; choose another folder"):
         make_cache(root, to=tmp_path / "cache")
 
 

@@ -30,18 +30,18 @@ class TransformSettings:
     """Stride at which the loss takes pixels of the square's mask: at 2 it takes a quarter of the
     time, which is a third of a step or more where there are many classes."""
     crop: Annotated[float, Gt(0), Le(1)] = 1.0
-    """Smallest share of the sides that is cut out; 1 keeps the whole image."""
+    """Smallest share of the sides that a crop keeps; 1 keeps the whole image."""
     aspect: Annotated[float, Ge(1), Le(4)] = 1.0
-    """Largest factor by which the aspect ratio of the cut differs from the image's."""
+    """Largest factor by which the aspect ratio of the crop differs from the image's."""
     scale: tuple[PositiveFloat, PositiveFloat] | None = None
     """Range of random scale, as `[0.5, 2]`: the image's shorter side becomes `short_side` times
-    a factor in it, and a square of `size` is cut out, void where it reaches beyond the image."""
+    a factor in it, and a square of `size` is cropped, void where it reaches beyond the image."""
     short_side: Side | None = None
     """Pixels of the image's shorter side at scale 1; none: `size`."""
     class_share: Annotated[float, Gt(0), Le(1)] = 1.0
-    """Largest share of a cut that one class may take, if one of ten tries allows it."""
+    """Largest share of a crop that one class may take, if one of ten tries allows it."""
     rotation: Annotated[float, Ge(0), Le(180)] = 0.0
-    """Largest angle in degrees; void where the cut then reaches beyond the image."""
+    """Largest angle in degrees; void where the crop then reaches beyond the image."""
     flip: Share = 0.0
     """Probability of a horizontal flip."""
     brightness: ShareBelowOne = 0.0

@@ -116,7 +116,7 @@ def _message(error: Exception) -> str | None:
 
 
 _DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
-_DISK_HINT = "free some disk space, or give another folder"
+_DISK_HINT = "free some disk space, or choose another folder"
 _EXTRA_OF = {
     "torch": "train",
     "torchvision": "train",

@@ -32,7 +32,7 @@ class TrainingSettings:
     """Memory layout of tensors; `auto`: the fastest in the same measurement."""
     compile: Literal["auto", "on", "off"] = "auto"
     """Compile the network with torch.compile; `auto`: for long runs on CUDA. Without a compiler the
-    run goes on uncompiled and says so."""
+    run continues uncompiled and says so."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """`auto`: the fastest one available."""
     threads: PositiveInt | Literal["auto"] = "auto"

@@ -86,7 +86,7 @@ def find_weights(model: str | Path) -> StoredModel:
         path = path / WEIGHTS_FILE
         if not path.is_file():
             raise InputError(
-                f"{path}: no such file; a run writes it after its first validation: give another "
+                f"{path}: no such file; a run writes it after its first validation: choose another "
                 "folder, or train further"
             )
     return read_weights(path)

@@ -11,7 +11,7 @@ from sceneparse.models.encoder_unet import EncoderUNet
 from sceneparse.models.unet import UNet
 
 # To add an architecture, give it the attributes that these share, and list it here.
-Network = UNet | EncoderUNet
+AnyUNet = UNet | EncoderUNet
 
 
 class FeatureLoss(Protocol):
@@ -46,11 +46,11 @@ class Segmenter(nn.Module):
 
     mean: Tensor
     std: Tensor
-    network: Network
+    network: AnyUNet
 
     def __init__(
         self,
-        network: Network,
+        network: AnyUNet,
         mean: Sequence[float] = (0.485, 0.456, 0.406),
         std: Sequence[float] = (0.229, 0.224, 0.225),
     ) -> None:

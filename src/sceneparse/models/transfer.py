@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sceneparse.models.segmenter import Network, Segmenter
+from sceneparse.models.segmenter import AnyUNet, Segmenter
 
 HEAD = "network.head."
 # The message lists at most this many names.
@@ -118,7 +118,7 @@ def _matching_head(state: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> 
     return names if matches else []
 
 
-def _with_finer_level(network: Network, given: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+def _with_finer_level(network: AnyUNet, given: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
     """Add zeros to the given head for a decoder level that the other network does not have."""
     finest, *coarser = network.head_channels
     weight = f"{HEAD}weight"

@@ -93,7 +93,7 @@ def find_images(paths: Sequence[Path]) -> list[Path]:
             if not inside:
                 raise InputError(
                     f"{path}: no images in this folder, expected files with one of the suffixes "
-                    f"{', '.join(sorted(IMAGE_SUFFIXES))}; give another folder"
+                    f"{', '.join(sorted(IMAGE_SUFFIXES))}; choose another folder"
                 )
             files += inside
         elif path.is_file():

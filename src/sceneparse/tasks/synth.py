@@ -36,7 +36,7 @@ def write_scenes(
         root.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(
-            f"{root}: the folder cannot be created ({error.strerror}); give another folder"
+            f"{root}: the folder cannot be created ({error.strerror}); choose another folder"
         ) from None
     with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
         for split, count in images.items():

@@ -252,7 +252,7 @@ def _announce(setup: TrainSetup, state: TrainState, images: int, callback: Callb
     if settings.times:
         callback(Message(settings.reasons()))
     if settings.uncompiled:
-        callback(Message(f"training.compile: goes on uncompiled: {settings.uncompiled}"))
+        callback(Message(f"training.compile: continues uncompiled: {settings.uncompiled}"))
     if setup.is_over(state):
         callback(Message("the run is already finished"))
 

@@ -1,4 +1,4 @@
-"""Compile a network; where that fails, the run goes on uncompiled and logs a warning."""
+"""Compile a network; where that fails, the run continues uncompiled and logs a warning."""
 
 import copy
 import logging
@@ -70,6 +70,6 @@ def _inductor_or_eager(graph: GraphModule, inputs: list[Tensor]) -> Callable[...
         if find_rank_info().rank == 0:
             said = next(iter(str(error).strip().splitlines()), "")
             logging.getLogger(__name__).warning(
-                "training.compile: goes on uncompiled: %s: %.200s", type(error).__name__, said
+                "training.compile: continues uncompiled: %s: %.200s", type(error).__name__, said
             )
         return untouched.forward

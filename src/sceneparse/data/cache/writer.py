@@ -119,7 +119,7 @@ def plan_cache(
     missing = tuple(number for number, entry in enumerate(entries) if not entry)
     if existing and existing.entries and not kept and existing.root != str(root.resolve()):
         raise InputError(
-            f"{index}: belongs to another data set, {existing.root}; give another folder, or "
+            f"{index}: belongs to another data set, {existing.root}; choose another folder, or "
             "delete that one",
             "to",
         )
@@ -152,7 +152,7 @@ def write_cache(plan: CachePlan, threads: int) -> Iterator[str]:
     except OSError as error:
         raise InputError(
             f"{plan.pixels}: cannot be written ({error.strerror}); what is there is kept: make "
-            "room and try again, or give another folder",
+            "room and try again, or choose another folder",
             "to",
         ) from None
 
@@ -210,14 +210,14 @@ def _read_existing_index(pixels: Path, index: Path, short_side: int | None) -> C
     existing = read_index(index)
     if existing is None and (index.exists() or pixels.exists()):
         raise InputError(
-            f"{index}: not the index of a cache; delete it and {pixels.name}, or give another "
+            f"{index}: not the index of a cache; delete it and {pixels.name}, or choose another "
             "folder",
             "to",
         )
     if existing and existing.recipe.get("short_side") != short_side:
         raise InputError(
             f"{index}: a cache with short_side {existing.recipe.get('short_side')}, expected "
-            f"{short_side}; give another folder, or delete that one",
+            f"{short_side}; choose another folder, or delete that one",
             "to",
         )
     return existing
