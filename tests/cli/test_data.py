@@ -95,7 +95,7 @@ def test_synth_does_not_change_existing_files(
     message = fails("data", "synth", out, "--images", "1", *SMALL)
     assert message.startswith(f"error: {out}: ")
     assert message.count("\n") == 1
-    assert "give a" in message
+    assert "choose a" in message
     assert (tmp_path / "file").read_text() == "precious"
     assert [path.name for path in (tmp_path / "full").iterdir()] == ["mine.txt"]
 

@@ -31,7 +31,7 @@ def write_scenes(
         InputError: If the folder is not empty or cannot be created.
     """
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
-        raise InputError(f"{root}: the folder is not empty; give a new folder")
+        raise InputError(f"{root}: the folder is not empty; choose a new folder")
     try:
         root.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -79,8 +79,8 @@ def test_training_requires_a_cache_in_the_configured_folder(root: Path, tmp_path
     with pytest.raises(InputError) as caught:
         open_split(root, cache=named)
     assert str(caught.value) == (
-        f"{named}: no cache of these training images; make it with `sceneparse data cache {root} "
-        f"--to {named}`, or set data.cache=auto"
+        f"{named}: holds no cache of these training images; create it with `sceneparse data cache "
+        f"{root} --to {named}`, or set data.cache=auto"
     )
     # Evaluation does not need the cache that training used.
     assert isinstance(open_split(root, "validation", cache=named, to_learn=False), PairedFiles)
