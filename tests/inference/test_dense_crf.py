@@ -5,30 +5,33 @@ import pytest
 from numpy.typing import NDArray
 
 from sceneparse.inference.dense_crf import DenseCrf
+from sceneparse.inference.settings import DenseCrfRefinement
 from tests.inference.networks import random_image
 
 
 def slow_mean_field(
-    probabilities: NDArray[np.float64], image: NDArray[np.uint8], crf: DenseCrf
+    probabilities: NDArray[np.float64], image: NDArray[np.uint8], settings: DenseCrfRefinement
 ) -> NDArray[np.float64]:
     """Do algorithm 1 of Krähenbühl & Koltun (2011) with full matrices of pairs, in float64."""
     classes, height, width = probabilities.shape
     position = np.array(list(np.ndindex(height, width)), np.float64)
     color = image.reshape(-1, 3).astype(np.float64)
     apart = position[:, None] - position
-    counted = (np.abs(apart).max(axis=-1) <= crf.radius) & ~np.eye(len(position), dtype=bool)
+    counted = (np.abs(apart).max(axis=-1) <= settings.radius) & ~np.eye(len(position), dtype=bool)
     squares = (apart**2).sum(axis=-1)
     colors = ((color[:, None] - color) ** 2).sum(axis=-1)
-    similar = np.exp(-squares / (2 * crf.similar_spread**2) - colors / (2 * crf.similar_color**2))
-    near = np.exp(-squares / (2 * crf.near_spread**2))
+    similar = np.exp(
+        -squares / (2 * settings.similar_spread**2) - colors / (2 * settings.similar_color**2)
+    )
+    near = np.exp(-squares / (2 * settings.near_spread**2))
     weights = np.zeros_like(squares)
-    for weight, kernel in ((crf.similar_weight, similar), (crf.near_weight, near)):
+    for weight, kernel in ((settings.similar_weight, similar), (settings.near_weight, near)):
         inside = kernel * counted
         norm = inside.sum(axis=1) ** -0.5
         weights += weight * norm[:, None] * inside * norm
     unary = -np.log(probabilities.reshape(classes, -1))
     current = probabilities.reshape(classes, -1)
-    for _ in range(crf.iterations):
+    for _ in range(settings.iterations):
         message = current @ weights
         # Potts: a class pays for what the neighbours give to all others.
         pairwise = message.sum(axis=0) - message
@@ -46,9 +49,11 @@ def test_mean_field_agrees_with_a_slow_reference(
     image = random_image(9, 12)
     image[:, :6] = image[:, :6] // 16 + 100  # one half nearly of one colour
     probabilities = np.random.default_rng(1).dirichlet(np.ones(4), (9, 12)).transpose(2, 0, 1)
-    crf = DenseCrf(iterations=iterations, radius=radius, similar_color=color, near_weight=2)
-    ours = crf(probabilities.astype(np.float32), image)
-    expected = slow_mean_field(probabilities, image, crf)
+    settings = DenseCrfRefinement(
+        iterations=iterations, radius=radius, similar_color=color, near_weight=2
+    )
+    ours = DenseCrf(settings)(probabilities.astype(np.float32), image)
+    expected = slow_mean_field(probabilities, image, settings)
     np.testing.assert_allclose(ours, expected, atol=2e-4)
 
 

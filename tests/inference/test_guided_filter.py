@@ -5,6 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from sceneparse.inference.guided_filter import GuidedFilter, box_mean
+from sceneparse.inference.settings import GuidedFilterRefinement
 from tests.inference.networks import random_image
 
 
@@ -54,7 +55,9 @@ def test_the_filter_agrees_with_a_slow_reference(radius: int, epsilon: float) ->
         ]
     ).clip(min=1e-6)
     expected /= expected.sum(axis=0)
-    ours = GuidedFilter(radius, epsilon)(probabilities.astype(np.float32), image)
+    ours = GuidedFilter(GuidedFilterRefinement(radius=radius, epsilon=epsilon))(
+        probabilities.astype(np.float32), image
+    )
     np.testing.assert_allclose(ours, expected, atol=2e-5)
 
 
@@ -71,7 +74,9 @@ def test_constants_are_preserved_at_any_size(size: tuple[int, int]) -> None:
 def test_a_plain_photo_moves_no_edge() -> None:
     probabilities = np.zeros((2, 8, 16), np.float32)
     probabilities[0, :, :8] = probabilities[1, :, 8:] = 1
-    found = GuidedFilter(1)(probabilities, np.full((64, 128, 3), 90, np.uint8))
+    found = GuidedFilter(GuidedFilterRefinement(radius=1))(
+        probabilities, np.full((64, 128, 3), 90, np.uint8)
+    )
     np.testing.assert_array_equal(found.argmax(axis=0), np.repeat([0, 1], 64)[None].repeat(64, 0))
 
 
@@ -81,5 +86,7 @@ def test_an_edge_moves_to_the_edge_of_the_image() -> None:
     image[:, 68:] = 200
     share = image[:, :, 0].reshape(8, 8, 16, 8).mean(axis=(1, 3)).astype(np.float32)
     second = (share - 50) / 150
-    found = GuidedFilter(3, 1e-4)(np.stack([1 - second, second]), image)
+    found = GuidedFilter(GuidedFilterRefinement(radius=3, epsilon=1e-4))(
+        np.stack([1 - second, second]), image
+    )
     np.testing.assert_array_equal(found.argmax(axis=0), (image[..., 0] == 200).astype(int))

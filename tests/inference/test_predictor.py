@@ -17,6 +17,7 @@ from sceneparse.inference.network import Logits
 from sceneparse.inference.predictor import Predictor
 from sceneparse.inference.refinement import Refinement
 from sceneparse.inference.resize import Resize, ResizeKind
+from sceneparse.inference.settings import DenseCrfRefinement, GuidedFilterRefinement
 from sceneparse.inference.views import views_of
 from tests.inference.memory import printed
 from tests.inference.networks import (
@@ -30,7 +31,14 @@ from tests.inference.networks import (
 
 @pytest.mark.parametrize("kind", ["stretch", "keep_ratio", "window"])
 @pytest.mark.parametrize("flip", [False, True])
-@pytest.mark.parametrize("refinement", [None, GuidedFilter(2), DenseCrf(stride=8, radius=2)])
+@pytest.mark.parametrize(
+    "refinement",
+    [
+        None,
+        GuidedFilter(GuidedFilterRefinement(radius=2)),
+        DenseCrf(DenseCrfRefinement(radius=2), 8),
+    ],
+)
 def test_networks_of_arrays_and_of_tensors_predict_alike(
     kind: ResizeKind, *, flip: bool, refinement: Refinement | None
 ) -> None:
@@ -142,7 +150,8 @@ def test_a_network_of_arrays_predicts_where_torch_is_not_installed() -> None:
         from sceneparse.inference.guided_filter import GuidedFilter
         from sceneparse.inference.predictor import Predictor
         from sceneparse.inference.resize import Resize
-        from sceneparse.inference.views import views_of
+        from sceneparse.inference.settings import DenseCrfRefinement, GuidedFilterRefinement
+from sceneparse.inference.views import views_of
         from sceneparse.labels import Labels
 
         class MeanColors:

@@ -12,12 +12,13 @@ from sceneparse.inference.network import ImageLogits, as_array
 from sceneparse.inference.predictor import Predictor
 from sceneparse.inference.refinement import Refinement, refined, working_size
 from sceneparse.inference.resize import Resize
+from sceneparse.inference.settings import GuidedFilterRefinement
 from sceneparse.metrics.scores import confusion_matrix
 from tests.conftest import rectangles
 from tests.inference.memory import printed
 from tests.inference.networks import Function, SquaresNetwork, labels_of, network_of, random_image
 
-REFINEMENTS = (GuidedFilter(3, 1e-3), DenseCrf(stride=8))
+REFINEMENTS = (GuidedFilter(GuidedFilterRefinement(radius=3, epsilon=1e-3)), DenseCrf(stride=8))
 REFINEMENT_NAMES = ("guided_filter", "dense_crf")
 
 
@@ -121,7 +122,8 @@ def test_a_working_size_fits_its_budget_and_keeps_the_ratio() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["GuidedFilter(max_bytes=BUDGET)", "DenseCrf(8, 2, max_bytes=BUDGET)"]
+    "name",
+    ["GuidedFilter(max_bytes=BUDGET)", "DenseCrf(DenseCrfRefinement(iterations=2), 8, BUDGET)"],
 )
 def test_refining_stays_in_its_memory_budget(name: str) -> None:
     (taken,) = printed(f"""
@@ -130,6 +132,7 @@ def test_refining_stays_in_its_memory_budget(name: str) -> None:
         from sceneparse.inference.guided_filter import GuidedFilter
         from sceneparse.inference.refinement import refined
         from sceneparse.inference.network import ImageLogits
+        from sceneparse.inference.settings import DenseCrfRefinement
 
         BUDGET = 32 * 2**20
         random = np.random.default_rng(0)

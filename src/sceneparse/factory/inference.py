@@ -1,7 +1,6 @@
 """Build a predictor from a config."""
 
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict
 from functools import partial
 from typing import Any, Literal, assert_never
 
@@ -65,11 +64,10 @@ def refinement(config: InferenceSettings, network: Network) -> Refinement | None
     match config.refine:
         case NoRefinement():
             return None
-        case GuidedFilterRefinement(radius=radius, epsilon=epsilon):
-            return GuidedFilter(radius, epsilon, max_bytes)
-        case DenseCrfRefinement() as crf:
-            fields = asdict(crf)
-            return DenseCrf(stride=network.output_stride, max_bytes=max_bytes, **fields)
+        case GuidedFilterRefinement() as settings:
+            return GuidedFilter(settings, max_bytes)
+        case DenseCrfRefinement() as settings:
+            return DenseCrf(settings, network.output_stride, max_bytes)
         case _:
             assert_never(config.refine)
 

@@ -1,7 +1,7 @@
 """Fully connected conditional random field over the pixels of an image, by mean field."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sceneparse.inference.feature_map import log_probabilities, resampled, softmax
 from sceneparse.inference.refinement import working_size
 from sceneparse.inference.resize import resized
+from sceneparse.inference.settings import DenseCrfRefinement
 
 Slices = tuple[slice, slice]
 
@@ -35,40 +36,29 @@ class DenseCrf:
     Energy and mean-field update are those of the paper (eqs. 1-3, algorithm 1): Potts
     compatibility, an appearance kernel over position and colour, and a smoothness kernel over
     position, each normalised symmetrically. As in the ConvCRF (Teichmann & Cipolla, 2018), pairs
-    further apart than `radius` in rows or columns are omitted. The sums over the other pairs are
+    further apart than a radius in rows or columns are omitted. The sums over the other pairs are
     exact, without a permutohedral lattice, so that a slow reference can test them.
 
     The CRF works at the size of the network's input, or of the image if that is smaller: the
     network has seen no finer detail.
 
     Attributes:
+        settings: Number of updates, distance of pairs, and the two kernels.
         stride: Pixels of the network's input per row or column of the probabilities.
-        iterations: Number of mean-field updates.
-        radius: Maximum distance of a pair in rows and in columns, in pixels of the working size.
-        similar_weight: Weight of the appearance kernel.
-        similar_spread: Its standard deviation over position, in pixels.
-        similar_color: Its standard deviation over colour, in 0..255.
-        near_weight: Weight of the smoothness kernel.
-        near_spread: Its standard deviation over position, in pixels.
         max_bytes: Memory budget; the working size is reduced to it.
     """
 
+    settings: DenseCrfRefinement = field(default_factory=DenseCrfRefinement)
     stride: int = 1
-    iterations: int = 5
-    radius: int = 5
-    similar_weight: float = 4.0
-    similar_spread: float = 5.0
-    similar_color: float = 10.0
-    near_weight: float = 1.0
-    near_spread: float = 1.0
     max_bytes: int = 256 * 2**20
 
     def __str__(self) -> str:
         """Return what is done, as printed with scores."""
+        settings = self.settings
         return (
-            f"dense CRF, {self.iterations} iterations to radius {self.radius}, "
-            f"weight {self.similar_weight:g} within {self.similar_color:g} of colour, "
-            f"{self.near_weight:g} of place"
+            f"dense CRF, {settings.iterations} iterations to radius {settings.radius}, "
+            f"weight {settings.similar_weight:g} within {settings.similar_color:g} of colour, "
+            f"{settings.near_weight:g} of place"
         )
 
     def __call__(
@@ -76,7 +66,8 @@ class DenseCrf:
     ) -> NDArray[np.float32]:
         """Refine probabilities `(K, h, w)` with an image `(H, W, 3)`."""
         classes, height, width = probabilities.shape
-        pairs = 2 * self.radius * (self.radius + 1)
+        settings = self.settings
+        pairs = 2 * settings.radius * (settings.radius + 1)
         # Logits, probabilities and messages of each class; weights of each pair, before and after
         # normalisation; the colours.
         pixel_bytes = 4 * (4 * classes + 2 * pairs + 12)
@@ -87,22 +78,24 @@ class DenseCrf:
         size = working_size(wanted, pixel_bytes, self.max_bytes)
         unary = log_probabilities(resampled(probabilities, (height, width), size, size))
         colors = resized(image, size).transpose(2, 0, 1).astype(np.float32)
-        return mean_field(unary, self.neighbours(colors), self.iterations)
+        return mean_field(unary, self.neighbours(colors), settings.iterations)
 
     def neighbours(self, colors: NDArray[np.float32]) -> list[Neighbours]:
         """Compute the weights of all pairs of pixels of an image `(3, h, w)` in 0..255."""
-        pairs = list(_pairs(colors.shape[1], colors.shape[2], self.radius))
+        settings = self.settings
+        pairs = list(_pairs(colors.shape[1], colors.shape[2], settings.radius))
         appearance = [
             np.exp(
-                -0.5 * (distance / self.similar_spread**2)
+                -0.5 * (distance / settings.similar_spread**2)
                 - 0.5
-                / self.similar_color**2
+                / settings.similar_color**2
                 * _squared_norm(colors[:, *first] - colors[:, *second])
             )
             for first, second, distance in pairs
         ]
         smoothness = [
-            np.float32(np.exp(-0.5 * distance / self.near_spread**2)) for _, _, distance in pairs
+            np.float32(np.exp(-0.5 * distance / settings.near_spread**2))
+            for _, _, distance in pairs
         ]
         shape = (colors.shape[1], colors.shape[2])
         sums = np.full((2, *shape), np.finfo(np.float32).tiny)
@@ -116,8 +109,8 @@ class DenseCrf:
             Neighbours(
                 first,
                 second,
-                self.similar_weight * similar_norm[first] * similar * similar_norm[second]
-                + self.near_weight * near_norm[first] * near * near_norm[second],
+                settings.similar_weight * similar_norm[first] * similar * similar_norm[second]
+                + settings.near_weight * near_norm[first] * near * near_norm[second],
             )
             for (first, second, _), similar, near in kernels
         ]

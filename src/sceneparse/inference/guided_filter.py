@@ -1,6 +1,6 @@
 """Guided filter of class probabilities, with the image as guide."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from sceneparse.inference.feature_map import resampled
 from sceneparse.inference.refinement import working_size
 from sceneparse.inference.resize import resized
+from sceneparse.inference.settings import GuidedFilterRefinement
 
 
 @dataclass(frozen=True)
@@ -21,19 +22,17 @@ class GuidedFilter:
     has the edges.
 
     Attributes:
-        radius: Rows or columns of the probabilities from the middle of a window to its edge.
-        epsilon: Variance of colour, in 0..1, below which it counts as noise.
+        settings: Radius of the windows, and the variance of noise.
         max_bytes: Memory budget; if it does not hold the probabilities at the image's own size,
             that size is reduced.
     """
 
-    radius: int = 4
-    epsilon: float = 1e-3
+    settings: GuidedFilterRefinement = field(default_factory=GuidedFilterRefinement)
     max_bytes: int = 256 * 2**20
 
     def __str__(self) -> str:
         """Return what is done, as printed with scores."""
-        return f"guided filter of radius {self.radius}, epsilon {self.epsilon:g}"
+        return f"guided filter of radius {self.settings.radius}, epsilon {self.settings.epsilon:g}"
 
     def __call__(
         self, probabilities: NDArray[np.float32], image: NDArray[np.uint8]
@@ -45,7 +44,7 @@ class GuidedFilter:
         size = working_size((image.shape[0], image.shape[1]), pixel_bytes, self.max_bytes)
         guide = _colors(image, (height, width))
         fine = _colors(image, size).astype(np.float32)
-        window = _Window.of(guide, self.radius, self.epsilon)
+        window = _Window.of(guide, self.settings.radius, self.settings.epsilon)
         covered = (float(height), float(width))
         result = np.empty((classes, *size), np.float32)
         for index, plane in enumerate(probabilities):
