@@ -12,6 +12,7 @@ from sceneparse.config import RunConfig
 from sceneparse.config.reading import config_yaml, parse_config
 from sceneparse.errors import InputError
 from sceneparse.labels import Labels
+from sceneparse.system.files import create_folder
 
 WEIGHTS_FILE = "model.safetensors"
 # Increase this number when the files change so that an older version could misread them.
@@ -89,14 +90,8 @@ class RunFolder:
             InputError: If the folder is not empty, or cannot be created.
         """
         self.check_free()
-        try:
-            self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(
-                f"{self.path}: the folder cannot be created ({error.strerror}); choose another "
-                "folder",
-                "out",
-            ) from None
+        create_folder(self.path, "out")
+        create_folder(self.checkpoint.parent, "out")
 
     def check_free(self) -> None:
         """Refuse a folder in which a new run would overwrite something.

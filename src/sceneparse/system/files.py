@@ -1,10 +1,31 @@
-"""Files that are written whole or not at all."""
+"""Folders, and files that are written whole or not at all."""
 
 import os
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
+
+from sceneparse.errors import InputError
+
+
+def create_folder(path: Path, *parameters: str) -> None:
+    """Create a folder and those above it, if they do not exist.
+
+    Args:
+        path: The folder.
+        parameters: The parameters that an error names, as of `InputError`.
+
+    Raises:
+        InputError: If the folder cannot be created.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"{path}: the folder cannot be created ({error.strerror}); choose another folder",
+            *parameters,
+        ) from None
 
 
 @contextmanager

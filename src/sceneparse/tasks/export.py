@@ -10,6 +10,7 @@ from sceneparse.data.datasets.ade20k_full import Ade20kFullData
 from sceneparse.data.datasets.synthetic import SyntheticData
 from sceneparse.errors import InputError
 from sceneparse.factory.loading import deployed, find_weights, with_overrides
+from sceneparse.system.files import create_folder
 
 
 def export_safetensors(
@@ -46,14 +47,7 @@ def export_safetensors(
         )
     weights = deployed(with_overrides(find_weights(model), overrides))
     weights = weights._replace(config=_without_local_paths(weights.config))
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(
-            f"{path.parent}: the folder cannot be created ({error.strerror}); choose another "
-            "folder",
-            "out",
-        ) from None
+    create_folder(path.parent, "out")
     return write_weights(path, weights, half=half, max_bytes=max_bytes)
 
 

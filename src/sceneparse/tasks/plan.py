@@ -19,6 +19,7 @@ from sceneparse.planning.starting_point import StartFrom, choose_starting_point
 from sceneparse.planning.writing import commented_yaml
 from sceneparse.recording.events import Callback, activity, ignore
 from sceneparse.system.device import select_device
+from sceneparse.system.files import create_folder
 from sceneparse.system.paths import expand_user
 
 
@@ -182,14 +183,7 @@ def _check_free(path: Path) -> None:
     """Refuse an existing file and create its folder before the plan takes time."""
     if path.exists():
         raise InputError(f"{path}: exists already; remove it, or choose another file", "out")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(
-            f"{path.parent}: the folder cannot be created ({error.strerror}); choose another "
-            "folder",
-            "out",
-        ) from None
+    create_folder(path.parent, "out")
 
 
 def _short(value: Any) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from sceneparse.data.datasets.synthetic import synthetic, write_scene
 from sceneparse.errors import InputError
 from sceneparse.recording.events import Callback, ignore, tracked
+from sceneparse.system.files import create_folder
 
 
 def write_scenes(
@@ -32,12 +33,7 @@ def write_scenes(
     """
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
         raise InputError(f"{root}: the folder is not empty; choose a new folder")
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(
-            f"{root}: the folder cannot be created ({error.strerror}); choose another folder"
-        ) from None
+    create_folder(root)
     with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
         for split, count in images.items():
             scenes = synthetic(split, count, size, seed)
