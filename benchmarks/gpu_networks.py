@@ -125,14 +125,7 @@ def compiled_step(context: CheckContext) -> CheckResult:
 def bundled_fp32(context: CheckContext) -> CheckResult:
     """The bundled model predicts the same in fp32 as on the CPU."""
     weights = _in_precision(find_weights("bundled"), "fp32")
-    with in_fp32(context.device):
-        return _compare_predictions(
-            context,
-            weights,
-            weights,
-            1e-3,
-            "only pixels whose two best classes are equal to 1e-5 may differ",
-        )
+    return _compare_fp32(context, weights)
 
 
 def bundled_native(context: CheckContext) -> CheckResult:
@@ -148,19 +141,19 @@ def weights_move(context: CheckContext) -> CheckResult:
     folder = context.folder / "moved"
     train(small_config(context, "fp32", epochs=1), out=folder)
     weights = find_weights(folder)
-    with in_fp32(context.device):
-        return _compare_predictions(
-            context,
-            weights,
-            weights,
-            1e-3,
-            "only pixels whose two best classes are equal to 1e-5 may differ",
-        )
+    return _compare_fp32(context, weights)
 
 
 def _in_precision(weights: StoredModel, precision: str) -> StoredModel:
     training = replace(weights.config.training, precision=precision)
     return weights._replace(config=replace(weights.config, training=training))
+
+
+def _compare_fp32(context: CheckContext, weights: StoredModel) -> CheckResult:
+    """Predict with the same weights in fp32 on the device and on the CPU."""
+    reason = "only pixels whose two best classes are equal to 1e-5 may differ"
+    with in_fp32(context.device):
+        return _compare_predictions(context, weights, weights, 1e-3, reason)
 
 
 def _compare_predictions(
