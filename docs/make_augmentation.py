@@ -105,7 +105,7 @@ def cells() -> list[Cell]:
         Cell("saturation: 0.8", "times 1.7", jittered(saturation=1.7)),
         Cell("hue: 0.1", "a tenth of the circle", jittered(hue=0.1)),
         Cell("grey: 0.1", "no colour", jittered(saturation=0.0)),
-        Cell("blur: 0.3, blur_sigma: 2", "1.8 pixels", degraded(blur=1.8)),
+        Cell("blur: 0.3", "standard deviation 1.8", degraded(blur=1.8)),
         Cell("noise: 0.3", "11 of 255", degraded(noise=11)),
         Cell("jpeg: 0.3", "quality 30", degraded(quality=30)),
         Cell("cutmix: 0.2", "half of the area", pasted(box)),
