@@ -150,8 +150,7 @@ def test_a_network_of_arrays_predicts_where_torch_is_not_installed() -> None:
         from sceneparse.inference.guided_filter import GuidedFilter
         from sceneparse.inference.predictor import Predictor
         from sceneparse.inference.resize import Resize
-        from sceneparse.inference.settings import DenseCrfRefinement, GuidedFilterRefinement
-from sceneparse.inference.views import views_of
+        from sceneparse.inference.views import views_of
         from sceneparse.labels import Labels
 
         class MeanColors:
