@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from tests.conftest import write_rectangles
 from tests.training.test_loop import Watcher
 
 from sceneparse import factory
@@ -28,8 +30,9 @@ transform:
 optimizer: {{kind: adamw, lr: 0.03, encoder_lr_mult: 0.5, layer_decay: 0.7}}
 schedule: {{kind: poly, power: 20, warmup: 0.1}}
 training:
-  {{epochs: {epochs}, batch_size: 6, accumulation: 3, ema: 0.9, patience: 2, clip_norm: 1,
-    threads: 2, precision: {precision}, memory_format: channels_last, device: cpu, compile: off}}
+  {{epochs: {epochs}, batch_size: {batch_size}, accumulation: {parts}, ema: 0.9,
+    patience: 2, clip_norm: 1, threads: 2, precision: {precision}, memory_format: channels_last,
+    device: cpu, compile: off}}
 inference: {{size: 32}}
 """
 
@@ -43,15 +46,31 @@ BATCH = (
 
 
 # The first run is long enough for early stopping. Convolutions in fp16 are slow on a CPU, so the
-# second run has only as many epochs as the three stops need; the first stop is at the small size.
+# second run has few images, and only as many epochs as the three stops need; the first stop is at
+# the small size.
 RUNS = (
-    {"network": GROUP, "precision": "fp32", "epochs": 16, "growth": 0.25},
-    {"network": BATCH, "precision": "fp16", "epochs": 3, "growth": 0.7},
+    {
+        "network": GROUP,
+        "precision": "fp32",
+        "batch_size": 6,
+        "parts": 3,
+        "epochs": 16,
+        "growth": 0.25,
+    },
+    {
+        "network": BATCH,
+        "precision": "fp16",
+        "batch_size": 4,
+        "parts": 2,
+        "epochs": 3,
+        "growth": 0.7,
+    },
 )
+STEPS_PER_EPOCH = 4
 STOPS = (3, 8, 11)
 
 
-def set_up(root: Path, settings: Mapping[str, object]) -> Run:
+def set_up(root: Path, settings: Mapping[str, Any]) -> Run:
     text = RUN.format(root=root, **settings)
     config = parse_config(text, "test")
     training, validation = (
@@ -78,10 +97,14 @@ def trained(run: Run, path: Path, stop_at: int | None = None) -> Watcher:
 
 @pytest.mark.parametrize("settings", RUNS, ids=("fp32", "fp16"))
 def test_a_run_with_all_features_resumes_exactly(
-    settings: Mapping[str, object], rectangles_root: Path, tmp_path: Path
+    settings: Mapping[str, Any], tmp_path: Path
 ) -> None:
+    root = tmp_path / "rectangles"
+    images = STEPS_PER_EPOCH * settings["batch_size"]
+    write_rectangles(root, {"training": images, "validation": images // 4})
+
     def run() -> Run:
-        return set_up(rectangles_root, settings)
+        return set_up(root, settings)
 
     whole = trained(run(), tmp_path / "whole.pt")
     parts = [trained(run(), tmp_path / "part.pt", stop_at) for stop_at in (*STOPS, None)]
