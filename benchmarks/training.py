@@ -13,7 +13,7 @@ import material
 from machine import ROOT
 from sceneparse.config.reading import read_config
 from sceneparse.data.loader import Batch
-from sceneparse.inference.evaluate import Evaluation
+from sceneparse.inference.evaluation import Evaluation
 from sceneparse.inference.predictor import Predictor
 from sceneparse.system.device import native_precision
 from sceneparse.system.ranks import find_rank_info

@@ -70,6 +70,7 @@ def test_held_out_images_depend_only_on_their_names(
         bench("accuracy.held_out").held_out_dataset(scenes, view, 12)
 
 
+@pytest.mark.slow
 def test_what_helps_stores_each_result_once_and_records_failures(
     bench: Any, scenes: Path, tmp_path: Path
 ) -> None:
@@ -136,6 +137,7 @@ def test_results_stay_valid_with_new_config_fields_but_not_with_changed_ones(
         assert not record.is_stored(tmp_path), changed
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_is_resumed(
     bench: Any, rectangles_config: Path, rectangles_root: Path, tmp_path: Path
 ) -> None:

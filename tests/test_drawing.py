@@ -14,7 +14,7 @@ from sceneparse.drawing import (
     with_legend,
 )
 from sceneparse.labels import Labels, ade20k_labels
-from sceneparse.labels.files import distinct_colors
+from sceneparse.labels.label_files import distinct_colors
 
 WHITE = (255, 255, 255)
 LABELS = ade20k_labels()

@@ -24,6 +24,7 @@ def read(folder: Path) -> dict[str, Any]:
     return json.loads((folder / "gpu.json").read_text(encoding="utf-8"))
 
 
+@pytest.mark.slow
 def test_checks_and_a_benchmark_pass_on_the_cpu(tmp_path: Path) -> None:
     names = ["tf32_switch", "tf32_products", "losses_fp16", "label_maps", "colors", "copies"]
     options = ["--device", "cpu", "--quick", "--out", str(tmp_path)]

@@ -119,10 +119,20 @@ QUESTIONS = (
         ),
     ),
     Question(
-        "Does a region loss help?",
+        "Does another loss help?",
         (
             Change("lovasz", "plus 0.5 times Lovász-softmax", (_with_half("lovasz"),)),
             Change("dice", "plus 0.5 times Dice", (_with_half("dice"),)),
+            Change(
+                "generalised_dice",
+                "plus 0.5 times generalised Dice",
+                (_with_half("generalised_dice"),),
+            ),
+            Change(
+                "focal",
+                "focal loss in place of cross-entropy",
+                (f"loss={{kind: focal, class_weights: {_BASE_WEIGHTS}}}",),
+            ),
         ),
     ),
     Question(

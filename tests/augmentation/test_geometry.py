@@ -145,9 +145,9 @@ def test_a_rotation_by_90_degrees_is_exact_and_counter_clockwise() -> None:
     out = crop_to_square(sample, rotated_crop, OutputSquare(32, 1, VOID), flip=False)
     np.testing.assert_array_equal(out.mask, np.rot90(sample.mask))
     np.testing.assert_array_equal(out.image, np.rot90(sample.image))
-    mirrored = crop_to_square(sample, rotated_crop, OutputSquare(32, 1, VOID), flip=True)
-    np.testing.assert_array_equal(mirrored.mask, out.mask[:, ::-1])
-    np.testing.assert_array_equal(mirrored.image, out.image[:, ::-1])
+    flipped = crop_to_square(sample, rotated_crop, OutputSquare(32, 1, VOID), flip=True)
+    np.testing.assert_array_equal(flipped.mask, out.mask[:, ::-1])
+    np.testing.assert_array_equal(flipped.image, out.image[:, ::-1])
 
 
 def test_rotation_accepts_sides_of_any_length() -> None:

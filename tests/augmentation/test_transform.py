@@ -142,12 +142,12 @@ def test_mask_stride_selects_every_nth_pixel(stride: int) -> None:
     np.testing.assert_allclose(centres.mean(0), stride / 2, atol=0.1)
 
 
-def test_flip_mirrors_image_and_mask() -> None:
+def test_flip_exchanges_left_and_right_of_image_and_mask() -> None:
     sample = noisy((32, 32))
     whole = CropBox(0.0, 0.0, 1.0, 1.0)
     plain = resample(sample.image, sample.mask, whole, 32, flip=False)
-    mirrored = resample(sample.image, sample.mask, whole, 32, flip=True)
-    for before, after in zip(plain, mirrored, strict=True):
+    flipped = resample(sample.image, sample.mask, whole, 32, flip=True)
+    for before, after in zip(plain, flipped, strict=True):
         np.testing.assert_array_equal(after, before[:, ::-1])
 
 

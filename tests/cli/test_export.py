@@ -90,9 +90,9 @@ def test_export_keeps_weights_and_existing_files_and_drops_local_paths(
     written = export_safetensors(model, file, half=False, max_bytes=None, overwrite=False)
     read, original = read_weights(file), read_weights(whole)
     assert read.tensors.keys() == original.tensors.keys()
-    other = tmp_path / "mirrors.safetensors"
-    mirrors = ["inference.flip=true"]
-    export_safetensors(model, other, half=True, max_bytes=None, overwrite=False, overrides=mirrors)
+    other = tmp_path / "flips.safetensors"
+    flips = ["inference.flip=true"]
+    export_safetensors(model, other, half=True, max_bytes=None, overwrite=False, overrides=flips)
     assert read_weights(other).config.inference.flip
     assert not read.config.inference.flip
     assert all((read.tensors[name] == original.tensors[name]).all() for name in read.tensors)

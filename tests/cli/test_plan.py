@@ -9,7 +9,7 @@ import pytest
 
 from sceneparse.config.reading import config_document, read_config
 from sceneparse.models.settings import EncoderUNetModel
-from sceneparse.planning.writing import commented_yaml
+from sceneparse.planning.commented_yaml import commented_yaml
 from tests.cli.command import run_command
 from tests.cli.conftest import Cli
 

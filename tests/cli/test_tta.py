@@ -35,7 +35,7 @@ def test_tta_prints_gain_cost_and_advice(
     done = cli("evaluate", "run", override, "inference.flip=true")
     assert done.returncode == 0, done.stderr
     output = " ".join(done.stdout.replace("│", " ").split())
-    assert "also mirrored, guided filter of radius 2, epsilon 0.01" in output
+    assert "also flipped, guided filter of radius 2, epsilon 0.01" in output
     image = rectangles_root / "images" / "validation" / "000.png"
     for name, extra in (("plain", []), ("refined", [override])):
         done = cli("predict", image, "--model", "run", "--out", name, *extra)

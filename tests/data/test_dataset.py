@@ -10,7 +10,7 @@ from sceneparse.data.dataset import PairedFiles, pair_folders
 from sceneparse.data.datasets.ade20k import ade20k
 from sceneparse.errors import InputError
 from sceneparse.labels import Labels
-from sceneparse.labels.files import distinct_colors
+from sceneparse.labels.label_files import distinct_colors
 
 LABELS = Labels(("a", "b"), distinct_colors(2), (1, 2), (0,))
 

@@ -15,7 +15,7 @@ from sceneparse.data.dataset import Sample
 from sceneparse.data.loader import Batch, Loader, prefetch
 from sceneparse.errors import InputError
 from sceneparse.labels import Labels
-from sceneparse.labels.files import distinct_colors
+from sceneparse.labels.label_files import distinct_colors
 
 VOID = 255
 AUGMENTATION = TransformSettings(crop=0.5, flip=0.5, brightness=0.2)

@@ -1,4 +1,4 @@
-"""The mean over scales and mirrored images, against a slow reference."""
+"""The mean over scales and flipped images, against a slow reference."""
 
 import numpy as np
 import pytest
@@ -28,10 +28,10 @@ def test_resampling_is_bilinear_interpolation(
     np.testing.assert_allclose(ours, theirs.numpy(), atol=1e-5)
 
 
-def test_a_mirrored_feature_map_counts_from_the_other_end_of_the_image() -> None:
+def test_a_flipped_feature_map_counts_from_the_other_end_of_the_image() -> None:
     # Three and a half columns: the value of each is the position of its centre.
     position = np.arange(4, dtype=np.float32) + 0.5
-    back = resampled((3.5 - position)[None, None], (1, 3.5), (1, 4), (1, 3.5), mirrored=True)
+    back = resampled((3.5 - position)[None, None], (1, 3.5), (1, 4), (1, 3.5), flipped=True)
     # The last column lies half beyond the image, on both feature maps.
     np.testing.assert_allclose(back[0, 0, :3], position[:3], atol=1e-6)
 
@@ -39,18 +39,18 @@ def test_a_mirrored_feature_map_counts_from_the_other_end_of_the_image() -> None
 def slow_mean(
     image: NDArray[np.uint8], network: Network, resize: Resize, views: tuple[View, ...]
 ) -> NDArray[np.float64]:
-    """Average full softmax maps that are mirrored and resized one by one, in float64."""
+    """Average full softmax maps that are flipped and resized one by one, in float64."""
     size = logits_of_images([image], network, resize)[0].values.shape[1:]
     size = tuple(round(side * max(view.scale for view in views)) for side in size)
     total = np.zeros((network.num_classes, *size))
     for view in views:
-        shown = image[:, ::-1] if view.mirrored else image
+        shown = image[:, ::-1] if view.flipped else image
         sized = Resize(resize.kind, round(resize.size * view.scale), resize.overlap)
         logits = torch.tensor(
             as_array(logits_of_images([shown], network, sized)[0].values)
         ).double()
         maps = F.interpolate(logits.softmax(0)[None], size=size, mode="bilinear")[0].numpy()
-        total += maps[:, :, ::-1] if view.mirrored else maps
+        total += maps[:, :, ::-1] if view.flipped else maps
     return total / len(views)
 
 
@@ -71,7 +71,7 @@ def test_views_are_averaged_as_probabilities(
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("size", [(64, 96), (50, 33)])
-def test_mirroring_changes_nothing_for_a_network_without_left_and_right(
+def test_flipping_changes_nothing_for_a_network_without_left_and_right(
     kind: ResizeKind, size: tuple[int, int]
 ) -> None:
     network = network_of(SquaresNetwork(5, 8), 5, 8)
@@ -79,7 +79,7 @@ def test_mirroring_changes_nothing_for_a_network_without_left_and_right(
     plain = logits_of_images([image], network, resize)[0]
     (both,) = logits_over_views([image], network, resize, views_of([1.0], flip=True))
     assert both.covered == plain.covered
-    # Where windows are, those of a mirrored image begin elsewhere.
+    # Where windows are, those of a flipped image begin elsewhere.
     np.testing.assert_allclose(
         softmax(as_array(both.values)), softmax(as_array(plain.values)), atol=1e-4
     )
@@ -139,4 +139,4 @@ def test_the_views_are_said_with_the_scores() -> None:
     views = views_of([0.5, 1.0], flip=True)
     assert str(Predictor(network, labels_of(4), resize)) == "stretched to 32×32"
     said = str(Predictor(network, labels_of(4), resize, 1, views))
-    assert said == "stretched to 32×32, mean over scales 1, 0.5, also mirrored"
+    assert said == "stretched to 32×32, mean over scales 1, 0.5, also flipped"

@@ -9,7 +9,7 @@ import pytest
 
 from sceneparse.errors import InputError
 from sceneparse.labels import Labels, ade20k_labels, table_labels, table_names
-from sceneparse.labels.files import distinct_colors, labels_from_text, read_labels
+from sceneparse.labels.label_files import distinct_colors, labels_from_text, read_labels
 from sceneparse.system.yaml_text import write_yaml
 
 FACTS = Path(__file__).parents[3] / "shared" / "facts" / "ade20k_classes.csv"

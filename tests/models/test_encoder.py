@@ -15,7 +15,7 @@ from sceneparse.losses.settings import CrossEntropyLoss
 from sceneparse.models.encoder import Encoder
 from sceneparse.models.normalization import synchronise_batch_norms_
 from sceneparse.models.segmenter import Segmenter
-from sceneparse.optimization.parameters import parameter_groups
+from sceneparse.optimization.parameter_groups import parameter_groups
 
 # Strides 2..32, 4..32 in NCHW, 4..32 in NHWC, 1..32.
 ENCODERS = ("test_resnet", "test_convnext", "swin_tiny_patch4_window7_224", "vgg11")

@@ -14,21 +14,21 @@ def interpolated(values: list[float], position: float) -> float:
     return values[first] * (first + 1 - position) + values[second] * (position - first)
 
 
-@pytest.mark.parametrize("mirrored", [False, True])
+@pytest.mark.parametrize("flipped", [False, True])
 @pytest.mark.parametrize(
     ("size", "covered", "source_size", "source_covered"),
     [(16, 16.0, 4, 4.0), (5, 4.3, 7, 6.1), (3, 3.0, 9, 8.2), (4, 4.0, 1, 1.0), (2, 2.0, 1, 0.5)],
 )
 def test_each_point_takes_from_its_two_neighbours(
-    size: int, covered: float, source_size: int, source_covered: float, *, mirrored: bool
+    size: int, covered: float, source_size: int, source_covered: float, *, flipped: bool
 ) -> None:
     values = np.random.default_rng(0).normal(size=source_size)
-    found = positions(size, covered, source_size, source_covered, mirrored=mirrored)
+    found = positions(size, covered, source_size, source_covered, flipped=flipped)
     weights = found.weights(source_size)
     for point in range(size):
         # As a share of the image: the same place on both grids.
         center = (point + 0.5) / covered
-        position = (1 - center if mirrored else center) * source_covered - 0.5
+        position = (1 - center if flipped else center) * source_covered - 0.5
         expected = interpolated(values.tolist(), position)
         # Weights are rounded to fp32: half a unit of 6e-8 for each of two values up to 3.
         assert weights[point] @ values == pytest.approx(expected, abs=1e-6)

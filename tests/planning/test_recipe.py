@@ -12,6 +12,7 @@ from sceneparse.data.datasets.folder import FolderData
 from sceneparse.inference.settings import NoRefinement
 from sceneparse.losses.settings import MedianFrequency
 from sceneparse.models.settings import UNetModel
+from sceneparse.planning.commented_yaml import commented_yaml
 from sceneparse.planning.facts import DataFacts
 from sceneparse.planning.length import MIN_SIZE, Choice, choose_length, choose_size
 from sceneparse.planning.machine import Machine
@@ -24,7 +25,6 @@ from sceneparse.planning.recipe import (
     with_length,
 )
 from sceneparse.planning.starting_point import StartingPoint
-from sceneparse.planning.writing import commented_yaml
 from sceneparse.system.yaml_text import parse_yaml
 from tests.planning.facts import BATCH, COSTS, START, data, images, machine
 

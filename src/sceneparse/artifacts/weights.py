@@ -13,7 +13,7 @@ from sceneparse.config import RunConfig
 from sceneparse.config.reading import config_yaml, parse_config
 from sceneparse.errors import InputError
 from sceneparse.labels import Labels
-from sceneparse.labels.files import labels_from_text
+from sceneparse.labels.label_files import labels_from_text
 
 # Change this text when the contents change so that an older version could misread them.
 FORMAT = "sceneparse 1"

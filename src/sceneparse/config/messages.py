@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from sceneparse.config.run import RunConfig
+from sceneparse.config.run_config import RunConfig
 from sceneparse.config.schema import fields_of, sections_of
 
 Sections = Mapping[str | None, type]

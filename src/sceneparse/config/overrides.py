@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sceneparse.config.run import RunConfig
+from sceneparse.config.run_config import RunConfig
 from sceneparse.config.schema import fields_of, sections_of
 from sceneparse.errors import InputError
 from sceneparse.system.yaml_text import parse_value

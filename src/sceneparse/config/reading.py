@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from sceneparse.config.messages import explained
 from sceneparse.config.overrides import apply_override
-from sceneparse.config.run import RunConfig
+from sceneparse.config.run_config import RunConfig
 from sceneparse.config.schema import adapter
 from sceneparse.errors import InputError
 from sceneparse.system.paths import expand_user

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from sceneparse.config.reading import config_document
-from sceneparse.config.run import RunConfig
+from sceneparse.config.run_config import RunConfig
 from sceneparse.config.schema import flat
 
 # Where the data lie, what the run computes on and what it draws: the numbers stay the same.

@@ -12,7 +12,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from pydantic import TypeAdapter
 
-from sceneparse.config.run import RunConfig
+from sceneparse.config.run_config import RunConfig
 from sceneparse.system.settings import Kinds
 
 

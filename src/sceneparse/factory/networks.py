@@ -6,7 +6,7 @@ import torch
 
 from sceneparse.models.encoder import parameters_by_stage
 from sceneparse.models.segmenter import Segmenter
-from sceneparse.optimization.parameters import parameter_groups
+from sceneparse.optimization.parameter_groups import parameter_groups
 from sceneparse.optimization.settings import OptimizerSettings
 
 

@@ -12,7 +12,7 @@ def resampled(
     size: tuple[int, int],
     new_covered: tuple[float, float],
     *,
-    mirrored: bool = False,
+    flipped: bool = False,
 ) -> NDArray[np.float32]:
     """Resample values `(K, h, w)` bilinearly to another feature map of the same image.
 
@@ -21,13 +21,13 @@ def resampled(
         covered: Rows and columns of it that the image covers.
         size: Height and width of the new feature map.
         new_covered: Rows and columns of it that the image covers.
-        mirrored: Whether the old one is of the image with left and right exchanged.
+        flipped: Whether the old one is of the image with left and right exchanged.
     """
-    if not mirrored and values.shape[1:] == size and covered == new_covered:
+    if not flipped and values.shape[1:] == size and covered == new_covered:
         return values
     _, height, width = values.shape
     rows = positions(size[0], new_covered[0], height, covered[0])
-    columns = positions(size[1], new_covered[1], width, covered[1], mirrored=mirrored)
+    columns = positions(size[1], new_covered[1], width, covered[1], flipped=flipped)
     wide = np.matmul(rows.weights(height), values)
     return np.matmul(wide, columns.weights(width).T, dtype=np.float32)
 

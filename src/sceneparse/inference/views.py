@@ -17,18 +17,18 @@ class View:
 
     Attributes:
         scale: Factor on the size to which the image is resized.
-        mirrored: Whether left and right are exchanged.
+        flipped: Whether left and right are exchanged.
     """
 
     scale: float = 1.0
-    mirrored: bool = False
+    flipped: bool = False
 
 
 def views_of(scales: Sequence[float], *, flip: bool) -> tuple[View, ...]:
-    """List the views at each scale, the largest first, and mirrored too if `flip`."""
-    mirrorings = (False, True) if flip else (False,)
+    """List the views at each scale, the largest first, and flipped too if `flip`."""
+    flips = (False, True) if flip else (False,)
     largest_first = sorted(set(scales), reverse=True)
-    return tuple(View(scale, mirrored) for scale in largest_first for mirrored in mirrorings)
+    return tuple(View(scale, flipped) for scale in largest_first for flipped in flips)
 
 
 def views_text(views: Sequence[View]) -> str:
@@ -36,8 +36,8 @@ def views_text(views: Sequence[View]) -> str:
     if tuple(views) == (View(),):
         return ""
     scales = ", ".join(f"{scale:g}" for scale in dict.fromkeys(view.scale for view in views))
-    mirrored = ", also mirrored" if any(view.mirrored for view in views) else ""
-    return f", mean over scales {scales}{mirrored}"
+    flipped = ", also flipped" if any(view.flipped for view in views) else ""
+    return f", mean over scales {scales}{flipped}"
 
 
 def logits_over_views(
@@ -56,7 +56,7 @@ def logits_over_views(
         resize: How images are resized for it.
         views: One or more.
     """
-    if len(views) == 1 and not views[0].mirrored:
+    if len(views) == 1 and not views[0].flipped:
         return logits_of_images(images, network, resize, views[0].scale)
     first: list[ImageLogits] = []
     means: list[NDArray[np.float32]] = []
@@ -72,7 +72,7 @@ def logits_over_views(
                 logits.covered,
                 size,
                 plain.covered,
-                mirrored=view.mirrored,
+                flipped=view.flipped,
             )
             np.add(mean, probabilities * np.float32(1 / len(views)), out=mean)
     return [
@@ -84,7 +84,7 @@ def logits_over_views(
 def _logits_of_view(
     images: Sequence[NDArray[np.uint8]], network: Network, resize: Resize, view: View
 ) -> list[ImageLogits]:
-    """Compute the logits of one view of images; those of a mirrored view are mirrored too."""
-    step = -1 if view.mirrored else 1
+    """Compute the logits of one view of images; those of a flipped view are flipped too."""
+    step = -1 if view.flipped else 1
     inputs = [np.ascontiguousarray(image[:, ::step]) for image in images]
     return logits_of_images(inputs, network, resize, view.scale)

@@ -40,7 +40,7 @@ class Positions(NamedTuple):
 
 
 def positions(
-    size: int, covered: float, source_size: int, source_covered: float, *, mirrored: bool = False
+    size: int, covered: float, source_size: int, source_covered: float, *, flipped: bool = False
 ) -> Positions:
     """Locate the points of one grid over an image on another grid over the same image.
 
@@ -51,10 +51,10 @@ def positions(
         covered: How many of them the image covers.
         source_size: Number of points of the grid to interpolate from.
         source_covered: How many of them the image covers.
-        mirrored: Whether that grid counts from the other end of the image.
+        flipped: Whether that grid counts from the other end of the image.
     """
     center = (np.arange(size) + 0.5) * (source_covered / covered)
-    if mirrored:
+    if flipped:
         center = source_covered - center
     position = (center - 0.5).clip(0, source_size - 1)
     first = np.floor(position).clip(max=max(source_size - 2, 0))

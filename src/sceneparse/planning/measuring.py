@@ -1,5 +1,6 @@
 """What a plan measures: this machine, and how long the parts of a run take on it."""
 
+import statistics
 import subprocess
 import sys
 import time
@@ -17,7 +18,7 @@ from sceneparse import factory
 from sceneparse.config import RunConfig
 from sceneparse.data.dataset import Dataset
 from sceneparse.data.loader import BATCHES_AHEAD, Batch, Loader
-from sceneparse.inference.evaluate import Evaluation
+from sceneparse.inference.evaluation import Evaluation
 from sceneparse.inference.predictor import Predictor
 from sceneparse.losses.settings import CrossEntropyLoss
 from sceneparse.models.settings import EncoderUNetModel, ModelSettings
@@ -40,6 +41,8 @@ from sceneparse.training.validation import count_images
 LARGE = 224
 # Share of the time for the run that each of three measurements may take, with bounds in seconds.
 ROUGH, EXACT = (0.01, 0.3, 2.0), (0.02, 0.5, 6.0)
+# Seconds of a lap at least. A lap ends when the device has computed its steps.
+LAP_S = 0.2
 
 
 def measure_machine(
@@ -194,16 +197,24 @@ def _warm_up(state: TrainState, setup: TrainSetup, batch: Batch) -> None:
 def _training_image_s(
     state: TrainState, setup: TrainSetup, batches: Iterator[Batch], seconds: float
 ) -> float:
-    """Measure the seconds of a training image, the reading of the next ones included."""
+    """Measure the seconds of a training image, the reading of the next ones included.
+
+    The median over laps of one or more steps: other programs that compute for a moment change the
+    mean of so few steps, but not the median.
+    """
     batch = next(batches)
     synchronize(setup.device)
-    clock = Clock()
-    while clock.seconds() < seconds:
-        train_step(state, setup, batch)
-        clock.images += len(batch.names)
-        batch = next(batches)
-    synchronize(setup.device)
-    return clock.seconds() / clock.images
+    laps: list[float] = []
+    start = time.perf_counter()
+    while time.perf_counter() - start < seconds:
+        clock = Clock()
+        while not clock.images or clock.seconds() < LAP_S:
+            train_step(state, setup, batch)
+            clock.images += len(batch.names)
+            batch = next(batches)
+        synchronize(setup.device)
+        laps.append(clock.seconds() / clock.images)
+    return statistics.median(laps)
 
 
 def _data_s(loader: Loader, first_step: int, steps: int) -> float:

@@ -8,12 +8,12 @@ from sceneparse.artifacts.run_folder import RunFolder
 from sceneparse.config import RunConfig
 from sceneparse.data.dataset import Dataset
 from sceneparse.factory.loading import find_weights, predictor_of
-from sceneparse.inference.evaluate import Evaluation
+from sceneparse.inference.evaluation import Evaluation
 from sceneparse.planning.estimate import RunCosts
 from sceneparse.recording.events import ignore
 from sceneparse.recording.recorder import Recorder
 from sceneparse.recording.run_drawings import samples_to_draw
-from sceneparse.reports.progress import progress_gif
+from sceneparse.reports.progress_animation import progress_gif
 from sceneparse.system.stop_signals import StopRequests
 from sceneparse.training.loop import EpochRecord
 from sceneparse.training.setup import TrainSetup

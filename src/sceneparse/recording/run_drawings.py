@@ -10,7 +10,7 @@ from sceneparse.data.dataset import Dataset, Sample
 from sceneparse.inference.predictor import Predictor
 from sceneparse.reports.curves import training_history
 from sceneparse.reports.panels import PanelRow, prediction_panels
-from sceneparse.reports.progress import progress_gif
+from sceneparse.reports.progress_animation import progress_gif
 from sceneparse.training.loop import EpochRecord
 
 # Drawing the curves takes half a second, which is longer than some epochs train.

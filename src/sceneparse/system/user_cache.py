@@ -37,9 +37,9 @@ def lock_folder(folder: Path) -> Generator[None]:
     Raises:
         InputError: If the folder cannot be created, or another process holds the lock.
     """
+    lock = FileLock(folder / "lock", blocking=False)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / "lock", blocking=False)
         lock.acquire()
     except Timeout:
         raise InputError(
@@ -47,8 +47,7 @@ def lock_folder(folder: Path) -> Generator[None]:
         ) from None
     except NotImplementedError:
         # Some network file systems have no locks; two builds at once then go undetected.
-        yield
-        return
+        pass
     except OSError as error:
         raise InputError(
             f"{folder}: cannot be written to ({error.strerror}); choose a writable folder", "to"
@@ -56,4 +55,5 @@ def lock_folder(folder: Path) -> Generator[None]:
     try:
         yield
     finally:
+        # Does nothing if the lock is not held.
         lock.release()

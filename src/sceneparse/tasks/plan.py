@@ -9,6 +9,7 @@ from sceneparse.artifacts.writing import write_text
 from sceneparse.config import RunConfig
 from sceneparse.config.reading import config_document
 from sceneparse.errors import InputError
+from sceneparse.planning.commented_yaml import commented_yaml
 from sceneparse.planning.estimate import RunCosts, RunTime
 from sceneparse.planning.facts import DataFacts, gather_facts
 from sceneparse.planning.length import MIN_SIZE, choose_length, choose_size
@@ -16,7 +17,6 @@ from sceneparse.planning.measuring import measure_machine, measure_planned
 from sceneparse.planning.reasons import reasons_for
 from sceneparse.planning.recipe import planned_config, with_length
 from sceneparse.planning.starting_point import StartFrom, choose_starting_point
-from sceneparse.planning.writing import commented_yaml
 from sceneparse.recording.events import Callback, activity, ignore
 from sceneparse.system.device import select_device
 from sceneparse.system.files import create_folder

@@ -13,7 +13,7 @@ from sceneparse.data.datasets.synthetic import SyntheticData
 from sceneparse.data.header_index import check_image_sizes
 from sceneparse.data.settings import DataSettings
 from sceneparse.errors import InputError
-from sceneparse.inference.evaluate import Evaluation, EvaluationSums
+from sceneparse.inference.evaluation import Evaluation, EvaluationSums
 from sceneparse.inference.predictor import Predictor
 from sceneparse.recording.events import Callback, Message
 from sceneparse.system.ranks import RankInfo

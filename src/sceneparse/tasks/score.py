@@ -15,7 +15,7 @@ from sceneparse.data.dataset import files_by_stem, read_annotation
 from sceneparse.data.io.decode import MASK_SUFFIXES, read_mask
 from sceneparse.errors import InputError
 from sceneparse.labels import Labels, Mask
-from sceneparse.labels.files import read_labels
+from sceneparse.labels.label_files import read_labels
 from sceneparse.metrics.bootstrap import (
     RESAMPLES,
     ImageCounts,

@@ -15,7 +15,7 @@ from sceneparse.data.class_statistics import ClassStatistics
 from sceneparse.data.dataset import Dataset, Sample
 from sceneparse.errors import InputError
 from sceneparse.factory.loading import find_weights, predictor_of, segmenter_to_train
-from sceneparse.inference.evaluate import Evaluation
+from sceneparse.inference.evaluation import Evaluation
 from sceneparse.inference.predictor import Predictor
 from sceneparse.labels import Labels
 from sceneparse.models.segmenter import Segmenter

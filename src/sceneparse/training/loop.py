@@ -12,7 +12,7 @@ from sceneparse import factory
 from sceneparse.augmentation.colors import jitter_colors_of_batch
 from sceneparse.data.loader import Batch
 from sceneparse.errors import InputError
-from sceneparse.inference.evaluate import Evaluation
+from sceneparse.inference.evaluation import Evaluation
 from sceneparse.losses.loss import LossOutput
 from sceneparse.metrics.scores import Scores
 from sceneparse.training.distributed import all_reduce, any_rank, broadcast_buffers

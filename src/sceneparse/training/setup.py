@@ -13,7 +13,7 @@ from sceneparse.config import RunConfig
 from sceneparse.data.class_statistics import ClassStatistics
 from sceneparse.data.dataset import Dataset
 from sceneparse.data.loader import Loader
-from sceneparse.inference.evaluate import Evaluation
+from sceneparse.inference.evaluation import Evaluation
 from sceneparse.inference.predictor import Predictor
 from sceneparse.models.normalization import synchronise_batch_norms_
 from sceneparse.models.segmenter import FeatureLoss, Segmenter

@@ -5,7 +5,7 @@ from typing import Any
 
 from sceneparse.data.dataset import Dataset
 from sceneparse.data.loader import prefetch
-from sceneparse.inference.evaluate import Evaluation, EvaluationSums, evaluation_sums
+from sceneparse.inference.evaluation import Evaluation, EvaluationSums, evaluation_sums
 from sceneparse.inference.predictor import Predictor
 
 

@@ -10,7 +10,7 @@ from tests.published import OBJECTS, write_ade20k_full
 from sceneparse.data.datasets.ade20k_full import ade20k_full, ade20k_full_labels
 from sceneparse.data.datasets.ade20k_objects import count_objects
 from sceneparse.errors import InputError
-from sceneparse.labels.files import labels_from_text
+from sceneparse.labels.label_files import labels_from_text
 from sceneparse.system.user_cache import cache_folder
 
 

@@ -34,7 +34,7 @@ from sceneparse.data.datasets.published import PublishedData
 from sceneparse.data.io.mask_encodings import RedAndGreen
 from sceneparse.errors import InputError
 from sceneparse.labels import Labels
-from sceneparse.labels.files import distinct_colors, read_labels
+from sceneparse.labels.label_files import distinct_colors, read_labels
 from sceneparse.system.settings import PositiveInt, UserPath, settings
 
 MIN_IMAGES = 20

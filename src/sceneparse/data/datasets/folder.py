@@ -23,7 +23,7 @@ from sceneparse.data.dataset import PairedFiles, pair_folders
 from sceneparse.data.datasets.published import CacheChoice
 from sceneparse.errors import InputError
 from sceneparse.labels import Labels
-from sceneparse.labels.files import labels_from_text
+from sceneparse.labels.label_files import labels_from_text
 from sceneparse.system.settings import UserPath, settings
 
 

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from sceneparse.labels import ade20k_labels
-from sceneparse.reports.progress import progress_gif
+from sceneparse.reports.progress_animation import progress_gif
 
 CLASSES = ade20k_labels().palette[:24]
 

@@ -12,7 +12,7 @@ from sceneparse.config.reading import read_config
 from sceneparse.models.encoder import Encoder, parameters_by_stage
 from sceneparse.models.segmenter import Segmenter
 from sceneparse.models.unet import UNet
-from sceneparse.optimization.parameters import parameter_groups
+from sceneparse.optimization.parameter_groups import parameter_groups
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").rglob("*.yaml"))
 
