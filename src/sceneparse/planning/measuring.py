@@ -1,7 +1,6 @@
 """What a plan measures: this machine, and how long the parts of a run take on it."""
 
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -21,7 +20,6 @@ from sceneparse.data.loader import BATCHES_AHEAD, Batch, Loader
 from sceneparse.inference.evaluation import Evaluation
 from sceneparse.inference.predictor import Predictor
 from sceneparse.losses.settings import CrossEntropyLoss
-from sceneparse.models.settings import EncoderUNetModel, ModelSettings
 from sceneparse.planning.estimate import ImageCost, ImageCosts, RunCosts
 from sceneparse.planning.facts import DataFacts
 from sceneparse.planning.length import possible_sizes
@@ -41,6 +39,9 @@ from sceneparse.training.validation import count_images
 LARGE = 224
 # Share of the time for the run that each of three measurements may take, with bounds in seconds.
 ROUGH, EXACT = (0.01, 0.3, 2.0), (0.02, 0.5, 6.0)
+# Seconds in which Python imports what a run needs: 5 to 8 with PyTorch 2.14 on the machines of
+# docs/performance.md. Only runs of few minutes notice the difference.
+PROGRAM_S = 6.0
 # Seconds of a lap at least. A lap ends when the device has computed its steps.
 LAP_S = 0.2
 
@@ -60,7 +61,6 @@ def measure_machine(
         InputError: If the data are not as they should be, or memory runs out.
     """
     held = psutil.Process().memory_info().rss
-    program_s = _program_s(start.model)
     small, large = _sizes_to_measure(data.short_side)
     trial = trial_config(data, start, small)
     with advice_on_memory():
@@ -72,7 +72,7 @@ def measure_machine(
         costs = recording_costs(config, state, setup, validation)
         segmenter = start.model.untrained.build(training.labels.num_classes)
         image_bytes = step_bytes(config, segmenter, training.labels, settings.precision)
-    costs = costs._replace(begin_s=costs.begin_s + program_s)
+    costs = costs._replace(begin_s=costs.begin_s + PROGRAM_S)
     kind = settings.device.type
     # The program itself is a part of what a run takes of the machine's own memory.
     own = 0 if kind == "cuda" else held
@@ -251,13 +251,3 @@ def _bounded(share: tuple[float, float, float], seconds: float) -> float:
     """Return a share of a time, within a minimum and a maximum in seconds."""
     part, low, high = share
     return min(high, max(low, part * seconds))
-
-
-def _program_s(model: ModelSettings) -> float:
-    """Measure the seconds in which Python imports what a run needs, in its own process."""
-    encoders = "import timm; " if isinstance(model, EncoderUNetModel) else ""
-    # -P: a folder `sceneparse` in the working directory must not hide the package.
-    command = [sys.executable, "-P", "-c", f"{encoders}import sceneparse.tasks.train"]
-    start = time.perf_counter()
-    subprocess.run(command, check=True)  # noqa: S603 - fixed arguments
-    return time.perf_counter() - start

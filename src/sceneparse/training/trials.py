@@ -2,7 +2,7 @@
 
 import copy
 import time
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import torch
@@ -14,14 +14,17 @@ from sceneparse.system.device import native_precision, release_memory, synchroni
 
 MemoryFormat = Literal["channels_last", "contiguous"]
 
-_IMAGES = 2
+# Images of a step: two large ones, or more small ones, so that pixels outweigh costs that do not
+# depend on their number.
+_MIN_IMAGES, _MAX_IMAGES = 2, 8
+_PIXELS = 2 * 224**2
 # Short steps are repeated; long ones are measured once.
 _STEPS = 5
 _ENOUGH_S = 0.5
 # Another way must take at most this share of the usual one's time: measurements of two runs differ
 # a little, and both should decide alike.
 _CLEARLY = 0.9
-# A way whose first step takes this multiple of the best time is not measured further.
+# A way that takes this multiple of the best time is not measured further.
 _HOPELESS = 1.5
 
 
@@ -58,7 +61,7 @@ def possible_ways(
 
 
 def measured(
-    ways: Iterable[Way],
+    ways: Sequence[Way],
     segmenter: Segmenter,
     loss: nn.Module,
     sides: tuple[int, int],
@@ -78,12 +81,8 @@ def measured(
     Returns:
         Seconds per image by way.
     """
-    times: dict[Way, float] = {}
-    devices = [device] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices):
-        for way in ways:
-            best = min(times.values(), default=float("inf"))
-            times[way] = _seconds(way, segmenter, loss, sides, device, _HOPELESS * best)
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        times = _seconds(ways, segmenter, loss, sides, device)
     # The next decisions depend on the free memory.
     release_memory(device)
     return times
@@ -97,33 +96,45 @@ def fastest(times: dict[Way, float]) -> Way:
 
 
 def _seconds(
-    way: Way,
+    ways: Sequence[Way],
     segmenter: Segmenter,
     loss: nn.Module,
     sides: tuple[int, int],
     device: torch.device,
-    hopeless: float,
-) -> float:
-    """Measure the seconds per image of one way; of its first step only, if that is hopeless."""
-    trial = factory.on_device(copy.deepcopy(segmenter), device, way.memory_format)
+) -> dict[Way, float]:
+    """Measure the seconds per image of each way, in turns, and keep the shortest."""
     size, mask_size = sides
-    image = torch.randint(0, 256, (_IMAGES, 3, size, size), dtype=torch.uint8, device=device)
-    mask = torch.zeros(_IMAGES, mask_size, mask_size, dtype=torch.uint8, device=device)
+    images = max(_MIN_IMAGES, min(_MAX_IMAGES, _PIXELS // size**2))
+    image = torch.randint(0, 256, (images, 3, size, size), dtype=torch.uint8, device=device)
+    mask = torch.zeros(images, mask_size, mask_size, dtype=torch.uint8, device=device)
+    networks: dict[MemoryFormat, Segmenter] = {}
+    for way in ways:
+        if way.memory_format not in networks:
+            copied = copy.deepcopy(segmenter)
+            networks[way.memory_format] = factory.on_device(copied, device, way.memory_format)
 
-    def step() -> float:
+    def step(way: Way) -> float:
+        network = networks[way.memory_format]
         start = time.perf_counter()
         with factory.autocast(way.precision, device):
-            total = trial(image, mask, loss).total
+            total = network(image, mask, loss).total
         total.backward()
-        trial.zero_grad()
+        network.zero_grad()
         synchronize(device)
-        return (time.perf_counter() - start) / _IMAGES
+        return (time.perf_counter() - start) / images
 
-    # The first step includes one-time costs, so it may be twice as slow.
-    first = step() / 2
-    if first > hopeless:
-        return first
-    times = [step()]
-    while len(times) < _STEPS and sum(times) * _IMAGES < _ENOUGH_S:
-        times.append(step())
-    return min(times)
+    # The first steps include one-time costs.
+    for way in ways:
+        step(way)
+    times = {way: step(way) for way in ways}
+    promising = [way for way in ways if times[way] <= _HOPELESS * min(times.values())]
+    # In turns, because other programs may take a part of the machine for a moment.
+    spent = images * sum(times.values())
+    for _ in range(1, _STEPS):
+        if spent > _ENOUGH_S * len(ways):
+            break
+        for way in promising:
+            seconds = step(way)
+            spent += images * seconds
+            times[way] = min(times[way], seconds)
+    return times
