@@ -3,7 +3,7 @@
 import csv
 import json
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -33,12 +33,14 @@ class Labels:
         colors: RGB triple in 0..255 of each class, by train id.
         raw_ids: Id of each class in annotation files, by train id.
         ignored_ids: Raw ids of unlabelled pixels.
+        source: The labels file that a user can edit, for messages; empty for published classes.
     """
 
     class_names: tuple[str, ...]
     colors: tuple[Color, ...]
     raw_ids: tuple[int, ...]
     ignored_ids: tuple[int, ...] = ()
+    source: str = field(default="", compare=False, repr=False)
 
     def __post_init__(self) -> None:
         """Refuse contradictory labels."""
@@ -107,8 +109,7 @@ class Labels:
             raise InputError(
                 f"values {_format_ids(np.unique(raw[unknown]).tolist())} are neither a class "
                 f"({_format_ids(self.raw_ids)}) nor ignored "
-                f"({_format_ids(self.ignored_ids) or 'none'}); fix the mask, add classes with "
-                "these ids to the labels, or add the ids to ignored_ids"
+                f"({_format_ids(self.ignored_ids) or 'none'}); {self._fix(raw)}"
             )
         mask = np.where(mask == _VOID, self.ignore_index, mask)
         return mask.astype(self.dtype)
@@ -124,6 +125,19 @@ class Labels:
         table = np.full(self.ignore_index + 1, void, dtype=dtype)
         table[: self.num_classes] = self.raw_ids
         return table[mask]
+
+    def _fix(self, raw: Mask) -> str:
+        """Return the advice for a mask with unknown ids."""
+        # Only this error needs it, and it imports ruamel.yaml.
+        from sceneparse.labels.suggestions import suggested_labels
+
+        suggestion = suggested_labels(np.unique(raw).tolist(), self) if self.source else None
+        if suggestion:
+            lines = " and ".join(f"`{line}`" for line in suggestion.splitlines())
+            return f"if the ids mean that, write {lines} into {self.source}; else fix the mask"
+        return (
+            "fix the mask, add classes with these ids to the labels, or add the ids to ignored_ids"
+        )
 
     @cached_property
     def _train_id_bytes(self) -> bytes:

@@ -1,6 +1,7 @@
 """Reading labels from `labels.yaml`, `labels.json`, or the header of a weights file."""
 
 import colorsys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -51,6 +52,7 @@ def labels_from_text(text: str, source: str) -> Labels:
     try:
         _check_keys(document, ("classes", "ignored_ids"))
         entries = _class_entries(document["classes"])
+        _check_names([str(entry.get("name")) for entry in entries])
         default_colors = distinct_colors(len(entries))
         return Labels(
             class_names=tuple(_class_name(entry.get("name")) for entry in entries),
@@ -64,6 +66,7 @@ def labels_from_text(text: str, source: str) -> Labels:
             ignored_ids=tuple(
                 _integer(raw, "an id") for raw in _list(document.get("ignored_ids"), "[0, 255]")
             ),
+            source=source,
         )
     except InputError as error:
         raise InputError(f"{source}: {error}") from None
@@ -87,6 +90,16 @@ def _class_entries(classes: Any) -> list[Mapping[str, Any]]:
     for entry in entries:
         _check_keys(entry, ("id", "name", "color"))
     return entries
+
+
+def _check_names(names: Sequence[str]) -> None:
+    """Refuse names that occur twice: scores and drawings tell classes apart by their names."""
+    twice = sorted(name for name, count in Counter(names).items() if count > 1)
+    if twice:
+        raise InputError(
+            f"{len(twice)} class names occur twice: {', '.join(twice[:5])}; give each class a name "
+            "of its own, or map several ids to one class when you write the masks"
+        )
 
 
 def _check_keys(document: Mapping[str, Any], allowed: tuple[str, ...]) -> None:
