@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sceneparse.data.io.decode import image_size, read_mask
+from sceneparse.data.io.decode import image_size
+from sceneparse.data.io.masks import read_mask
 from tests.cli.conftest import Cli
 
 SMALL = ("--width", "40", "--height", "32")

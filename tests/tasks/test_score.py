@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from sceneparse.data.io.decode import read_mask
+from sceneparse.data.io.masks import read_mask
 from sceneparse.errors import InputError
 from sceneparse.tasks.score import score
 

@@ -11,14 +11,9 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from sceneparse.data.io.decode import (
-    IMAGE_SUFFIXES,
-    JPEG_DIVISORS,
-    MASK_SUFFIXES,
-    image_size,
-    read_image,
-)
+from sceneparse.data.io.decode import IMAGE_SUFFIXES, JPEG_DIVISORS, image_size, read_image
 from sceneparse.data.io.mask_encodings import PLAIN_IDS, MaskEncoding
+from sceneparse.data.io.masks import MASK_SUFFIXES
 from sceneparse.errors import InputError
 from sceneparse.labels import Labels, Mask
 

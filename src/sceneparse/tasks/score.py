@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from sceneparse.data.dataset import files_by_stem, read_annotation
-from sceneparse.data.io.decode import MASK_SUFFIXES, read_mask
+from sceneparse.data.io.masks import MASK_SUFFIXES, read_mask
 from sceneparse.errors import InputError
 from sceneparse.labels import Labels, Mask
 from sceneparse.labels.label_files import read_labels

@@ -13,14 +13,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from sceneparse.data.io import decode
-from sceneparse.data.io.decode import (
-    MAX_PIXELS,
-    image_size,
-    jpeg_divisor,
-    mask_size,
-    read_image,
-    read_mask,
-)
+from sceneparse.data.io.decode import image_size, jpeg_divisor, read_image
+from sceneparse.data.io.masks import mask_size, read_mask
+from sceneparse.data.io.opening import MAX_PIXELS
 from sceneparse.errors import InputError
 
 GREY = np.arange(24, dtype=np.uint8).reshape(4, 6) * 10
@@ -372,7 +367,7 @@ def test_threads_can_import_opencv_concurrently(
     script = f"""
 import sys, threading, time
 from pathlib import Path
-from sceneparse.data.io.decode import read_mask
+from sceneparse.data.io.masks import read_mask
 sys.setswitchinterval(1e-5)
 read = []
 def decode(place):

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from tests.inference.memory import printed
 
-from sceneparse.data.io.decode import MAX_PIXELS, read_image
+from sceneparse.data.io.decode import read_image
 from sceneparse.data.io.images import rgb_array
+from sceneparse.data.io.opening import MAX_PIXELS
 from sceneparse.errors import InputError
 
 RGB = np.random.default_rng(0).integers(0, 256, (5, 8, 3), np.uint8)

@@ -1,31 +1,20 @@
-"""Decoding of image and mask files of all supported formats."""
+"""Decoding of image files of all supported formats."""
 
-import importlib
-import importlib.util
 import struct
-from collections.abc import Generator
-from contextlib import contextmanager
-from functools import cache
-from io import BytesIO
 from pathlib import Path
-from threading import Lock
-from types import ModuleType
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
+from sceneparse.data.io.opencv import decode_with_opencv
+from sceneparse.data.io.opening import check_pixels, errors_of, name_of, open_image
 from sceneparse.errors import InputError
-from sceneparse.labels import Mask
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"})
-# JPEG masks are listed so that pairing finds them, and reading refuses them with the reason.
-MASK_SUFFIXES = frozenset({".png", ".tif", ".tiff", ".bmp", ".jpg", ".jpeg"})
 # Factors by which a JPEG decoder can divide the resolution.
 JPEG_DIVISORS = (1, 2, 4, 8)
 _RESAMPLING_MARGIN = 1.25
-# Larger images are refused before memory is allocated; Pillow warns of decompression bombs beyond.
-MAX_PIXELS = 89_478_485
 
 
 def read_image(source: Path | bytes, min_size: tuple[int, int] | None = None) -> NDArray[np.uint8]:
@@ -50,11 +39,11 @@ def read_image(source: Path | bytes, min_size: tuple[int, int] | None = None) ->
             upright = (width, height) if orientation in _SIDES_SWAPPED else (height, width)
             divisor = jpeg_divisor(upright, min_size)
         if image.format == "JPEG" and image.mode in ("RGB", "L") and orientation == 1:
-            pixels = _decode_with_opencv(source, divisor)
+            pixels = decode_with_opencv(source, divisor)
             if pixels is not None:
                 return pixels
         image.draft(None, (image.width // divisor, image.height // divisor))
-        return _upright_rgb(_name(source), image)
+        return _upright_rgb(name_of(source), image)
 
 
 def rgb_of_pil(image: Image.Image) -> NDArray[np.uint8]:
@@ -64,20 +53,9 @@ def rgb_of_pil(image: Image.Image) -> NDArray[np.uint8]:
         InputError: If it is too large, cannot be loaded, or is grey of 32 bits.
     """
     name = f"PIL image ({image.mode}, {image.width}×{image.height})"
-    with _errors_of(name):
-        _check_pixels(name, image.width, image.height)
+    with errors_of(name):
+        check_pixels(name, image.width, image.height)
         return _upright_rgb(name, image)
-
-
-def check_size(name: str, height: int, width: int) -> None:
-    """Check that an image is neither empty nor too large.
-
-    Raises:
-        InputError: If it is.
-    """
-    if not height * width:
-        raise InputError(f"{name}: no pixels; expected at least one row and one column")
-    _check_pixels(name, width, height)
 
 
 def jpeg_divisor(size: tuple[int, int], min_size: tuple[int, int]) -> int:
@@ -96,35 +74,6 @@ def jpeg_divisor(size: tuple[int, int], min_size: tuple[int, int]) -> int:
     return max(divisor for divisor in JPEG_DIVISORS if divisor <= max(1.0, ratio))
 
 
-def read_mask(path: Path) -> Mask:
-    """Read a mask file of ids as raw ids `(H, W)`, uint8 or uint16.
-
-    Raises:
-        InputError: If the file cannot be read, or holds colours instead of ids.
-    """
-    with open_image(path) as image:
-        check_mask_kind(path, image)
-        multiplier = _grey_multiplier(image)
-        if image.format == "PNG" and image.mode == "L" and multiplier == 1:
-            ids = _decode_with_opencv(path, None)
-            if ids is not None and ids.shape == (image.height, image.width):
-                return ids
-        image.load()
-        values = np.array(image)
-    if multiplier > 1:
-        return values // multiplier
-    if values.dtype == np.bool_:
-        return values.astype(np.uint8)
-    if values.dtype.kind == "u":
-        return values
-    if values.min(initial=0) < 0 or values.max(initial=0) > 65535:
-        raise InputError(
-            f"{path}: values {values.min()}..{values.max()} outside 0..65535; expected class ids "
-            "in this range; renumber the classes of the mask"
-        )
-    return values.astype(np.uint16 if values.max(initial=0) > 255 else np.uint8)
-
-
 def image_size(path: Path) -> tuple[int, int]:
     """Read the height and width of an upright image from its header.
 
@@ -140,86 +89,6 @@ def image_size(path: Path) -> tuple[int, int]:
     return (width, height) if swaps_sides else (height, width)
 
 
-def mask_size(path: Path) -> tuple[int, int]:
-    """Read the height and width of a mask from its header, and check that it holds ids.
-
-    Raises:
-        InputError: If the file is not a mask of ids.
-    """
-    with open_image(path) as image:
-        check_mask_kind(path, image)
-        return image.height, image.width
-
-
-def check_mask_kind(path: Path, image: Image.Image) -> None:
-    """Check that a mask holds ids in a lossless format.
-
-    Raises:
-        InputError: If the mask holds colours or is a JPEG.
-    """
-    if image.format == "JPEG":
-        raise InputError(
-            f"{path}: a JPEG mask; expected a lossless format, since JPEG changes class ids; "
-            "store masks as PNG"
-        )
-    if image.mode not in _INDEX_MODES:
-        raise InputError(
-            f"{path}: a mask of colours (mode {image.mode}); expected one class id per pixel "
-            "(8- or 16-bit grey, or palette PNG); convert the colours to ids"
-        )
-
-
-@contextmanager
-def open_image(source: Path | bytes) -> Generator[Image.Image]:
-    """Open an image file, and convert errors while it is open to an `InputError`.
-
-    Args:
-        source: A file, or the bytes of one.
-
-    Raises:
-        InputError: If the file does not exist, is not an image, is too large, or is broken.
-    """
-    name = _name(source)
-    with (
-        _errors_of(name),
-        # Given a path, Pillow maps uncompressed grey TIFFs and garbles those with an orientation.
-        BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file,
-        Image.open(file) as image,
-    ):
-        _check_pixels(name, image.width, image.height)
-        yield image
-
-
-@contextmanager
-def _errors_of(name: str) -> Generator[None]:
-    """Convert errors of reading an image to an `InputError`."""
-    try:
-        yield
-    except FileNotFoundError:
-        raise InputError(f"{name}: no such file") from None
-    except IsADirectoryError:
-        raise InputError(f"{name}: is a folder; expected an image file") from None
-    except PermissionError as error:
-        raise InputError(f"{name}: cannot be read ({error.strerror})") from None
-    except UnidentifiedImageError:
-        raise InputError(
-            f"{name}: not an image of a known format; replace it by a JPEG or PNG file"
-        ) from None
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise InputError(f"{name}: too large; {_TOO_LARGE}") from None
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
-        raise InputError(f"{name}: broken or truncated ({error}); replace the file") from None
-
-
-def _name(source: Path | bytes) -> str:
-    return f"image file of {len(source)} bytes" if isinstance(source, bytes) else str(source)
-
-
-def _check_pixels(name: str, width: int, height: int) -> None:
-    if width * height > MAX_PIXELS:
-        raise InputError(f"{name}: {width}×{height} pixels; {_TOO_LARGE}")
-
-
 _EXIF_ORIENTATION = 0x0112
 # Transposition that makes an image upright, by EXIF orientation (EXIF 2.32, tag 0x0112).
 _UPRIGHT_TRANSPOSE = {
@@ -232,9 +101,7 @@ _UPRIGHT_TRANSPOSE = {
     8: Image.Transpose.ROTATE_90,
 }
 _SIDES_SWAPPED = (5, 6, 7, 8)
-_INDEX_MODES = frozenset({"1", "L", "P", "I;16", "I;16B", "I"})
 _32_BIT_MODES = frozenset({"I", "F"})
-_TOO_LARGE = f"at most {MAX_PIXELS // 1_000_000} million pixels are read; scale it down"
 
 
 def _check_depth(name: str, image: Image.Image) -> None:
@@ -250,48 +117,6 @@ def _upright_rgb(name: str, image: Image.Image) -> NDArray[np.uint8]:
     transpose_method = _UPRIGHT_TRANSPOSE.get(_orientation_to_apply(image))
     image.load()
     return np.array(_rgb(image if transpose_method is None else image.transpose(transpose_method)))
-
-
-_IMPORT_LOCK = Lock()
-
-
-@cache
-def _opencv() -> ModuleType | None:
-    """Return OpenCV if it is installed; it decodes faster than Pillow, to the same pixels."""
-    # During the import in one thread, other threads would see a partially initialised module.
-    with _IMPORT_LOCK:
-        return importlib.import_module("cv2") if importlib.util.find_spec("cv2") else None
-
-
-def _decode_with_opencv(source: Path | bytes, divisor: int | None) -> NDArray[np.uint8] | None:
-    """Decode a file with OpenCV; return none if that fails, so that Pillow reports the error.
-
-    Args:
-        source: A file, or the bytes of one.
-        divisor: Factor by which to divide the resolution of a JPEG; none to read raw values.
-    """
-    cv2 = _opencv()
-    if cv2 is None:
-        return None
-    upright = cv2.IMREAD_IGNORE_ORIENTATION
-    modes = {
-        None: cv2.IMREAD_UNCHANGED,
-        1: cv2.IMREAD_COLOR_RGB | upright,
-        2: cv2.IMREAD_REDUCED_COLOR_2 | upright,
-        4: cv2.IMREAD_REDUCED_COLOR_4 | upright,
-        8: cv2.IMREAD_REDUCED_COLOR_8 | upright,
-    }
-    is_bytes = isinstance(source, bytes)
-    data = np.frombuffer(source, np.uint8) if is_bytes else np.fromfile(source, np.uint8)
-    pixels = cv2.imdecode(data, modes[divisor])
-    # OpenCV decodes images of reduced resolution as BGR.
-    return pixels if pixels is None or divisor in (None, 1) else pixels[..., ::-1]
-
-
-def _grey_multiplier(image: Image.Image) -> int:
-    """Return the factor by which Pillow scales the values of 2- and 4-bit grey to a byte."""
-    tiles = getattr(image, "tile", None)
-    return {"L;2": 85, "L;4": 17}.get(str(tiles[0].args), 1) if tiles else 1
 
 
 def _orientation_to_apply(image: Image.Image) -> int:

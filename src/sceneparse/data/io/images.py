@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from sceneparse.data.io.decode import check_size, read_image, rgb_of_pil
+from sceneparse.data.io.decode import read_image, rgb_of_pil
+from sceneparse.data.io.opening import check_size
 from sceneparse.errors import InputError
 from sceneparse.system.paths import expand_user
 

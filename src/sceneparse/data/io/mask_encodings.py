@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from sceneparse.data.io.decode import mask_size, open_image, read_mask
+from sceneparse.data.io.masks import mask_size, read_mask
+from sceneparse.data.io.opening import open_image
 from sceneparse.errors import InputError
 from sceneparse.labels import Color, Mask
 

@@ -1,0 +1,82 @@
+"""Opening image files: their errors, and the limit of their size."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+
+from PIL import Image, UnidentifiedImageError
+
+from sceneparse.errors import InputError
+
+# Larger images are refused before memory is allocated; Pillow warns of decompression bombs beyond.
+MAX_PIXELS = 89_478_485
+_TOO_LARGE = f"at most {MAX_PIXELS // 1_000_000} million pixels are read; scale it down"
+
+
+@contextmanager
+def open_image(source: Path | bytes) -> Generator[Image.Image]:
+    """Open an image file, and convert errors while it is open to an `InputError`.
+
+    Args:
+        source: A file, or the bytes of one.
+
+    Raises:
+        InputError: If the file does not exist, is not an image, is too large, or is broken.
+    """
+    name = name_of(source)
+    with (
+        errors_of(name),
+        # Given a path, Pillow maps uncompressed grey TIFFs and garbles those with an orientation.
+        BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file,
+        Image.open(file) as image,
+    ):
+        check_pixels(name, image.width, image.height)
+        yield image
+
+
+@contextmanager
+def errors_of(name: str) -> Generator[None]:
+    """Convert errors of reading an image to an `InputError`."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise InputError(f"{name}: no such file") from None
+    except IsADirectoryError:
+        raise InputError(f"{name}: is a folder; expected an image file") from None
+    except PermissionError as error:
+        raise InputError(f"{name}: cannot be read ({error.strerror})") from None
+    except UnidentifiedImageError:
+        raise InputError(
+            f"{name}: not an image of a known format; replace it by a JPEG or PNG file"
+        ) from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise InputError(f"{name}: too large; {_TOO_LARGE}") from None
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
+        raise InputError(f"{name}: broken or truncated ({error}); replace the file") from None
+
+
+def name_of(source: Path | bytes) -> str:
+    """Return the name of a file, or of the bytes of one, for messages."""
+    return f"image file of {len(source)} bytes" if isinstance(source, bytes) else str(source)
+
+
+def check_pixels(name: str, width: int, height: int) -> None:
+    """Check that an image is not too large.
+
+    Raises:
+        InputError: If it is.
+    """
+    if width * height > MAX_PIXELS:
+        raise InputError(f"{name}: {width}×{height} pixels; {_TOO_LARGE}")
+
+
+def check_size(name: str, height: int, width: int) -> None:
+    """Check that an image is neither empty nor too large.
+
+    Raises:
+        InputError: If it is.
+    """
+    if not height * width:
+        raise InputError(f"{name}: no pixels; expected at least one row and one column")
+    check_pixels(name, width, height)
