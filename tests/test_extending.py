@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from sceneparse.data.dataset import pair_folders
+from sceneparse.data.pairing import pair_folders
 from sceneparse.data.datasets.folder import folder_labels
 from sceneparse.data.datasets.published import PublishedData
 from sceneparse.data.settings import DATASETS

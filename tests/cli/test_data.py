@@ -60,7 +60,7 @@ def test_inspect_names_each_broken_file_and_exits_with_2(cli: Cli, tmp_path: Pat
     (images / "training" / "scene_000000.png").write_bytes(content[:300])
     Image.new("L", (9, 9)).save(masks / "training" / "scene_000001.png")
     Image.new("L", (40, 32), 151).save(masks / "training" / "scene_000002.png")
-    Image.new("RGB", (40, 32)).save(masks / "validation" / "scene_000000.png")
+    Image.new("RGB", (40, 32), (1, 2, 3)).save(masks / "validation" / "scene_000000.png")
     done = cli("data", "inspect", "s")
     assert done.returncode == 2
     assert "Traceback" not in done.stderr

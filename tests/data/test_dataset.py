@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sceneparse.data.dataset import PairedFiles, pair_folders
+from sceneparse.data.dataset import PairedFiles
 from sceneparse.data.datasets.ade20k import ade20k
+from sceneparse.data.pairing import pair_folders
 from sceneparse.errors import InputError
 from sceneparse.labels import Labels
 from sceneparse.labels.label_files import distinct_colors
@@ -112,9 +113,10 @@ def test_different_sizes_are_reported_as_width_by_height(root: Path) -> None:
     pairs.check_headers(0)
 
 
-def test_checking_headers_detects_a_mask_of_colours(root: Path) -> None:
-    write_image(root / "masks" / "b.png")
-    with pytest.raises(InputError, match=r"masks/b\.png: a mask of colours"):
+def test_checking_headers_detects_a_mask_of_another_kind(root: Path) -> None:
+    Image.new("CMYK", (6, 4)).save(root / "masks" / "b.tif")
+    (root / "masks" / "b.png").unlink()
+    with pytest.raises(InputError, match=r"masks/b\.tif: a mask in mode CMYK"):
         open_pairs(root).check_headers(1)
 
 

@@ -2,8 +2,7 @@
 
 import hashlib
 import json
-import os
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -11,9 +10,15 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from sceneparse.data.io.decode import IMAGE_SUFFIXES, JPEG_DIVISORS, image_size, read_image
+from sceneparse.data.io.decode import (
+    DEFAULT_READING,
+    JPEG_DIVISORS,
+    ImageHeader,
+    ImageReading,
+    image_header,
+    read_image,
+)
 from sceneparse.data.io.mask_encodings import PLAIN_IDS, MaskEncoding
-from sceneparse.data.io.masks import MASK_SUFFIXES
 from sceneparse.errors import InputError
 from sceneparse.labels import Labels, Mask
 
@@ -74,17 +79,23 @@ class PairedFiles:
     Attributes:
         images: Image file of each sample.
         masks: Mask file of each sample.
+        names: Name of each sample, unique.
         labels: The classes, with their raw ids in the masks.
         cache_name: Name of the cache files of this split; it contains the choice of classes if
             the data set offers several.
         mask_encoding: How the mask files store raw ids.
+        reading: How image files become RGB.
+        notes: What a user should know about how the files were found.
     """
 
     images: tuple[Path, ...]
     masks: tuple[Path, ...]
+    names: tuple[str, ...]
     labels: Labels
     cache_name: str = UNSPLIT
     mask_encoding: MaskEncoding = PLAIN_IDS
+    reading: ImageReading = DEFAULT_READING
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         """Return the number of samples."""
@@ -96,10 +107,10 @@ class PairedFiles:
         Raises:
             InputError: If a file is broken, the sizes differ, or the mask holds unknown ids.
         """
-        image = read_image(self.images[index])
+        image = read_image(self.images[index], reading=self.reading)
         mask = self.mask(index)
         _check_sizes(self.images[index], image.shape[:2], self.masks[index], mask.shape)
-        return Sample(image, mask, self.images[index].stem)
+        return Sample(image, mask, self.names[index])
 
     def mask(self, index: int) -> Mask:
         """Read the mask `(H, W)` of one sample as train ids.
@@ -115,12 +126,12 @@ class PairedFiles:
         Raises:
             InputError: If a file is broken, the sizes do not fit, or the mask holds unknown ids.
         """
-        image = read_image(self.images[index], (height, width))
+        image = read_image(self.images[index], (height, width), self.reading)
         mask = self.mask(index)
         scales = (tuple(-(-side // scale) for side in mask.shape) for scale in JPEG_DIVISORS)
         if image.shape[:2] not in scales:
             _check_sizes(self.images[index], image.shape[:2], self.masks[index], mask.shape)
-        return Sample(image, mask, self.images[index].stem)
+        return Sample(image, mask, self.names[index])
 
     def subsample(self, max_samples: int | None) -> "PairedFiles":
         """Return at most `max_samples` evenly spaced samples; none for all."""
@@ -134,12 +145,8 @@ class PairedFiles:
             self,
             images=tuple(self.images[index] for index in indices),
             masks=tuple(self.masks[index] for index in indices),
+            names=tuple(self.names[index] for index in indices),
         )
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Name of each sample."""
-        return tuple(path.stem for path in self.images)
 
     @property
     def mask_digest(self) -> str:
@@ -150,19 +157,27 @@ class PairedFiles:
             ids += repr(self.mask_encoding)
         return hashlib.sha256(ids.encode()).hexdigest()
 
-    def check_headers(self, index: int) -> tuple[int, int]:
+    def check_headers(self, index: int) -> ImageHeader:
         """Check the file types and sizes of one sample without decoding its pixels.
 
         Returns:
-            Height and width of the image and the mask.
+            The header of the image.
 
         Raises:
             InputError: If a file is not of the expected type, or the sizes differ.
         """
         image, mask = self.images[index], self.masks[index]
-        size = image_size(image)
-        _check_sizes(image, size, mask, self.mask_encoding.size(mask))
-        return size
+        header, mask_size = image_header(image, self.reading), self.mask_encoding.size(mask)
+        stored = (header.height, header.width)
+        if header.orientation != 1 and header.size(self.reading) != mask_size == stored:
+            raise InputError(
+                f"{image}: turned by its EXIF orientation {header.orientation}, but its mask "
+                f"{mask.name} has the size of the stored pixels, {stored[1]}×{stored[0]}; if the "
+                "masks were drawn on the stored pixels, set data.exif_orientation=ignore; else "
+                "turn the masks as the images are shown"
+            )
+        _check_sizes(image, header.size(self.reading), mask, mask_size)
+        return header
 
 
 def read_annotation(path: Path, labels: Labels, mask_encoding: MaskEncoding = PLAIN_IDS) -> Mask:
@@ -176,116 +191,6 @@ def read_annotation(path: Path, labels: Labels, mask_encoding: MaskEncoding = PL
         return labels.encode(raw)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
-
-
-class FilesByName(NamedTuple):
-    """The image files or the mask files of a split, by name.
-
-    Attributes:
-        folder: Folder of the files, for messages.
-        files: Path by name; an image and its mask have the same name.
-    """
-
-    folder: Path
-    files: Mapping[str, Path]
-
-
-def pair_folders(
-    images: Path, masks: Path, labels: Labels, cache_name: str = UNSPLIT
-) -> PairedFiles:
-    """Pair the images of one folder with the masks of another by name.
-
-    Raises:
-        InputError: If a folder is missing or empty, an image has no mask, or a mask no image.
-    """
-    return pair_by_name(
-        FilesByName(images, files_by_stem(images, IMAGE_SUFFIXES)),
-        FilesByName(masks, files_by_stem(masks, MASK_SUFFIXES)),
-        labels,
-        cache_name,
-    )
-
-
-def pair_by_name(
-    images: FilesByName,
-    masks: FilesByName,
-    labels: Labels,
-    cache_name: str,
-    mask_encoding: MaskEncoding = PLAIN_IDS,
-) -> PairedFiles:
-    """Pair images with masks by name.
-
-    Raises:
-        InputError: If an image has no mask, or a mask no image.
-    """
-    image_paths, mask_paths = images.files, masks.files
-    _check_all_paired(
-        image_paths, mask_paths, "image", f"a mask of the same name in {masks.folder}"
-    )
-    _check_all_paired(
-        mask_paths, image_paths, "mask", f"an image of the same name in {images.folder}"
-    )
-    names = sorted(image_paths)
-    return PairedFiles(
-        images=tuple(image_paths[name] for name in names),
-        masks=tuple(mask_paths[name] for name in names),
-        labels=labels,
-        cache_name=cache_name,
-        mask_encoding=mask_encoding,
-    )
-
-
-def files_by_stem(
-    folder: Path, suffixes: frozenset[str], only: Container[str] | None = None
-) -> dict[str, Path]:
-    """List the files of a folder, by name without suffix; hidden files are left out.
-
-    Args:
-        folder: The folder.
-        suffixes: Accepted suffixes, in lower case.
-        only: Accepted names; none for all.
-
-    Raises:
-        InputError: If the folder does not exist, has no such file, or a name occurs twice.
-    """
-    if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder{subfolder_hint(folder.parent)}")
-    files: dict[str, Path] = {}
-    # Sorting and splitting names as text is several times as fast as with paths.
-    with os.scandir(folder) as entries:
-        names = sorted(entry.name for entry in entries)
-    for name in names:
-        stem, dot, ending = name.rpartition(".")
-        is_wanted = only is None or stem in only
-        if dot + ending.lower() not in suffixes or name.startswith(".") or not is_wanted:
-            continue
-        if stem in files:
-            raise InputError(
-                f"{folder / name}: {files[stem].name} has the same name with another suffix; "
-                "remove or rename one of them"
-            )
-        files[stem] = folder / name
-    if not files and only is None:
-        endings = ", ".join(sorted(suffixes))
-        raise InputError(f"{folder}: no files that end in {endings}{subfolder_hint(folder)}")
-    return files
-
-
-def subfolder_hint(folder: Path) -> str:
-    """Return the part of a message that lists the subfolders of a folder."""
-    names = sorted(path.name for path in folder.glob("*/"))
-    return f"; the folders in {folder}: {', '.join(names[:5])}" if names else ""
-
-
-def _check_all_paired(
-    files: Mapping[str, Path], others: Mapping[str, Path], what: str, missing: str
-) -> None:
-    unpaired = [path for stem, path in files.items() if stem not in others]
-    if unpaired:
-        more = f" (and {len(unpaired) - 1} more)" if len(unpaired) > 1 else ""
-        raise InputError(
-            f"{unpaired[0]}: {what} without {missing}{more}; add it or remove this one"
-        )
 
 
 def _check_sizes(

@@ -1,5 +1,6 @@
 """Open the training and validation images of a config."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from sceneparse.config.reading import read_config
@@ -7,8 +8,9 @@ from sceneparse.data.cache.format import default_cache_folder, renewal_command
 from sceneparse.data.cache.reader import CachedDataset, open_cached_dataset
 from sceneparse.data.dataset import Dataset, PairedFiles
 from sceneparse.data.datasets.ade20k import ade20k
-from sceneparse.data.datasets.folder import FolderData, folder
-from sceneparse.data.datasets.published import CacheChoice, PublishedData
+from sceneparse.data.datasets.file_data import CacheChoice
+from sceneparse.data.datasets.folder import FolderData
+from sceneparse.data.datasets.published import PublishedData
 from sceneparse.data.datasets.recognise import recognise
 from sceneparse.data.datasets.synthetic import SyntheticData, synthetic
 from sceneparse.data.settings import DataSettings
@@ -31,22 +33,19 @@ def dataset(
         InputError: If files are missing or broken.
     """
     match config:
-        case FolderData():
-            root = root or config.root
-            files = folder(root, split, config.validation_share)
-            return cached(files, config.cache, root, split, to_learn=to_learn)
         case SyntheticData():
             if root is not None:
                 return ade20k(root, split)
             training = split == "training"
             images = config.training_images if training else config.validation_images
             return synthetic(split, images, (config.height, config.width), config.seed)
-        case PublishedData():
-            limits = {"training": config.training_limit, "validation": config.validation_limit}
-            limit = None if root else limits.get(split)
-            root = root or config.root
-            files = config.open_split(root, split).subsample(limit)
-            return cached(files, config.cache, root, split, to_learn=to_learn)
+        case PublishedData() | FolderData():
+            opened = root or config.root
+            files = replace(config.open_split(opened, split), reading=config.reading)
+            if isinstance(config, PublishedData) and root is None:
+                limits = {"training": config.training_limit, "validation": config.validation_limit}
+                files = files.subsample(limits.get(split))
+            return cached(files, config.cache, opened, split, to_learn=to_learn)
 
 
 def cached(

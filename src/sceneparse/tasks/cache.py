@@ -3,16 +3,16 @@
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sceneparse.data.cache.format import default_cache_folder
 from sceneparse.data.cache.reader import CachedDataset
 from sceneparse.data.cache.writer import CachePlan, find_damaged, plan_cache, write_cache
 from sceneparse.data.dataset import UNSPLIT, Dataset, PairedFiles
-from sceneparse.data.datasets.folder import FolderData, folder, unsplit_folder
-from sceneparse.data.datasets.published import SPLITS, PublishedData
-from sceneparse.data.datasets.recognise import open_published
+from sceneparse.data.datasets.file_data import SPLITS
+from sceneparse.data.datasets.folder import FolderData, unsplit_folder
+from sceneparse.data.datasets.published import PublishedData
 from sceneparse.data.header_index import check_image_sizes
 from sceneparse.errors import InputError
 from sceneparse.factory.data import find_data
@@ -104,19 +104,20 @@ def _open_splits(
     data: PublishedData | FolderData, splits: tuple[str, ...]
 ) -> dict[str, PairedFiles]:
     """Open the requested splits, or all that exist."""
-    if isinstance(data, PublishedData):
-        return open_published(data, splits)
-    images = data.root / "images"
-    found = [split for split in SPLITS if (images / split).is_dir()]
-    if found or any((images / split).is_dir() for split in splits):
-        return {split: folder(data.root, split) for split in splits or found}
-    if splits:
-        raise InputError(
-            f"{images}: has no folders for splits, so all images are cached together; leave out "
-            "the split",
-            "split",
-        )
-    return {UNSPLIT: unsplit_folder(data.root)}
+    found = data.splits()
+    if isinstance(data, FolderData) and not found:
+        if splits:
+            raise InputError(
+                f"{data.root / 'images'}: has no folders for splits, so all images are cached "
+                "together; leave out the split",
+                "split",
+            )
+        opened = {UNSPLIT: unsplit_folder(data.root)}
+    else:
+        opened = {
+            split: data.open_split(data.root, split) for split in splits or found or SPLITS[:1]
+        }
+    return {name: replace(files, reading=data.reading) for name, files in opened.items()}
 
 
 def _without_damaged(plan: CachePlan, threads: int) -> CachePlan:

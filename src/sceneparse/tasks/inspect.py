@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from sceneparse.data.class_statistics import count_mask_pixels
 from sceneparse.data.dataset import PairedFiles
+from sceneparse.data.datasets.file_data import SPLITS
 from sceneparse.data.datasets.folder import FolderData, folder
-from sceneparse.data.datasets.published import SPLITS, PublishedData
+from sceneparse.data.datasets.published import PublishedData
 from sceneparse.data.datasets.recognise import open_published
 from sceneparse.data.loader import prefetch
 from sceneparse.errors import InputError

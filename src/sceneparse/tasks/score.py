@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from sceneparse.data.dataset import files_by_stem, read_annotation
+from sceneparse.data.dataset import read_annotation
 from sceneparse.data.io.masks import MASK_SUFFIXES, read_mask
+from sceneparse.data.pairing import files_by_stem
 from sceneparse.errors import InputError
 from sceneparse.labels import Labels, Mask
 from sceneparse.labels.label_files import read_labels

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from sceneparse.config import RunConfig
-from sceneparse.data.datasets.folder import FolderData, folder_labels
+from sceneparse.data.datasets.folder import FolderData
 from sceneparse.data.datasets.published import PublishedData
 from sceneparse.data.datasets.synthetic import SyntheticData
 from sceneparse.labels import ade20k_labels
@@ -47,9 +47,7 @@ def summary(config: RunConfig) -> NetworkSummary:
 
 def _num_classes(config: RunConfig) -> int:
     match config.data:
-        case FolderData(root=root):
-            return folder_labels(root).num_classes
         case SyntheticData():
             return ade20k_labels().num_classes
-        case PublishedData() as published:
-            return published.find_labels().num_classes
+        case PublishedData() | FolderData() as files:
+            return files.find_labels().num_classes

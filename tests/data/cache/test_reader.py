@@ -144,7 +144,7 @@ def test_caching_covers_the_given_splits_or_those_that_exist(rectangles_root: Pa
         assert make_cache(rectangles_root).startswith("training: 24 images")
         assert isinstance(factory.dataset(config, "training"), CachedDataset)
         with pytest.raises(
-            InputError, match=r"images: no files that end in .*: training, validation"
+            InputError, match=r"images/test: no such folder; the splits .*: training, validation"
         ):
             make_cache(rectangles_root, "test")
     finally:

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from sceneparse.data.datasets.folder import folder, folder_labels
+from sceneparse.data.datasets.recognise import recognise
 from sceneparse.errors import InputError
 
 
@@ -110,12 +111,89 @@ def test_one_image_can_be_evaluated_but_not_split(tmp_path: Path) -> None:
         folder(root, "training")
 
 
+@pytest.mark.parametrize(
+    ("training", "validation"), [("train", "val"), ("Train", "VALID"), ("training", "valid")]
+)
+def test_splits_have_the_usual_names(training: str, validation: str, tmp_path: Path) -> None:
+    root = make_root(tmp_path)
+    add_pair(root, "a", training)
+    add_pair(root, "b", validation)
+    add_pair(root, "c", "test")
+    found = {split: split_names(root, split) for split in ("training", "validation", "test")}
+    assert found == {"training": {"a"}, "validation": {"b"}, "test": {"c"}}
+
+
+def test_splits_may_lie_above_images_and_masks(tmp_path: Path) -> None:
+    make_root(tmp_path)
+    for split in ("train", "val"):
+        add_pair(tmp_path / split, f"of {split}")
+    assert split_names(tmp_path, "training") == {"of train"}
+    assert split_names(tmp_path, "validation") == {"of val"}
+
+
+def test_two_folders_of_one_split_are_refused(tmp_path: Path) -> None:
+    root = make_root(tmp_path)
+    for split in ("train", "val", "valid"):
+        add_pair(root, "a", split)
+    with pytest.raises(InputError, match=r"images/valid and .*images/val may both be the valid"):
+        folder(root, "validation")
+
+
 def test_a_missing_split_raises_an_error_with_the_existing_ones(tmp_path: Path) -> None:
     root = make_root(tmp_path)
     add_pair(root, "a", "train")
-    add_pair(root, "b", "val")
-    with pytest.raises(InputError, match=r"images: no files .* the folders in .*: train, val"):
-        folder(root, "training")
+    with pytest.raises(
+        InputError, match=r"images/validation: no such folder; the splits in .*: training; add it"
+    ):
+        folder(root, "validation")
+
+
+def test_images_in_subfolders_are_paired(tmp_path: Path) -> None:
+    root = make_root(tmp_path)
+    for name, place in (("a", "train"), ("a", "train/day 2"), ("b", "train/day 2/late")):
+        add_pair(root, name, place)
+    pairs = folder(root, "training")
+    assert pairs.names == ("a", "day 2/a", "day 2/late/b")
+    assert pairs[1].name == "day 2/a"
+
+
+def test_images_of_one_group_are_held_out_together(tmp_path: Path) -> None:
+    root = make_root(tmp_path)
+    for patient in range(20):
+        for index in range(3):
+            add_pair(root, f"patient{patient}_{index}")
+    pairs = {
+        split: folder(root, split, 0.3, r"^(patient\d+)_").names
+        for split in ("training", "validation")
+    }
+    groups = {split: {name.split("_")[0] for name in names} for split, names in pairs.items()}
+    assert not groups["training"] & groups["validation"]
+    assert groups["validation"]
+    assert sum(map(len, pairs.values())) == 60
+    with pytest.raises(InputError, match=r"data\.group_by: .* does not match the image patient0_0"):
+        folder(root, "training", 0.3, r"(clinic)")
+
+
+@pytest.mark.parametrize(
+    ("images", "masks", "lists"),
+    [("images", "annotations", False), ("JPEGImages", "SegmentationClass", True)],
+)
+def test_own_classes_are_read_in_the_layout_of_a_published_data_set(
+    images: str, masks: str, lists: bool, tmp_path: Path
+) -> None:
+    root = make_root(tmp_path)
+    for name in ("a", "b"):
+        add_pair(root, name, "" if lists else {"a": "training", "b": "validation"}[name])
+    (root / "images").rename(root / images)
+    (root / "masks").rename(root / masks)
+    if lists:
+        (root / "ImageSets" / "Segmentation").mkdir(parents=True)
+        for split, name in (("train", "a"), ("val", "b")):
+            (root / "ImageSets" / "Segmentation" / f"{split}.txt").write_text(f"{name}\n")
+    assert recognise(root) is None
+    assert split_names(root, "training") == {"a"}
+    assert split_names(root, "validation") == {"b"}
+    assert folder(root, "training").labels.class_names == ("background", "cat")
 
 
 @pytest.mark.parametrize("kind", ["images", "masks"])
@@ -127,7 +205,7 @@ def test_a_split_without_images_or_masks_is_refused(kind: str, tmp_path: Path) -
         folder(root, "training")
 
 
-@pytest.mark.parametrize("split", ["training", "validation", "test"])
+@pytest.mark.parametrize("split", ["training", "validation"])
 def test_a_folder_without_masks_is_refused(split: str, tmp_path: Path) -> None:
     root = make_root(tmp_path)
     add_pair(root, "a")

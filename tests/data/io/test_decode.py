@@ -12,8 +12,14 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from sceneparse.data.io import decode
-from sceneparse.data.io.decode import image_size, jpeg_divisor, read_image
+from sceneparse.data.io import opencv
+from sceneparse.data.io.decode import (
+    ImageReading,
+    image_header,
+    image_size,
+    jpeg_divisor,
+    read_image,
+)
 from sceneparse.data.io.masks import mask_size, read_mask
 from sceneparse.data.io.opening import MAX_PIXELS
 from sceneparse.errors import InputError
@@ -251,11 +257,106 @@ def test_mask_values_beyond_16_bits_are_refused(value: int, tmp_path: Path) -> N
         read_mask(path)
 
 
-@pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA", "F"])
-def test_a_mask_of_colours_is_refused(mode: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("channels", [3, 4])
+def test_a_mask_of_colours_is_refused(channels: int, tmp_path: Path) -> None:
+    colors = np.full((4, 4, channels), 255, np.uint8)
+    colors[1, 2, 0] = 9
+    path = save_image(tmp_path / "a.png", colors)
+    with pytest.raises(InputError, match=r"a\.png: a mask of colours; .*one class id per pixel"):
+        read_mask(path)
+
+
+@pytest.mark.parametrize("mode", ["CMYK", "YCbCr"])
+def test_a_mask_in_a_mode_without_ids_is_refused(mode: str, tmp_path: Path) -> None:
     path = save_image(tmp_path / "a.tif", Image.new(mode, (4, 4)))
     for read in (read_mask, mask_size):
-        with pytest.raises(InputError, match=rf"a\.tif: .*mode {mode}.*one class id per pixel"):
+        with pytest.raises(InputError, match=rf"a\.tif: a mask in mode {mode}; .*one class id"):
+            read(path)
+
+
+@pytest.mark.parametrize("channels", [2, 3, 4])
+def test_ids_in_equal_channels_are_read(channels: int, tmp_path: Path) -> None:
+    ids = np.array([[0, 1, 2], [200, 7, 255]], np.uint8)
+    values = np.repeat(ids[..., None], channels, axis=2)
+    if channels != 3:
+        values[..., -1] = 255
+    mask = read_mask(save_image(tmp_path / "a.png", values))
+    np.testing.assert_array_equal(mask, ids)
+    assert mask.dtype == np.uint8
+
+
+@pytest.mark.parametrize("channels", [2, 4])
+def test_a_mask_with_transparent_pixels_is_refused(channels: int, tmp_path: Path) -> None:
+    path = save_image(tmp_path / "a.png", np.full((2, 2, channels), 7, np.uint8))
+    with pytest.raises(InputError, match="transparent pixels, whose class is unknown"):
+        read_mask(path)
+
+
+def test_floats_are_ids_if_they_are_whole_numbers(tmp_path: Path) -> None:
+    path = save_image(tmp_path / "a.tif", np.array([[0, 3, 300]], np.float32))
+    assert read_mask(path).tolist() == [[0, 3, 300]]
+    path = save_image(tmp_path / "b.tif", np.array([[0, 3, 0.5]], np.float32))
+    with pytest.raises(InputError, match=r"b\.tif: a mask with fractions, such as 0\.5"):
+        read_mask(path)
+
+
+@pytest.mark.parametrize("ending", ["png", "tif"])
+def test_a_range_of_values_becomes_black_to_white(ending: str, tmp_path: Path) -> None:
+    deep = np.array([[0, 1000, 2048, 4095, 60000]], np.uint16)
+    path = save_image(tmp_path / f"a.{ending}", deep)
+    found = read_image(path, reading=ImageReading(value_range=(1000, 4095)))
+    expected = np.clip(np.round((deep.astype(float) - 1000) / 3095 * 255), 0, 255)
+    np.testing.assert_array_equal(found, np.repeat(expected[..., None], 3, axis=2))
+    assert image_header(path).bits == 16
+
+
+def test_a_range_applies_to_8_bits_16_bits_of_colour_and_floats(tmp_path: Path) -> None:
+    reading = ImageReading(value_range=(0, 50))
+    eight = save_image(tmp_path / "a.png", np.array([[[0, 20, 200]]], np.uint8))
+    assert read_image(eight, reading=reading).tolist() == [[[0, 102, 255]]]
+    cv2 = pytest.importorskip("cv2")
+    deep = np.array([[[0, 10, 50], [40, 30, 20]]], np.uint16)
+    cv2.imwrite(str(tmp_path / "b.png"), deep[..., ::-1])
+    found = read_image(tmp_path / "b.png", reading=reading)
+    np.testing.assert_array_equal(found, np.round(deep / 50 * 255))
+    floats = save_image(tmp_path / "c.tif", np.array([[0, 12.5]], np.float32))
+    assert read_image(floats, reading=reading)[..., 0].tolist() == [[0, 64]]
+    with pytest.raises(InputError, match=r"set data\.image_range"):
+        read_image(floats)
+
+
+@pytest.mark.parametrize("orientation", [*UPRIGHT, 9])
+@pytest.mark.parametrize("ending", ["jpg", "png", "tif"])
+def test_the_orientation_can_be_ignored(orientation: int, ending: str, tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = tmp_path / f"a.{ending}"
+    Image.fromarray(np.repeat(GREY[:, :8, None], 3, axis=2)).save(path, exif=exif, quality=100)
+    plain = tmp_path / f"b.{ending}"
+    Image.fromarray(np.repeat(GREY[:, :8, None], 3, axis=2)).save(plain, quality=100)
+    stored = ImageReading(applies_orientation=False)
+    np.testing.assert_array_equal(read_image(path, reading=stored), read_image(plain))
+    assert image_size(path, stored) == GREY[:, :8].shape
+    assert image_header(path).orientation == orientation
+
+
+@pytest.mark.parametrize(("extra", "is_alpha"), [(None, False), (0, False), (1, True), (2, True)])
+def test_a_fourth_band_of_a_tiff_is_transparency_only_if_it_says_so(
+    extra: int | None, is_alpha: bool, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.tif"
+    Image.fromarray(np.full((2, 2, 4), 200, np.uint8)).save(path)
+    # Pillow declares transparency. Tag 338 of one short integer says so; 60000 is a private tag.
+    content, entry = bytearray(path.read_bytes()), struct.pack("<HHI", 338, 3, 1)
+    at = content.index(entry)
+    content[at : at + 2] = struct.pack("<H", 60000 if extra is None else 338)
+    content[at + 8 : at + 10] = struct.pack("<H", extra or 0)
+    path.write_bytes(content)
+    if is_alpha:
+        assert read_image(path).shape == (2, 2, 3)
+        return
+    for read in (read_image, image_size):
+        with pytest.raises(InputError, match="4 bands, and the file does not say"):
             read(path)
 
 
@@ -351,7 +452,7 @@ def test_opencv_and_pillow_decode_real_files_equally(
         ]
 
     with_opencv = everything()
-    monkeypatch.setattr(decode, "_opencv", lambda: None)
+    monkeypatch.setattr(opencv, "_opencv", lambda: None)
     for one, other in zip(with_opencv, everything(), strict=True):
         np.testing.assert_array_equal(one, other)
         assert one.dtype == other.dtype

@@ -19,7 +19,7 @@ import numpy as np
 
 from sceneparse.data.dataset import PairedFiles
 from sceneparse.data.header_index import FileStamps
-from sceneparse.data.io.decode import read_image
+from sceneparse.data.io.decode import DEFAULT_READING, read_image
 from sceneparse.labels import Labels
 from sceneparse.system.user_cache import cache_folder
 
@@ -81,12 +81,15 @@ def renewal_command(root: Path, folder: Path, short_side: int | None) -> str:
 
 def recipe(files: PairedFiles, short_side: int | None) -> Recipe:
     """Return the recipe of the pixels of a data set."""
-    return {
+    parts: Recipe = {
         "format": "sceneparse packed 1",
         "labels": files.mask_digest,
         "decoder": _decoder(),
         "short_side": short_side,
     }
+    if files.reading != DEFAULT_READING:
+        parts["reading"] = str(files.reading)
+    return parts
 
 
 def read_index(path: Path) -> CacheIndex | None:

@@ -10,8 +10,9 @@ Layout: `images/{training,validation}/*.jpg` and `annotations/{training,validati
 
 from pathlib import Path
 
-from sceneparse.data.dataset import PairedFiles, pair_folders
+from sceneparse.data.dataset import PairedFiles
 from sceneparse.data.datasets.published import PublishedData
+from sceneparse.data.pairing import pair_folders
 from sceneparse.errors import InputError
 from sceneparse.labels import Labels, ade20k_labels
 from sceneparse.system.settings import UserPath, settings

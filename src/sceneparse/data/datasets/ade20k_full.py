@@ -27,11 +27,12 @@ model without its training images, give a labels file with the ids of the data s
 from dataclasses import replace
 from pathlib import Path
 
-from sceneparse.data.dataset import FilesByName, PairedFiles, pair_by_name
+from sceneparse.data.dataset import PairedFiles
 from sceneparse.data.datasets.ade20k_objects import SPLITS_BELOW, count_objects
 from sceneparse.data.datasets.listing import find_files_below
 from sceneparse.data.datasets.published import PublishedData
 from sceneparse.data.io.mask_encodings import RedAndGreen
+from sceneparse.data.pairing import FilesByName, pair_by_name
 from sceneparse.errors import InputError
 from sceneparse.labels import Labels
 from sceneparse.labels.label_files import distinct_colors, read_labels

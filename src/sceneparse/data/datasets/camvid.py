@@ -28,7 +28,7 @@ ROOT/{train,val,test}.txt
 from pathlib import Path
 from typing import Literal, Self
 
-from sceneparse.data.dataset import FilesByName, PairedFiles, pair_by_name, pair_folders
+from sceneparse.data.dataset import PairedFiles
 from sceneparse.data.datasets.listing import (
     find_files_below,
     find_named_files,
@@ -37,6 +37,7 @@ from sceneparse.data.datasets.listing import (
 )
 from sceneparse.data.datasets.published import PublishedData
 from sceneparse.data.io.mask_encodings import ColorTable
+from sceneparse.data.pairing import FilesByName, pair_by_name, pair_folders
 from sceneparse.errors import InputError
 from sceneparse.labels import Labels, table_labels
 from sceneparse.system.settings import UserPath, settings

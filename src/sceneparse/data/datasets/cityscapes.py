@@ -20,9 +20,10 @@ Ids, names and colours are from `helpers/labels.py` of cityscapesScripts.
 
 from pathlib import Path
 
-from sceneparse.data.dataset import FilesByName, PairedFiles, pair_by_name
+from sceneparse.data.dataset import PairedFiles
 from sceneparse.data.datasets.listing import find_files_below, unknown_split_error
 from sceneparse.data.datasets.published import PublishedData
+from sceneparse.data.pairing import FilesByName, pair_by_name
 from sceneparse.errors import InputError
 from sceneparse.labels import Labels, table_labels
 from sceneparse.system.settings import UserPath, settings

@@ -22,9 +22,10 @@ Older lists of class names in the order of VOC, where id 2 is "bicycle", do not 
 from dataclasses import replace
 from pathlib import Path
 
-from sceneparse.data.dataset import FilesByName, PairedFiles, pair_by_name
+from sceneparse.data.dataset import PairedFiles
 from sceneparse.data.datasets.listing import find_named_files, read_split_list
 from sceneparse.data.datasets.published import PublishedData
+from sceneparse.data.pairing import FilesByName, pair_by_name
 from sceneparse.errors import InputError
 from sceneparse.labels import Labels, table_labels
 from sceneparse.system.settings import UserPath, settings

@@ -1,20 +1,14 @@
 """The base class of the settings of published data sets."""
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Self
 
-from sceneparse.data.dataset import PairedFiles
-from sceneparse.labels import Labels
+from sceneparse.data.datasets.file_data import SPLITS, FileData
 from sceneparse.system.settings import PositiveInt, UserPath, settings
-
-CacheChoice = Literal["auto", "off"] | UserPath
-
-
-SPLITS = ("training", "validation")
 
 
 @settings
-class PublishedData:
+class PublishedData(FileData):
     """A data set in its published layout.
 
     To add a layout, write a module with a subclass, and add a line to `data/settings.py`.
@@ -26,8 +20,6 @@ class PublishedData:
     """Use at most so many training images, spread evenly; for a quick try."""
     validation_limit: PositiveInt | None = None
     """Use at most so many validation images."""
-    cache: CacheChoice = "auto"
-    """`auto`: pixels that `sceneparse data cache` decoded, if they fit; `off`; or their folder."""
 
     @classmethod
     def recognise(cls, root: Path) -> Self | None:
@@ -42,23 +34,3 @@ class PublishedData:
     def splits(self) -> tuple[str, ...]:
         """Return those of the splits `training` and `validation` that exist."""
         return tuple(split for split in SPLITS if self.split_path(split).exists())
-
-    def open_split(self, root: Path, split: str) -> PairedFiles:
-        """Open all samples of one split.
-
-        Args:
-            root: Folder of the data set, which may differ from the settings' own.
-            split: `training`, `validation`, or another split of the data set.
-
-        Raises:
-            InputError: If the layout differs, or images and masks do not pair.
-        """
-        raise NotImplementedError
-
-    def find_labels(self) -> Labels:
-        """Return the classes; open files only if the classes depend on them.
-
-        Raises:
-            InputError: If the files that determine the classes are missing or broken.
-        """
-        raise NotImplementedError

@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
-from sceneparse.data.dataset import PairedFiles, subfolder_hint
+from sceneparse.data.dataset import PairedFiles
 from sceneparse.data.datasets.ade20k import Ade20kData
+from sceneparse.data.datasets.file_data import SPLITS
 from sceneparse.data.datasets.folder import is_folder_dataset
-from sceneparse.data.datasets.published import SPLITS, PublishedData
+from sceneparse.data.datasets.published import PublishedData
+from sceneparse.data.pairing import subfolder_hint
 from sceneparse.data.settings import DATASETS
 from sceneparse.errors import InputError
 

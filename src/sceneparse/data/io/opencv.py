@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 from threading import Lock
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,12 +22,13 @@ def _opencv() -> ModuleType | None:
         return importlib.import_module("cv2") if importlib.util.find_spec("cv2") else None
 
 
-def decode_with_opencv(source: Path | bytes, divisor: int | None) -> NDArray[np.uint8] | None:
+def decode_with_opencv(source: Path | bytes, divisor: int | None) -> NDArray[Any] | None:
     """Decode a file with OpenCV; return none if that fails, so that Pillow reports the error.
 
     Args:
         source: A file, or the bytes of one.
-        divisor: Factor by which to divide the resolution of a JPEG; none to read raw values.
+        divisor: Factor by which to divide the resolution of a JPEG; none to read the values as they
+            are stored, with colours in the order BGR.
     """
     cv2 = _opencv()
     if cv2 is None:

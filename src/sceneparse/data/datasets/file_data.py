@@ -1,0 +1,67 @@
+"""The base class of the settings of data sets that lie in files."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator
+
+from sceneparse.data.dataset import PairedFiles
+from sceneparse.data.io.decode import ImageReading
+from sceneparse.labels import Labels
+from sceneparse.system.settings import UserPath, settings
+
+# The splits of a run.
+SPLITS = ("training", "validation")
+CacheChoice = Literal["auto", "off"] | UserPath
+
+
+def _rising(value_range: tuple[float, float]) -> tuple[float, float]:
+    if not value_range[0] < value_range[1]:
+        raise ValueError("expected two numbers, the first one smaller")
+    return value_range
+
+
+ValueRange = Annotated[tuple[float, float], AfterValidator(_rising)]
+
+
+@settings
+class FileData:
+    """Images and masks in files."""
+
+    exif_orientation: Literal["apply", "ignore"] = "apply"
+    """`apply`: turn images as their EXIF orientation says; `ignore`: for masks that were drawn on
+    the stored pixels."""
+    image_range: ValueRange | None = None
+    """Values in the files that become black and white, such as `[0, 4095]` for 12 bits in files of
+    16; none for all that a file can hold."""
+    cache: CacheChoice = "auto"
+    """`auto`: pixels that `sceneparse data cache` decoded, if they fit; `off`; or their folder."""
+
+    @property
+    def reading(self) -> ImageReading:
+        """How image files become RGB."""
+        return ImageReading(self.exif_orientation == "apply", self.image_range)
+
+    def splits(self) -> tuple[str, ...]:
+        """Return those of the splits `training` and `validation` that exist."""
+        raise NotImplementedError
+
+    def open_split(self, root: Path, split: str) -> PairedFiles:
+        """Open all samples of one split.
+
+        Args:
+            root: Folder of the data set, which may differ from the settings' own.
+            split: `training`, `validation`, or another split of the data set.
+
+        Raises:
+            InputError: If the layout differs, or images and masks do not pair.
+        """
+        raise NotImplementedError
+
+    def find_labels(self) -> Labels:
+        """Return the classes; open files only if the classes depend on them.
+
+        Raises:
+            InputError: If the files that determine the classes are missing or broken.
+        """
+        raise NotImplementedError
