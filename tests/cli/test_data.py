@@ -1,5 +1,6 @@
-"""The commands `data synth` and `data inspect`."""
+"""The commands `data synth` and `data check`."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,11 +11,12 @@ from PIL import Image
 from sceneparse.data.io.decode import image_size
 from sceneparse.data.io.masks import read_mask
 from tests.cli.conftest import Cli
+from tests.conftest import write_rectangles
 
 SMALL = ("--width", "40", "--height", "32")
 
 
-def test_synth_writes_what_inspect_counts(cli: Cli, tmp_path: Path) -> None:
+def test_synth_writes_what_check_counts(cli: Cli, tmp_path: Path) -> None:
     made = cli("data", "synth", "new/scenes", "--images", "7", "--validation", "3", *SMALL)
     assert made.returncode == 0, made.stderr
     assert "7 training and 3 validation scenes: new/scenes" in made.stdout
@@ -24,11 +26,11 @@ def test_synth_writes_what_inspect_counts(cli: Cli, tmp_path: Path) -> None:
             assert len(files) == count
             assert {image_size(file) for file in files} == {(32, 40)}
 
-    seen = cli("data", "inspect", "new/scenes")
+    seen = cli("data", "check", "new/scenes")
     assert seen.returncode == 0, seen.stderr
     assert "training: 7 images, 40×32 to 40×32" in seen.stdout
     assert "validation: 3 images, 40×32 to 40×32" in seen.stdout
-    assert "no problems found" in seen.stdout
+    assert "error" not in seen.stdout
     masks = [
         read_mask(file) for file in (tmp_path / "new" / "scenes" / "annotations").rglob("*.png")
     ]
@@ -53,7 +55,7 @@ def test_synth_holds_out_a_fifth_and_is_reproducible(cli: Cli, tmp_path: Path) -
     )
 
 
-def test_inspect_names_each_broken_file_and_exits_with_2(cli: Cli, tmp_path: Path) -> None:
+def test_check_names_each_broken_file_and_exits_with_1(cli: Cli, tmp_path: Path) -> None:
     assert cli("data", "synth", "s", "--images", "4", "--validation", "1", *SMALL).returncode == 0
     images, masks = tmp_path / "s" / "images", tmp_path / "s" / "annotations"
     content = (images / "training" / "scene_000000.png").read_bytes()
@@ -61,29 +63,27 @@ def test_inspect_names_each_broken_file_and_exits_with_2(cli: Cli, tmp_path: Pat
     Image.new("L", (9, 9)).save(masks / "training" / "scene_000001.png")
     Image.new("L", (40, 32), 151).save(masks / "training" / "scene_000002.png")
     Image.new("RGB", (40, 32), (1, 2, 3)).save(masks / "validation" / "scene_000000.png")
-    done = cli("data", "inspect", "s")
-    assert done.returncode == 2
+    done = cli("data", "check", "s")
+    assert done.returncode == 1
     assert "Traceback" not in done.stderr
-    problems = [line for line in done.stdout.splitlines() if line.startswith("problem: ")]
-    for problem, start, says in zip(
-        problems,
-        (
-            "s/images/training/scene_000000.png",
-            "s/annotations/training/scene_000001.png",
-            "s/annotations/training/scene_000002.png",
-            "s/annotations/validation/scene_000000.png",
-        ),
-        (
-            "broken or truncated",
-            "9×9 pixels",
-            "values 151 are neither a class",
-            "a mask of colours",
-        ),
-        strict=True,
-    ):
-        assert problem.startswith(f"problem: {start}: {says}")
-    assert "training: 1 images" in done.stdout
-    assert "4 problems" in done.stdout
+    errors = [line for line in done.stdout.splitlines() if line.startswith("error: ")]
+    for says in ("broken or truncated", "9×9 pixels", "ids 151 are", "a mask of colours"):
+        assert sum(says in line for line in errors) == 1
+    assert len(errors) == 4
+    assert "training: 2 images" in done.stdout
+    assert "4 errors" in done.stdout
+    report = json.loads(cli("data", "check", "s", "--json").stdout)
+    assert [found["severity"] for found in report["findings"]][:4] == ["error"] * 4
+    assert report["findings"][0]["files"] == ["images/training/scene_000000.png"]
+
+
+def test_warnings_are_errors_only_if_strict(cli: Cli, tmp_path: Path) -> None:
+    write_rectangles(tmp_path / "data", {"training": 3, "validation": 1})
+    (tmp_path / "data" / "images" / "training" / "notes.txt").write_text("mine")
+    done = cli("data", "check", "data")
+    assert done.returncode == 0, done.stderr
+    assert "warning: 1 files in the folder of the images" in done.stdout
+    assert cli("data", "check", "data", "--strict").returncode == 1
 
 
 @pytest.mark.parametrize("out", ["full", "file", "file/below"])
@@ -108,6 +108,6 @@ def test_synth_accepts_an_empty_folder(cli: Cli, tmp_path: Path) -> None:
 
 
 def test_inspect_of_a_missing_folder_fails_with_one_line(fails: Callable[..., str]) -> None:
-    message = fails("data", "inspect", "nowhere")
+    message = fails("data", "check", "nowhere")
     assert message.startswith("error: nowhere: no such folder")
     assert message.count("\n") == 1

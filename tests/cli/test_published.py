@@ -31,7 +31,7 @@ def done(cli: Cli, *arguments: str) -> str:
 def test_cityscapes_is_inspected_cached_trained_and_predicted(cli: Cli, tmp_path: Path) -> None:
     write_cityscapes(tmp_path / "data")
     (tmp_path / "run.yaml").write_text(RUN.format(kind="cityscapes", batch=3))
-    assert "19 of 19 classes occur" in done(cli, "data", "inspect", "data")
+    assert "19 of 19 classes occur" in done(cli, "data", "check", "data")
     assert "training: 3 images" in done(cli, "data", "cache", "data")
     done(cli, "train", "run.yaml", "--out", "run")
     done(cli, "predict", "data/leftImg8bit/val/munster", "--model", "run", "--out", "predicted")

@@ -16,7 +16,7 @@ from sceneparse.data.settings import DATASETS
 from sceneparse.errors import InputError
 from sceneparse.factory.data import find_data
 from sceneparse.tasks.cache import cache_data
-from sceneparse.tasks.inspect import inspect_data
+from sceneparse.tasks.check import check
 
 
 def config(root: Path, text: str) -> Path:
@@ -45,9 +45,9 @@ def test_the_cache_of_a_config_serves_its_runs(
         assert isinstance(dataset, CachedDataset)
         assert dataset.cached_count == len(dataset)
         assert dataset.labels.num_classes == classes
-    report = inspect_data(path)
+    report = check(path)
     assert report.labels.num_classes == classes
-    assert not report.problems
+    assert not report.errors
 
 
 def test_a_cache_of_other_classes_is_not_used(tmp_path: Path) -> None:
@@ -75,13 +75,13 @@ def test_a_config_with_a_missing_data_folder_names_the_folder(tmp_path: Path) ->
     with pytest.raises(
         InputError, match=r"data: no such folder; set data\.root to the folder of l"
     ):
-        inspect_data(path)
+        check(path)
 
 
 def test_a_folder_without_a_data_set_is_refused_with_its_contents(tmp_path: Path) -> None:
     WRITERS["voc2012"](tmp_path / "VOCdevkit" / "VOC2012")
     with pytest.raises(InputError, match=r"VOCdevkit: no known data set.*: VOC2012; give"):
-        inspect_data(tmp_path / "VOCdevkit")
+        check(tmp_path / "VOCdevkit")
 
 
 @pytest.mark.parametrize("name", WRITERS)

@@ -1,15 +1,17 @@
-"""`data synth`, `data inspect` and `data cache`."""
+"""`data synth`, `data check` and `data cache`."""
 
+import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.text import Text
 
 from sceneparse.cli.output import console, data_table
 from sceneparse.cli.paths import path_argument, path_option
 from sceneparse.cli.progress import shown_events
 
-app = typer.Typer(help="Generate, inspect and cache data sets.", no_args_is_help=True)
+app = typer.Typer(help="Generate, check and cache data sets.", no_args_is_help=True)
 
 
 @app.command()
@@ -34,23 +36,34 @@ def synth(
 
 
 @app.command()
-def inspect(
+def check(
     data: Annotated[
         Path,
         path_argument("A published data set, a folder of your own, or a config."),
     ],
+    json_: Annotated[
+        bool, typer.Option("--json", help="Print the report as JSON, and nothing else.")
+    ] = False,
+    strict: Annotated[bool, typer.Option(help="Count warnings as errors.")] = False,
 ) -> None:
-    """Read every image and mask, report problems, and count classes and sizes."""
-    from sceneparse.tasks.inspect import inspect_data
+    """Read every image and mask, count classes and sizes, and find what would be learned wrongly.
+
+    The exit status is 1 if there are errors, and 0 if there are warnings at most.
+    """
+    from sceneparse.tasks.check import check as check_data
 
     with shown_events() as callback:
-        report = inspect_data(data, callback)
-    console.print(data_table(report))
-    for problem in report.problems:
-        console.print(f"problem: {problem}", style="red", soft_wrap=True)
-    console.print(report.summary(), soft_wrap=True)
-    if report.problems:
-        raise typer.Exit(2)
+        report = check_data(data, callback=callback)
+    if json_:
+        typer.echo(json.dumps(report.document(), ensure_ascii=False, indent=1))
+    else:
+        console.print(data_table(report))
+        for finding in report.findings:
+            style = "red" if finding.severity == "error" else "yellow"
+            console.print(Text(f"{finding.severity}: {finding}", style=style), soft_wrap=True)
+        console.print(report.summary(), soft_wrap=True)
+    if report.errors or (strict and report.warnings):
+        raise typer.Exit(1)
 
 
 @app.command()

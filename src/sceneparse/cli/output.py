@@ -12,7 +12,7 @@ from sceneparse.system.ranks import find_rank_info
 if TYPE_CHECKING:
     from sceneparse.metrics.bootstrap import ConfidenceInterval
     from sceneparse.metrics.comparison import ClassChange, Comparison
-    from sceneparse.tasks.inspect import DataReport
+    from sceneparse.tasks.check import CheckReport
     from sceneparse.tasks.score import ScoreReport
     from sceneparse.tasks.summary import NetworkSummary
     from sceneparse.tasks.tta import TtaReport
@@ -97,7 +97,7 @@ def best_table(report: "TtaReport") -> Table:
     return table
 
 
-def data_table(report: "DataReport") -> Table:
+def data_table(report: "CheckReport") -> Table:
     """Lay out the classes of a data set with pixel shares and image counts."""
     table = Table(title=Text(f"classes of {report.root}"), title_justify="left")
     table.add_column("id", justify="right")

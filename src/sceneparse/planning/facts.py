@@ -10,13 +10,14 @@ import numpy as np
 
 from sceneparse import factory
 from sceneparse.data.cache.reader import CachedDataset
+from sceneparse.data.checks.quick import quick_check
 from sceneparse.data.class_statistics import count_class_pixels
 from sceneparse.data.dataset import Dataset, PairedFiles
 from sceneparse.data.header_index import check_image_sizes
 from sceneparse.data.settings import DataSettings
 from sceneparse.factory.data import find_data
 from sceneparse.losses.class_weights import median_frequency
-from sceneparse.recording.events import Callback, activity, ignore
+from sceneparse.recording.events import Callback, Message, activity, ignore
 
 # Number of masks whose classes are counted, spread over the training images, and of those timed.
 COUNTED, TIMED = 1000, 8
@@ -70,6 +71,10 @@ def gather_facts(root: Path, callback: Callback = ignore) -> DataFacts:
     with activity(callback, "reading the headers of all files"):
         sizes = check_image_sizes(training, root)
         check_image_sizes(validation, root)
+    with activity(callback, "checking some images and masks"):
+        findings = quick_check(config, {"training": training, "validation": validation})
+    for finding in findings:
+        callback(Message(f"warning: {finding}"))
     chosen = training.subsample(COUNTED)
     with activity(callback, "counting the pixels of each class"):
         weights = median_frequency(count_class_pixels(chosen, root))

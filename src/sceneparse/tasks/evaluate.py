@@ -1,16 +1,19 @@
 """Score a model on a split of a data set."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from sceneparse import factory
 from sceneparse.artifacts.weights import StoredModel
 from sceneparse.data.dataset import Dataset
+from sceneparse.data.datasets.synthetic import SyntheticData
 from sceneparse.errors import InputError
 from sceneparse.factory.loading import find_weights, predictor_of, with_overrides
 from sceneparse.recording.events import Callback, Progress, ignore
 from sceneparse.system.device import select_device
 from sceneparse.system.paths import expand_user
+from sceneparse.tasks.run_data import check_files
 from sceneparse.tasks.score import ScoreReport
 from sceneparse.training.memory import PREDICTION, advice_on_memory
 from sceneparse.training.validation import evaluate_dataset
@@ -48,6 +51,10 @@ def evaluate(
     """
     root = None if data is None else expand_user(data)
     weights, dataset = open_model_and_data(model, root, split, overrides)
+    data_settings = weights.config.data
+    if root is not None and not isinstance(data_settings, SyntheticData):
+        data_settings = replace(data_settings, root=root)
+    check_files({split: dataset}, data_settings, callback)
     predictor = predictor_of(weights, select_device(device))
     total, done = len(dataset), 0
 

@@ -2,12 +2,14 @@
 
 import hashlib
 import os
+from collections.abc import Mapping
 
 import torch
 
 from sceneparse import factory
 from sceneparse.config import RunConfig
 from sceneparse.data.cache.reader import CachedDataset
+from sceneparse.data.checks.quick import quick_check
 from sceneparse.data.dataset import Dataset, PairedFiles
 from sceneparse.data.datasets.synthetic import SyntheticData
 from sceneparse.data.header_index import check_image_sizes
@@ -29,22 +31,29 @@ def open_splits(
     training = factory.dataset(config.data, "training", to_learn=True)
     validation = factory.dataset(config.data, "validation")
     if rank_info.rank == 0:
-        check_headers(training, config.data)
-        check_headers(validation, config.data)
+        check_files({"training": training, "validation": validation}, config.data, callback)
         for note in cache_notes({"training": training, "validation": validation}):
             callback(Message(note))
     return training, validation
 
 
-def check_headers(dataset: Dataset, config: DataSettings) -> None:
-    """Check the header of each file of a data set that is new or changed.
+def check_files(splits: Mapping[str, Dataset], data: DataSettings, callback: Callback) -> None:
+    """Check the header of each file that is new or changed, and some samples of each split.
 
     Raises:
-        InputError: If an image and its mask differ in size, or a file is not a mask.
+        InputError: If files do not fit together, or something wrong would be learned or scored.
     """
-    files = dataset.files if isinstance(dataset, CachedDataset) else dataset
-    if isinstance(files, PairedFiles) and not isinstance(config, SyntheticData):
-        check_image_sizes(files, config.root)
+    if isinstance(data, SyntheticData):
+        return
+    files = {
+        name: dataset.files if isinstance(dataset, CachedDataset) else dataset
+        for name, dataset in splits.items()
+    }
+    paired = {name: found for name, found in files.items() if isinstance(found, PairedFiles)}
+    for found in paired.values():
+        check_image_sizes(found, data.root)
+    for finding in quick_check(data, paired):
+        callback(Message(f"warning: {finding}"))
 
 
 def data_key_of(dataset: Dataset, rank_info: RankInfo) -> str:

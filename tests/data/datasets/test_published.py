@@ -15,12 +15,12 @@ from tests.published import OBJECTS, WRITERS, Masks, striped, write_ids
 from sceneparse import factory
 from sceneparse.data.cache.reader import CachedDataset
 from sceneparse.data.dataset import PairedFiles
-from sceneparse.data.datasets.recognise import open_published, recognise
+from sceneparse.data.datasets.recognise import recognise
 from sceneparse.data.header_index import check_image_sizes
 from sceneparse.data.settings import DataSection, DataSettings
 from sceneparse.errors import InputError
 from sceneparse.system.user_cache import cache_folder
-from sceneparse.tasks.inspect import inspect_data
+from sceneparse.tasks.check import check
 
 NAMES = tuple(WRITERS)
 
@@ -105,7 +105,7 @@ def test_a_root_is_recognised_by_its_files(tree: tuple[str, Path, Masks]) -> Non
     name, root, _ = tree
     data = recognise(root)
     assert data is not None
-    splits = open_published(data)
+    splits = {name: data.open_split(data.root, name) for name in data.splits()}
     assert list(splits) == ["training", "validation"]
     for split, dataset in splits.items():
         assert dataset == files(name, root, split)
@@ -132,10 +132,10 @@ def test_cached_samples_equal_those_of_the_files(tree: tuple[str, Path, Masks]) 
         assert all(samples_equal(open_cached[index], plain[index]) for index in range(len(plain)))
 
 
-def test_inspect_counts_images_and_pixels(tree: tuple[str, Path, Masks]) -> None:
+def test_check_counts_images_and_pixels(tree: tuple[str, Path, Masks]) -> None:
     _, root, target = tree
-    report = inspect_data(root)
-    assert report.problems == []
+    report = check(root)
+    assert not report.errors
     assert [split.name for split in report.splits] == ["training", "validation"]
     for split in report.splits:
         raw = np.stack(list(target[split.name].values()))
@@ -149,7 +149,7 @@ def test_inspect_counts_images_and_pixels(tree: tuple[str, Path, Masks]) -> None
 def test_inspect_accepts_a_single_split(tmp_path: Path) -> None:
     WRITERS["coco_stuff"](tmp_path)
     shutil.rmtree(tmp_path / "images" / "train2017")
-    report = inspect_data(tmp_path)
+    report = check(tmp_path)
     assert [split.name for split in report.splits] == ["validation"]
 
 

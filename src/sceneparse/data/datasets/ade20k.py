@@ -9,6 +9,7 @@ Layout: `images/{training,validation}/*.jpg` and `annotations/{training,validati
 """
 
 from pathlib import Path
+from typing import ClassVar
 
 from sceneparse.data.dataset import PairedFiles
 from sceneparse.data.datasets.published import PublishedData
@@ -21,6 +22,9 @@ from sceneparse.system.settings import UserPath, settings
 @settings
 class Ade20kData(PublishedData):
     """ADE20K in the layout of `ADEChallengeData2016`."""
+
+    title: ClassVar[str] = "ADE20K"
+    image_names: ClassVar[str] = r"^(ADE_|scene_)"
 
     root: UserPath = Path("data/ADEChallengeData2016")
     """Folder that holds `images` and `annotations`."""

@@ -26,6 +26,7 @@ model without its training images, give a labels file with the ids of the data s
 
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 from sceneparse.data.dataset import PairedFiles
 from sceneparse.data.datasets.ade20k_objects import SPLITS_BELOW, count_objects
@@ -47,6 +48,9 @@ _UNPACK = "unpack ADE20K_2021_17_01.zip, and set data.root to the folder ADE20K_
 @settings
 class Ade20kFullData(PublishedData):
     """The full ADE20K, `ADE20K_2021_17_01`: classes in the thousands."""
+
+    title: ClassVar[str] = "the full ADE20K"
+    image_names: ClassVar[str] = r"^ADE_"
 
     root: UserPath = Path("data/ADE20K_2021_17_01")
     """Folder that holds `images/ADE`."""

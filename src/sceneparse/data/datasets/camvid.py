@@ -26,7 +26,7 @@ ROOT/{train,val,test}.txt
 """
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from sceneparse.data.dataset import PairedFiles
 from sceneparse.data.datasets.listing import (
@@ -50,6 +50,9 @@ _UNPACK = "unpack 701_StillsRaw_full.zip and LabeledApproved_full.zip in data.ro
 @settings
 class CamVidData(PublishedData):
     """CamVid: frames from a driving car."""
+
+    title: ClassVar[str] = "CamVid"
+    image_names: ClassVar[str] = r"^(\d{4}(TP|R0|E5)|Seq05VD)_"
 
     root: UserPath = Path("data/CamVid")
     """Folder that holds `train`, `trainannot` and so on, or the original download."""

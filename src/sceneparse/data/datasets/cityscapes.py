@@ -19,6 +19,7 @@ Ids, names and colours are from `helpers/labels.py` of cityscapesScripts.
 """
 
 from pathlib import Path
+from typing import ClassVar
 
 from sceneparse.data.dataset import PairedFiles
 from sceneparse.data.datasets.listing import find_files_below, unknown_split_error
@@ -35,6 +36,8 @@ _IMAGE, _MASK = "_leftImg8bit.png", "_gtFine_labelIds.png"
 @settings
 class CityscapesData(PublishedData):
     """Cityscapes: 19 classes of street scenes."""
+
+    title: ClassVar[str] = "Cityscapes"
 
     root: UserPath = Path("data/cityscapes")
     """Folder that holds `leftImg8bit` and `gtFine`."""

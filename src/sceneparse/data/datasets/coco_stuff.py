@@ -19,6 +19,7 @@ from MMSegmentation.
 """
 
 from pathlib import Path
+from typing import ClassVar
 
 from sceneparse.data.dataset import PairedFiles
 from sceneparse.data.datasets.listing import unknown_split_error
@@ -35,6 +36,9 @@ _FOREIGN_SUFFIX = "_labelTrainIds"
 @settings
 class CocoStuffData(PublishedData):
     """COCO-Stuff 164k: 80 classes of things and 91 of stuff."""
+
+    title: ClassVar[str] = "COCO-Stuff"
+    image_names: ClassVar[str] = r"^(COCO_.*)?\d{12}\."
 
     root: UserPath = Path("data/coco_stuff")
     """Folder that holds `images` and `annotations`, each with `train2017` and `val2017`."""

@@ -28,6 +28,8 @@ ValueRange = Annotated[tuple[float, float], AfterValidator(_rising)]
 class FileData:
     """Images and masks in files."""
 
+    root: UserPath
+    """Folder of the data set."""
     exif_orientation: Literal["apply", "ignore"] = "apply"
     """`apply`: turn images as their EXIF orientation says; `ignore`: for masks that were drawn on
     the stored pixels."""

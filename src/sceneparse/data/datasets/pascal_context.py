@@ -21,6 +21,7 @@ Older lists of class names in the order of VOC, where id 2 is "bicycle", do not 
 
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 from sceneparse.data.dataset import PairedFiles
 from sceneparse.data.datasets.listing import find_named_files, read_split_list
@@ -41,6 +42,9 @@ _CONVERT = (
 @settings
 class PascalContextData(PublishedData):
     """Pascal-Context: 59 classes in images of VOC 2010."""
+
+    title: ClassVar[str] = "Pascal Context"
+    image_names: ClassVar[str] = r"^\d{4}_\d{6}"
 
     root: UserPath = Path("data/VOCdevkit/VOC2010")
     """Folder that holds `JPEGImages`, `SegmentationClassContext` and `ImageSets`."""

@@ -1,10 +1,10 @@
 """The base class of the settings of published data sets."""
 
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self
 
 from sceneparse.data.datasets.file_data import SPLITS, FileData
-from sceneparse.system.settings import PositiveInt, UserPath, settings
+from sceneparse.system.settings import PositiveInt, settings
 
 
 @settings
@@ -14,8 +14,11 @@ class PublishedData(FileData):
     To add a layout, write a module with a subclass, and add a line to `data/settings.py`.
     """
 
-    root: UserPath
-    """Folder of the data set."""
+    # Name of the data set in messages.
+    title: ClassVar[str] = "a published data set"
+    # Regular expression of the names of its images; empty if the layout requires them.
+    image_names: ClassVar[str] = ""
+
     training_limit: PositiveInt | None = None
     """Use at most so many training images, spread evenly; for a quick try."""
     validation_limit: PositiveInt | None = None

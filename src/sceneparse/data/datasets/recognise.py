@@ -2,9 +2,7 @@
 
 from pathlib import Path
 
-from sceneparse.data.dataset import PairedFiles
 from sceneparse.data.datasets.ade20k import Ade20kData
-from sceneparse.data.datasets.file_data import SPLITS
 from sceneparse.data.datasets.folder import is_folder_dataset
 from sceneparse.data.datasets.published import PublishedData
 from sceneparse.data.pairing import subfolder_hint
@@ -33,13 +31,3 @@ def recognise(root: Path) -> PublishedData | None:
         )
     # Opening the data set reports what is missing.
     return Ade20kData(root=root)
-
-
-def open_published(data: PublishedData, splits: tuple[str, ...] = ()) -> dict[str, PairedFiles]:
-    """Open the given splits, by default those that exist.
-
-    Raises:
-        InputError: If images and masks do not pair, or the folder holds no data set.
-    """
-    wanted = splits or data.splits() or SPLITS[:1]
-    return {split: data.open_split(data.root, split) for split in wanted}

@@ -23,7 +23,7 @@ as MATLAB files, `dataset/cls/*.mat`, which would need SciPy: convert the array
 """
 
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self
 
 from sceneparse.data.dataset import PairedFiles
 from sceneparse.data.datasets.listing import find_named_files, read_split_list
@@ -46,6 +46,9 @@ _CONVERT = (
 @settings
 class Voc2012Data(PublishedData):
     """Pascal VOC 2012: 20 classes of objects, and background."""
+
+    title: ClassVar[str] = "Pascal VOC 2012"
+    image_names: ClassVar[str] = r"^\d{4}_\d{6}"
 
     root: UserPath = Path("data/VOCdevkit/VOC2012")
     """Folder that holds `JPEGImages`, `SegmentationClass` and `ImageSets`."""

@@ -1,4 +1,4 @@
-"""`inspect` counts a data set correctly and lists all its problems."""
+"""`check` counts a data set correctly, and lists all that is wrong with it."""
 
 import io
 from pathlib import Path
@@ -10,7 +10,7 @@ from rich.console import Console
 
 from sceneparse.cli.output import data_table
 from sceneparse.errors import InputError
-from sceneparse.tasks.inspect import DataReport, inspect_data
+from sceneparse.tasks.check import CheckReport, check
 
 IDS = {
     "training": [[[1, 1, 2], [0, 2, 1]], [[2, 2, 2], [2, 2, 2]]],
@@ -32,11 +32,11 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def inspected(root: Path) -> DataReport:
-    return inspect_data(root)
+def inspected(root: Path) -> CheckReport:
+    return check(root)
 
 
-def printed(report: DataReport, width: int = 120) -> str:
+def printed(report: CheckReport, width: int = 120) -> str:
     console = Console(file=io.StringIO(), width=width)
     console.print(data_table(report))
     assert isinstance(console.file, io.StringIO)
@@ -54,14 +54,13 @@ def test_classes_sizes_and_void_are_counted(root: Path) -> None:
     assert training.pixels[4:].sum() == validation.pixels[4:].sum() == 0
 
 
-def test_summary_lists_sizes_and_classes_missing_from_training(root: Path) -> None:
+def test_summary_lists_sizes_and_counts_findings(root: Path) -> None:
     lines = inspected(root).summary().splitlines()
     assert lines == [
         "training: 2 images, 3×2 to 3×2, median 3×2 pixels, 8.3% unlabelled",
         "validation: 1 images, 4×2 to 4×2, median 4×2 pixels, 25.0% unlabelled",
         "3 of 150 classes occur",
-        "in validation but never in training: sky",
-        "no problems found",
+        "3 warnings",
     ]
 
 
@@ -80,21 +79,25 @@ def test_every_problem_is_listed_and_the_other_files_are_counted(root: Path) -> 
     (root / "images" / "validation" / "0.png").unlink()
     Image.new("RGB", (7, 7)).save(root / "images" / "validation" / "0.png")
     report = inspected(root)
-    assert len(report.problems) == 2
-    assert report.problems[0].startswith(f"{root / 'images' / 'training' / '0.png'}: not an image")
-    assert report.problems[1].startswith(
+    # The other training mask holds one class, which is also an error.
+    broken, resized, _ = report.errors
+    assert broken.text.startswith(f"{root / 'images' / 'training' / '0.png'}: not an image")
+    assert broken.files == ("images/training/0.png",)
+    assert resized.text.startswith(
         f"{root / 'annotations' / 'validation' / '0.png'}: 4×2 pixels, but 0.png has 7×7"
     )
+    assert resized.files == ("annotations/validation/0.png",)
     assert report.splits[0].pixels[:2].tolist() == [0, 6]
     assert "validation: no readable images" in report.summary()
-    assert "2 problems" in report.summary()
+    assert report.summary().splitlines()[-1].startswith("3 errors")
 
 
 def test_a_data_set_with_only_broken_files_is_reported(root: Path) -> None:
     for path in root.rglob("*.png"):
         path.write_bytes(b"")
     report = inspected(root)
-    assert len(report.problems) == 3
+    (finding,) = report.errors
+    assert len(finding.files) == 3
     assert "0 of 150 classes occur" in report.summary()
     assert "wall" in printed(report)
 
@@ -112,7 +115,8 @@ def test_a_folder_data_set_is_counted_in_its_own_classes(rectangles_root: Path) 
     assert report.labels.class_names == ("background", "red", "green", "blue")
     assert [len(split.sizes) for split in report.splits] == [24, 6]
     assert sum(int(split.pixels.sum()) for split in report.splits) == 30 * 48 * 64
-    assert report.problems == []
+    assert report.findings == []
+    assert report.summary().endswith("no problems found")
 
 
 def test_names_in_square_brackets_are_shown_unchanged(tmp_path: Path) -> None:
@@ -150,5 +154,6 @@ def test_a_folder_without_a_data_set_is_refused_with_what_is_missing(
 @pytest.mark.real
 def test_real_images_have_no_problems_and_all_classes(official_root: Path) -> None:
     report = inspected(official_root)
-    assert report.problems == []
+    assert report.findings == []
+    assert report.summary().endswith("no problems found")
     assert sum(len(split.sizes) for split in report.splits) == 3

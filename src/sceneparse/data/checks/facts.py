@@ -1,0 +1,118 @@
+"""Facts about each image and mask of a data set, from which the rules find faults."""
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sceneparse.data.checks.duplicates import difference_hash
+from sceneparse.data.dataset import PairedFiles
+from sceneparse.data.io.decode import read_image
+from sceneparse.data.io.opening import open_image
+from sceneparse.data.loader import prefetch
+from sceneparse.errors import InputError
+from sceneparse.labels import Color
+
+
+class SampleFacts(NamedTuple):
+    """What one image and its mask hold.
+
+    Attributes:
+        image: The image file, relative to the data set.
+        mask: The mask file, relative to the data set.
+        error: Why they cannot be used; empty if they can. The fields below then hold defaults.
+        size: Height and width.
+        stored_size: Height and width of the stored pixels, before they are turned.
+        orientation: EXIF orientation; 1 if upright.
+        bits: Bits per value of the image.
+        highest: Largest value in the image file, before `data.image_range` applies.
+        brightness: Mean of the image as it is read, in 0..255.
+        spread: Standard deviation of the image as it is read.
+        hash: Difference hash, `(4,)` uint64.
+        ids: Number of pixels of each raw id in the mask.
+        mask_mode: Mode of the mask file, as Pillow names it.
+        palette: Colour of each index that a palette mask uses.
+    """
+
+    image: str
+    mask: str
+    error: str = ""
+    size: tuple[int, int] = (0, 0)
+    stored_size: tuple[int, int] = (0, 0)
+    orientation: int = 1
+    bits: int = 8
+    highest: float = 0.0
+    brightness: float = 0.0
+    spread: float = 0.0
+    hash: NDArray[np.uint64] | None = None
+    ids: dict[int, int] = {}  # noqa: RUF012 - never changed
+    mask_mode: str = ""
+    palette: dict[int, Color] = {}  # noqa: RUF012 - never changed
+
+
+def gather(files: PairedFiles, indices: Sequence[int], root: Path) -> Iterator[SampleFacts]:
+    """Read some samples of a split in parallel, and yield the facts about each, in their order."""
+    threads = min(8, os.cpu_count() or 1)
+    yield from prefetch(
+        lambda index: read_facts(files, index, root), indices, threads=threads, ahead=2 * threads
+    )
+
+
+def read_facts(files: PairedFiles, index: int, root: Path) -> SampleFacts:
+    """Read the facts about one sample."""
+    image_path, mask_path = files.images[index], files.masks[index]
+    names = _relative(image_path, root), _relative(mask_path, root)
+    try:
+        header = files.check_headers(index)
+        mode, palette = _mask_kind(mask_path)
+        raw = files.mask_encoding.read(mask_path)
+        pixels = read_image(image_path, reading=files.reading)
+        highest = 255.0 if header.bits == 8 else _highest(image_path)
+    except InputError as error:
+        return SampleFacts(*names, error=str(error))
+    counts = np.bincount(raw.ravel())
+    present = np.flatnonzero(counts)
+    # Every fourth row and column suffices for a mean, and the pixels are large.
+    few = pixels[::4, ::4]
+    if header.bits == 8:
+        highest = float(few.max(initial=0)) if files.reading.value_range is None else 255.0
+    used = set(present.tolist()) if mode == "P" else set()
+    return SampleFacts(
+        *names,
+        size=(pixels.shape[0], pixels.shape[1]),
+        stored_size=(header.height, header.width),
+        orientation=header.orientation,
+        bits=header.bits,
+        highest=highest,
+        brightness=float(few.mean()),
+        spread=float(few.std()),
+        hash=difference_hash(pixels),
+        ids={int(value): int(counts[value]) for value in present},
+        mask_mode=mode,
+        palette={index: color for index, color in palette.items() if index in used},
+    )
+
+
+def _mask_kind(path: Path) -> tuple[str, dict[int, Color]]:
+    """Return the mode of a mask file, and its palette."""
+    with open_image(path) as image:
+        values = image.getpalette() if image.mode == "P" else None
+        if not values:
+            return image.mode, {}
+        triples = zip(values[::3], values[1::3], values[2::3], strict=True)
+        return image.mode, dict(enumerate(triples))
+
+
+def _highest(path: Path) -> float:
+    """Return the largest value in an image file of more than 8 bits."""
+    with open_image(path) as image:
+        if image.mode == "RGB":  # Pillow keeps the upper 8 of 16 bits.
+            return 257.0 * float(np.asarray(image).max(initial=0))
+        return float(np.asarray(image).max(initial=0))
+
+
+def _relative(path: Path, root: Path) -> str:
+    return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
