@@ -200,7 +200,7 @@ def test_a_broken_mask_among_the_drawn_samples_leaves_no_run_folder(
     (mask,) = (root / "masks" / "validation").glob("000.png")
     Image.fromarray(np.full((48, 64), 99, np.uint8)).save(mask)
     message = fails("train", rectangles_config, f"data.root={root}", "--out", "run")
-    assert "values 99 are neither a class" in message
+    assert "ids 99 are neither a class" in message
     assert not (tmp_path / "run").exists()
 
 
@@ -216,10 +216,13 @@ def test_wrong_uses_of_a_trained_model_are_refused(
     once = ("predict", images / "000.png", "--model", "run", "--out", "out")
     assert "would be a result of both" in fails(*once, images / "000.png")
     assert cli(*once).returncode == 0
-    assert (
-        "exists already; allow overwriting, or choose another folder (--overwrite, --out)"
-        in fails(*once)
-    )
+    assert "1 images have results already" in cli(*once).stdout
+    # Another training writes other weights into the same folder.
+    again = ("train", rectangles_config, "training.epochs=1", "seed=1", "--out", "run")
+    assert cli(*again, "--overwrite").returncode == 0
+    message = fails(*once)
+    assert "exists already, and is no result of this model" in message
+    assert "allow overwriting, or choose another folder (--overwrite, --out)" in message
     assert "unknown; use auto, cpu" in fails("evaluate", "run", "--device", "gpu")
 
 

@@ -89,11 +89,25 @@ def test_score_counts_unknown_predicted_ids_as_wrong(tmp_path: Path) -> None:
     prediction = target.copy()
     prediction[0] = 0
     prediction[1] = 200
-    report = score(
-        write(tmp_path / "p", {"a": prediction}),
-        write(tmp_path / "t", {"a": target}),
-    )
+    folders = write(tmp_path / "p", {"a": prediction}), write(tmp_path / "t", {"a": target})
+    report = score(*folders, unknown_ids="wrong")
     assert report.scores.pixel_accuracy == 0.5
+    (warning,) = report.warnings
+    assert warning.startswith("predictions hold ids 200 in 25.0% of their pixels")
+
+
+def test_unknown_predicted_ids_are_refused_with_the_class_they_lie_on(tmp_path: Path) -> None:
+    target = np.random.default_rng(0).integers(1, 4, (20, 30)).astype(np.uint8)
+    folders = write(tmp_path / "p", {"a": target * 80}), write(tmp_path / "t", {"a": target})
+    with pytest.raises(
+        InputError, match=r"in \d+\.\d% .* 160=2 \(building\), 240=3 \(sky\)"
+    ) as caught:
+        score(*folders)
+    assert "80=1" not in str(caught.value), "80 is a class of ADE20K"
+    report = score(*folders, map_ids={80: 1, 160: 2, 240: 3})
+    assert report.scores.miou == 1.0
+    with pytest.raises(InputError, match=r"map_ids: found 70000=1; expected ids in 0\.\.65535"):
+        score(*folders, map_ids={70000: 1})
 
 
 def test_score_names_the_mask_with_unknown_ids(tmp_path: Path) -> None:

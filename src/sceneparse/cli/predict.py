@@ -23,12 +23,16 @@ def predict(
     ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
 ) -> None:
-    """Segment images; write label map, coloured map, overlay with legend, and classes as JSON."""
+    """Segment images; write label map, coloured map, overlay with legend, and classes as JSON.
+
+    The same command again does only what is missing. The exit status is 1 if an image could not be
+    read; the others are segmented.
+    """
     from sceneparse.tasks.predict import predict as predict_images
 
     paths, overrides = split_overrides(images)
     with shown_events() as callback:
-        predict_images(
+        segmented = predict_images(
             paths,
             out=out,
             model=model,
@@ -37,3 +41,5 @@ def predict(
             device=device,
             callback=callback,
         )
+    if any(record.error for record in segmented):
+        raise typer.Exit(1)

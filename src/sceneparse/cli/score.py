@@ -1,13 +1,14 @@
 """`evaluate` and `score`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from sceneparse.cli.output import classes_table, console, scores_table
 from sceneparse.cli.paths import path_argument, path_option
 from sceneparse.cli.progress import shown_events
+from sceneparse.errors import InputError
 
 if TYPE_CHECKING:
     from sceneparse.tasks.score import ScoreReport
@@ -47,15 +48,39 @@ def score(
     labels: Annotated[
         str, typer.Option(help="ade20k, cityscapes, voc2012 ..., or a labels.json or labels.yaml.")
     ] = "ade20k",
+    map_ids: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="What a predicted id means in the masks, such as 255=1; may be given many times.",
+            show_default=False,
+        ),
+    ] = None,
+    unknown_ids: Annotated[
+        Literal["error", "wrong"],
+        typer.Option(help="Refuse predicted ids that are no classes, or count them as wrong."),
+    ] = "error",
     json: Annotated[Path | None, path_option("Write the scores to this file too.")] = None,
 ) -> None:
     """Score predictions in files, in the ids of the ground truth masks."""
     from sceneparse.tasks.score import score as score_folders
 
-    report = score_folders(predictions, annotations, labels=labels)
+    report = score_folders(
+        predictions,
+        annotations,
+        labels=labels,
+        map_ids=dict(map(_pair, map_ids or ())),
+        unknown_ids=unknown_ids,
+    )
     for warning in report.warnings:
         console.print(f"warning: {warning}", style="yellow", soft_wrap=True)
     _show(report, json)
+
+
+def _pair(text: str) -> tuple[int, int]:
+    predicted, _, meant = text.partition("=")
+    if not (predicted.isdecimal() and meant.isdecimal()):
+        raise InputError(f"found `{text}`; expected two ids, such as 255=1", "map_ids")
+    return int(predicted), int(meant)
 
 
 def _show(report: "ScoreReport", json: Path | None) -> None:

@@ -6,6 +6,7 @@ from typing import Any, Literal, assert_never
 
 import torch
 
+from sceneparse.data.io.decode import DEFAULT_READING, ImageReading
 from sceneparse.inference.backends.torch import TorchNetwork
 from sceneparse.inference.dense_crf import DenseCrf
 from sceneparse.inference.guided_filter import GuidedFilter
@@ -32,6 +33,7 @@ def predictor(
     inference: InferenceSettings,
     precision: Precision,
     device: torch.device,
+    reading: ImageReading = DEFAULT_READING,
 ) -> Predictor:
     """Build the predictor of a segmenter that is already on its device."""
     network = TorchNetwork(
@@ -42,10 +44,15 @@ def predictor(
         device=device,
         autocast=partial(autocast, precision, device),
     )
-    return predictor_around(network, labels, inference)
+    return predictor_around(network, labels, inference, reading)
 
 
-def predictor_around(network: Network, labels: Labels, inference: InferenceSettings) -> Predictor:
+def predictor_around(
+    network: Network,
+    labels: Labels,
+    inference: InferenceSettings,
+    reading: ImageReading = DEFAULT_READING,
+) -> Predictor:
     """Build the predictor of a network, whatever runtime computes it."""
     return Predictor(
         network,
@@ -55,6 +62,7 @@ def predictor_around(network: Network, labels: Labels, inference: InferenceSetti
         views=views_of(inference.scales, flip=inference.flip),
         refinement=refinement(inference, network),
         memory_budget_mb=inference.memory_budget_mb,
+        reading=reading,
     )
 
 

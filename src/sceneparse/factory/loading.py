@@ -1,6 +1,8 @@
 """Load a model from disk as a predictor, or as a network to fine-tune."""
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
@@ -12,6 +14,7 @@ from sceneparse import factory
 from sceneparse.artifacts.run_folder import WEIGHTS_FILE
 from sceneparse.artifacts.weights import StoredModel, read_weights
 from sceneparse.config.reading import config_document, config_of
+from sceneparse.data.io.decode import ImageReading
 from sceneparse.errors import InputError
 from sceneparse.inference.predictor import Predictor
 from sceneparse.labels import Labels
@@ -79,8 +82,31 @@ def find_weights(model: str | Path) -> StoredModel:
     Raises:
         InputError: If there are no weights, or they cannot be read.
     """
+    with _weights_file(model) as path:
+        return read_weights(path)
+
+
+def weights_digest(model: str | Path) -> str:
+    """Return a digest of a weights file: 16 hexadecimal digits of SHA-256.
+
+    Raises:
+        InputError: If there are no weights.
+    """
+    with _weights_file(model) as path, path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+
+
+@contextmanager
+def _weights_file(model: str | Path) -> Generator[Path]:
+    """Give the weights file of a run folder, a file itself, or that of the bundled model."""
     if model == "bundled":
-        return _bundled_weights()
+        if not BUNDLED.is_file():
+            raise InputError(
+                "this installation has no bundled model; give a run folder or a weights file"
+            )
+        with resources.as_file(BUNDLED) as bundled:
+            yield bundled
+        return
     path = expand_user(model)
     if path.is_dir():
         path = path / WEIGHTS_FILE
@@ -89,16 +115,7 @@ def find_weights(model: str | Path) -> StoredModel:
                 f"{path}: no such file; a run writes it after its first validation: choose another "
                 "folder, or train further"
             )
-    return read_weights(path)
-
-
-def _bundled_weights() -> StoredModel:
-    if not BUNDLED.is_file():
-        raise InputError(
-            "this installation has no bundled model; give a run folder or a weights file"
-        )
-    with resources.as_file(BUNDLED) as path:
-        return read_weights(path)
+    yield path
 
 
 def segmenter_to_train(
@@ -161,4 +178,8 @@ def predictor_of(weights: StoredModel, device: torch.device) -> Predictor:
     precision = native_precision(device)
     if config.training.precision == "fp32":
         precision = "fp32"
-    return factory.predictor(segmenter, weights.labels, config.inference, precision, device)
+    # Orientation is applied: whoever looks at a prediction looks at the image as it is shown.
+    reading = ImageReading(value_range=getattr(config.data, "image_range", None))
+    return factory.predictor(
+        segmenter, weights.labels, config.inference, precision, device, reading
+    )

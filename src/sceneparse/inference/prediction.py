@@ -2,7 +2,7 @@
 
 import json
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from io import BytesIO
@@ -16,6 +16,7 @@ from PIL import Image
 from sceneparse import drawing
 from sceneparse.errors import InputError
 from sceneparse.labels import Color, Labels, Mask
+from sceneparse.system.files import write_whole
 from sceneparse.system.paths import expand_user
 
 if TYPE_CHECKING:
@@ -206,6 +207,7 @@ class Prediction:
         *,
         image_name: str | None = None,
         overwrite: bool = False,
+        more: Mapping[str, str] | None = None,
     ) -> PredictionFiles:
         """Write index map, coloured map, overlay with legend, and the classes as JSON.
 
@@ -214,6 +216,7 @@ class Prediction:
             name: Name of the files, without suffix.
             image_name: Name of the image in the JSON; `name` if not given.
             overwrite: Whether files that exist may be replaced.
+            more: More entries of the JSON.
 
         Returns:
             The files written: `NAME.png`, in the ids of the data set's annotations,
@@ -237,20 +240,21 @@ class Prediction:
                     "overwrite",
                 )
         try:
-            self._write(files, image_name or name)
+            self._write(files, {"image": image_name or name, **(more or {})})
         except OSError as error:
             raise InputError(f"{folder}: the prediction cannot be written ({error})") from None
         return files
 
-    def _write(self, files: PredictionFiles, image_name: str) -> None:
+    def _write(self, files: PredictionFiles, entries: Mapping[str, str]) -> None:
         files.mask.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(self.labels.decode(self.mask)).save(files.mask)
-        Image.fromarray(self.color_mask()).save(files.color)
         step = -(-max(self.mask.shape) // MAX_OVERLAY_SIDE)
         drawn = self._every(step).overlay(legend=True)
-        Image.fromarray(drawn).save(files.overlay, quality=92)
-        document = {"image": image_name, **self.to_dict()}
-        files.summary.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+        document = json.dumps({**entries, **self.to_dict()}, ensure_ascii=False, indent=1)
+        # Each whole, and the summary last: it means that all others are there.
+        write_whole(files.overlay, _encoded(drawn, "JPEG", quality=92))
+        write_whole(files.color, _encoded(self.color_mask(), "PNG"))
+        write_whole(files.mask, _encoded(self.labels.decode(self.mask), "PNG"))
+        write_whole(files.summary, f"{document}\n".encode())
 
     def _repr_html_(self) -> str:
         small = self._scaled(MAX_HTML_SIDE)
@@ -303,3 +307,10 @@ def _swatch(color: Color | None) -> str:
 
 def _hex(color: Color | None) -> str:
     return "none" if color is None else "#{:02x}{:02x}{:02x}".format(*color)
+
+
+def _encoded(pixels: NDArray[Any], kind: str, **options: Any) -> bytes:
+    """Encode an image as the bytes of a file."""
+    file = BytesIO()
+    Image.fromarray(pixels).save(file, kind, **options)
+    return file.getvalue()

@@ -6,6 +6,7 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from sceneparse.data.io.decode import DEFAULT_READING, ImageReading
 from sceneparse.data.io.images import ImageInput, rgb_array
 from sceneparse.errors import InputError
 from sceneparse.inference.decision import Counts, LabelMap, label_map, score
@@ -38,6 +39,7 @@ class Predictor:
         views: Sequence[View] = (View(),),
         refinement: Refinement | None = None,
         memory_budget_mb: int = 256,
+        reading: ImageReading = DEFAULT_READING,
     ) -> None:
         """Set the network and how it is used.
 
@@ -50,6 +52,7 @@ class Predictor:
             refinement: Moves the edges of the classes to the edges of the image; None for no
                 refinement.
             memory_budget_mb: Memory in MiB that the decision uses beside its input and output.
+            reading: How the values of images become 0..255, as in training.
         """
         self.network = network
         self.labels = labels
@@ -58,6 +61,7 @@ class Predictor:
         self.views = views
         self.refinement = refinement
         self.memory_budget_mb = memory_budget_mb
+        self.reading = reading
 
     def __str__(self) -> str:
         """Return how pixels become a mask, as printed with scores."""
@@ -96,8 +100,8 @@ class Predictor:
             [(240, 320), (240, 320)]
         """
         if isinstance(image, list | tuple):
-            return self._predict_all(_rgb_arrays(image))
-        array = rgb_array(image)
+            return self._predict_all(_rgb_arrays(image, self.reading))
+        array = rgb_array(image, self.reading)
         return self._predict(self._logits([array])[0], array)
 
     def score(self, images: Sequence[NDArray[np.uint8]], targets: Sequence[Mask]) -> list[Counts]:
@@ -155,11 +159,11 @@ class Predictor:
         return score(found, target, self.labels.ignore_index, self._max_bytes)
 
 
-def _rgb_arrays(images: Sequence[Any]) -> list[NDArray[np.uint8]]:
+def _rgb_arrays(images: Sequence[Any], reading: ImageReading) -> list[NDArray[np.uint8]]:
     arrays: list[NDArray[np.uint8]] = []
     for number, image in enumerate(images, start=1):
         try:
-            arrays.append(rgb_array(image))
+            arrays.append(rgb_array(image, reading))
         except InputError as error:
             raise InputError(f"image {number} of {len(images)}: {error}") from None
     return arrays

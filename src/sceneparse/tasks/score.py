@@ -2,13 +2,14 @@
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from sceneparse.data.dataset import read_annotation
@@ -122,21 +123,29 @@ class ScoreReport:
 
 
 def score(
-    predictions: str | Path, annotations: str | Path, *, labels: Labels | str = "ade20k"
+    predictions: str | Path,
+    annotations: str | Path,
+    *,
+    labels: Labels | str = "ade20k",
+    map_ids: Mapping[int, int] | None = None,
+    unknown_ids: Literal["error", "wrong"] = "error",
 ) -> ScoreReport:
     """Score label maps (PNG) of any tool against ground truth masks with the same ids.
 
     The prediction of a mask is the file of the same name; other files, such as coloured maps, are
-    ignored. A predicted id that is not a class counts as wrong. A prediction whose size differs
-    from its mask is resized by nearest neighbour, and a warning lists it.
+    ignored. A predicted id that is ignored in masks counts as wrong. A prediction whose size
+    differs from its mask is resized by nearest neighbour, and a warning lists it.
 
     Args:
         predictions: Folder of label maps.
         annotations: Folder of ground truth masks.
         labels: The classes: the name of a published data set, a labels file, or labels.
+        map_ids: For ids of the predictions, the ids of the masks that they mean.
+        unknown_ids: `error` to refuse predicted ids that are neither classes nor ignored; `wrong`
+            to count them as wrong.
 
     Raises:
-        InputError: If predictions are missing, files are broken, or a mask holds unknown ids.
+        InputError: If predictions are missing, files are broken, or ids are unknown.
     """
     if isinstance(labels, str):
         labels = read_labels(labels)
@@ -145,18 +154,23 @@ def score(
     confusion = np.zeros((labels.num_classes, labels.num_classes + 1), np.int64)
     per_image: list[ImageCounts] = []
     resized: list[str] = []
+    mapping = _id_table(map_ids or {})
+    foreign = _ForeignIds(labels)
     for stem, path in targets.items():
         target = read_annotation(path, labels)
-        raw = read_mask(predicted[stem])
+        raw = mapping[read_mask(predicted[stem])]
         if raw.shape != target.shape:
             resized.append(predicted[stem].name)
             height, width = target.shape
             raw = np.array(Image.fromarray(raw).resize((width, height), Image.Resampling.NEAREST))
+        foreign.add(raw, target)
         image_confusion = confusion_matrix(
             _train_ids(raw, labels), target, labels.num_classes, labels.ignore_index
         )
         confusion += image_confusion
         per_image.append(image_counts(image_confusion))
+    if unknown_ids == "error":
+        foreign.refuse()
     return ScoreReport(
         scores=Scores.from_confusion(confusion),
         labels=labels,
@@ -164,8 +178,82 @@ def score(
         source={"predictions": str(predictions), "annotations": str(annotations)},
         names=tuple(targets),
         per_image=np.array(per_image),
-        warnings=_size_warnings(resized),
+        warnings=(*_size_warnings(resized), *foreign.warnings()),
     )
+
+
+class _ForeignIds:
+    """Counts predicted ids that are neither classes nor ignored, and the classes they lie on."""
+
+    def __init__(self, labels: Labels) -> None:
+        self._labels = labels
+        self._known = np.zeros(65536, np.bool_)
+        self._known[[*labels.raw_ids, *labels.ignored_ids]] = True
+        self._overlap: dict[int, NDArray[np.int64]] = {}
+        self._pixels = 0
+
+    def add(self, raw: Mask, target: Mask) -> None:
+        """Count the pixels of a prediction `(H, W)` in raw ids, with its mask in train ids."""
+        self._pixels += raw.size
+        is_foreign = ~self._known[raw]
+        if not is_foreign.any():
+            return
+        classes = self._labels.num_classes
+        for value in np.unique(raw[is_foreign]).tolist():
+            found = np.bincount(target[raw == value], minlength=classes)
+            counted = np.append(found[:classes], found[classes:].sum())
+            self._overlap[value] = self._overlap.get(value, np.zeros_like(counted)) + counted
+
+    def _text(self) -> str:
+        ids = ", ".join(map(str, sorted(self._overlap)[:8]))
+        share = sum(int(counts.sum()) for counts in self._overlap.values()) / max(1, self._pixels)
+        return f"predictions hold ids {ids} in {share:.1%} of their pixels"
+
+    def refuse(self) -> None:
+        """Refuse foreign ids, and propose what they mean.
+
+        Raises:
+            InputError: If there are any.
+        """
+        if not self._overlap:
+            return
+        likely = {
+            value: self._labels.raw_ids[int(counts[:-1].argmax())]
+            for value, counts in sorted(self._overlap.items())
+            if counts[:-1].any()
+        }
+        names = dict(zip(self._labels.raw_ids, self._labels.class_names, strict=True))
+        proposal = ""
+        if likely and len(set(likely.values())) == len(likely):
+            proposal = "; they lie most on " + ", ".join(
+                f"{value}={raw} ({names[raw]})" for value, raw in list(likely.items())[:8]
+            )
+        raise InputError(
+            f"{self._text()}, which are neither classes nor ignored{proposal}; map them to the ids "
+            "of the masks, or count them as wrong",
+            "map_ids",
+            "unknown_ids",
+        )
+
+    def warnings(self) -> tuple[str, ...]:
+        """Say that foreign ids count as wrong."""
+        return (
+            (f"{self._text()}, which are no classes and count as wrong",) if self._overlap else ()
+        )
+
+
+def _id_table(map_ids: Mapping[int, int]) -> Mask:
+    """Return the id that each of 65,536 predicted ids means.
+
+    Raises:
+        InputError: If an id is outside 0..65535.
+    """
+    table = np.arange(65536, dtype=np.uint16)
+    for predicted, meant in map_ids.items():
+        if not (0 <= predicted <= 65535 and 0 <= meant <= 65535):
+            raise InputError(f"map_ids: found {predicted}={meant}; expected ids in 0..65535")
+        table[predicted] = meant
+    return table
 
 
 def _find_predictions(targets: dict[str, Path], folder: Path) -> dict[str, Path]:

@@ -209,7 +209,7 @@ FAULTS: dict[str, tuple[Planter, str, str]] = {
         "data.image_range=[0, 4095]",
     ),
     "dark images": (
-        change_images(lambda image: image.point(lambda value: value // 10)),
+        change_images(lambda image: Image.fromarray(np.asarray(image) // 10)),
         "small_range",
         "data.image_range=[0, ",
     ),

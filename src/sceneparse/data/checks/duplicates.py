@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 _GRID = 16
-# Images that show the same differ in at most so many of the 256 bits. 200 images of ADE20K were scaled
-# by 0.5 to 1 and compressed with a quality of 50 to 85: 95 % then differed from themselves in at
-# most 23 bits, and any two that show something else in at least 78.
+# Images that show the same differ in at most so many of the 256 bits. 200 images of ADE20K were
+# scaled by 0.5 to 1 and compressed with a quality of 50 to 85: 95 % then differed from themselves
+# in at most 23 bits, and any two that show something else in at least 78.
 NEAR = 32
 # Images of nearly one colour have no differences to compare.
 MIN_SPREAD = 4.0

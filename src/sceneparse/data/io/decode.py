@@ -216,7 +216,7 @@ def _upright_rgb(name: str, image: Image.Image, reading: ImageReading) -> NDArra
     image.load()
     upright = image if transposition is None else image.transpose(transposition)
     if upright.mode.startswith("I;16") or upright.mode in _32_BIT_MODES:
-        return _grey_rgb(_to_8_bit(np.asarray(upright), reading.value_range or (0, 65535)))
+        return _grey_rgb(to_8_bit(np.asarray(upright), reading.value_range or (0, 65535)))
     return _in_range(np.array(_rgb(upright)), reading)
 
 
@@ -239,7 +239,7 @@ def _deep_rgb(
             f"{name}: RGB of 16 bits; data.image_range needs OpenCV to read it; install it with "
             "`pip install opencv-python-headless`, or convert the image to 8 bits"
         )
-    pixels = _to_8_bit(values[..., 2::-1], reading.value_range or (0, 65535))
+    pixels = to_8_bit(values[..., 2::-1], reading.value_range or (0, 65535))
     transposition = None
     if reading.applies_orientation:
         transposition = _UPRIGHT_TRANSPOSE.get(_orientation(image))
@@ -274,11 +274,11 @@ def _in_range(pixels: NDArray[np.uint8], reading: ImageReading) -> NDArray[np.ui
     """Stretch a range of 8-bit values to 0..255."""
     if reading.value_range is None:
         return pixels
-    return _to_8_bit(np.arange(256), reading.value_range)[pixels]
+    return to_8_bit(np.arange(256), reading.value_range)[pixels]
 
 
-def _to_8_bit(values: NDArray[np.generic], value_range: tuple[float, float]) -> NDArray[np.uint8]:
-    """Scale a range of values to 0..255; Pillow's conversion would clip the values."""
+def to_8_bit(values: NDArray[np.generic], value_range: tuple[float, float]) -> NDArray[np.uint8]:
+    """Scale a range of values to 0..255; values outside are clipped."""
     low, high = value_range
     scaled = (values.astype(np.float64) - low) * (255 / (high - low))
     return np.clip(np.round(scaled), 0, 255).astype(np.uint8)

@@ -8,7 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from sceneparse.data.io.decode import read_image, rgb_of_pil
+from sceneparse.data.io.decode import (
+    DEFAULT_READING,
+    ImageReading,
+    read_image,
+    rgb_of_pil,
+    to_8_bit,
+)
 from sceneparse.data.io.opening import check_size
 from sceneparse.errors import InputError
 from sceneparse.system.paths import expand_user
@@ -22,7 +28,7 @@ ImageInput: TypeAlias = "str | Path | bytes | Image.Image | NDArray[Any] | Tenso
 _CHANNELS = (1, 3, 4)
 
 
-def rgb_array(image: ImageInput) -> NDArray[np.uint8]:
+def rgb_array(image: ImageInput, reading: ImageReading = DEFAULT_READING) -> NDArray[np.uint8]:
     """Turn an image into RGB, `(H, W, 3)` uint8.
 
     Files, bytes and PIL images are decoded as in data sets: the EXIF orientation is applied,
@@ -31,7 +37,9 @@ def rgb_array(image: ImageInput) -> NDArray[np.uint8]:
     Args:
         image: A path; the bytes of an image file; a PIL image; a NumPy array `(H, W, 3)`,
             `(H, W, 4)`, `(H, W, 1)` or `(H, W)`; or a torch tensor, in which the channels may also
-            come first. Arrays and tensors are uint8, or float in 0..1.
+            come first. Arrays and tensors are uint8, or float in 0..1; with a range of values, they
+            hold the values of image files in any type.
+        reading: How the values of images become 0..255.
 
     Returns:
         `(H, W, 3)` uint8, contiguous; an array that is so already is not copied.
@@ -48,16 +56,16 @@ def rgb_array(image: ImageInput) -> NDArray[np.uint8]:
     if isinstance(image, str) and image.startswith(("http://", "https://")):
         raise InputError(f"{image}: is a web address; download the image, and give its path")
     if isinstance(image, str | Path):
-        return read_image(expand_user(image))
+        return read_image(expand_user(image), reading=reading)
     if isinstance(image, bytes | bytearray | memoryview):
-        return read_image(bytes(image))
+        return read_image(bytes(image), reading=reading)
     if isinstance(image, Image.Image):
-        return rgb_of_pil(image)
+        return rgb_of_pil(image, reading)
     if isinstance(image, np.ndarray):
-        return _rgb_of_array(image, _described("NumPy array", image.shape, image.dtype))
+        return _rgb_of_array(image, _described("NumPy array", image.shape, image.dtype), reading)
     torch = sys.modules.get("torch")  # If it was never imported, this is no tensor.
     if torch is not None and isinstance(image, torch.Tensor):
-        return _rgb_of_tensor(image)
+        return _rgb_of_tensor(image, reading)
     raise InputError(
         f"found {type(image).__name__}; expected an image: a path, the bytes of an image file, a "
         "PIL image, a NumPy array or a torch tensor, or a list of these"
@@ -68,7 +76,7 @@ def _described(kind: str, shape: tuple[int, ...], dtype: Any) -> str:
     return f"{kind} {tuple(shape)} {str(dtype).removeprefix('torch.')}"
 
 
-def _rgb_of_tensor(tensor: Any) -> NDArray[np.uint8]:
+def _rgb_of_tensor(tensor: Any, reading: ImageReading) -> NDArray[np.uint8]:
     name = _described("tensor", tensor.shape, tensor.dtype)
     if tensor.is_floating_point():
         tensor = tensor.float()  # NumPy has no bfloat16.
@@ -80,13 +88,13 @@ def _rgb_of_tensor(tensor: Any) -> NDArray[np.uint8]:
                 "come last"
             )
         array = array.transpose(1, 2, 0)
-    return _rgb_of_array(array, name)
+    return _rgb_of_array(array, name, reading)
 
 
-def _rgb_of_array(array: NDArray[Any], name: str) -> NDArray[np.uint8]:
+def _rgb_of_array(array: NDArray[Any], name: str, reading: ImageReading) -> NDArray[np.uint8]:
     _check_shape(array, name)
     check_size(name, array.shape[0], array.shape[1])
-    pixels = _to_bytes(array, name)
+    pixels = to_8_bit(array, reading.value_range) if reading.value_range else _to_bytes(array, name)
     if pixels.ndim == 3 and pixels.shape[2] == 1:
         pixels = pixels[..., 0]
     if pixels.ndim == 2 or pixels.shape[2] == 4:

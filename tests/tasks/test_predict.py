@@ -1,0 +1,105 @@
+"""`predict` writes results for folders, goes on where it was, and survives broken files."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sceneparse.errors import InputError
+from sceneparse.recording.events import Event, Message
+from sceneparse.tasks.predict import predict
+
+FAST = ("inference.size=64", "inference.flip=false")
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    """Three images, one of them in a subfolder, and a file that is none."""
+    random = np.random.default_rng(0)
+    for name in ("a.png", "b.jpg", "day 2/a.png"):
+        path = tmp_path / "images" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(random.integers(0, 255, (40, 50, 3)).astype(np.uint8)).save(path)
+    (tmp_path / "images" / "notes.txt").write_text("mine")
+    return tmp_path / "images"
+
+
+def results(out: Path) -> dict[str, int]:
+    files = (path for path in out.rglob("*") if path.is_file())
+    return {path.relative_to(out).as_posix(): path.stat().st_mtime_ns for path in files}
+
+
+def test_subfolders_are_segmented_and_other_files_named(images: Path, tmp_path: Path) -> None:
+    said: list[Event] = []
+    records = predict(images, out=tmp_path / "out", overrides=FAST, callback=said.append)
+    assert [record.image.name for record in records] == ["a.png", "b.jpg", "a.png"]
+    masks = {name for name in results(tmp_path / "out") if name.endswith((".png", ".json"))}
+    for name in ("a", "b", "day 2/a"):
+        assert {f"{name}.png", f"{name}_color.png", f"{name}.json"} <= masks
+    assert Message("1 files are no images and are left out: notes.txt") in said
+
+
+def test_the_same_command_again_does_only_what_is_missing(images: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    predict(images, out=out, overrides=FAST)
+    before = results(out)
+    # As if the program was stopped between two files of an image.
+    for name in ("b.json", "b.png", "day 2/a.json", "day 2/a.png", "day 2/a_color.png"):
+        (out / name).unlink()
+    records = predict(images, out=out, overrides=FAST)
+    assert [record.image for record in records] == [images / "b.jpg", images / "day 2" / "a.png"]
+    after = results(out)
+    assert after.keys() == before.keys()
+    assert {name for name in after if after[name] == before[name]} == {
+        name for name in before if name.startswith("a")
+    }
+    assert predict(images, out=out, overrides=FAST) == []
+
+
+def test_a_foreign_file_is_not_replaced(images: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "b.png").write_bytes(b"precious")
+    with pytest.raises(InputError, match=r"b\.png: exists already, and is no result of this"):
+        predict(images, out=tmp_path / "out", overrides=FAST)
+    assert (tmp_path / "out" / "b.png").read_bytes() == b"precious"
+    assert list(results(tmp_path / "out")) == ["b.png"]
+
+
+def test_results_of_other_settings_are_neither_kept_nor_replaced(
+    images: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    predict(images / "a.png", out=out, overrides=FAST)
+    before = results(out)
+    with pytest.raises(InputError, match="is no result of this model, its settings and") as caught:
+        predict(images / "a.png", out=out, overrides=("inference.size=96", "inference.flip=false"))
+    assert caught.value.parameters == ("overwrite", "out")
+    assert results(out) == before
+    (record,) = predict(
+        images / "a.png",
+        out=out,
+        overrides=("inference.size=96", "inference.flip=false"),
+        overwrite=True,
+    )
+    assert json.loads(record.results.summary.read_text())["inference"] == "stretched to 96×96"
+
+
+def test_a_broken_image_does_not_stop_the_others(images: Path, tmp_path: Path) -> None:
+    content = (images / "b.jpg").read_bytes()
+    (images / "b.jpg").write_bytes(content[: len(content) // 2])
+    records = predict(images, out=tmp_path / "out", overrides=FAST)
+    assert [bool(record.error) for record in records] == [False, True, False]
+    assert records[1].error.startswith(f"{images / 'b.jpg'}: broken or truncated")
+    assert not list((tmp_path / "out").glob("b*"))
+    (images / "b.jpg").write_bytes(content)
+    (record,) = predict(images, out=tmp_path / "out", overrides=FAST)
+    assert record.image.name == "b.jpg"
+
+
+def test_results_may_lie_in_the_folder_of_the_images(images: Path) -> None:
+    assert len(predict(images, out=images / "out", overrides=FAST)) == 3
+    assert predict(images, out=images / "out", overrides=FAST) == []
+    with pytest.raises(InputError, match="would replace an input image"):
+        predict(images / "a.png", out=images, overrides=FAST)
