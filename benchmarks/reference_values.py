@@ -74,17 +74,17 @@ def main() -> None:
 
 def values(folder: Path) -> dict[str, Any]:
     """Compute all values in an empty folder."""
-    sceneparse(folder, "train", *CLASSIC, "--out", "classic")
-    sceneparse(folder, "train", *LITE0, "--out", "lite0")
+    run_command(folder, "train", *CLASSIC, "--out", "classic")
+    run_command(folder, "train", *LITE0, "--out", "lite0")
     interrupted(folder, "train", *CLASSIC, "--out", "resumed")
-    sceneparse(folder, "train", *CLASSIC, "--out", "resumed", "--resume")
+    run_command(folder, "train", *CLASSIC, "--out", "resumed", "--resume")
     images, masks = (folder / name for name in ("images", "masks"))
     for target, kind in ((images, "images"), (masks, "annotations")):
         target.mkdir()
         for path in sorted((DATA / kind / "validation").iterdir())[:PREDICTED]:
             shutil.copy(path, target)
-    sceneparse(folder, "predict", images, "--out", "predictions")
-    sceneparse(folder, "score", "predictions", masks, "--json", "scores.json")
+    run_command(folder, "predict", images, "--out", "predictions")
+    run_command(folder, "score", "predictions", masks, "--json", "scores.json")
     return {
         **{
             f"{run} {name}": value
@@ -96,8 +96,8 @@ def values(folder: Path) -> dict[str, Any]:
     }
 
 
-def sceneparse(folder: Path, *arguments: str | Path) -> None:
-    """Run a command."""
+def run_command(folder: Path, *arguments: str | Path) -> None:
+    """Run a sceneparse command."""
     subprocess.run(command(*arguments), cwd=folder, check=True, stdout=subprocess.DEVNULL)
 
 
@@ -105,6 +105,8 @@ def interrupted(folder: Path, *arguments: str | Path) -> None:
     """Run a training command, and interrupt it after its first epoch."""
     process = subprocess.Popen(command(*arguments), cwd=folder, stdout=subprocess.DEVNULL)
     while not (folder / "resumed" / "metrics.csv").exists():
+        if process.poll() is not None:
+            raise RuntimeError(f"{arguments}: ended before its first epoch")
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
     process.wait()
@@ -116,7 +118,10 @@ def command(*arguments: str | Path) -> list[str]:
 
 
 def run_values(run: Path) -> dict[str, Any]:
-    """Read losses, scores and weights, without their names."""
+    """Read the table rows, and digests of the weights and of the last drawing.
+
+    Names of columns and tensors are left out, so that a refactoring may change them.
+    """
     tensors = load_file(run / "model.safetensors").values()
     _, *rows = (run / "metrics.csv").read_text(encoding="utf-8").splitlines()
     return {
@@ -127,7 +132,7 @@ def run_values(run: Path) -> dict[str, Any]:
 
 
 def score_values(path: Path) -> dict[str, Any]:
-    """Read all numbers of a score file, in order."""
+    """Read the four scores of a score file, and a digest of those of each class."""
     document = json.loads(path.read_text(encoding="utf-8"))
     figures = {key: document[key] for key in ("miou", "pixel_accuracy", "mean_accuracy", "fwiou")}
     return figures | {"per_class": digest(json.dumps(document["per_class"]))}

@@ -35,7 +35,8 @@ def store(
         }
         for number, count in enumerate(right)
     ]
-    union = 110 * len(right) + np.array([0, 190 * len(right) - right.sum() - 90 * len(right)])
+    # Predicted and true pixels of a class, less those that are both.
+    union = np.array([110 * len(right), 200 * len(right) - right.sum()])
     document = {
         "miou": float((right.sum() / union[0] + 90 * len(right) / union[1]) / 2),
         "pixel_accuracy": float((right + 90).mean() / 200),

@@ -71,6 +71,8 @@ class Runner:
     ) -> None:
         """Train a network; resume an interrupted run, and skip a finished one.
 
+        A run folder with another config, or without a checkpoint, is deleted and trained again.
+
         Args:
             name: Name of the run.
             overrides: Overrides of the run.
@@ -159,6 +161,7 @@ def training_seconds(folder: RunFolder) -> float:
     with folder.timing.open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     speeds = [float(row["images_per_s"]) for row in rows]
+    # The largest count is that of an epoch that was timed as a whole.
     images = max(float(row["train_s"]) * speed for row, speed in zip(rows, speeds, strict=True))
     return sum(images / speed for speed in speeds)
 
@@ -170,7 +173,7 @@ class Stopwatch:
         self._start = time.monotonic()
 
     def seconds(self) -> float:
-        """Return the seconds."""
+        """Return the seconds, rounded to 0.1."""
         return round(time.monotonic() - self._start, 1)
 
 

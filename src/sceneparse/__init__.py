@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from sceneparse.labels import Labels
     from sceneparse.metrics.comparison import Comparison, compare
     from sceneparse.models.unet import UNet
+    from sceneparse.tasks.check import CheckReport, check
     from sceneparse.tasks.evaluate import evaluate
     from sceneparse.tasks.plan import Planned, plan
     from sceneparse.tasks.predict import predict
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = [
+    "CheckReport",
     "Comparison",
     "InputError",
     "Labels",
@@ -37,6 +39,7 @@ __all__ = [
     "ScoreReport",
     "TtaReport",
     "UNet",
+    "check",
     "compare",
     "evaluate",
     "load",
@@ -48,6 +51,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "CheckReport": "tasks.check",
     "Comparison": "metrics.comparison",
     "InputError": "errors",
     "Labels": "labels",
@@ -59,6 +63,7 @@ _HOMES = {
     "ScoreReport": "tasks.score",
     "TtaReport": "tasks.tta",
     "UNet": "models.unet",
+    "check": "tasks.check",
     "compare": "metrics.comparison",
     "evaluate": "tasks.evaluate",
     "load": "factory.loading",

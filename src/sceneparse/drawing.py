@@ -121,20 +121,29 @@ def legend(
     return np.asarray(canvas)
 
 
-def entries_by_share(mask: Mask, labels: Labels, max_entries: int) -> list[LegendEntry]:
+def entries_by_share(
+    mask: Mask, labels: Labels, max_entries: int, *, for_fonts: bool = True
+) -> list[LegendEntry]:
     """List the classes of a mask, the largest first, with their shares of all pixels.
 
     Args:
         mask: Train ids `(H, W)`.
         labels: The classes of the mask.
         max_entries: Number of classes to list, the largest first; the rest are only counted.
+        for_fonts: Whether to show the id of a class whose name the font cannot show.
     """
     counts = np.bincount(mask.ravel(), minlength=labels.num_classes)[: labels.num_classes]
     present = np.count_nonzero(counts)
     largest = np.argsort(-counts, kind="stable")[: min(present, max_entries)]
-    entries: list[LegendEntry] = [
-        (labels.colors[i], f"{labels.class_names[i]} {percent(int(counts[i]) / mask.size)}")
+    names = [
+        readable_name(labels.class_names[i], labels.raw_ids[i])
+        if for_fonts
+        else labels.class_names[i]
         for i in largest
+    ]
+    entries: list[LegendEntry] = [
+        (labels.colors[i], f"{name} {percent(int(counts[i]) / mask.size)}")
+        for i, name in zip(largest, names, strict=True)
     ]
     if present > len(entries):
         entries.append((None, f"+ {present - len(entries)} more"))
@@ -150,6 +159,12 @@ def entry_width(text: str, font_size: int) -> int:
 def font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     """Return the font that is part of Pillow, which needs no font file."""
     return ImageFont.load_default(size)
+
+
+def readable_name(name: str, raw_id: int) -> str:
+    """Return the name of a class as `font` can show it, or its id if it cannot."""
+    shown = printable(name)
+    return f"id {raw_id}" if shown.count("?") > name.count("?") else shown
 
 
 def printable(text: str) -> str:

@@ -19,10 +19,10 @@ from sceneparse.augmentation.settings import TransformSettings
 from sceneparse.augmentation.transform import Transform
 from sceneparse.data.dataset import Sample
 
-OLD = TransformSettings(
+FIRST = TransformSettings(
     crop=0.4, aspect=1.5, flip=0.5, brightness=0.3, contrast=0.2, saturation=0.3, hue=0.1
 )
-NEW: dict[str, Any] = {
+ADDED: dict[str, Any] = {
     "rotation": 20.0,
     "class_share": 0.5,
     "color_probability": 0.5,
@@ -33,10 +33,10 @@ NEW: dict[str, Any] = {
 }
 
 
-def draw_as_version_0_1(
+def draw_with_first_fields(
     augmentation: TransformSettings, random: np.random.Generator
 ) -> tuple[CropBox, bool, ColorJitter]:
-    """Draw the parameters as version 0.1 did, which had fewer fields."""
+    """Draw the parameters as the code did before the fields of `ADDED` existed."""
     scale = random.uniform(augmentation.crop, 1.0)
     stretch = augmentation.aspect ** random.uniform(-0.5, 0.5)
     height, width = min(1.0, scale * stretch), min(1.0, scale / stretch)
@@ -58,8 +58,8 @@ def draw_many(augmentation: TransformSettings, count: int = 1000) -> list[Transf
     return [draw_parameters(augmentation, np.random.default_rng(index)) for index in range(count)]
 
 
-@pytest.mark.parametrize("augmentation", [OLD, TransformSettings(), TransformSettings(crop=0.2)])
-def test_samples_equal_those_of_version_0_1_without_newer_fields(
+@pytest.mark.parametrize("augmentation", [FIRST, TransformSettings(), TransformSettings(crop=0.2)])
+def test_added_fields_do_not_change_the_samples_of_the_first_ones(
     augmentation: TransformSettings,
 ) -> None:
     random = np.random.default_rng(7)
@@ -68,7 +68,7 @@ def test_samples_equal_those_of_version_0_1_without_newer_fields(
     transform = Transform(32, augmentation, 3, 255)
     for index in range(50):
         stream = np.random.default_rng([1, 3, 2, index])
-        crop, flip, color_jitter = draw_as_version_0_1(augmentation, stream)
+        crop, flip, color_jitter = draw_with_first_fields(augmentation, stream)
         expected, mask = resample(image, sample.mask, crop, 32, flip=flip)
         out = transform(sample, transform.draw_parameters(2, index))
         np.testing.assert_array_equal(out.image, jitter_colors(expected, color_jitter))
@@ -84,11 +84,14 @@ def test_the_default_settings_change_nothing() -> None:
         assert parameters.mix is None
 
 
-@pytest.mark.parametrize("name", list(NEW))
+@pytest.mark.parametrize("name", list(ADDED))
 def test_a_field_changes_only_its_own_parameters(name: str) -> None:
     parts = {"rotation": "crop", "class_share": "crop", "color_probability": "color_jitter"}
     mine = parts.get(name, "color_jitter" if name == "grey" else "degradation")
-    plain, other = draw_many(OLD, 30), draw_many(replace(OLD, **{name: NEW[name]}), 30)
+    plain, other = (
+        draw_many(FIRST, 30),
+        draw_many(replace(FIRST, **{name: ADDED[name]}), 30),
+    )
     for one, two in zip(plain, other, strict=True):
         assert one._replace(**{mine: None}) == two._replace(**{mine: None})
         assert one.crop.positions[0] == two.crop.positions[0]
@@ -97,7 +100,7 @@ def test_a_field_changes_only_its_own_parameters(name: str) -> None:
 
 
 def test_parameters_stay_in_their_ranges() -> None:
-    all_parameters = draw_many(TransformSettings(**NEW, scale=(0.5, 2.0), aspect=1.4))
+    all_parameters = draw_many(TransformSettings(**ADDED, scale=(0.5, 2.0), aspect=1.4))
     angles = np.array([parameters.crop.angle for parameters in all_parameters])
     assert -20 <= angles.min() < -18
     assert 18 < angles.max() <= 20
@@ -128,11 +131,14 @@ def test_parameters_stay_in_their_ranges() -> None:
 
 def test_each_colour_change_has_its_probability() -> None:
     color_jitter = np.array(
-        [parameters.color_jitter for parameters in draw_many(replace(OLD, color_probability=0.25))]
+        [
+            parameters.color_jitter
+            for parameters in draw_many(replace(FIRST, color_probability=0.25))
+        ]
     )
     shares = (color_jitter != np.array(ColorJitter())).mean(axis=0)
     assert np.all(np.abs(shares - 0.25) < 0.05)
-    never = draw_many(replace(OLD, color_probability=0), 50)
+    never = draw_many(replace(FIRST, color_probability=0), 50)
     assert all(parameters.color_jitter == ColorJitter() for parameters in never)
 
 

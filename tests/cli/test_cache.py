@@ -33,7 +33,8 @@ def write_images(made: Path, count: int) -> Path:
     (made / "labels.yaml").write_text("classes: [background, thing]\n")
     pixels = random.integers(0, 256, (60, 60, 3), np.uint8)
     Image.fromarray(pixels).save(made / "images" / "training" / "0.png", compress_level=1)
-    Image.new("L", (60, 60), 1).save(made / "masks" / "training" / "0.png")
+    ids = np.repeat(np.array([[0], [1]], np.uint8), 30, axis=0).repeat(60, axis=1)
+    Image.fromarray(ids).save(made / "masks" / "training" / "0.png")
     for number in range(1, count):
         for kind in ("images", "masks"):
             first = made / kind / "training" / "0.png"

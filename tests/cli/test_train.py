@@ -205,7 +205,11 @@ def test_a_broken_mask_among_the_drawn_samples_leaves_no_run_folder(
 
 
 def test_wrong_uses_of_a_trained_model_are_refused(
-    rectangles_config: Path, rectangles_root: Path, cli: Cli, fails: Callable[..., str]
+    rectangles_config: Path,
+    rectangles_root: Path,
+    cli: Cli,
+    fails: Callable[..., str],
+    tmp_path: Path,
 ) -> None:
     assert cli("train", rectangles_config, "training.epochs=1", "--out", "run").returncode == 0
     images = rectangles_root / "images" / "validation"
@@ -217,9 +221,9 @@ def test_wrong_uses_of_a_trained_model_are_refused(
     assert "would be a result of both" in fails(*once, images / "000.png")
     assert cli(*once).returncode == 0
     assert "1 images have results already" in cli(*once).stdout
-    # Another training writes other weights into the same folder.
-    again = ("train", rectangles_config, "training.epochs=1", "seed=1", "--out", "run")
-    assert cli(*again, "--overwrite").returncode == 0
+    again = ("train", rectangles_config, "training.epochs=1", "seed=1", "--out", "other")
+    assert cli(*again).returncode == 0
+    shutil.copy(tmp_path / "other" / "model.safetensors", tmp_path / "run")
     message = fails(*once)
     assert "exists already, and is no result of this model" in message
     assert "allow overwriting, or choose another folder (--overwrite, --out)" in message

@@ -1,4 +1,4 @@
-"""Networks whose logits are known beforehand."""
+"""Small networks for tests of inference."""
 
 from collections.abc import Callable
 
@@ -62,7 +62,7 @@ def network_of(segmenter: nn.Module, classes: int, stride: int) -> TorchNetwork:
 
 
 class ArrayNetwork:
-    """A network whose logits are arrays, as those of ONNX Runtime and OpenVINO are."""
+    """A network whose logits are arrays, as the `Network` protocol allows."""
 
     def __init__(self, network: TorchNetwork) -> None:
         self.num_classes = network.num_classes

@@ -22,8 +22,9 @@ from tests.caching import (
 from sceneparse.data.cache.format import default_cache_folder
 from sceneparse.data.dataset import Sample
 from sceneparse.errors import InputError
+from sceneparse.recording.events import Event, Progress
 from sceneparse.system.user_cache import lock_folder
-from sceneparse.tasks.cache import cache_notes
+from sceneparse.tasks.cache import cache_data, cache_notes
 
 
 @pytest.fixture
@@ -63,20 +64,29 @@ def test_the_reported_size_is_the_written_size(root: Path) -> None:
 
 
 def test_a_stopped_build_resumes(root: Path) -> None:
-    content = (root / "images" / "6.png").read_bytes()
-    (root / "images" / "6.png").write_bytes(content[:150])
-    with pytest.raises(InputError, match=r"images/6\.png: broken or truncated"):
-        make_cache(root)
+    def stop(event: Event) -> None:
+        if isinstance(event, Progress) and event.done == 6:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        cache_data(root, callback=stop)
     folder = default_cache_folder(root)
     done = index_entries(folder)
     assert list(done) == [str(number) for number in range(6)]
     assert count_cached(root) == 6
-    (root / "images" / "6.png").write_bytes(content)
     assert "10 images, 6 already cached" in make_cache(root)
     after = index_entries(folder)
     assert {name: after[name] for name in done} == done
     assert count_cached(root) == COUNT
     assert_as_in_files(root)
+
+
+def test_a_broken_image_is_found_before_anything_is_written(root: Path) -> None:
+    content = (root / "images" / "6.png").read_bytes()
+    (root / "images" / "6.png").write_bytes(content[:150])
+    with pytest.raises(InputError, match=r"images/6\.png: broken or truncated"):
+        make_cache(root)
+    assert not default_cache_folder(root).exists()
 
 
 def test_a_build_killed_while_writing_resumes(root: Path) -> None:

@@ -21,8 +21,8 @@ def synth(
     validation: Annotated[
         int | None, typer.Option(min=1, help="Validation scenes.", show_default="a fifth of them")
     ] = None,
-    width: Annotated[int, typer.Option(min=32, max=4096, help="Pixels.")] = 320,
-    height: Annotated[int, typer.Option(min=32, max=4096, help="Pixels.")] = 256,
+    width: Annotated[int, typer.Option(min=32, max=4096, help="Width of a scene in pixels.")] = 320,
+    height: Annotated[int, typer.Option(min=32, max=4096, help="Height of a scene.")] = 256,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the scenes.")] = 0,
 ) -> None:
     """Generate a data set of scenes in classes of ADE20K, with exact masks."""

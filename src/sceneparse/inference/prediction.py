@@ -264,7 +264,7 @@ class Prediction:
         rows = "".join(
             f'<tr><td style="{_swatch(color)}"></td>'
             f'<td style="text-align: left">{escape(text)}</td></tr>'
-            for color, text in self._legend_entries()
+            for color, text in self._legend_entries(for_fonts=False)
         )
         return (
             '<div style="display: flex; flex-wrap: wrap; gap: 1em; align-items: flex-start">'
@@ -272,8 +272,10 @@ class Prediction:
             f'src="data:image/jpeg;base64,{data}"><table>{rows}</table></div>'
         )
 
-    def _legend_entries(self) -> list[drawing.LegendEntry]:
-        return drawing.entries_by_share(self.mask, self.labels, _MAX_LEGEND_ENTRIES)
+    def _legend_entries(self, *, for_fonts: bool = True) -> list[drawing.LegendEntry]:
+        return drawing.entries_by_share(
+            self.mask, self.labels, _MAX_LEGEND_ENTRIES, for_fonts=for_fonts
+        )
 
     def _scaled(self, max_side: int) -> "Prediction":
         """Reduce the prediction until no side is longer than a number of pixels."""

@@ -194,7 +194,7 @@ class LovaszLoss(LossSettings):
         return LovaszSoftmax(self, labels.ignore_index)
 
 
-# A new loss is a class like these, in its own module, and a line here.
+# A new loss is a class like these, whose `build` imports its module, and a line here.
 LOSSES: dict[str, type[LossSettings]] = {
     "cross_entropy": CrossEntropyLoss,
     "focal": FocalLoss,

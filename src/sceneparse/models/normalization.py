@@ -22,7 +22,8 @@ def normalization_layer(kind: NormalizationKind, channels: int) -> nn.Module:
         kind: `batch` (Ioffe & Szegedy, 2015, arXiv 1502.03167) or `group` (Wu & He, 2018, arXiv
             1803.08494), which does not depend on the batch.
         channels: Channels of the input. Group normalisation takes the largest number of groups
-            that divides them, up to 32 and with 8 channels or more in each.
+            that divides them, up to 32 and with 8 channels or more in each; one group if there are
+            fewer channels.
     """
     match kind:
         case "batch":
@@ -140,10 +141,11 @@ def synchronised_statistics(features: Tensor) -> BatchStatistics:
     # The kernel returns statistics in the type of the weights: at least fp32.
     dtype = torch.promote_types(features.dtype, torch.float32)
     ones = torch.ones(channels, dtype=dtype, device=features.device)
-    _, mean, scale = torch.native_batch_norm(
+    _, mean, inverse_std = torch.native_batch_norm(
         features, ones, torch.zeros_like(ones), None, None, True, 0.0, _EPS
     )
-    variance = scale.double() ** -2 - _EPS
+    # The kernel returns 1 / sqrt(variance + eps).
+    variance = inverse_std.double() ** -2 - _EPS
     count = mean.new_full((1,), features.numel() // channels, dtype=torch.float64)
     local = torch.cat([count, mean.double(), variance])
     gathered = [torch.empty_like(local) for _ in range(dist.get_world_size())]
@@ -152,7 +154,7 @@ def synchronised_statistics(features: Tensor) -> BatchStatistics:
     total = counts.sum()
     mean = (counts * means).sum(dim=0) / total
     variance = (counts * (variances + (means - mean) ** 2)).sum(dim=0) / total
-    return BatchStatistics(*(value.to(scale.dtype) for value in (mean, variance, total)))
+    return BatchStatistics(*(value.to(inverse_std.dtype) for value in (mean, variance, total)))
 
 
 class _NormaliseFunction(torch.autograd.Function):
@@ -178,8 +180,8 @@ class _NormaliseFunction(torch.autograd.Function):
         ctx: Any, *grad_outputs: Any
     ) -> Any:
         features, weight, mean, variance, count = ctx.saved_tensors
-        # First with the statistics as constants. DDP sums the gradients of weight and bias over
-        # the processes, so they stay those of this process.
+        # First with the statistics as constants. DDP reduces the gradients of weight and bias over
+        # the processes, so only the share of this process is returned.
         grad_features, grad_weight, grad_bias = torch.ops.aten.native_batch_norm_backward(
             grad_outputs[0],
             features,

@@ -154,6 +154,6 @@ class EncoderUNetModel(ModelSettings):
         return f"encoder_unet over {self.encoder}"
 
 
-# A new network is a class like these, in its own module, and a line here.
+# A new network is a class like these, whose `build` imports its module, and a line here.
 MODELS: dict[str, type[ModelSettings]] = {"unet": UNetModel, "encoder_unet": EncoderUNetModel}
 ModelSection = Annotated[ModelSettings, Kinds(MODELS, default="unet")]

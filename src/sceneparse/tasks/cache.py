@@ -9,6 +9,7 @@ from pathlib import Path
 from sceneparse.data.cache.format import default_cache_folder
 from sceneparse.data.cache.reader import CachedDataset
 from sceneparse.data.cache.writer import CachePlan, find_damaged, plan_cache, write_cache
+from sceneparse.data.checks.quick import quick_check
 from sceneparse.data.dataset import UNSPLIT, Dataset, PairedFiles
 from sceneparse.data.datasets.file_data import SPLITS
 from sceneparse.data.datasets.folder import FolderData, unsplit_folder
@@ -68,6 +69,9 @@ def cache_data(
     found = find_data(expand_user(data))
     folder = to or default_cache_folder(found.root, short_side)
     opened = _open_splits(found, tuple(splits))
+    checked = {"training" if name == UNSPLIT else name: files for name, files in opened.items()}
+    for finding in quick_check(found, checked):
+        callback(Message(f"warning: {finding}"))
     # Each thread holds one or two decoded images, so more threads would only use more memory.
     threads = min(os.cpu_count() or 1, 8)
     with lock_folder(folder):

@@ -52,8 +52,15 @@ def check_files(splits: Mapping[str, Dataset], data: DataSettings, callback: Cal
     paired = {name: found for name, found in files.items() if isinstance(found, PairedFiles)}
     for found in paired.values():
         check_image_sizes(found, data.root)
-    for finding in quick_check(data, paired):
-        callback(Message(f"warning: {finding}"))
+    # `data cache` has checked what it decoded, and a run opens none of these files.
+    unread = {
+        name: found
+        for name, found in paired.items()
+        if not (isinstance(cached := splits[name], CachedDataset) and cached.is_complete)
+    }
+    if unread:
+        for finding in quick_check(data, unread):
+            callback(Message(f"warning: {finding}"))
 
 
 def data_key_of(dataset: Dataset, rank_info: RankInfo) -> str:

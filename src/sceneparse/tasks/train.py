@@ -51,12 +51,13 @@ def train(
     """Train a network and write its weights, scores and drawings to a run folder.
 
     If torchrun or SLURM started several processes, all of them share each step; rank zero writes
-    the folder and reports.
+    the folder and reports. Otherwise it runs in this process, on one GPU at most; the command
+    `sceneparse train` starts one process per GPU.
 
     Args:
         config: A YAML file, or a config; `auto` values are resolved, and the result is stored.
-        out: The run folder. It must be empty or new unless the run is resumed. By default `runs/`
-            and the name of the config file.
+        out: The run folder. It must be empty or new unless the run is resumed. By default the
+            name of the config file in `runs/`, and `runs/run` for a config.
         overrides: Changed fields of the config, as `section.field=value`.
         resume: Resume from the checkpoint in the folder.
         callback: Called with each event in rank zero; `print` shows them.

@@ -82,6 +82,11 @@ class CachedDataset:
         """Number of samples that the cache holds."""
         return int((self._locations[:, 0] >= 0).sum())
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether the cache holds all samples."""
+        return self.cached_count == len(self)
+
     def __len__(self) -> int:
         """Return the number of samples."""
         return len(self.files)

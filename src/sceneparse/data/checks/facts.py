@@ -1,7 +1,7 @@
 """Facts about each image and mask of a data set, from which the rules find faults."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from sceneparse.data.checks.duplicates import difference_hash
 from sceneparse.data.dataset import PairedFiles
+from sceneparse.data.datasets.file_data import FileData
 from sceneparse.data.io.decode import read_image
 from sceneparse.data.io.opening import open_image
 from sceneparse.data.loader import prefetch
 from sceneparse.errors import InputError
-from sceneparse.labels import Color
+from sceneparse.labels import Color, Labels
 
 
 class SampleFacts(NamedTuple):
@@ -51,6 +52,31 @@ class SampleFacts(NamedTuple):
     ids: dict[int, int] = {}  # noqa: RUF012 - never changed
     mask_mode: str = ""
     palette: dict[int, Color] = {}  # noqa: RUF012 - never changed
+
+
+class DataFacts(NamedTuple):
+    """What was read of a data set.
+
+    Attributes:
+        data: Its settings.
+        labels: Its classes.
+        splits: Facts about the samples that were read, by split.
+        notes: What a user should know about how the files were found.
+        is_complete: Whether all samples were read.
+    """
+
+    data: FileData
+    labels: Labels
+    splits: Mapping[str, Sequence[SampleFacts]]
+    notes: Sequence[str] = ()
+    is_complete: bool = True
+
+    @property
+    def usable(self) -> list[SampleFacts]:
+        """The samples that could be read."""
+        return [
+            sample for samples in self.splits.values() for sample in samples if not sample.error
+        ]
 
 
 def gather(files: PairedFiles, indices: Sequence[int], root: Path) -> Iterator[SampleFacts]:

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from sceneparse.data.checks.facts import SampleFacts, gather
+from sceneparse.data.checks.facts import DataFacts, SampleFacts, gather
 from sceneparse.data.checks.finding import Finding
-from sceneparse.data.checks.rules import DataFacts, findings_of
+from sceneparse.data.checks.rules import findings_of
 from sceneparse.data.dataset import PairedFiles
 from sceneparse.data.datasets.file_data import FileData
 from sceneparse.errors import InputError
