@@ -166,8 +166,22 @@ class PairedFiles:
         Raises:
             InputError: If a file is not of the expected type, or the sizes differ.
         """
+        header = image_header(self.images[index], self.reading)
+        self.check_sizes(index, header, self.mask_encoding.size(self.masks[index]))
+        return header
+
+    def check_sizes(self, index: int, header: ImageHeader, mask_size: tuple[int, ...]) -> None:
+        """Check that an image, as it is read, has the size of its mask.
+
+        Args:
+            index: Index of the sample.
+            header: Header of the image.
+            mask_size: Height and width of the mask.
+
+        Raises:
+            InputError: If the sizes differ.
+        """
         image, mask = self.images[index], self.masks[index]
-        header, mask_size = image_header(image, self.reading), self.mask_encoding.size(mask)
         stored = (header.height, header.width)
         if header.orientation != 1 and header.size(self.reading) != mask_size == stored:
             raise InputError(
@@ -177,7 +191,6 @@ class PairedFiles:
                 "turn the masks as the images are shown"
             )
         _check_sizes(image, header.size(self.reading), mask, mask_size)
-        return header
 
 
 def read_annotation(path: Path, labels: Labels, mask_encoding: MaskEncoding = PLAIN_IDS) -> Mask:

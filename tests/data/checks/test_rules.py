@@ -11,7 +11,12 @@ from numpy.typing import NDArray
 from PIL import Image
 from tests.conftest import write_rectangles
 
-from sceneparse.data.checks.duplicates import NEAR, difference_hash, near_pairs
+from sceneparse.data.checks.duplicates import (
+    NEAR_BITS,
+    NEAR_BRIGHTNESS,
+    fingerprint,
+    near_pairs,
+)
 from sceneparse.data.datasets.synthetic import synthetic
 from sceneparse.tasks.check import check
 
@@ -295,7 +300,7 @@ def test_a_planted_fault_is_found(name: str, root: Path) -> None:
     assert set(found) - {kind} - others <= symptoms.get(kind, set()), found
 
 
-def test_hashes_of_scaled_and_compressed_images_are_near_and_of_others_far() -> None:
+def test_scaled_and_compressed_images_are_near_and_others_far() -> None:
     scenes = synthetic("training", 30, (96, 128), 0)
     images = [scenes[index].image for index in range(len(scenes))]
     changed: list[NDArray[np.uint8]] = []
@@ -303,14 +308,22 @@ def test_hashes_of_scaled_and_compressed_images_are_near_and_of_others_far() -> 
         buffer = io.BytesIO()
         Image.fromarray(image).resize((100, 75)).save(buffer, "JPEG", quality=85)
         changed.append(np.asarray(Image.open(buffer)))
-    hashes = np.stack([difference_hash(image) for image in [*images, *changed]])
-    assert hashes.shape == (60, 4)
-    pairs = near_pairs(hashes)
+    prints = [fingerprint(image) for image in [*images, *changed]]
+    pairs = near_pairs(prints)
     assert pairs == [
         (first, second)
         for first in range(60)
         for second in range(first + 1, 60)
-        if int(np.bitwise_count(hashes[first] ^ hashes[second]).sum()) <= NEAR
+        if np.bitwise_count(prints[first].bits ^ prints[second].bits).sum() <= NEAR_BITS
+        and abs(prints[first].cells - prints[second].cells.astype(float)).mean() <= NEAR_BRIGHTNESS
     ]
     assert all(second == first + 30 for first, second in pairs)
     assert len(pairs) >= 25
+
+
+def test_a_bright_and_a_dark_sky_are_no_duplicates() -> None:
+    sky = np.repeat(np.linspace(0, 60, 96)[:, None, None], 128, 1).repeat(3, 2).astype(np.uint8)
+    prints = [fingerprint(sky), fingerprint(sky + 100)]
+    np.testing.assert_array_equal(prints[0].bits, prints[1].bits)
+    assert near_pairs(prints) == []
+    assert near_pairs([prints[0], prints[0]]) == [(0, 1)]

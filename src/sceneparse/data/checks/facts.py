@@ -6,16 +6,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from PIL import Image
 
-from sceneparse.data.checks.duplicates import difference_hash
+from sceneparse.data.checks.duplicates import Fingerprint, fingerprint
 from sceneparse.data.dataset import PairedFiles
 from sceneparse.data.datasets.file_data import FileData
-from sceneparse.data.io.decode import read_image
+from sceneparse.data.io.decode import image_header, read_image
 from sceneparse.data.io.opening import open_image
 from sceneparse.data.loader import prefetch
 from sceneparse.errors import InputError
-from sceneparse.labels import Color, Labels
+from sceneparse.labels import Color, Labels, Mask
 
 
 class SampleFacts(NamedTuple):
@@ -32,7 +32,7 @@ class SampleFacts(NamedTuple):
         highest: Largest value in the image file, before `data.image_range` applies.
         brightness: Mean of the image as it is read, in 0..255.
         spread: Standard deviation of the image as it is read.
-        hash: Difference hash, `(4,)` uint64.
+        fingerprint: What the image shows, roughly.
         ids: Number of pixels of each raw id in the mask.
         mask_mode: Mode of the mask file, as Pillow names it.
         palette: Colour of each index that a palette mask uses.
@@ -48,7 +48,7 @@ class SampleFacts(NamedTuple):
     highest: float = 0.0
     brightness: float = 0.0
     spread: float = 0.0
-    hash: NDArray[np.uint64] | None = None
+    fingerprint: Fingerprint | None = None
     ids: dict[int, int] = {}  # noqa: RUF012 - never changed
     mask_mode: str = ""
     palette: dict[int, Color] = {}  # noqa: RUF012 - never changed
@@ -92,20 +92,20 @@ def read_facts(files: PairedFiles, index: int, root: Path) -> SampleFacts:
     image_path, mask_path = files.images[index], files.masks[index]
     names = _relative(image_path, root), _relative(mask_path, root)
     try:
-        header = files.check_headers(index)
+        header = image_header(image_path, files.reading)
         mode, palette = _mask_kind(mask_path)
         raw = files.mask_encoding.read(mask_path)
+        files.check_sizes(index, header, raw.shape)
         pixels = read_image(image_path, reading=files.reading)
         highest = 255.0 if header.bits == 8 else _highest(image_path)
     except InputError as error:
         return SampleFacts(*names, error=str(error))
-    counts = np.bincount(raw.ravel())
-    present = np.flatnonzero(counts)
-    # Every fourth row and column suffices for a mean, and the pixels are large.
-    few = pixels[::4, ::4]
+    ids = _pixels_of_ids(raw)
+    # Every eighth row and column suffices for a mean, and the pixels are large.
+    few = np.ascontiguousarray(pixels[::8, ::8])
     if header.bits == 8:
         highest = float(few.max(initial=0)) if files.reading.value_range is None else 255.0
-    used = set(present.tolist()) if mode == "P" else set()
+    used = ids.keys() if mode == "P" else ()
     return SampleFacts(
         *names,
         size=(pixels.shape[0], pixels.shape[1]),
@@ -115,11 +115,21 @@ def read_facts(files: PairedFiles, index: int, root: Path) -> SampleFacts:
         highest=highest,
         brightness=float(few.mean()),
         spread=float(few.std()),
-        hash=difference_hash(pixels),
-        ids={int(value): int(counts[value]) for value in present},
+        fingerprint=fingerprint(pixels),
+        ids=ids,
         mask_mode=mode,
         palette={index: color for index, color in palette.items() if index in used},
     )
+
+
+def _pixels_of_ids(raw: Mask) -> dict[int, int]:
+    """Return the number of pixels of each id in a mask."""
+    if raw.dtype == np.uint8:
+        # NumPy would convert each pixel to 8 bytes first.
+        counts = Image.fromarray(raw).histogram()
+        return {value: count for value, count in enumerate(counts) if count}
+    values, pixels = np.unique(raw, return_counts=True)
+    return dict(zip(values.tolist(), pixels.tolist(), strict=True))
 
 
 def _mask_kind(path: Path) -> tuple[str, dict[int, Color]]:

@@ -2,8 +2,6 @@
 
 from collections.abc import Iterator
 
-import numpy as np
-
 from sceneparse.data.checks.duplicates import MIN_SPREAD, near_pairs
 from sceneparse.data.checks.facts import DataFacts
 from sceneparse.data.checks.finding import Finding
@@ -75,17 +73,16 @@ def blank_images(facts: DataFacts) -> Iterator[Finding]:
 def duplicates(facts: DataFacts) -> Iterator[Finding]:
     """Images that show the same, in one split or in two."""
     samples = [
-        (split, sample)
+        (split, sample, sample.fingerprint)
         for split, found in facts.splits.items()
         for sample in found
-        if not sample.error and sample.hash is not None and sample.spread >= MIN_SPREAD
+        if not sample.error and sample.fingerprint is not None and sample.spread >= MIN_SPREAD
     ]
     if not samples:
         return
-    pairs = near_pairs(np.stack([sample.hash for _, sample in samples if sample.hash is not None]))
     across, within = [], []
-    for first, second in pairs:
-        (split, one), (other_split, other) = samples[first], samples[second]
+    for first, second in near_pairs([each for _, _, each in samples]):
+        (split, one, _), (other_split, other, _) = samples[first], samples[second]
         (within if split == other_split else across).append(f"{one.image} = {other.image}")
     if across:
         yield Finding(
