@@ -1,0 +1,129 @@
+"""Data as people bring it, from the cases in ../shared: read exactly, or refused with the fix."""
+
+import subprocess
+import sys
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from tests.conftest import SHARED
+
+from sceneparse import factory
+from sceneparse.data.checks.quick import quick_check
+from sceneparse.data.dataset import PairedFiles
+from sceneparse.data.datasets.folder import FolderData
+from sceneparse.data.datasets.published import PublishedData
+from sceneparse.errors import InputError
+from sceneparse.factory.data import find_data
+from sceneparse.tasks.check import check
+
+pytestmark = pytest.mark.real
+
+
+@pytest.fixture(scope="module")
+def cases(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("cases")
+    script = SHARED / "cases" / "make_cases.py"
+    if not script.is_file():
+        pytest.skip("needs ../shared/cases")
+    subprocess.run([sys.executable, str(script), str(out)], check=True, capture_output=True)
+    return out
+
+
+def shown_ids(image: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Return what an image of the cases shows: 0 green ground, 1 a red box, 2 a blue disc."""
+    red, green, blue = (image[..., channel].astype(int) for channel in range(3))
+    return np.where(red - green > 60, 1, np.where(blue - green > 60, 2, 0))
+
+
+def opened(data: PublishedData | FolderData) -> dict[str, PairedFiles]:
+    splits = {split: factory.dataset(data, split) for split in ("training", "validation")}
+    return {split: found for split, found in splits.items() if isinstance(found, PairedFiles)}
+
+
+def assert_exact(splits: Iterable[PairedFiles], count: int) -> None:
+    samples = [files[index] for files in splits for index in range(len(files))]
+    assert len(samples) == count
+    for sample in samples:
+        np.testing.assert_array_equal(sample.mask, shown_ids(sample.image), sample.name)
+
+
+@pytest.mark.parametrize(
+    ("name", "count", "kinds"),
+    [
+        ("02_color_masks", 6, set()),
+        ("07_train_val", 6, set()),
+        ("08_splits_on_top", 6, set()),
+        ("11_equal_channels", 6, set()),
+        ("12_suffix", 6, {"files"}),
+        ("13_unicode", 3, set()),
+        ("16_subfolders", 8, set()),
+        ("17_palettes", 6, set()),
+        ("22_scripts", 6, set()),
+    ],
+)
+def test_a_case_is_read_exactly(name: str, count: int, kinds: set[str], cases: Path) -> None:
+    data = find_data(cases / name)
+    splits = opened(data)
+    assert_exact(splits.values(), count)
+    assert {finding.kind for finding in quick_check(data, splits)} == kinds
+    assert check(cases / name).errors == []
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("09_black_white", r"write `classes: \{0: background, 255: crack\}` into .*labels\.yaml"),
+        ("09_black_white_ignored", r"one class alone.*`classes: \{0: background, 255: crack\}`"),
+        ("14_orientation", r"EXIF orientation 6.*data\.exif_orientation=ignore; else turn"),
+        ("18_all_void", "nothing to learn"),
+        ("19_one_class", "one class alone, `thing`, and 78% of the pixels are ignored"),
+    ],
+)
+def test_a_case_is_refused_before_training(name: str, says: str, cases: Path) -> None:
+    data = find_data(cases / name)
+    with pytest.raises(InputError, match=says):
+        quick_check(data, opened(data))
+    assert check(cases / name).errors
+
+
+def test_masks_on_stored_pixels_are_read_with_the_field_of_the_message(cases: Path) -> None:
+    data = replace(find_data(cases / "14_orientation"), exif_orientation="ignore")
+    splits = opened(data)
+    quick_check(data, splits)
+    for files in splits.values():
+        for index in range(len(files)):
+            sample = files[index]
+            # JPEG changes the colours at the edges.
+            assert (sample.mask == shown_ids(sample.image)).mean() > 0.97
+
+
+def test_twelve_bits_are_read_with_the_field_of_the_warning(cases: Path) -> None:
+    data = find_data(cases / "15_twelve_bits")
+    (warning,) = quick_check(data, opened(data))
+    assert warning.severity == "warning"
+    assert "data.image_range=[0, 4095]" in warning.text
+    dark = opened(data)["training"][0].image
+    data = replace(data, image_range=(0, 4095))
+    assert quick_check(data, opened(data)) == []
+    bright = opened(data)["training"][0].image
+    assert dark.max() < 10
+    assert bright.max() > 60
+
+
+def test_own_classes_in_the_layout_of_voc_are_asked_for(cases: Path) -> None:
+    root = cases / "10_own_voc"
+    data = find_data(root)
+    (warning,) = quick_check(data, opened(data))
+    assert warning.kind == "published_layout"
+    assert f"write a labels.yaml with their names into {root}" in warning.text
+    (root / "labels.yaml").write_text("classes: [ground, box, disc]\n")
+    data = find_data(root)
+    splits = opened(data)
+    assert [len(files) for files in splits.values()] == [4, 2]
+    assert splits["training"].labels.class_names == ("ground", "box", "disc")
+    assert quick_check(data, splits) == []
+    (root / "labels.yaml").unlink()
