@@ -162,9 +162,8 @@ def font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
 
 
 def readable_name(name: str, raw_id: int) -> str:
-    """Return the name of a class as `font` can show it, or its id if it cannot."""
-    shown = printable(name)
-    return f"id {raw_id}" if shown.count("?") > name.count("?") else shown
+    """Return the name of a class, or its id if `font` cannot show the name."""
+    return f"id {raw_id}" if printable(name).count("?") > name.count("?") else name
 
 
 def printable(text: str) -> str:

@@ -17,6 +17,7 @@ from sceneparse.drawing import (
     font,
     legend,
     printable,
+    readable_name,
 )
 from sceneparse.labels import Labels, Mask
 
@@ -116,7 +117,7 @@ def _row_strip(row: PanelRow, labels: Labels) -> Image.Image:
 def _legend_strip(rows: Sequence[PanelRow], labels: Labels) -> Image.Image:
     """Draw the legend at the top of a strip that has room for the largest legend."""
     legend_width = WIDTH - MARGIN
-    names = (_shortened(name) for name in labels.class_names)
+    names = (_legend_name(labels, index) for index in range(labels.num_classes))
     widest = max(names, key=lambda name: entry_width(name, LEGEND_SIZE))
     columns = max(1, min(6, (legend_width - LEGEND_SIZE) // entry_width(widest, LEGEND_SIZE)))
     max_classes = min(MAX_CLASSES, labels.num_classes)
@@ -142,15 +143,17 @@ def _entries(rows: Sequence[PanelRow], labels: Labels, max_classes: int) -> list
     frequent = sorted(range(len(classes)), key=lambda i: -classes[i])[:max_classes]
     shown = [i for i in frequent if classes[i] >= MIN_SHARE]
     shown.sort(key=lambda i: (target[i] < MIN_SHARE, -target[i]))
-    entries: list[LegendEntry] = [
-        (labels.colors[i], _shortened(labels.class_names[i])) for i in shown
-    ]
+    entries: list[LegendEntry] = [(labels.colors[i], _legend_name(labels, i)) for i in shown]
     if void > 0:
         entries.append(((0, 0, 0), "unlabelled"))
     num_left_out = np.count_nonzero(classes) - len(shown)
     if num_left_out:
         entries.append((None, f"+ {num_left_out} more"))
     return entries
+
+
+def _legend_name(labels: Labels, index: int) -> str:
+    return _shortened(readable_name(labels.class_names[index], labels.raw_ids[index]))
 
 
 def _shortened(name: str) -> str:
