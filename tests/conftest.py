@@ -25,6 +25,15 @@ BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 COLORS = np.array([[40, 40, 40], [220, 60, 60], [60, 200, 80], [70, 90, 230]], dtype=np.float64)
 
 
+# Files whose tests take longest, and which start first, so that no process ends with one alone.
+LONG_FILES = ("test_processes.py", "test_train.py", "test_plan.py", "test_fit.py", "test_loop.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the files with the longest tests first."""
+    items.sort(key=lambda item: item.path.name not in LONG_FILES)
+
+
 def rectangles(
     index: int, size: tuple[int, int] = (48, 64)
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:

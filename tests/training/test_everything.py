@@ -95,7 +95,11 @@ def trained(run: Run, path: Path, stop_at: int | None = None) -> Watcher:
     return watcher
 
 
-@pytest.mark.parametrize("settings", RUNS, ids=("fp32", "fp16"))
+@pytest.mark.parametrize(
+    "settings",
+    [RUNS[0], pytest.param(RUNS[1], marks=pytest.mark.slow)],
+    ids=("fp32", "fp16"),
+)
 def test_a_run_with_all_features_resumes_exactly(
     settings: Mapping[str, Any], tmp_path: Path
 ) -> None:
