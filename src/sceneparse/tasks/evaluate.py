@@ -88,11 +88,47 @@ def open_model_and_data(
         InputError: If either cannot be read, or their classes differ.
     """
     weights = with_overrides(find_weights(model), overrides)
-    dataset = factory.dataset(weights.config.data, split, data)
-    if dataset.labels.class_names != weights.labels.class_names:
+    trained_on = getattr(weights.config.data, "root", None)
+    if data is None and trained_on is not None and not trained_on.is_dir():
         raise InputError(
-            f"{model}: the model has {weights.labels.num_classes} classes, the data set has "
-            f"{dataset.labels.num_classes} or names them differently; evaluate the model on a data "
-            "set with the same classes"
+            f"{trained_on}: no such folder; the model was trained on data there; give the folder "
+            "where they are now",
+            "data",
         )
+    dataset = factory.dataset(weights.config.data, split, data)
+    _check_same_classes(str(model), weights.labels.class_names, dataset.labels.class_names)
     return weights, dataset
+
+
+def _check_same_classes(model: str, learned: Sequence[str], found: Sequence[str]) -> None:
+    """Refuse a data set whose classes are not those of the model, and name the difference.
+
+    Raises:
+        InputError: If names or their order differ.
+    """
+    if list(learned) == list(found):
+        return
+    known, given = set(learned), set(found)
+    if known == given:
+        index = next(
+            i for i, (one, two) in enumerate(zip(learned, found, strict=True)) if one != two
+        )
+        difference = (
+            f"the same {len(learned)} classes in another order: class {index} of the model is "
+            f"`{learned[index]}`, that of the data `{found[index]}`; list them in the order of the "
+            "model, with the ids of your masks"
+        )
+    else:
+        parts = [
+            f"{what}: {', '.join(sorted(names)[:5])}{', …' if len(names) > 5 else ''}"
+            for what, names in (
+                ("the model alone has", known - given),
+                ("the data alone have", given - known),
+            )
+            if names
+        ]
+        difference = (
+            f"the model has {len(learned)} classes, the data set {len(found)}; {'; '.join(parts)}; "
+            "rename the classes of the data, or evaluate the model on data with the same classes"
+        )
+    raise InputError(f"{model}: {difference}")
