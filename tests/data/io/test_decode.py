@@ -14,13 +14,14 @@ from PIL import Image
 
 from sceneparse.data.io import opencv
 from sceneparse.data.io.decode import (
+    IMAGE_SUFFIXES,
     ImageReading,
     image_header,
     image_size,
     jpeg_divisor,
     read_image,
 )
-from sceneparse.data.io.masks import mask_size, read_mask
+from sceneparse.data.io.masks import MASK_SUFFIXES, mask_size, read_mask
 from sceneparse.data.io.opening import MAX_PIXELS
 from sceneparse.errors import InputError
 
@@ -483,3 +484,53 @@ print(len(read), read.count([[7] * 4] * 3))
         [sys.executable, "-c", script], capture_output=True, check=False, text=True
     )
     assert (result.stdout, result.stderr) == ("90 90\n", "")
+
+
+@pytest.mark.parametrize("suffix", sorted(IMAGE_SUFFIXES))
+def test_every_suffix_of_an_image_is_read(suffix: str, tmp_path: Path) -> None:
+    pixels = np.repeat(
+        np.repeat(np.array([[[200, 30, 60], [10, 120, 240]]], np.uint8), 16, 0), 16, 1
+    )
+    image = Image.fromarray(pixels)
+    if suffix in (".pgm", ".pbm"):
+        image = image.convert("L" if suffix == ".pgm" else "1")
+    path = tmp_path / f"a{suffix.upper()}"
+    image.save(path)
+    found = read_image(path).astype(int)
+    assert found.shape == pixels.shape
+    expected = np.asarray(image.convert("RGB")).astype(int)
+    lossy = suffix in (".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".avif")
+    # Lossy formats blur the edge between the two halves.
+    assert np.median(np.abs(found - expected)) <= (6 if lossy else 0)
+    assert image_size(path) == pixels.shape[:2]
+
+
+@pytest.mark.parametrize("suffix", sorted(MASK_SUFFIXES - {".jpg", ".jpeg", ".jpe", ".jfif"}))
+def test_every_suffix_of_a_mask_is_read(suffix: str, tmp_path: Path) -> None:
+    ids = np.array([[0, 1, 1], [1, 0, 0]], np.uint8)
+    image = Image.fromarray(ids * 255).convert("1") if suffix == ".pbm" else Image.fromarray(ids)
+    if suffix == ".ppm":
+        image = image.convert("RGB")
+    path = tmp_path / f"a{suffix}"
+    image.save(path)
+    np.testing.assert_array_equal(read_mask(path), ids)
+
+
+@pytest.mark.parametrize("ending", ["tif", "webp", "png", "gif"])
+def test_a_file_of_several_pages_is_refused(ending: str, tmp_path: Path) -> None:
+    pages = [Image.new("RGB", (8, 8), (value, 0, 0)) for value in (0, 100, 200)]
+    path = tmp_path / f"a.{ending}"
+    pages[0].save(path, save_all=True, append_images=pages[1:])
+    for read in (read_image, image_size, read_mask):
+        with pytest.raises(InputError, match=r"holds 3 pages or frames, expected one"):
+            read(path)
+
+
+def test_smaller_copies_in_a_tiff_are_no_pages(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    copies = [Image.new("RGB", (8 // factor, 8 // factor), (9, 8, 7)) for factor in (1, 2, 4)]
+    for copy in copies[1:]:
+        copy.encoderinfo = {"tiffinfo": {254: 1}}
+    copies[0].save(path, save_all=True, append_images=copies[1:])
+    assert read_image(path).shape == (8, 8, 3)
+    assert read_image(path)[0, 0].tolist() == [9, 8, 7]

@@ -13,7 +13,12 @@ from sceneparse.data.io.opencv import decode_with_opencv
 from sceneparse.data.io.opening import check_pixels, errors_of, name_of, open_image
 from sceneparse.errors import InputError
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"})
+IMAGE_SUFFIXES = frozenset(
+    {
+        *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".tif", ".tiff", ".webp", ".avif"),
+        *(".jp2", ".j2k", ".bmp", ".dib", ".tga", ".ppm", ".pgm", ".pbm", ".pnm"),
+    }
+)
 # Factors by which a JPEG decoder can divide the resolution.
 JPEG_DIVISORS = (1, 2, 4, 8)
 _RESAMPLING_MARGIN = 1.25

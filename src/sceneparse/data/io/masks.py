@@ -13,7 +13,12 @@ from sceneparse.errors import InputError
 from sceneparse.labels import Mask
 
 # JPEG masks are listed so that pairing finds them, and reading refuses them with the reason.
-MASK_SUFFIXES = frozenset({".png", ".tif", ".tiff", ".bmp", ".jpg", ".jpeg"})
+MASK_SUFFIXES = frozenset(
+    {
+        *(".png", ".tif", ".tiff", ".bmp", ".dib", ".tga", ".ppm", ".pgm", ".pbm", ".pnm"),
+        *(".jpg", ".jpeg", ".jpe", ".jfif"),
+    }
+)
 _INDEX_MODES = frozenset({"1", "L", "P", "I;16", "I;16B", "I", "F", "LA"})
 # Some programs store grey in three equal channels, which only the pixels tell.
 _COLOR_MODES = frozenset({"RGB", "RGBA"})

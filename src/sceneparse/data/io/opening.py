@@ -32,6 +32,7 @@ def open_image(source: Path | bytes) -> Generator[Image.Image]:
         Image.open(file) as image,
     ):
         check_pixels(name, image.width, image.height)
+        _check_pages(name, image)
         yield image
 
 
@@ -80,3 +81,31 @@ def check_size(name: str, height: int, width: int) -> None:
     if not height * width:
         raise InputError(f"{name}: no pixels; expected at least one row and one column")
     check_pixels(name, width, height)
+
+
+# TIFF 6.0: what a page is; bit 0 for a smaller copy of another one, bit 2 for a transparency mask.
+_NEW_SUBFILE_TYPE, _NO_PAGE = 254, 0b101
+
+
+def _check_pages(name: str, image: Image.Image) -> None:
+    """Refuse a file of several pages or frames, of which only the first would be read.
+
+    Phones store a second picture in a JPEG, which is not meant here.
+
+    Raises:
+        InputError: If it has several.
+    """
+    pages = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
+    if pages > 1 and image.format == "TIFF":
+        pages = sum(not _is_no_page(image, number) for number in range(pages))
+        image.seek(0)
+    if pages > 1:
+        raise InputError(
+            f"{name}: holds {pages} pages or frames, expected one; save each as a file of its own"
+        )
+
+
+def _is_no_page(image: Image.Image, number: int) -> bool:
+    image.seek(number)
+    tags = getattr(image, "tag_v2", {})
+    return bool(int(tags.get(_NEW_SUBFILE_TYPE, 0)) & _NO_PAGE)
