@@ -78,3 +78,15 @@ def test_files_of_other_kinds_are_left_out_and_named(tmp_path: Path) -> None:
     (note,) = pairs.notes
     assert note.startswith("2 files in the folder of the images")
     assert note.endswith("b.psd, notes.txt")
+
+
+def test_links_are_followed_once(tmp_path: Path) -> None:
+    write(tmp_path, ["a.png", "day/b.png"], ["a.png", "day/b.png"])
+    for kind in ("images", "masks"):
+        (tmp_path / kind / "day" / "up").symlink_to(tmp_path / kind)
+        elsewhere = tmp_path / f"other {kind}"
+        elsewhere.mkdir()
+        (tmp_path / kind / "a.png").rename(elsewhere / "c.png")
+        (tmp_path / kind / "more").symlink_to(elsewhere)
+    pairs = pair_folders(tmp_path / "images", tmp_path / "masks", LABELS)
+    assert pairs.names == ("day/b", "more/c")

@@ -121,9 +121,16 @@ def files_below(folder: Path, suffixes: frozenset[str]) -> FilesByName:
         raise InputError(f"{folder}: no such folder{subfolder_hint(folder.parent)}")
     files: dict[str, Path] = {}
     left_out: list[Path] = []
+    visited: set[str] = set()
     for directory, folders, names in os.walk(folder, followlinks=True):
+        # A link to a folder above would be followed for ever.
+        if os.path.realpath(directory) in visited:
+            folders.clear()
+            continue
+        visited.add(os.path.realpath(directory))
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        prefix = "" if directory == str(folder) else f"{Path(directory).relative_to(folder)}/"
+        below = Path(directory).relative_to(folder).as_posix()
+        prefix = "" if below == "." else f"{below}/"
         # Sorting and splitting names as text is several times as fast as with paths.
         for name in sorted(names):
             stem, dot, ending = name.rpartition(".")
