@@ -16,6 +16,8 @@ def recognise(root: Path) -> PublishedData | None:
     Raises:
         InputError: If the folder holds neither.
     """
+    if not root.is_dir():
+        raise InputError(f"{root}: no such folder; give the folder of a data set")
     if (root / "labels.yaml").is_file():
         return None
     for layout in DATASETS.values():
