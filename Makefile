@@ -42,7 +42,7 @@ test-avx2: export ONEDNN_MAX_CPU_ISA = AVX2
 test-avx2: test
 
 test-slow: install
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m slow --timeout 900
 
 # Test with the oldest PyTorch that pyproject.toml allows.
 test-oldest: $(OLDEST)/.installed
