@@ -1,6 +1,5 @@
 """Open the training and validation images of a config."""
 
-from dataclasses import replace
 from pathlib import Path
 
 from sceneparse.config.reading import read_config
@@ -40,12 +39,11 @@ def dataset(
             images = config.training_images if training else config.validation_images
             return synthetic(split, images, (config.height, config.width), config.seed)
         case PublishedData() | FolderData():
-            opened = root or config.root
-            files = replace(config.open_split(opened, split), reading=config.reading)
+            files = config.files(split, root)
             if isinstance(config, PublishedData) and root is None:
                 limits = {"training": config.training_limit, "validation": config.validation_limit}
                 files = files.subsample(limits.get(split))
-            return cached(files, config.cache, opened, split, to_learn=to_learn)
+            return cached(files, config.cache, root or config.root, split, to_learn=to_learn)
 
 
 def cached(

@@ -1,13 +1,12 @@
 """The segmentation of one image, and how it is shown and saved."""
 
-import json
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +14,8 @@ from PIL import Image
 
 from sceneparse import drawing
 from sceneparse.errors import InputError
+from sceneparse.inference.prediction_files import PredictionFiles
 from sceneparse.labels import Color, Labels, Mask
-from sceneparse.system.files import write_whole
 from sceneparse.system.paths import expand_user
 
 if TYPE_CHECKING:
@@ -29,32 +28,6 @@ MAX_HTML_SIDE = 640
 MAX_PLOT_SIDE = 1600
 _MAX_LEGEND_ENTRIES = 12
 _NAMED_CLASSES = 3
-
-
-class PredictionFiles(NamedTuple):
-    """The files that a prediction is saved as.
-
-    Attributes:
-        mask: Index map, in the ids of the data set's annotations.
-        color: The same in the data set's colours.
-        overlay: The image under its classes, with a legend.
-        summary: The classes found, as JSON.
-    """
-
-    mask: Path
-    color: Path
-    overlay: Path
-    summary: Path
-
-    @classmethod
-    def in_folder(cls, folder: Path, name: str) -> "PredictionFiles":
-        """Return the files of a name, without suffix, in a folder."""
-        return cls(
-            mask=folder / f"{name}.png",
-            color=folder / f"{name}_color.png",
-            overlay=folder / f"{name}_overlay.jpg",
-            summary=folder / f"{name}.json",
-        )
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -240,21 +213,16 @@ class Prediction:
                     "overwrite",
                 )
         try:
-            self._write(files, {"image": image_name or name, **(more or {})})
+            step = -(-max(self.mask.shape) // MAX_OVERLAY_SIDE)
+            files.write(
+                self.labels.decode(self.mask),
+                self.color_mask(),
+                self._every(step).overlay(legend=True),
+                {"image": image_name or name, **(more or {}), **self.to_dict()},
+            )
         except OSError as error:
             raise InputError(f"{folder}: the prediction cannot be written ({error})") from None
         return files
-
-    def _write(self, files: PredictionFiles, entries: Mapping[str, str]) -> None:
-        files.mask.parent.mkdir(parents=True, exist_ok=True)
-        step = -(-max(self.mask.shape) // MAX_OVERLAY_SIDE)
-        drawn = self._every(step).overlay(legend=True)
-        document = json.dumps({**entries, **self.to_dict()}, ensure_ascii=False, indent=1)
-        # Each whole, and the summary last: it means that all others are there.
-        write_whole(files.overlay, _encoded(drawn, "JPEG", quality=92))
-        write_whole(files.color, _encoded(self.color_mask(), "PNG"))
-        write_whole(files.mask, _encoded(self.labels.decode(self.mask), "PNG"))
-        write_whole(files.summary, f"{document}\n".encode())
 
     def _repr_html_(self) -> str:
         small = self._scaled(MAX_HTML_SIDE)
@@ -309,10 +277,3 @@ def _swatch(color: Color | None) -> str:
 
 def _hex(color: Color | None) -> str:
     return "none" if color is None else "#{:02x}{:02x}{:02x}".format(*color)
-
-
-def _encoded(pixels: NDArray[Any], kind: str, **options: Any) -> bytes:
-    """Encode an image as the bytes of a file."""
-    file = BytesIO()
-    Image.fromarray(pixels).save(file, kind, **options)
-    return file.getvalue()

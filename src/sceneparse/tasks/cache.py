@@ -96,7 +96,7 @@ def cache_data(
 def cache_notes(datasets: Mapping[str, Dataset]) -> Iterator[str]:
     """Yield a note for each split whose cache does not hold all images in their current state."""
     for split, dataset in datasets.items():
-        if isinstance(dataset, CachedDataset) and dataset.cached_count < len(dataset):
+        if isinstance(dataset, CachedDataset) and not dataset.is_complete:
             yield (
                 f"{dataset.folder}: holds {dataset.cached_count} of {len(dataset)} {split} images "
                 f"in their current state; runs read the others from their files; to renew it: "
@@ -116,12 +116,8 @@ def _open_splits(
                 "together; leave out the split",
                 "split",
             )
-        opened = {UNSPLIT: unsplit_folder(data.root)}
-    else:
-        opened = {
-            split: data.open_split(data.root, split) for split in splits or found or SPLITS[:1]
-        }
-    return {name: replace(files, reading=data.reading) for name, files in opened.items()}
+        return {UNSPLIT: replace(unsplit_folder(data.root), reading=data.reading)}
+    return {split: data.files(split) for split in splits or found or SPLITS[:1]}
 
 
 def _without_damaged(plan: CachePlan, threads: int) -> CachePlan:

@@ -1,6 +1,6 @@
 """Check a data set: count its classes and sizes, and find what would be learned wrongly."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -138,7 +138,7 @@ def check(data: str | Path, *, callback: Callback = ignore) -> CheckReport:
     splits = _open(found)
     samples: dict[str, list[SampleFacts]] = {}
     for name, files in splits.items():
-        facts = gather(files, range(len(files)), found.root)
+        facts = gather(files, found.root)
         samples[name] = list(tracked(facts, callback, name, len(files)))
     facts = data_facts(found, splits, samples, is_complete=True)
     counts = [_counts(name, found, facts.labels) for name, found in samples.items()]
@@ -146,10 +146,9 @@ def check(data: str | Path, *, callback: Callback = ignore) -> CheckReport:
 
 
 def _open(data: FileData) -> dict[str, PairedFiles]:
-    names = SPLITS if isinstance(data, FolderData) else data.splits() or SPLITS[:1]
-    if isinstance(data, FolderData) and data.splits():
-        names = data.splits()
-    return {name: replace(data.open_split(data.root, name), reading=data.reading) for name in names}
+    # A folder without splits holds out a share of its images.
+    others = SPLITS if isinstance(data, FolderData) else SPLITS[:1]
+    return {name: data.files(name) for name in data.splits() or others}
 
 
 def _counts(name: str, samples: list[SampleFacts], labels: Labels) -> SplitCounts:

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from sceneparse.data.io.decode import IMAGE_SUFFIXES, read_image
 from sceneparse.data.loader import prefetch
 from sceneparse.errors import InputError
-from sceneparse.inference.prediction import Prediction, PredictionFiles
+from sceneparse.inference.prediction import Prediction
+from sceneparse.inference.prediction_files import PredictionFiles
 from sceneparse.inference.predictor import Predictor
 from sceneparse.recording.events import Callback, Message, ignore
 from sceneparse.system.paths import expand_user

@@ -154,11 +154,13 @@ def score(
     confusion = np.zeros((labels.num_classes, labels.num_classes + 1), np.int64)
     per_image: list[ImageCounts] = []
     resized: list[str] = []
-    mapping = _id_table(map_ids or {})
+    mapping = _id_table(map_ids) if map_ids else None
     foreign = _ForeignIds(labels)
     for stem, path in targets.items():
         target = read_annotation(path, labels)
-        raw = mapping[read_mask(predicted[stem])]
+        raw = read_mask(predicted[stem])
+        if mapping is not None:
+            raw = mapping[raw]
         if raw.shape != target.shape:
             resized.append(predicted[stem].name)
             height, width = target.shape

@@ -95,6 +95,14 @@ def copied(source: str, target: str) -> Planter:
     return plant
 
 
+def without_blue(split: str) -> Planter:
+    def plant(root: Path) -> None:
+        for path in (root / "masks" / split).iterdir():
+            Image.fromarray(np.array(Image.open(path)) % 3).save(path)
+
+    return plant
+
+
 def palettes(root: Path) -> None:
     for number, path in enumerate(sorted((root / "masks").rglob("*.png"))):
         order = [(0, 1, 2, 3), (3, 2, 0, 1)][number % 2]
@@ -226,22 +234,12 @@ FAULTS: dict[str, tuple[Planter, str, str]] = {
     "duplicate": (copied("training/001.png", "training/004.png"), "duplicates", "count twice"),
     "leak": (copied("training/001.png", "validation/000.png"), "leak", "scores are too high"),
     "class absent in training": (
-        lambda root: (
-            [
-                Image.fromarray(np.array(Image.open(path)) % 3).save(path)
-                for path in (root / "masks" / "training").iterdir()
-            ]
-        ),
+        without_blue("training"),
         "not_in_training",
         "never in the training masks, so they cannot be learned",
     ),
     "class absent in validation": (
-        lambda root: (
-            [
-                Image.fromarray(np.array(Image.open(path)) % 3).save(path)
-                for path in (root / "masks" / "validation").iterdir()
-            ]
-        ),
+        without_blue("validation"),
         "not_in_validation",
         "no score tells",
     ),

@@ -26,12 +26,11 @@ def quick_check(data: FileData, splits: Mapping[str, PairedFiles]) -> list[Findi
         InputError: If a run on these data would learn or score something wrong.
     """
     samples = {
-        name: list(gather(files, _spread(len(files)), data.root)) for name, files in splits.items()
+        name: list(gather(files.subsample(SAMPLES), data.root)) for name, files in splits.items()
     }
     findings = findings_of(data_facts(data, splits, samples, is_complete=False))
     if any(finding.kind in _NEED_ALL for finding in findings):
-        training = splits["training"]
-        samples["training"] = list(gather(training, range(len(training)), data.root))
+        samples["training"] = list(gather(splits["training"], data.root))
         findings = findings_of(data_facts(data, splits, samples, is_complete=False))
     errors = [str(finding) for finding in findings if finding.severity == "error"]
     if errors:
@@ -50,9 +49,3 @@ def data_facts(
     notes = dict.fromkeys(note for files in splits.values() for note in files.notes)
     labels = next(iter(splits.values())).labels
     return DataFacts(data, labels, samples, tuple(notes), is_complete)
-
-
-def _spread(count: int) -> list[int]:
-    """Return the indices of a few samples, spread evenly."""
-    number = min(count, SAMPLES)
-    return [index * count // number for index in range(number)]

@@ -1,5 +1,6 @@
 """The base class of the settings of data sets that lie in files."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -43,6 +44,18 @@ class FileData:
     def reading(self) -> ImageReading:
         """How image files become RGB."""
         return ImageReading(self.exif_orientation == "apply", self.image_range)
+
+    def files(self, split: str, root: Path | None = None) -> PairedFiles:
+        """Open all samples of one split, to be read as these settings say.
+
+        Args:
+            split: `training`, `validation`, or another split of the data set.
+            root: Folder to use instead of the settings' own.
+
+        Raises:
+            InputError: If the layout differs, or images and masks do not pair.
+        """
+        return replace(self.open_split(root or self.root, split), reading=self.reading)
 
     def splits(self) -> tuple[str, ...]:
         """Return those of the splits `training` and `validation` that exist."""

@@ -20,7 +20,6 @@ With a `labels.yaml`, the folders of ADE20K (`annotations`) and of Pascal VOC (`
 import hashlib
 import os
 import re
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -115,9 +114,8 @@ def unsplit_folder(root: Path) -> PairedFiles:
     Raises:
         InputError: If the layout differs, or images and masks do not pair.
     """
-    images = images_folder(root)
-    masks = masks_folder(root)
-    return _pair(SplitFolders(images, masks), folder_labels(root), UNSPLIT)
+    folders = SplitFolders(images_folder(root), masks_folder(root))
+    return _pair(folders, folder_labels(root), UNSPLIT)
 
 
 def is_folder_dataset(root: Path) -> bool:
@@ -181,7 +179,7 @@ def _held_out(
         raise InputError(
             f"{root / 'images'}: {what} is too few for training and validation; add images"
         )
-    return replace(pairs.select(chosen), notes=pairs.notes)
+    return pairs.select(chosen)
 
 
 def _group(name: str, group_by: str | None) -> str:

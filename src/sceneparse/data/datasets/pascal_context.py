@@ -43,7 +43,7 @@ _CONVERT = (
 class PascalContextData(PublishedData):
     """Pascal-Context: 59 classes in images of VOC 2010."""
 
-    title: ClassVar[str] = "Pascal Context"
+    title: ClassVar[str] = "Pascal-Context"
     image_names: ClassVar[str] = r"^\d{4}_\d{6}"
 
     root: UserPath = Path("data/VOCdevkit/VOC2010")

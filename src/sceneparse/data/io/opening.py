@@ -90,7 +90,7 @@ _NEW_SUBFILE_TYPE, _NO_PAGE = 254, 0b101
 def _check_pages(name: str, image: Image.Image) -> None:
     """Refuse a file of several pages or frames, of which only the first would be read.
 
-    Phones store a second picture in a JPEG, which is not meant here.
+    Phones store a second image in a JPEG, which is not meant here.
 
     Raises:
         InputError: If it has several.
