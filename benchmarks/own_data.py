@@ -172,12 +172,15 @@ def link_ade20k_images(root: Path, ade20k_root: Path) -> tuple[int, ...]:
     """
     files = ade20k(ade20k_root, "validation")
     shutil.rmtree(root, ignore_errors=True)
-    for kind, paths in (("images", files.images), ("masks", files.masks)):
+    for kind, paths in (
+        ("images", files.images),
+        ("masks", [each.path for each in files.annotations]),
+    ):
         for number, path in enumerate(paths):
             split = "training" if (number + 1) % (TRAINING_PER_VALIDATION + 1) else "validation"
             (root / kind / split).mkdir(parents=True, exist_ok=True)
             (root / kind / split / path.name).symlink_to(path)
-    write_labels(root, files.masks, named=True)
+    write_labels(root, [each.path for each in files.annotations], named=True)
     sizes = np.median([Image.open(path).size for path in files.images], axis=0)
     validation = len(files) // (TRAINING_PER_VALIDATION + 1)
     return len(files) - validation, validation, *map(int, sizes)

@@ -31,7 +31,10 @@ def held_out_dataset(root: Path, view: Path, count: int) -> None:
         )
     held_out = set(sorted(files.names, key=_digest)[:count])
     shutil.rmtree(view, ignore_errors=True)
-    for kind, paths in (("images", files.images), ("annotations", files.masks)):
+    for kind, paths in (
+        ("images", files.images),
+        ("annotations", [each.path for each in files.annotations]),
+    ):
         for split in ("training", "validation"):
             (view / kind / split).mkdir(parents=True)
         for path in paths:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sceneparse.metrics.comparison import Comparison, compare
     from sceneparse.models.unet import UNet
     from sceneparse.tasks.check import CheckReport, check
+    from sceneparse.tasks.convert import Converted, convert
     from sceneparse.tasks.evaluate import evaluate
     from sceneparse.tasks.plan import Planned, plan
     from sceneparse.tasks.predict import predict
@@ -29,6 +30,7 @@ __version__ = "0.1.0"
 __all__ = [
     "CheckReport",
     "Comparison",
+    "Converted",
     "InputError",
     "Labels",
     "Planned",
@@ -41,6 +43,7 @@ __all__ = [
     "UNet",
     "check",
     "compare",
+    "convert",
     "evaluate",
     "load",
     "plan",
@@ -53,6 +56,7 @@ __all__ = [
 _HOMES = {
     "CheckReport": "tasks.check",
     "Comparison": "metrics.comparison",
+    "Converted": "tasks.convert",
     "InputError": "errors",
     "Labels": "labels",
     "Planned": "tasks.plan",
@@ -65,6 +69,7 @@ _HOMES = {
     "UNet": "models.unet",
     "check": "tasks.check",
     "compare": "metrics.comparison",
+    "convert": "tasks.convert",
     "evaluate": "tasks.evaluate",
     "load": "factory.loading",
     "plan": "tasks.plan",

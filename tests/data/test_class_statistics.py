@@ -2,7 +2,6 @@
 
 import json
 import os
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +13,10 @@ from tests.conftest import write_rectangles
 
 from sceneparse.data.class_statistics import count_class_pixels
 from sceneparse.data.dataset import Dataset, PairedFiles
-from sceneparse.data.datasets.folder import folder
+from sceneparse.data.datasets.folder import FolderData
 from sceneparse.data.datasets.synthetic import synthetic
 from sceneparse.data.io.mask_encodings import RedAndGreen
+from sceneparse.data.pairing import pair_folders
 from sceneparse.errors import InputError
 from sceneparse.system.user_cache import cache_folder
 
@@ -29,7 +29,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def open_files(root: Path) -> PairedFiles:
-    return folder(root, "training")
+    return FolderData(root=root).files("training")
 
 
 def statistics_path(root: Path) -> Path:
@@ -72,9 +72,12 @@ def test_a_changed_mask_is_counted_again_without_unlabelled_pixels(root: Path) -
 
 
 def test_masks_of_another_encoding_are_counted_again(root: Path) -> None:
-    count_class_pixels(open_files(root), root)
+    files = open_files(root)
+    count_class_pixels(files, root)
+    folders = root / "images" / "training", root / "masks" / "training"
+    colored = pair_folders(*folders, files.labels, files.cache_name, RedAndGreen())
     with pytest.raises(InputError, match=r"000\.png: mode L; expected a mask of 8-bit RGB colours"):
-        count_class_pixels(replace(open_files(root), mask_encoding=RedAndGreen()), root)
+        count_class_pixels(colored, root)
 
 
 def test_an_unknown_id_is_reported_and_earlier_counts_are_kept(root: Path) -> None:

@@ -147,7 +147,7 @@ def test_a_subsample_is_evenly_spaced(max_samples: int | None, root: Path) -> No
     assert subset.images == {1: pairs.images[:1], 2: pairs.images[:2]}.get(
         max_samples or 3, pairs.images
     )
-    assert [path.stem for path in subset.masks] == [path.stem for path in subset.images]
+    assert [each.path.stem for each in subset.annotations] == [path.stem for path in subset.images]
 
 
 def test_ade20k_reports_missing_folders(root: Path) -> None:

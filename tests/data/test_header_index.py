@@ -11,7 +11,7 @@ from PIL import Image
 from tests.conftest import write_rectangles
 
 from sceneparse.data.dataset import PairedFiles
-from sceneparse.data.datasets.folder import folder
+from sceneparse.data.datasets.folder import FolderData
 from sceneparse.data.header_index import check_image_sizes
 from sceneparse.errors import InputError
 from sceneparse.system.user_cache import cache_folder
@@ -25,7 +25,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def open_split(root: Path) -> PairedFiles:
-    return folder(root, "training")
+    return FolderData(root=root).files("training")
 
 
 def index_path(root: Path) -> Path:

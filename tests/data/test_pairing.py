@@ -47,9 +47,9 @@ def test_masks_are_matched_by_a_common_ending(image: str, mask: str, tmp_path: P
         image = f"day/{image}"
     pairs = paired(tmp_path, [image.format(n) for n in names], [mask.format(n) for n in names])
     assert len(pairs) == 3
-    for found_image, found_mask in zip(pairs.images, pairs.masks, strict=True):
+    for found_image, found in zip(pairs.images, pairs.annotations, strict=True):
         name = next(name for name in names if found_image.name.startswith(name))
-        assert found_mask.name == mask.format(name).rpartition("/")[2]
+        assert found.path.name == mask.format(name).rpartition("/")[2]
     is_same = image.lower().rpartition(".")[0] == mask.lower().rpartition(".")[0]
     assert any("matched by" in note for note in pairs.notes) != is_same
 
@@ -59,7 +59,7 @@ def test_names_are_compared_without_their_unicode_form_and_case(tmp_path: Path) 
     assert pairs.names == ("über",)
     assert not pairs.notes
     pairs = paired(tmp_path / "b", ["Haus.png", "B.png"], ["haus.png", "b.png"])
-    assert [path.name for path in pairs.masks] == ["b.png", "haus.png"]
+    assert [each.path.name for each in pairs.annotations] == ["b.png", "haus.png"]
 
 
 def test_a_wrong_name_raises_an_error_with_the_likely_partner(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""`data synth`, `data check` and `data cache`."""
+"""`data synth`, `check`, `import`, `export` and `cache`."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,12 @@ from sceneparse.cli.output import console, data_table
 from sceneparse.cli.paths import path_argument, path_option
 from sceneparse.cli.progress import shown_events
 
-app = typer.Typer(help="Generate, check and cache data sets.", no_args_is_help=True)
+Overrides = Annotated[
+    list[str] | None,
+    typer.Argument(help="How to read the data: data.field=value.", show_default=False),
+]
+
+app = typer.Typer(help="Generate, check, convert and cache data sets.", no_args_is_help=True)
 
 
 @app.command()
@@ -41,6 +46,7 @@ def check(
         Path,
         path_argument("A published data set, a folder of your own, or a config."),
     ],
+    overrides: Overrides = None,
     json_: Annotated[
         bool, typer.Option("--json", help="Print the report as JSON, and nothing else.")
     ] = False,
@@ -53,7 +59,7 @@ def check(
     from sceneparse.tasks.check import check as check_data
 
     with shown_events() as callback:
-        report = check_data(data, callback=callback)
+        report = check_data(data, overrides=overrides or (), callback=callback)
     if json_:
         typer.echo(json.dumps(report.document(), ensure_ascii=False, indent=1))
     else:
@@ -66,12 +72,44 @@ def check(
         raise typer.Exit(1)
 
 
+@app.command("import")
+def import_(
+    source: Annotated[Path, path_argument("Annotated images, in any form of docs/own_data.md.")],
+    out: Annotated[Path, path_argument("New folder with images, masks and labels.yaml.")],
+    overrides: Overrides = None,
+) -> None:
+    """Write annotated images as a folder with `images`, `masks` and `labels.yaml`."""
+    from sceneparse.tasks.convert import convert
+
+    with shown_events() as callback:
+        written = convert(source, out, overrides=overrides or (), callback=callback)
+    console.print(str(written), soft_wrap=True)
+
+
+@app.command()
+def export(
+    data: Annotated[
+        Path, path_argument("A published data set, a folder of your own, or a config.")
+    ],
+    out: Annotated[Path, path_argument("New folder.")],
+    to: Annotated[str, typer.Option(help="Format, such as coco; see docs/own_data.md.")],
+    overrides: Overrides = None,
+) -> None:
+    """Write a data set in the annotation format of another tool."""
+    from sceneparse.tasks.convert import convert
+
+    with shown_events() as callback:
+        written = convert(data, out, to=to, overrides=overrides or (), callback=callback)
+    console.print(str(written), soft_wrap=True)
+
+
 @app.command()
 def cache(
     data: Annotated[
         Path,
         path_argument("A published data set, a folder of your own, or a config."),
     ],
+    overrides: Overrides = None,
     to: Annotated[
         Path | None, path_option("Folder of the cache.", show_default="in the user's cache folder")
     ] = None,
@@ -98,6 +136,7 @@ def cache(
     with shown_events() as callback:
         made = cache_data(
             data,
+            overrides=overrides or (),
             to=to,
             splits=split or (),
             short_side=short_side,

@@ -17,6 +17,10 @@ StartFrom = Literal["auto", "bundled", "imagenet", "none"]
 def plan(
     data: Annotated[Path, path_argument("A published data set, or a folder of your own.")],
     hours: Annotated[float, typer.Option(min=0.0001, help="How long the training may take.")],
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(help="How to read the data: data.field=value.", show_default=False),
+    ] = None,
     memory_gb: Annotated[
         float | None,
         typer.Option(min=0.1, help="GiB that the training may use.", show_default="what is free"),
@@ -37,7 +41,13 @@ def plan(
     target = out or Path(f"{data.resolve().name}.yaml")
     with shown_events() as callback:
         planned = make_plan(
-            data, hours=hours, memory_gb=memory_gb, weights=weights, out=target, callback=callback
+            data,
+            hours=hours,
+            memory_gb=memory_gb,
+            weights=weights,
+            overrides=overrides or (),
+            out=target,
+            callback=callback,
         )
     table = Table(show_header=False)
     for _ in range(3):

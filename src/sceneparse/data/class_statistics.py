@@ -57,7 +57,7 @@ def _count_files(files: PairedFiles, root: Path | None) -> NDArray[np.int64]:
     cached = _read(path, files) if path else {}
     names = files.names
     # Stamps are read before the masks, so that a file that changes meanwhile is counted again.
-    current_stamps = [_mask_stamps(mask) for mask in files.masks]
+    current_stamps = [_mask_stamps(each.path) for each in files.annotations]
     uncounted = [
         index
         for index, name in enumerate(names)

@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from sceneparse.data.annotation import Annotation
 from sceneparse.data.io.decode import (
     DEFAULT_READING,
     JPEG_DIVISORS,
@@ -18,7 +19,6 @@ from sceneparse.data.io.decode import (
     image_header,
     read_image,
 )
-from sceneparse.data.io.mask_encodings import PLAIN_IDS, MaskEncoding
 from sceneparse.errors import InputError
 from sceneparse.labels import Labels, Mask
 
@@ -74,26 +74,27 @@ class Dataset(Protocol):
 
 @dataclass(frozen=True)
 class PairedFiles:
-    """A data set of image files and mask files.
+    """A data set of image files and their annotations.
 
     Attributes:
         images: Image file of each sample.
-        masks: Mask file of each sample.
+        annotations: The mask file, or the shapes, of each sample.
         names: Name of each sample, unique.
         labels: The classes, with their raw ids in the masks.
         cache_name: Name of the cache files of this split; it contains the choice of classes if
             the data set offers several.
-        mask_encoding: How the mask files store raw ids.
+        annotation_kind: What determines the raw ids besides the content of the files, such as the
+            encoding of the masks; caches are valid for one kind.
         reading: How image files become RGB.
         notes: What a user should know about how the files were found.
     """
 
     images: tuple[Path, ...]
-    masks: tuple[Path, ...]
+    annotations: tuple[Annotation, ...]
     names: tuple[str, ...]
     labels: Labels
     cache_name: str = UNSPLIT
-    mask_encoding: MaskEncoding = PLAIN_IDS
+    annotation_kind: str = ""
     reading: ImageReading = DEFAULT_READING
     notes: tuple[str, ...] = ()
 
@@ -109,7 +110,7 @@ class PairedFiles:
         """
         image = read_image(self.images[index], reading=self.reading)
         mask = self.mask(index)
-        _check_sizes(self.images[index], image.shape[:2], self.masks[index], mask.shape)
+        _check_sizes(self.images[index], image.shape[:2], self.annotations[index].path, mask.shape)
         return Sample(image, mask, self.names[index])
 
     def mask(self, index: int) -> Mask:
@@ -118,7 +119,7 @@ class PairedFiles:
         Raises:
             InputError: If the file is broken, or holds unknown ids.
         """
-        return read_annotation(self.masks[index], self.labels, self.mask_encoding)
+        return read_train_ids(self.annotations[index], self.labels)
 
     def read_reduced(self, index: int, height: int, width: int) -> Sample:
         """Read one sample; decode a JPEG at the lowest resolution that has the minimum size.
@@ -130,7 +131,9 @@ class PairedFiles:
         mask = self.mask(index)
         scales = (tuple(-(-side // scale) for side in mask.shape) for scale in JPEG_DIVISORS)
         if image.shape[:2] not in scales:
-            _check_sizes(self.images[index], image.shape[:2], self.masks[index], mask.shape)
+            _check_sizes(
+                self.images[index], image.shape[:2], self.annotations[index].path, mask.shape
+            )
         return Sample(image, mask, self.names[index])
 
     def subsample(self, max_samples: int | None) -> "PairedFiles":
@@ -144,17 +147,14 @@ class PairedFiles:
         return replace(
             self,
             images=tuple(self.images[index] for index in indices),
-            masks=tuple(self.masks[index] for index in indices),
+            annotations=tuple(self.annotations[index] for index in indices),
             names=tuple(self.names[index] for index in indices),
         )
 
     @property
     def mask_digest(self) -> str:
-        """Digest of all that determines the train ids of a mask file."""
-        ids = json.dumps([self.labels.raw_ids, self.labels.ignored_ids])
-        if self.mask_encoding != PLAIN_IDS:
-            # Caches store the digest: renaming an encoding class or its fields invalidates them.
-            ids += repr(self.mask_encoding)
+        """Digest of all that determines train ids, besides the content of the files."""
+        ids = json.dumps([self.labels.raw_ids, self.labels.ignored_ids]) + self.annotation_kind
         return hashlib.sha256(ids.encode()).hexdigest()
 
     def check_headers(self, index: int) -> ImageHeader:
@@ -167,7 +167,7 @@ class PairedFiles:
             InputError: If a file is not of the expected type, or the sizes differ.
         """
         header = image_header(self.images[index], self.reading)
-        self.check_sizes(index, header, self.mask_encoding.size(self.masks[index]))
+        self.check_sizes(index, header, self.annotations[index].size())
         return header
 
     def check_sizes(self, index: int, header: ImageHeader, mask_size: tuple[int, ...]) -> None:
@@ -181,7 +181,7 @@ class PairedFiles:
         Raises:
             InputError: If the sizes differ.
         """
-        image, mask = self.images[index], self.masks[index]
+        image, mask = self.images[index], self.annotations[index].path
         stored = (header.height, header.width)
         if header.orientation != 1 and header.size(self.reading) != mask_size == stored:
             raise InputError(
@@ -193,17 +193,17 @@ class PairedFiles:
         _check_sizes(image, header.size(self.reading), mask, mask_size)
 
 
-def read_annotation(path: Path, labels: Labels, mask_encoding: MaskEncoding = PLAIN_IDS) -> Mask:
-    """Read a mask file as train ids `(H, W)`.
+def read_train_ids(annotation: Annotation, labels: Labels) -> Mask:
+    """Read an annotation as train ids `(H, W)`.
 
     Raises:
-        InputError: If the file is broken, has another encoding, or holds unknown ids.
+        InputError: If the file is broken, of another kind than expected, or holds unknown ids.
     """
-    raw = mask_encoding.read(path)
+    raw = annotation.read()
     try:
         return labels.encode(raw)
     except InputError as error:
-        raise InputError(f"{path}: {error}") from None
+        raise InputError(f"{annotation.path}: {error}") from None
 
 
 def _check_sizes(

@@ -18,17 +18,17 @@ from sceneparse.data.loader import prefetch
 from sceneparse.system.files import write_whole
 from sceneparse.system.user_cache import cache_folder
 
-# Size in bytes and modification time in ns of an image file, then of its mask file.
+# Size in bytes and modification time in ns of an image file, then of its annotation file.
 FileStamps = tuple[int, ...]
 
 
 def file_stamps(files: PairedFiles, index: int) -> FileStamps | None:
-    """Return size in bytes and modification time in ns of the image, then of the mask.
+    """Return size in bytes and modification time in ns of the image, then of the annotation.
 
     None if one of the two files does not exist.
     """
     try:
-        image, mask = files.images[index].stat(), files.masks[index].stat()
+        image, mask = files.images[index].stat(), files.annotations[index].path.stat()
     except OSError:
         return None
     return image.st_size, image.st_mtime_ns, mask.st_size, mask.st_mtime_ns
@@ -86,7 +86,7 @@ _ENTRY = 4 + len(ImageHeader._fields)
 
 
 def _format(files: PairedFiles) -> str:
-    return f"{_FORMAT} {files.reading} {files.mask_encoding}"
+    return f"{_FORMAT} {files.reading} {files.annotation_kind}"
 
 
 def _read(path: Path, files: PairedFiles) -> dict[str, tuple[int, ...]]:

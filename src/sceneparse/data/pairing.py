@@ -3,10 +3,11 @@
 import difflib
 import os
 import unicodedata
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from sceneparse.data.annotation import MaskFile
 from sceneparse.data.dataset import UNSPLIT, PairedFiles
 from sceneparse.data.io.decode import IMAGE_SUFFIXES
 from sceneparse.data.io.mask_encodings import PLAIN_IDS, MaskEncoding
@@ -96,11 +97,12 @@ def pair_by_name(
     names = sorted(mask_of)
     return PairedFiles(
         images=tuple(images.files[name] for name in names),
-        masks=tuple(mask_of[name] for name in names),
+        annotations=tuple(MaskFile(mask_of[name], mask_encoding) for name in names),
         names=tuple(_sample_name(name, images.files[name]) for name in names),
         labels=labels,
         cache_name=cache_name,
-        mask_encoding=mask_encoding,
+        # Caches store it: renaming an encoding class or its fields invalidates them.
+        annotation_kind="" if mask_encoding == PLAIN_IDS else repr(mask_encoding),
         notes=tuple(notes),
     )
 
@@ -117,10 +119,35 @@ def files_below(folder: Path, suffixes: frozenset[str]) -> FilesByName:
     Raises:
         InputError: If the folder does not exist, has no such file, or a name occurs twice.
     """
-    if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder{subfolder_hint(folder.parent)}")
     files: dict[str, Path] = {}
     left_out: list[Path] = []
+    for directory, prefix, name in visible_files(folder):
+        # Splitting names as text is several times as fast as with paths.
+        stem, dot, ending = name.rpartition(".")
+        if dot + ending.lower() not in suffixes:
+            left_out.append(Path(directory, name))
+            continue
+        _add(files, unicodedata.normalize("NFC", prefix + stem), Path(directory, name))
+    if not files:
+        endings = ", ".join(sorted(suffixes))
+        raise InputError(f"{folder}: no files that end in {endings}{subfolder_hint(folder)}")
+    return FilesByName(folder, files, tuple(left_out))
+
+
+def visible_files(folder: Path) -> Iterator[tuple[str, str, str]]:
+    """Yield the files of a folder and of all folders below it, in the order of their names.
+
+    Hidden files and folders, and files of the operating system, are left out.
+
+    Yields:
+        The folder of a file; that folder relative to the topmost one, with `/` at its end, or
+        empty; and the name of the file.
+
+    Raises:
+        InputError: If the folder does not exist.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder{subfolder_hint(folder.parent)}")
     visited: set[str] = set()
     for directory, folders, names in os.walk(folder, followlinks=True):
         # A link to a folder above would be followed for ever.
@@ -131,19 +158,16 @@ def files_below(folder: Path, suffixes: frozenset[str]) -> FilesByName:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         below = Path(directory).relative_to(folder).as_posix()
         prefix = "" if below == "." else f"{below}/"
-        # Sorting and splitting names as text is several times as fast as with paths.
         for name in sorted(names):
-            stem, dot, ending = name.rpartition(".")
-            if name.startswith(".") or name.lower() in _SYSTEM_FILES:
-                continue
-            if dot + ending.lower() not in suffixes:
-                left_out.append(Path(directory, name))
-                continue
-            _add(files, unicodedata.normalize("NFC", prefix + stem), Path(directory, name))
-    if not files:
-        endings = ", ".join(sorted(suffixes))
-        raise InputError(f"{folder}: no files that end in {endings}{subfolder_hint(folder)}")
-    return FilesByName(folder, files, tuple(left_out))
+            if not name.startswith(".") and name.lower() not in _SYSTEM_FILES:
+                yield directory, prefix, name
+
+
+def holds_masks(folder: Path) -> bool:
+    """Return whether a mask file lies in a folder or below."""
+    return folder.is_dir() and any(
+        name[name.rfind(".") :].lower() in MASK_SUFFIXES for _, _, name in visible_files(folder)
+    )
 
 
 def files_by_stem(

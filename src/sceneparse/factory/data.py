@@ -1,8 +1,10 @@
 """Open the training and validation images of a config."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from sceneparse.config.reading import read_config
+from sceneparse.config import RunConfig
+from sceneparse.config.reading import config_document, config_of, read_config
 from sceneparse.data.cache.format import default_cache_folder, renewal_command
 from sceneparse.data.cache.reader import CachedDataset, open_cached_dataset
 from sceneparse.data.dataset import Dataset, PairedFiles
@@ -70,20 +72,25 @@ def cached(
     return cached_dataset if fits else files
 
 
-def find_data(path: Path) -> PublishedData | FolderData:
+def find_data(path: Path, overrides: Sequence[str] = ()) -> PublishedData | FolderData:
     """Return the settings of a data set.
 
     Args:
         path: Folder of the data set, whose kind is recognised, or config of a run, which names
             the data set and its options.
+        overrides: `data.field=value`, each laid over these settings.
 
     Raises:
-        InputError: If the config is wrong or names generated scenes, or the folder holds no data
-            set.
+        InputError: If the config or an override is wrong, the config names generated scenes, or
+            the folder holds no data set.
     """
     if path.suffix.lower() not in (".yaml", ".yml") or path.is_dir():
-        return recognise(path) or FolderData(root=path)
-    data = read_config(path).data
+        found = recognise(path) or FolderData(root=path)
+        if not overrides:
+            return found
+        data = config_of(config_document(RunConfig(data=found)), str(path), overrides).data
+    else:
+        data = read_config(path, overrides).data
     if isinstance(data, SyntheticData):
         raise InputError(
             f"{path}: its scenes are generated during training, expected images in files; write "

@@ -19,6 +19,8 @@ Mask = NDArray[np.unsignedinteger[Any]]
 Color = tuple[int, int, int]
 
 MAX_RAW_ID, MAX_IGNORED_ID = 65534, 65535
+# Names, in lower case, by which annotation tools call what lies in no shape.
+BACKGROUND_NAMES = frozenset({"background", "_background_"})
 
 
 @dataclass(frozen=True)

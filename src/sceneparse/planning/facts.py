@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -58,13 +59,20 @@ class DataFacts:
         return max(self.height, self.width) / self.short_side
 
 
-def gather_facts(root: Path, callback: Callback = ignore) -> DataFacts:
+def gather_facts(
+    root: Path, overrides: Sequence[str] = (), callback: Callback = ignore
+) -> DataFacts:
     """Read the headers of a data set's files and count the classes in some of its masks.
+
+    Args:
+        root: The folder of the data set.
+        overrides: How to read it, as `data.field=value`.
+        callback: Called with each event.
 
     Raises:
         InputError: If the data are not as they should be.
     """
-    config = find_data(root)
+    config = find_data(root, overrides)
     training, validation = (
         _files(factory.dataset(config, split)) for split in ("training", "validation")
     )

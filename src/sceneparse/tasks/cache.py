@@ -3,7 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from sceneparse.data.cache.format import default_cache_folder
@@ -12,7 +12,7 @@ from sceneparse.data.cache.writer import CachePlan, find_damaged, plan_cache, wr
 from sceneparse.data.checks.quick import quick_check
 from sceneparse.data.dataset import UNSPLIT, Dataset, PairedFiles
 from sceneparse.data.datasets.file_data import SPLITS
-from sceneparse.data.datasets.folder import FolderData, unsplit_folder
+from sceneparse.data.datasets.folder import FolderData
 from sceneparse.data.datasets.published import PublishedData
 from sceneparse.data.header_index import check_image_sizes
 from sceneparse.errors import InputError
@@ -46,6 +46,7 @@ class Cache:
 def cache_data(
     data: str | Path,
     *,
+    overrides: Sequence[str] = (),
     to: Path | None = None,
     splits: Sequence[str] = (),
     short_side: int | None = None,
@@ -56,6 +57,7 @@ def cache_data(
 
     Args:
         data: The data set, or the config of a run on it.
+        overrides: How to read it, as `data.field=value`.
         to: The folder of the cache; none for one in the user's cache folder.
         splits: Names of the splits; empty for all that exist.
         short_side: Pixels to which the shorter side of larger images is reduced; none to keep the
@@ -66,7 +68,7 @@ def cache_data(
     Raises:
         InputError: If the data set has faults, or the cache does not fit on the disk.
     """
-    found = find_data(expand_user(data))
+    found = find_data(expand_user(data), overrides)
     folder = to or default_cache_folder(found.root, short_side)
     opened = _open_splits(found, tuple(splits))
     checked = {"training" if name == UNSPLIT else name: files for name, files in opened.items()}
@@ -112,11 +114,11 @@ def _open_splits(
     if isinstance(data, FolderData) and not found:
         if splits:
             raise InputError(
-                f"{data.root / 'images'}: has no folders for splits, so all images are cached "
+                f"{data.root}: has no splits, so all images are cached "
                 "together; leave out the split",
                 "split",
             )
-        return {UNSPLIT: replace(unsplit_folder(data.root), reading=data.reading)}
+        return {UNSPLIT: data.unsplit()}
     return {split: data.files(split) for split in splits or found or SPLITS[:1]}
 
 

@@ -1,5 +1,6 @@
 """Check a data set: count its classes and sizes, and find what would be learned wrongly."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -119,11 +120,14 @@ class CheckReport:
         }
 
 
-def check(data: str | Path, *, callback: Callback = ignore) -> CheckReport:
+def check(
+    data: str | Path, *, overrides: Sequence[str] = (), callback: Callback = ignore
+) -> CheckReport:
     """Read every pixel of a data set, and report what is wrong with it.
 
     Args:
         data: A published data set, a folder of your own, or the config of a run on it.
+        overrides: How to read it, as `data.field=value`.
         callback: Called with each event.
 
     Raises:
@@ -134,7 +138,7 @@ def check(data: str | Path, *, callback: Callback = ignore) -> CheckReport:
         >>> [finding.kind for finding in report.findings]  # doctest: +SKIP
         ['small_range']
     """
-    found = find_data(expand_user(data))
+    found = find_data(expand_user(data), overrides)
     splits = _open(found)
     samples: dict[str, list[SampleFacts]] = {}
     for name, files in splits.items():

@@ -1,5 +1,6 @@
 """Plan a run that fits a data set, a machine and a number of hours."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -89,6 +90,7 @@ def plan(
     hours: float,
     memory_gb: float | None = None,
     weights: StartFrom = "auto",
+    overrides: Sequence[str] = (),
     out: str | Path | None = None,
     callback: Callback = ignore,
 ) -> Planned:
@@ -101,6 +103,7 @@ def plan(
         hours: How long the training may take.
         memory_gb: GiB of memory that the training may use; none for all that is free.
         weights: Weights to start from; `auto` for the best weights that need no download.
+        overrides: How to read the data, as `data.field=value`.
         out: The config file to write, which must not exist; none to write no file.
         callback: Called with each event.
 
@@ -119,7 +122,7 @@ def plan(
     seconds = 3600 * hours
     asked_bytes = memory_gb * 2**30 if memory_gb else None
 
-    facts = gather_facts(expand_user(data).resolve(), callback)
+    facts = gather_facts(expand_user(data).resolve(), overrides, callback)
     start = choose_starting_point(facts, select_device().type, weights)
     min_size = start.trained_size or MIN_SIZE
 

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from sceneparse.data.dataset import read_annotation
+from sceneparse.data.annotation import MaskFile
+from sceneparse.data.dataset import read_train_ids
 from sceneparse.data.io.masks import MASK_SUFFIXES, read_mask
 from sceneparse.data.pairing import files_by_stem
 from sceneparse.errors import InputError
@@ -157,7 +158,7 @@ def score(
     mapping = _id_table(map_ids) if map_ids else None
     foreign = _ForeignIds(labels)
     for stem, path in targets.items():
-        target = read_annotation(path, labels)
+        target = read_train_ids(MaskFile(path), labels)
         raw = read_mask(predicted[stem])
         if mapping is not None:
             raw = mapping[raw]

@@ -39,7 +39,7 @@ def test_rare_objects_are_ignored_in_both_splits(root: Path) -> None:
         assert dataset.labels == ade20k_full_labels(root, 2)
         assert dataset.labels.num_classes == len(OBJECTS)
         mask = dataset[0].mask
-        raw = dataset.mask_encoding.read(dataset.masks[0])
+        raw = dataset.annotations[0].read()
         assert {5, 3001, 0} <= set(np.unique(raw).tolist())
         assert (mask[np.isin(raw, [0, 5, 3001])] == 65535).all()
         assert mask.dtype == np.uint16
@@ -86,7 +86,7 @@ def test_a_labels_file_sets_the_classes_without_annotations(root: Path) -> None:
         ade20k_full(root, "training")
     labels = labels_from_text("classes: [{id: 17, name: a}, {id: 3688, name: b}]", "given")
     dataset = ade20k_full(root, "training", labels=labels)
-    mask, raw = dataset[1].mask, dataset.mask_encoding.read(dataset.masks[1])
+    mask, raw = dataset[1].mask, dataset.annotations[1].read()
     assert mask.dtype == np.uint8
     assert np.array_equal(mask == 0, raw == 17)
     assert np.array_equal(mask == 1, raw == 3688)

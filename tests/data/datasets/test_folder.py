@@ -7,9 +7,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sceneparse.data.datasets.folder import folder, folder_labels
+from sceneparse.data.dataset import PairedFiles
+from sceneparse.data.datasets.folder import FolderData, folder_labels
 from sceneparse.data.datasets.recognise import recognise
 from sceneparse.errors import InputError
+
+
+def folder(
+    root: Path, split: str, validation_share: float = 0.2, group_by: str | None = None
+) -> PairedFiles:
+    data = FolderData(root=root, validation_share=validation_share, group_by=group_by)
+    return data.files(split)
 
 
 def add_pair(root: Path, name: str, split: str = "", value: int = 1) -> None:
@@ -217,7 +225,7 @@ def test_a_folder_without_masks_is_refused(split: str, tmp_path: Path) -> None:
 def test_an_unknown_split_is_refused(tmp_path: Path) -> None:
     root = make_root(tmp_path)
     add_pair(root, "a")
-    with pytest.raises(InputError, match="images/test: no such folder"):
+    with pytest.raises(InputError, match="has no test images; its splits: none"):
         folder(root, "test")
 
 

@@ -101,7 +101,7 @@ class CachedDataset:
         if offset < 0:
             return reduce_to_short_side(self.files[index], self.short_side)
         content = self._pixels[offset : offset + sample_bytes(height, width, self.labels)]
-        name = self.files.images[index].stem
+        name = self.names[index]
         if not self._verified[index]:
             self._verify(name, content, crc)
             self._verified[index] = True

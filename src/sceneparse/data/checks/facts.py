@@ -9,9 +9,11 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
+from sceneparse.data.annotation import Annotation, MaskFile
 from sceneparse.data.checks.duplicates import Fingerprint, fingerprint
 from sceneparse.data.dataset import PairedFiles
 from sceneparse.data.datasets.file_data import FileData
+from sceneparse.data.formats.rasterizer import ShapeAnnotation, read_counting
 from sceneparse.data.io.decode import image_header, read_image
 from sceneparse.data.io.opening import open_image
 from sceneparse.data.loader import prefetch
@@ -25,7 +27,7 @@ class SampleFacts:
 
     Attributes:
         image: The image file, relative to the data set.
-        mask: The mask file, relative to the data set.
+        mask: The mask file, relative to the data set; the image file if it is drawn from shapes.
         error: Why they cannot be used; empty if they can. The fields below then hold defaults.
         size: Height and width.
         stored_size: Height and width of the stored pixels, before they are turned.
@@ -35,8 +37,10 @@ class SampleFacts:
         spread: Standard deviation of the image as it is read.
         fingerprint: What the image shows, roughly.
         ids: Number of pixels of each raw id in the mask.
-        mask_mode: Mode of the mask file, as Pillow names it.
+        mask_mode: Mode of the mask file, as Pillow names it; empty for shapes.
         palette: Colour of each index that a palette mask uses.
+        overlapped: Number of pixels in shapes of different classes.
+        without_area: Number of shapes that are left out because they have no area.
     """
 
     image: str
@@ -52,6 +56,8 @@ class SampleFacts:
     ids: dict[int, int] = field(default_factory=dict)
     mask_mode: str = ""
     palette: dict[int, Color] = field(default_factory=dict)
+    overlapped: int = 0
+    without_area: int = 0
 
 
 class DataFacts(NamedTuple):
@@ -92,12 +98,14 @@ def gather(files: PairedFiles, root: Path) -> Iterator[SampleFacts]:
 
 def read_facts(files: PairedFiles, index: int, root: Path) -> SampleFacts:
     """Read the facts about one sample."""
-    image_path, mask_path = files.images[index], files.masks[index]
-    names = _relative(image_path, root), _relative(mask_path, root)
+    image_path, annotation = files.images[index], files.annotations[index]
+    # One file may hold the shapes of many images.
+    shown = image_path if isinstance(annotation, ShapeAnnotation) else annotation.path
+    names = _relative(image_path, root), _relative(shown, root)
     try:
         header = image_header(image_path, files.reading)
-        mode, palette = _mask_kind(mask_path)
-        raw = files.mask_encoding.read(mask_path)
+        mode, palette = _mask_kind(annotation)
+        raw, overlapped, without_area = read_counting(annotation)
         files.check_sizes(index, header, raw.shape)
         pixels = read_image(image_path, reading=files.reading)
         deep_highest = None if header.bits == 8 else _highest(image_path)
@@ -119,6 +127,8 @@ def read_facts(files: PairedFiles, index: int, root: Path) -> SampleFacts:
         ids=ids,
         mask_mode=mode,
         palette={index: color for index, color in palette.items() if index in used},
+        overlapped=overlapped,
+        without_area=without_area,
     )
 
 
@@ -132,9 +142,11 @@ def _pixels_of_ids(raw: Mask) -> dict[int, int]:
     return dict(zip(values.tolist(), pixels.tolist(), strict=True))
 
 
-def _mask_kind(path: Path) -> tuple[str, dict[int, Color]]:
-    """Return the mode of a mask file, and its palette."""
-    with open_image(path) as image:
+def _mask_kind(annotation: Annotation) -> tuple[str, dict[int, Color]]:
+    """Return the mode of a mask file, and its palette; nothing for shapes."""
+    if not isinstance(annotation, MaskFile):
+        return "", {}
+    with open_image(annotation.path) as image:
         values = image.getpalette() if image.mode == "P" else None
         if not values:
             return image.mode, {}

@@ -117,6 +117,36 @@ def mask_kinds(facts: DataFacts) -> Iterator[Finding]:
         )
 
 
+def overlaps(facts: DataFacts) -> Iterator[Finding]:
+    """Shapes of different classes over each other."""
+    found = [sample for sample in facts.usable if sample.overlapped]
+    if found:
+        share = sum(sample.overlapped for sample in found) / sum(
+            sample.size[0] * sample.size[1] for sample in facts.usable
+        )
+        yield Finding(
+            "overlaps",
+            "warning",
+            f"{share:.2%} of the pixels lie in shapes of different classes; they take the class of "
+            "the one on top: the later one where the format has an order, else the smaller one",
+            tuple(sample.image for sample in found),
+        )
+
+
+def shapes_without_area(facts: DataFacts) -> Iterator[Finding]:
+    """Points, lines and boxes, which mark no pixels."""
+    found = [sample for sample in facts.usable if sample.without_area]
+    if found:
+        count = sum(sample.without_area for sample in found)
+        yield Finding(
+            "without_area",
+            "warning",
+            f"{count} annotations mark no area, such as points, lines or boxes without an outline, "
+            "and are left out; draw them as polygons if they should count",
+            tuple(sample.image for sample in found),
+        )
+
+
 def absent_classes(facts: DataFacts) -> Iterator[Finding]:
     """Classes that never occur, or in one split alone."""
     present = {

@@ -21,6 +21,8 @@ from sceneparse.data.checks.mask_rules import (
     absent_classes,
     differing_palettes,
     mask_kinds,
+    overlaps,
+    shapes_without_area,
     too_few_classes,
     unknown_ids,
 )
@@ -82,6 +84,8 @@ RULES: tuple[Rule, ...] = (
     turned_images,
     small_range,
     mask_kinds,
+    overlaps,
+    shapes_without_area,
     unusual_names,
     found_files,
 )

@@ -61,6 +61,14 @@ class FileData:
         """Return those of the splits `training` and `validation` that exist."""
         raise NotImplementedError
 
+    def all_splits(self) -> dict[str, PairedFiles]:
+        """Open all splits, by name; a folder without splits is one, whose name is empty.
+
+        Raises:
+            InputError: If the layout differs, or images and masks do not pair.
+        """
+        return {split: self.files(split) for split in self.splits() or SPLITS[:1]}
+
     def open_split(self, root: Path, split: str) -> PairedFiles:
         """Open all samples of one split.
 

@@ -1,4 +1,4 @@
-"""Own images: a folder with `images`, `masks` and `labels.yaml`.
+"""Own images: a folder with `images`, `masks` and `labels.yaml`, or in an annotation format.
 
 ```
 ROOT/labels.yaml            classes: [background, cat, dog]     # the id of each is its index
@@ -15,11 +15,15 @@ others between splits.
 
 With a `labels.yaml`, the folders of ADE20K (`annotations`) and of Pascal VOC (`JPEGImages`,
 `SegmentationClass`, `ImageSets/Segmentation`) are read with your own classes.
+
+A folder without masks of its own may be in any format of `data/formats`, which is recognised.
 """
 
 import hashlib
 import os
 import re
+from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -27,6 +31,7 @@ from annotated_types import Gt, Lt
 from pydantic import AfterValidator
 
 from sceneparse.data.dataset import UNSPLIT, PairedFiles
+from sceneparse.data.datasets.annotated_folder import AnnotatedFolder, read_annotated
 from sceneparse.data.datasets.file_data import SPLITS, FileData
 from sceneparse.data.datasets.folder_layout import (
     SplitFolders,
@@ -35,12 +40,17 @@ from sceneparse.data.datasets.folder_layout import (
     masks_folder,
     names_of_splits,
 )
+from sceneparse.data.formats.format import Format, ReadOptions, Uncovered
+from sceneparse.data.formats.registry import FORMATS, find_format
 from sceneparse.data.io.mask_encodings import IdsOrColors
-from sceneparse.data.pairing import pair_folders
+from sceneparse.data.pairing import holds_masks, pair_folders
 from sceneparse.errors import InputError
 from sceneparse.labels import Labels
 from sceneparse.labels.label_files import labels_from_text
 from sceneparse.system.settings import UserPath, settings
+
+# Value of `data.format` for masks in files and a labels.yaml.
+MASKS = "masks"
 
 
 def _pattern(text: str) -> str:
@@ -53,12 +63,24 @@ def _pattern(text: str) -> str:
     return text
 
 
+def _format_name(name: str) -> str:
+    if name not in ("auto", MASKS, *FORMATS):
+        raise ValueError(f"expected auto, {MASKS}, {', '.join(sorted(FORMATS))}")
+    return name
+
+
 @settings
 class FolderData(FileData):
-    """Your own images: `images`, `masks` and `labels.yaml`."""
+    """Your own images, with masks and `labels.yaml`, or in an annotation format."""
 
     root: UserPath
     """Folder that holds them."""
+    format: Annotated[str, AfterValidator(_format_name)] = "auto"
+    """How they are annotated: `masks` for `images`, `masks` and `labels.yaml`; or the name of a
+    format of docs/own_data.md, such as `coco`; `auto`: whichever the folder holds."""
+    uncovered: Uncovered | None = None
+    """What pixels in no shape are, where the format does not say it: `background`, a class of its
+    own, or `ignore`, not labelled."""
     validation_share: Annotated[float, Gt(0), Lt(1)] = 0.2
     """Share of images held out where the folder has no `training` and `validation` of its own."""
     group_by: Annotated[str, AfterValidator(_pattern)] | None = None
@@ -66,56 +88,91 @@ class FolderData(FileData):
     such as `^(\\w+?)_`; images of one group are held out together. None: each by itself."""
 
     def splits(self) -> tuple[str, ...]:
-        """Return the splits that have folders or lists."""
-        return tuple(split for split in SPLITS if find_split(self.root, split))
+        """Return the splits with files of their own; validation may be a share of training."""
+        own = self._own_splits(self.root)
+        return SPLITS if "training" in own else tuple(split for split in SPLITS if split in own)
 
     def open_split(self, root: Path, split: str) -> PairedFiles:
-        """Open all samples of one split."""
-        return folder(root, split, self.validation_share, self.group_by)
+        """Open all samples of one split.
+
+        Without a split `validation`, a share of the training images is held out for it.
+        """
+        own = self._own_splits(root)
+        if split not in SPLITS or "validation" in own or (own and "training" not in own):
+            _check_present(root, split, own)
+            return self._own_files(root, split)
+        files = self._own_files(root, "training" if own else "")
+        held_out = _held_out(files, root, split, self.validation_share, self.group_by)
+        if not own:
+            return held_out
+        note = (
+            f"there is no validation split: {self.validation_share:.0%} of the training images are "
+            "held out for it (data.validation_share)"
+        )
+        return replace(held_out, cache_name=split, notes=(*held_out.notes, note))
+
+    def all_splits(self) -> dict[str, PairedFiles]:
+        """Open all splits, by name; a folder without splits is one, whose name is empty."""
+        names = self._own_splits(self.root) or [""]
+        return {
+            name: replace(self._own_files(self.root, name), reading=self.reading) for name in names
+        }
+
+    def unsplit(self) -> PairedFiles:
+        """Open all samples of a folder without splits.
+
+        Raises:
+            InputError: If the layout differs, or images have no annotations.
+        """
+        return replace(self._own_files(self.root, ""), reading=self.reading)
 
     def find_labels(self) -> Labels:
         """Return the classes."""
-        return folder_labels(self.root)
+        annotated = self._annotated(self.root)
+        return annotated.labels if annotated else folder_labels(self.root)
+
+    def found_format(self, root: Path) -> Format | None:
+        """Return the annotation format of the folder; none if it has masks and `labels.yaml`."""
+        if not root.is_dir():
+            raise InputError(f"{root}: no such folder; set data.root")
+        if self.format == MASKS or (self.format == "auto" and has_own_masks(root)):
+            return None
+        return find_format(root, self.format)
+
+    def _own_splits(self, root: Path) -> list[str]:
+        """Return the splits that the folder or its annotations name."""
+        annotated = self._annotated(root)
+        return annotated.splits if annotated else names_of_splits(root)
+
+    def _own_files(self, root: Path, split: str) -> PairedFiles:
+        """Open the samples of a split that the folder names; an empty name is for all."""
+        annotated = self._annotated(root)
+        return annotated.files(split) if annotated else folder(root, split)
+
+    def _annotated(self, root: Path) -> AnnotatedFolder | None:
+        found = self.found_format(root)
+        return found and read_annotated(root, found, ReadOptions(self.uncovered, self.reading))
 
 
-def folder(
-    root: Path, split: str, validation_share: float = 0.2, group_by: str | None = None
-) -> PairedFiles:
-    """Open one split of a folder.
+def folder(root: Path, split: str = "") -> PairedFiles:
+    """Open one split of a folder with masks.
 
     Args:
         root: The folder.
-        split: `training`, `validation`, or another folder of images.
-        validation_share: Share in 0..1 of images held out if the folder has no splits; each split
-            has at least one image.
-        group_by: Regular expression whose one group is the group of an image, for held out images;
-            none if each image is a group.
+        split: A split that has folders or a list; empty for all images of a folder without splits.
 
     Raises:
         InputError: If the layout differs, or images and masks do not pair.
     """
     labels = folder_labels(root)
+    if not split:
+        folders = SplitFolders(images_folder(root), masks_folder(root))
+        return _pair(folders, labels, UNSPLIT)
     found = find_split(root, split)
-    if found:
-        return _pair(found, labels, split)
-    others = names_of_splits(root)
-    if split not in SPLITS or others:
-        raise InputError(
-            f"{images_folder(root) / split}: no such folder; the splits in {root}: "
-            f"{', '.join(others) or 'none'}; add it, or put all images into {images_folder(root)} "
-            "itself, of which a share is held out for validation"
-        )
-    return _held_out(unsplit_folder(root), root, split, validation_share, group_by)
-
-
-def unsplit_folder(root: Path) -> PairedFiles:
-    """Open all images of a folder without splits.
-
-    Raises:
-        InputError: If the layout differs, or images and masks do not pair.
-    """
-    folders = SplitFolders(images_folder(root), masks_folder(root))
-    return _pair(folders, folder_labels(root), UNSPLIT)
+    if found is None:
+        _check_present(root, split, names_of_splits(root))
+        found = SplitFolders(images_folder(root) / split, masks_folder(root) / split)
+    return _pair(found, labels, split)
 
 
 def is_folder_dataset(root: Path) -> bool:
@@ -144,6 +201,25 @@ def folder_labels(root: Path) -> Labels:
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not YAML in UTF-8 ({error})") from None
     return labels_from_text(text, str(path))
+
+
+def has_own_masks(root: Path) -> bool:
+    """Return whether a folder has a `labels.yaml`, and masks that are no files of a format."""
+    if not (root / "labels.yaml").is_file():
+        return False
+    folders = [find_split(root, split) for split in names_of_splits(root)]
+    masks = [found.masks for found in folders if found] or [masks_folder(root)]
+    return any(holds_masks(each) for each in masks)
+
+
+def _check_present(root: Path, split: str, present: Collection[str]) -> None:
+    """Refuse a split that a folder does not have."""
+    if split not in present:
+        raise InputError(
+            f"{root}: has no {split} images; its splits: {', '.join(present) or 'none'}; add them, "
+            "or put all images together without splits, of which a share is held out for "
+            "validation"
+        )
 
 
 def _pair(folders: SplitFolders, labels: Labels, cache_name: str) -> PairedFiles:
@@ -176,9 +252,7 @@ def _held_out(
     ]
     if not chosen:
         what = "one group" if group_by else "one image"
-        raise InputError(
-            f"{root / 'images'}: {what} is too few for training and validation; add images"
-        )
+        raise InputError(f"{root}: {what} is too few for training and validation; add images")
     return pairs.select(chosen)
 
 

@@ -1,19 +1,14 @@
 """Where the images and masks of each split lie in a folder of own images."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from sceneparse.data.datasets.listing import read_split_list
+from sceneparse.data.split_names import SPLIT_NAMES
 from sceneparse.errors import InputError
 
-# The names that folders of a split may have, in lower case.
-SPLIT_NAMES: Mapping[str, tuple[str, ...]] = {
-    "training": ("training", "train"),
-    "validation": ("validation", "valid", "val"),
-    "test": ("test", "testing"),
-}
 # The names that the folders of images and of masks may have.
 _IMAGE_FOLDERS = ("images", "JPEGImages", "image", "imgs", "img")
 _MASK_FOLDERS = ("masks", "annotations", "SegmentationClass", "labels", "mask", "label")

@@ -1,0 +1,90 @@
+"""Reading the JSON and text files of annotation formats, which may hold anything."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from sceneparse.errors import InputError
+
+# The largest annotation file of COCO 2017 has 0.45 GB; parsed, it takes several times as much.
+MAX_BYTES = 2**30
+# Bytes at each end of a file that are searched for its keys.
+_SNIFFED = 2**20
+Document = TypeVar("Document")
+
+
+class JsonObject(BaseModel):
+    """An object of a JSON file; what a reader does not need is not declared, and is ignored."""
+
+    model_config = ConfigDict(extra="ignore", allow_inf_nan=False, frozen=True)
+
+
+def read_json(path: Path, adapter: TypeAdapter[Document], title: str) -> Document:
+    """Read a JSON file, and check what it holds.
+
+    Args:
+        path: The file.
+        adapter: Its expected content.
+        title: Name of the format, for messages.
+
+    Raises:
+        InputError: If it cannot be read, is too large, or holds something else.
+    """
+    try:
+        return adapter.validate_json(read_bytes(path))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        at = f" at `{where}`" if where else ""
+        raise InputError(
+            f"{path}: not {title}: {first['msg']}{at}; export the annotations again"
+        ) from None
+
+
+def starts_with_keys(path: Path, keys: Sequence[str]) -> bool:
+    """Tell whether a JSON file is an object with these keys, by its first and last part alone."""
+    try:
+        with path.open("rb") as file:
+            first = file.read(_SNIFFED)
+            file.seek(max(0, path.stat().st_size - _SNIFFED))
+            text = first + file.read(_SNIFFED)
+    except OSError:
+        return False
+    is_object = first.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{"
+    found = {key for key in keys if f'"{key}"'.encode() in text}
+    # In a large file, a key may lie between the two parts.
+    return is_object and len(found) >= (len(keys) if len(text) < 2 * _SNIFFED else 1)
+
+
+def read_text(path: Path) -> str:
+    """Read a text file in UTF-8.
+
+    Raises:
+        InputError: If it cannot be read, is too large, or is not UTF-8.
+    """
+    try:
+        return read_bytes(path).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not text in UTF-8 ({error}); store it as UTF-8") from None
+
+
+def read_bytes(path: Path) -> bytes:
+    """Read a file of annotations.
+
+    Raises:
+        InputError: If it cannot be read, or is too large.
+    """
+    try:
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            raise InputError(
+                f"{path}: {size / 1e9:.1f} GB, expected at most {MAX_BYTES / 1e9:.1f} GB; divide "
+                "the annotations into several data sets"
+            )
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None

@@ -1,0 +1,34 @@
+"""The list of all annotation formats, and which one a folder is in."""
+
+from pathlib import Path
+
+from sceneparse.data.formats import coco, labelme
+from sceneparse.data.formats.format import Format
+from sceneparse.errors import InputError
+
+FORMATS: dict[str, Format] = {module.FORMAT.name: module.FORMAT for module in (coco, labelme)}
+
+
+def find_format(root: Path, name: str = "auto") -> Format | None:
+    """Return the annotation format of a folder; none if it is in none.
+
+    Args:
+        root: The folder.
+        name: The format that a user has named, or `auto`.
+
+    Raises:
+        InputError: If it may be in several.
+    """
+    if name != "auto":
+        return FORMATS.get(name)
+    found = [each for each in FORMATS.values() if each.recognise(root)]
+    if len(found) > 1:
+        listed = " and ".join(f"{each.title} ({each.sign})" for each in found)
+        choices = " or ".join(f"data.format={each.name}" for each in found)
+        raise InputError(f"{root}: holds {listed}; set {choices}, or data.format=masks")
+    return found[0] if found else None
+
+
+def is_annotated(root: Path) -> bool:
+    """Return whether a folder is in an annotation format."""
+    return any(each.recognise(root) for each in FORMATS.values())

@@ -1,0 +1,272 @@
+"""Shapes: polygons, run lengths and bitmaps, each with the pixels that it covers.
+
+Coordinates are in pixels, with the origin in the upper left corner of the upper left pixel.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from pycocotools import mask as coco_masks
+
+from sceneparse.data.io.opening import name_of, open_image
+from sceneparse.errors import InputError
+
+Points = NDArray[np.float64]
+# An outline takes memory in proportion to its length, 40 bytes a pixel.
+_MAX_OUTLINE = 10_000_000
+
+
+class Region(NamedTuple):
+    """The pixels that a shape covers in an image.
+
+    Attributes:
+        top: Row of the first row of `pixels`.
+        left: Column of the first column of `pixels`.
+        pixels: Whether the shape covers each pixel `(h, w)`, within the image.
+    """
+
+    top: int
+    left: int
+    pixels: NDArray[np.bool_]
+
+
+class Shape(Protocol):
+    """An area of one class."""
+
+    @property
+    def raw_id(self) -> int:
+        """The raw id of its class."""
+        ...
+
+    def region(self, height: int, width: int) -> Region:
+        """Return the pixels that it covers in an image.
+
+        Raises:
+            InputError: If it does not fit into the image, or makes no sense.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Polygon:
+    """An area inside of outlines, without its holes.
+
+    Attributes:
+        raw_id: The raw id of its class.
+        outlines: Each `(N, 2)`, x and y of the corners in pixels; the area is their union.
+        holes: Outlines of holes.
+    """
+
+    raw_id: int
+    outlines: tuple[Points, ...]
+    holes: tuple[Points, ...] = ()
+
+    def region(self, height: int, width: int) -> Region:
+        """Return the pixels that it covers; an outline of less than three points covers none.
+
+        A pixel belongs to it by the rule of COCO (Lin et al., 2014): roughly, if its centre does.
+        """
+        outlines = [points for points in self.outlines if len(points) >= 3]
+        holes = [points for points in self.holes if len(points) >= 3]
+        for points in (*outlines, *holes):
+            _check_outline(points, height, width)
+        corners = np.concatenate(outlines) if outlines else np.zeros((1, 2))
+        left, top = np.clip(np.floor(corners.min(axis=0)), 0, (width, height)).astype(int).tolist()
+        right, low = np.clip(np.ceil(corners.max(axis=0)), 0, (width, height)).astype(int).tolist()
+        if right <= left or low <= top or not outlines:
+            return Region(0, 0, np.zeros((0, 0), np.bool_))
+        size = low - top, right - left
+        pixels = _filled(outlines, (left, top), size)
+        if holes:
+            pixels &= ~_filled(holes, (left, top), size)
+        return Region(top, left, pixels)
+
+
+@dataclass(frozen=True)
+class RelativePolygon:
+    """A polygon in shares of the image.
+
+    Attributes:
+        raw_id: The raw id of its class.
+        outline: `(N, 2)`, x and y of the corners in 0..1.
+    """
+
+    raw_id: int
+    outline: Points
+
+    def region(self, height: int, width: int) -> Region:
+        """Return the pixels that it covers."""
+        scaled = self.outline * np.array([width, height], np.float64)
+        return Polygon(self.raw_id, (scaled,)).region(height, width)
+
+
+@dataclass(frozen=True)
+class RunLengths:
+    """An area stored as lengths of runs, column by column, of pixels outside and inside in turns.
+
+    Attributes:
+        raw_id: The raw id of its class.
+        height: Height of the image in pixels.
+        width: Width of the image in pixels.
+        counts: The lengths; the first one counts pixels outside. Text is compressed as COCO does.
+    """
+
+    raw_id: int
+    height: int
+    width: int
+    counts: tuple[int, ...] | str
+
+    def region(self, height: int, width: int) -> Region:
+        """Return the pixels that it covers."""
+        if (self.height, self.width) != (height, width):
+            raise InputError(
+                f"run lengths of an image of {self.width}×{self.height} pixels, expected "
+                f"{width}×{height}; export the annotations again"
+            )
+        counts = self.counts if isinstance(self.counts, tuple) else decompressed(self.counts)
+        return Region(0, 0, pixels_of_runs(counts, width, height).T)
+
+
+@dataclass(frozen=True)
+class Bitmap:
+    """An area stored as an image: its pixels that are not zero, or not transparent.
+
+    Attributes:
+        raw_id: The raw id of its class.
+        source: The image file, or the bytes of one.
+        top: Row of its first row in the image.
+        left: Column of its first column in the image.
+        fills_image: Whether it must have the size of the image.
+    """
+
+    raw_id: int
+    source: Path | bytes
+    top: int = 0
+    left: int = 0
+    fills_image: bool = False
+
+    def region(self, height: int, width: int) -> Region:
+        """Return the pixels that it covers."""
+        pixels = self._pixels()
+        if self.fills_image and pixels.shape != (height, width):
+            raise InputError(
+                f"{name_of(self.source)}: {pixels.shape[1]}×{pixels.shape[0]} pixels, expected "
+                f"{width}×{height} as the image has; export the annotations again"
+            )
+        rows = slice(max(0, -self.top), max(0, height - self.top))
+        columns = slice(max(0, -self.left), max(0, width - self.left))
+        return Region(max(0, self.top), max(0, self.left), pixels[rows, columns])
+
+    def _pixels(self) -> NDArray[np.bool_]:
+        with open_image(self.source) as image:
+            values = np.asarray(image.getchannel("A") if "A" in image.getbands() else image)
+        inside = values > 0
+        return np.asarray(inside if values.ndim == 2 else inside.any(axis=2), np.bool_)
+
+
+def pixels_of_runs(counts: Sequence[int], height: int, width: int) -> NDArray[np.bool_]:
+    """Return the pixels `(height, width)` of run lengths row by row, the first one outside.
+
+    Raises:
+        InputError: If the lengths do not cover the image exactly.
+    """
+    runs = np.array(counts, np.int64)
+    # The sum of many large numbers may overflow.
+    is_valid = not len(runs) or (runs.min() >= 0 and runs.max() <= height * width)
+    if not is_valid or int(runs.sum()) != height * width:
+        raise InputError(
+            f"run lengths of {sum(counts)} pixels, expected {height * width} (width × height); "
+            "export the annotations again"
+        )
+    inside = (np.arange(len(runs)) % 2).astype(np.bool_)
+    return np.repeat(inside, runs).reshape(height, width)
+
+
+def runs_of_pixels(pixels: NDArray[np.bool_]) -> list[int]:
+    """Return the run lengths of pixels `(H, W)` row by row, the first one outside."""
+    flat = pixels.ravel()
+    ends = np.flatnonzero(flat[1:] != flat[:-1]) + 1
+    runs = np.diff(np.concatenate([[0], ends, [flat.size]])).tolist()
+    return [0, *runs] if flat.size and flat[0] else runs
+
+
+def decompressed(text: str) -> tuple[int, ...]:
+    """Return the run lengths that COCO's compressed form holds.
+
+    pycocotools decodes them too, but leaves memory as it was where they are too few, and warns with
+    NumPy 2.
+
+    Raises:
+        InputError: If it is not of that form.
+    """
+    counts: list[int] = []
+    value = shift = 0
+    for character in text:
+        code = ord(character) - 48
+        if not 0 <= code < 64 or shift > 30:
+            raise InputError("run lengths in an unknown form; export the annotations again")
+        value |= (code & 31) << shift
+        shift += 5
+        if code & 32:
+            continue
+        if code & 16:
+            value -= 1 << shift
+        # From the fourth number on, differences to the last but one are stored.
+        counts.append(value + counts[-2] if len(counts) > 2 else value)
+        value = shift = 0
+    return tuple(counts)
+
+
+def ellipse(center: tuple[float, float], radii: tuple[float, float], angle: float = 0.0) -> Points:
+    """Return the outline of an ellipse as corners `(N, 2)`, less than 0.1 pixels from it.
+
+    Args:
+        center: x and y.
+        radii: Half of the width and of the height.
+        angle: Rotation in degrees, clockwise.
+    """
+    count = int(min(720, max(24, math.ceil(8 * math.sqrt(max(radii))))))
+    turns = np.linspace(0, 2 * np.pi, count, endpoint=False)
+    corners = np.stack([np.cos(turns) * radii[0], np.sin(turns) * radii[1]], axis=1)
+    return rotated(corners, angle) + np.array(center)
+
+
+def rectangle(left: float, top: float, right: float, low: float, angle: float = 0.0) -> Points:
+    """Return the corners `(4, 2)` of a rectangle, rotated in degrees around its centre."""
+    center = np.array([(left + right) / 2, (top + low) / 2])
+    corners = np.array([[left, top], [right, top], [right, low], [left, low]], np.float64)
+    return rotated(corners - center, angle) + center
+
+
+def rotated(points: Points, angle: float) -> Points:
+    """Rotate points `(N, 2)` around the origin, in degrees, clockwise as y points down."""
+    cos, sin = math.cos(math.radians(angle)), math.sin(math.radians(angle))
+    return points @ np.array([[cos, sin], [-sin, cos]])
+
+
+def _check_outline(points: Points, height: int, width: int) -> None:
+    steps = np.abs(np.diff(points, axis=0, append=points[:1])).max(axis=1)
+    longest = min(_MAX_OUTLINE, height * width + 8 * (height + width))
+    if not np.isfinite(points).all() or steps.sum() > longest:
+        raise InputError(
+            f"a polygon that is not of an image of {width}×{height} pixels: its corners reach from "
+            f"{points.min():g} to {points.max():g}, on an outline of {steps.sum():g} pixels; draw "
+            "it again, or export the annotations in pixels"
+        )
+
+
+def _filled(
+    outlines: Sequence[Points], origin: tuple[int, int], size: tuple[int, int]
+) -> NDArray[np.bool_]:
+    """Fill outlines in a window of the image, whose first pixel lies at x, y of the origin."""
+    moved: list[Any] = [(points - np.array(origin)).ravel().tolist() for points in outlines]
+    encoded: Any = coco_masks.frPyObjects(moved, *size)
+    filled = np.zeros(size, np.bool_)
+    for each in encoded:
+        filled |= pixels_of_runs(decompressed(each["counts"].decode()), size[1], size[0]).T
+    return filled
