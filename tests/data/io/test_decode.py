@@ -1,6 +1,7 @@
 """Tests of decoding images of all formats."""
 
 import struct
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -238,11 +239,27 @@ def test_every_suffix_of_an_image_is_read(suffix: str, tmp_path: Path) -> None:
     if suffix in (".pgm", ".pbm"):
         image = image.convert("L" if suffix == ".pgm" else "1")
     path = tmp_path / f"a{suffix.upper()}"
-    image.save(path)
+    is_heic = suffix in (".heic", ".heif", ".hif")
+    if is_heic:
+        pytest.importorskip("pillow_heif").register_heif_opener()
+    image.save(path, format="HEIF" if is_heic else None)
     found = read_image(path).astype(int)
     assert found.shape == pixels.shape
     expected = np.asarray(image.convert("RGB")).astype(int)
-    lossy = suffix in (".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".avif")
+    lossy = is_heic or suffix in (".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".avif")
     # Lossy formats blur the edge between the two halves.
     assert np.median(np.abs(found - expected)) <= (6 if lossy else 0)
     assert image_size(path) == pixels.shape[:2]
+
+
+def test_a_heic_image_without_its_library_is_refused_with_the_extra(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.heic"
+    path.write_bytes(b"\0\0\0\x18ftypheic" + bytes(100))
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    with pytest.raises(InputError, match=r'a\.heic: a HEIC image, .*"sceneparse\[heic\]"'):
+        read_image(path)
+    monkeypatch.undo()
+    with pytest.raises(InputError, match=r"a\.heic: (not an image|broken)"):
+        read_image(path)

@@ -16,6 +16,7 @@ from sceneparse.errors import InputError
 IMAGE_SUFFIXES = frozenset(
     {
         *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".tif", ".tiff", ".webp", ".avif"),
+        *(".heic", ".heif", ".hif"),
         *(".jp2", ".j2k", ".bmp", ".dib", ".tga", ".ppm", ".pgm", ".pbm", ".pnm"),
     }
 )

@@ -1,9 +1,11 @@
 """Opening image files: their errors, and the limit of their size."""
 
+import importlib
 from collections.abc import Generator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
+from typing import IO
 
 from PIL import Image, UnidentifiedImageError
 
@@ -29,11 +31,31 @@ def open_image(source: Path | bytes) -> Generator[Image.Image]:
         errors_of(name),
         # Given a path, Pillow maps uncompressed grey TIFFs and garbles those with an orientation.
         BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file,
-        Image.open(file) as image,
+        _opened(name, file) as image,
     ):
         check_pixels(name, image.width, image.height)
         _check_pages(name, image)
         yield image
+
+
+# The first brands of HEIF files whose pixels are coded as HEVC (ISO 23008-12); phones write them.
+_HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx")
+
+
+def _opened(name: str, file: IO[bytes]) -> Image.Image:
+    """Open an image, and let Pillow know of HEIC before it meets the first such file."""
+    start = file.read(12)
+    file.seek(0)
+    if start[4:8] == b"ftyp" and start[8:] in _HEIC_BRANDS:
+        try:
+            heif = importlib.import_module("pillow_heif")
+        except ModuleNotFoundError:
+            raise InputError(
+                f"{name}: a HEIC image, which needs another library: "
+                '`pip install "sceneparse[heic]"`; or convert it to JPEG'
+            ) from None
+        heif.register_heif_opener()
+    return Image.open(file)
 
 
 @contextmanager
