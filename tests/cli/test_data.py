@@ -111,3 +111,25 @@ def test_inspect_of_a_missing_folder_fails_with_one_line(fails: Callable[..., st
     message = fails("data", "check", "nowhere")
     assert message.startswith("error: nowhere: no such folder")
     assert message.count("\n") == 1
+
+
+def test_a_data_set_is_exported_imported_and_trained_on_by_its_folder(
+    cli: Cli, fails: Callable[..., str], tmp_path: Path
+) -> None:
+    write_rectangles(tmp_path / "own", {"training": 4, "validation": 2})
+    made = cli("data", "export", "own", "labelme", "--to", "labelme")
+    assert made.returncode == 0, made.stderr
+    assert "labelme: 4 training, 2 validation images, 4 classes" in made.stdout
+    assert "set data.uncovered=background" in fails("data", "import", "labelme", "back")
+    made = cli("data", "import", "labelme", "back", "data.uncovered=background")
+    assert made.returncode == 0, made.stderr
+    checked = cli("data", "check", "labelme", "data.uncovered=background", "--json")
+    assert json.loads(checked.stdout)["classes"] == [*("background", "red", "green", "blue")]
+    (tmp_path / "run.yaml").write_text(
+        "data: {kind: folder, root: labelme, uncovered: background}\n"
+        "model: {kind: unet, width: 8}\ntransform: {size: 32}\n"
+        "training: {epochs: 1, batch_size: 2}\n"
+    )
+    trained = cli("train", "run.yaml", "--out", "run")
+    assert trained.returncode == 0, trained.stdout + trained.stderr
+    assert (tmp_path / "run" / "model.safetensors").is_file()

@@ -1,14 +1,22 @@
 """Data as people bring it, from the cases in ../shared: read exactly, or refused with the fix."""
 
+import re
+import runpy
 import subprocess
 import sys
 from collections.abc import Iterable
+from contextlib import redirect_stdout
 from dataclasses import replace
+from functools import cache
+from io import StringIO
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 from tests.conftest import SHARED
 
 from sceneparse import factory
@@ -18,7 +26,9 @@ from sceneparse.data.datasets.folder import FolderData
 from sceneparse.data.datasets.published import PublishedData
 from sceneparse.errors import InputError
 from sceneparse.factory.data import find_data
+from sceneparse.labels import Mask
 from sceneparse.tasks.check import check
+from sceneparse.tasks.convert import convert
 
 pytestmark = pytest.mark.real
 
@@ -31,6 +41,22 @@ def cases(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip("needs ../shared/cases")
     subprocess.run([sys.executable, str(script), str(out)], check=True, capture_output=True)
     return out
+
+
+@cache
+def _script() -> dict[str, Any]:
+    with (
+        TemporaryDirectory() as out,
+        pytest.MonkeyPatch.context() as patch,
+        redirect_stdout(StringIO()),
+    ):
+        patch.setattr(sys, "argv", ["make_cases.py", out])
+        return runpy.run_path(str(SHARED / "cases" / "make_cases.py"))
+
+
+def scene(seed: int) -> tuple[Image.Image, Mask, list[tuple[str, list[int]]]]:
+    """Return the image, the ids and the shapes of a scene of the cases."""
+    return _script()["scene"](seed)
 
 
 def shown_ids(image: NDArray[np.uint8]) -> NDArray[np.int64]:
@@ -127,3 +153,62 @@ def test_own_classes_in_the_layout_of_voc_are_asked_for(cases: Path) -> None:
     assert splits["training"].labels.class_names == ("ground", "box", "disc")
     assert quick_check(data, splits) == []
     (root / "labels.yaml").unlink()
+
+
+def scene_number(name: str) -> int:
+    """Return the number of the scene in the name of its image, such as 2 in `a2`."""
+    found = re.search(r"\d", name)
+    assert found
+    return int(found[0])
+
+
+def ids_by_name(files: PairedFiles, index: int) -> NDArray[np.int64]:
+    """Return a mask with 0 for ground or background, 1 for box and 2 for disc."""
+    number = {"ground": 0, "background": 0, "box": 1, "disc": 2}
+    table = np.array([number[name] for name in files.labels.class_names])
+    return table[files[index].mask]
+
+
+def inside(ids: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Tell which pixels have eight neighbours of their own class."""
+    padded = np.pad(ids, 1, mode="edge")
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3))
+    return (windows == ids[..., None, None]).all(axis=(2, 3))
+
+
+@pytest.mark.parametrize(
+    ("name", "uncovered", "splits", "is_polygons"),
+    [
+        ("04_labelme", "background", {"": 4}, True),
+        ("05_coco", "background", {"training": 4}, True),
+    ],
+)
+def test_a_format_is_imported_as_it_shows(
+    name: str,
+    uncovered: str,
+    splits: dict[str, int],
+    is_polygons: bool,
+    cases: Path,
+    tmp_path: Path,
+) -> None:
+    overrides = [f"data.uncovered={uncovered}"] if uncovered else []
+    converted = convert(cases / name, tmp_path / "own", overrides=overrides)
+    assert converted.images == splits
+    data = FolderData(root=tmp_path / "own")
+    for files in data.all_splits().values():
+        for index, sample in enumerate(files.names):
+            expected = scene(scene_number(sample))[1].astype(np.int64)
+            found = ids_by_name(files, index)
+            compared = inside(expected) if is_polygons else np.ones_like(expected, np.bool_)
+            np.testing.assert_array_equal(found[compared], expected[compared], sample)
+    assert check(tmp_path / "own").errors == []
+
+
+@pytest.mark.parametrize("name", ["04_labelme", "05_coco"])
+def test_shapes_are_refused_until_uncovered_pixels_are_explained(name: str, cases: Path) -> None:
+    data = find_data(cases / name)
+    with pytest.raises(InputError, match=r"lie in no shape.*data\.uncovered=background"):
+        quick_check(data, opened(data))
+    data = find_data(cases / name, ["data.uncovered=background"])
+    findings = quick_check(data, opened(data))
+    assert "overlaps" in {finding.kind for finding in findings}

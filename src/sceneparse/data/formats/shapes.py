@@ -264,9 +264,18 @@ def _filled(
     outlines: Sequence[Points], origin: tuple[int, int], size: tuple[int, int]
 ) -> NDArray[np.bool_]:
     """Fill outlines in a window of the image, whose first pixel lies at x, y of the origin."""
-    moved: list[Any] = [(points - np.array(origin)).ravel().tolist() for points in outlines]
+    moved: list[Any] = [_moved(points, origin).ravel().tolist() for points in outlines]
     encoded: Any = coco_masks.frPyObjects(moved, *size)
     filled = np.zeros(size, np.bool_)
     for each in encoded:
         filled |= pixels_of_runs(decompressed(each["counts"].decode()), size[1], size[0]).T
     return filled
+
+
+def _moved(points: Points, origin: tuple[int, int]) -> Points:
+    """Move points so that COCO rounds them to the same fifths of a pixel as before.
+
+    It rounds `5 x + 0.5` towards zero, so numbers below zero are rounded up.
+    """
+    fifths = np.trunc(5 * points + 0.5) - 5 * np.array(origin)
+    return np.where(fifths < 0, fifths - 0.75, fifths) / 5
