@@ -250,13 +250,15 @@ def rotated(points: Points, angle: float) -> Points:
 
 
 def _check_outline(points: Points, height: int, width: int) -> None:
-    steps = np.abs(np.diff(points, axis=0, append=points[:1])).max(axis=1)
     longest = min(_MAX_OUTLINE, height * width + 8 * (height + width))
-    if not np.isfinite(points).all() or steps.sum() > longest:
+    # Comparing with NaN is false; sums of large numbers may overflow.
+    is_near = bool((np.abs(points) <= longest).all())
+    steps = np.abs(np.diff(points, axis=0, append=points[:1])) if is_near else points
+    if not is_near or steps.max(axis=1).sum() > longest:
         raise InputError(
             f"a polygon that is not of an image of {width}×{height} pixels: its corners reach from "
-            f"{points.min():g} to {points.max():g}, on an outline of {steps.sum():g} pixels; draw "
-            "it again, or export the annotations in pixels"
+            f"{points.min():g} to {points.max():g}, on an outline longer than {longest} pixels; "
+            "draw it again, or export the annotations in pixels"
         )
 
 

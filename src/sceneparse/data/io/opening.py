@@ -100,7 +100,7 @@ def check_size(name: str, height: int, width: int) -> None:
     Raises:
         InputError: If it is.
     """
-    if not height * width:
+    if height < 1 or width < 1:
         raise InputError(f"{name}: no pixels; expected at least one row and one column")
     check_pixels(name, width, height)
 
