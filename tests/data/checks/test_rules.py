@@ -119,8 +119,27 @@ def truncated(path: Callable[[Path], Path]) -> Planter:
 
 NAMES = "[background, red, green, blue]"
 IGNORING = f"classes: {NAMES}\nignored_ids: [255]"
+
+
 # A name for each planted fault, how to plant it, the kind of the finding, and words in its text.
+def bordered(ids: NDArray[np.uint8], _: int) -> NDArray[np.uint8]:
+    """Draw the edge of each rectangle as class 4."""
+    other = ids.copy()
+    for axis in (0, 1):
+        for step in (-2, -1, 1, 2):
+            other[(np.roll(ids, step, axis) != ids) & (ids > 0)] = 4
+    return other
+
+
 FAULTS: dict[str, tuple[Planter, str, str]] = {
+    "void border": (
+        both(
+            labels("classes: [background, red, green, blue, edge]"),
+            change_masks(bordered),
+        ),
+        "void_border",
+        "`edge` lies in thin bands between two others",
+    ),
     "truncated image": (truncated(lambda root: image_path(root, 1)), "unreadable", "truncated"),
     "truncated mask": (truncated(lambda root: mask_path(root, 1)), "unreadable", "truncated"),
     "empty file": (

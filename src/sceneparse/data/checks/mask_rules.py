@@ -11,6 +11,8 @@ from sceneparse.labels.suggestions import suggested_labels
 
 # Edges that JPEG or smoothing has blurred leave many ids, each in few pixels.
 _MANY_IDS, _FEW_PIXELS = 8, 0.01
+# Share of the pixels of a class that lie between two others, above which it looks like a border.
+_BORDER_SHARE = 0.5
 _KINDS = {
     "L": "grey",
     "1": "black and white",
@@ -145,6 +147,27 @@ def shapes_without_area(facts: DataFacts) -> Iterator[Finding]:
             "and are left out; draw them as polygons if they should count",
             tuple(sample.image for sample in found),
         )
+
+
+def void_borders(facts: DataFacts) -> Iterator[Finding]:
+    """Classes that lie in thin bands between two others, as the borders of void in Pascal VOC."""
+    pixels: Counter[int] = Counter()
+    borders: Counter[int] = Counter()
+    for sample in facts.usable:
+        pixels.update(sample.ids)
+        borders.update(sample.border_ids)
+    names = dict(zip(facts.labels.raw_ids, facts.labels.class_names, strict=True))
+    if pixels.keys() - {*names, *facts.labels.ignored_ids}:
+        return  # Blurred masks have such bands too.
+    for raw, name in names.items():
+        if borders[raw] > _BORDER_SHARE * pixels[raw]:
+            yield Finding(
+                "void_border",
+                "warning",
+                f"class `{name}` lies in thin bands between two others, as the unlabelled borders "
+                f"of objects do; if it means that, remove it from the classes of "
+                f"{facts.labels.source or 'the labels'} and write its id {raw} into ignored_ids",
+            )
 
 
 def absent_classes(facts: DataFacts) -> Iterator[Finding]:

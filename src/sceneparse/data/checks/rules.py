@@ -25,6 +25,7 @@ from sceneparse.data.checks.mask_rules import (
     shapes_without_area,
     too_few_classes,
     unknown_ids,
+    void_borders,
 )
 from sceneparse.data.datasets.published import PublishedData
 
@@ -89,7 +90,7 @@ RULES: tuple[Rule, ...] = (
     unusual_names,
     found_files,
 )
-FULL_RULES: tuple[Rule, ...] = (*RULES, absent_classes, blank_images, duplicates)
+FULL_RULES: tuple[Rule, ...] = (*RULES, absent_classes, blank_images, duplicates, void_borders)
 
 
 def findings_of(facts: DataFacts) -> list[Finding]:
