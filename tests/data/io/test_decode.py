@@ -3,11 +3,13 @@
 import struct
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from tests.data.io.files import GREY, UPRIGHT, save_image
 
 from sceneparse.data.io.decode import (
@@ -18,6 +20,7 @@ from sceneparse.data.io.decode import (
     jpeg_divisor,
     read_image,
 )
+from sceneparse.data.io.masks import read_mask
 from sceneparse.errors import InputError
 
 
@@ -263,3 +266,31 @@ def test_a_heic_image_without_its_library_is_refused_with_the_extra(
     monkeypatch.undo()
     with pytest.raises(InputError, match=r"a\.heic: (not an image|broken)"):
         read_image(path)
+
+
+@pytest.mark.parametrize("kind", ["zip", "itxt", "icc"])
+def test_a_png_with_large_text_or_a_large_profile_is_read(kind: str, tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (9, 7, 3), np.uint8)
+    options: dict[str, Any] = {}
+    if kind == "icc":
+        options["icc_profile"] = bytes(3_000_000)
+    else:
+        info = PngInfo()
+        add = info.add_text if kind == "zip" else info.add_itxt
+        add("history", "x" * 3_000_000, zip=True)
+        options["pnginfo"] = info
+    path = tmp_path / "a.png"
+    Image.fromarray(pixels).save(path, **options)
+    np.testing.assert_array_equal(read_image(path), pixels)
+    assert image_size(path) == (9, 7)
+
+
+def test_a_gif_is_read_and_an_animated_one_refused(tmp_path: Path) -> None:
+    frames = [Image.new("P", (6, 5), color) for color in (1, 2)]
+    frames[0].putpalette([0, 0, 0, 9, 8, 7, 200, 100, 50])
+    frames[0].save(tmp_path / "a.gif", optimize=False)
+    assert (read_image(tmp_path / "a.gif") == [9, 8, 7]).all()
+    assert (read_mask(tmp_path / "a.gif") == 1).all()
+    frames[0].save(tmp_path / "b.gif", save_all=True, append_images=frames[1:])
+    with pytest.raises(InputError, match=r"b\.gif: holds 2 pages or frames, expected one"):
+        read_image(tmp_path / "b.gif")

@@ -17,7 +17,7 @@ IMAGE_SUFFIXES = frozenset(
     {
         *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".tif", ".tiff", ".webp", ".avif"),
         *(".heic", ".heif", ".hif"),
-        *(".jp2", ".j2k", ".bmp", ".dib", ".tga", ".ppm", ".pgm", ".pbm", ".pnm"),
+        *(".jp2", ".j2k", ".bmp", ".dib", ".gif", ".tga", ".ppm", ".pgm", ".pbm", ".pnm"),
     }
 )
 # Factors by which a JPEG decoder can divide the resolution.

@@ -15,7 +15,7 @@ from sceneparse.labels import Mask
 # JPEG masks are listed so that pairing finds them, and reading refuses them with the reason.
 MASK_SUFFIXES = frozenset(
     {
-        *(".png", ".tif", ".tiff", ".bmp", ".dib", ".tga", ".ppm", ".pgm", ".pbm", ".pnm"),
+        *(".png", ".tif", ".tiff", ".bmp", ".dib", ".gif", ".tga", ".ppm", ".pgm", ".pbm", ".pnm"),
         *(".jpg", ".jpeg", ".jpe", ".jfif"),
     }
 )

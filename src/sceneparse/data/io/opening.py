@@ -7,13 +7,17 @@ from io import BytesIO
 from pathlib import Path
 from typing import IO
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
 from sceneparse.errors import InputError
 
 # Larger images are refused before memory is allocated; Pillow warns of decompression bombs beyond.
 MAX_PIXELS = 89_478_485
 _TOO_LARGE = f"at most {MAX_PIXELS // 1_000_000} million pixels are read; scale it down"
+
+# Editors write their history and colour profiles of several MB into PNGs; Pillow refuses 1 MB.
+PngImagePlugin.MAX_TEXT_CHUNK = 2**26
+PngImagePlugin.MAX_TEXT_MEMORY = 2**28
 
 
 @contextmanager
