@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sceneparse.models.unet import UNet
     from sceneparse.tasks.check import CheckReport, check
     from sceneparse.tasks.convert import Converted, convert
+    from sceneparse.tasks.download import Downloaded, download
     from sceneparse.tasks.evaluate import evaluate
     from sceneparse.tasks.plan import Planned, plan
     from sceneparse.tasks.predict import predict
@@ -31,6 +32,7 @@ __all__ = [
     "CheckReport",
     "Comparison",
     "Converted",
+    "Downloaded",
     "InputError",
     "Labels",
     "Planned",
@@ -44,6 +46,7 @@ __all__ = [
     "check",
     "compare",
     "convert",
+    "download",
     "evaluate",
     "load",
     "plan",
@@ -57,6 +60,7 @@ _HOMES = {
     "CheckReport": "tasks.check",
     "Comparison": "metrics.comparison",
     "Converted": "tasks.convert",
+    "Downloaded": "tasks.download",
     "InputError": "errors",
     "Labels": "labels",
     "Planned": "tasks.plan",
@@ -70,6 +74,7 @@ _HOMES = {
     "check": "tasks.check",
     "compare": "metrics.comparison",
     "convert": "tasks.convert",
+    "download": "tasks.download",
     "evaluate": "tasks.evaluate",
     "load": "factory.loading",
     "plan": "tasks.plan",

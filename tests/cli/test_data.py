@@ -1,6 +1,9 @@
-"""The commands `data synth` and `data check`."""
+"""The commands `data download`, `data synth` and `data check`."""
 
 import json
+import os
+import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,10 +11,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from sceneparse.data.download.sources import SOURCES
 from sceneparse.data.io.decode import image_size
 from sceneparse.data.io.masks import read_mask
+from tests.cli.command import run_and_stop
 from tests.cli.conftest import Cli
 from tests.conftest import write_rectangles
+from tests.file_server import Behaviour, FileServer
 
 SMALL = ("--width", "40", "--height", "32")
 
@@ -133,3 +139,40 @@ def test_a_data_set_is_exported_imported_and_trained_on_by_its_folder(
     trained = cli("train", "run.yaml", "--out", "run")
     assert trained.returncode == 0, trained.stdout + trained.stderr
     assert (tmp_path / "run" / "model.safetensors").is_file()
+
+
+def test_download_tells_what_it_knows_and_what_it_does_not(fails: Callable[..., str]) -> None:
+    assert "expected ade20k or voc2012" in fails("data", "download", "cityscapes")
+    message = fails("data", "download", "ade20k", "--url", "nowhere.zip")
+    assert message.startswith("error: nowhere.zip: no such file; ")
+    assert message.endswith("(--url)\n")
+
+
+def test_download_refuses_another_file_than_the_published_one(
+    fails: Callable[..., str], tmp_path: Path
+) -> None:
+    with FileServer(b"PK, but not much more") as server:
+        message = fails("data", "download", "ade20k", "new/ade", "--url", server.url)
+    assert f"error: {server.url}: the file has 21 bytes, and the published archive 967,3" in message
+    assert list((tmp_path / "new").iterdir()) == []
+
+
+def test_a_download_that_is_interrupted_says_how_to_go_on(tmp_path: Path) -> None:
+    size = SOURCES["ade20k"].archive_bytes
+    part = tmp_path / "ade.partial" / "ADEChallengeData2016.zip"
+
+    def interrupt(process: int) -> None:
+        while not part.exists() or part.stat().st_size < 2_000_000:
+            time.sleep(0.02)
+        os.kill(process, signal.SIGINT)
+
+    content = bytes(2_000_000)
+    with FileServer(content, Behaviour(length=size, stall_after=len(content))) as server:
+        arguments = ["data", "download", "ade20k", "ade", "--url", server.url]
+        done = run_and_stop(arguments, tmp_path, interrupt)
+    assert done.returncode == 130, done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout.splitlines()[:2] == [
+        f"note: {SOURCES['ade20k'].terms}",
+        "ade.partial/ADEChallengeData2016.zip: is kept; the same command goes on there",
+    ]

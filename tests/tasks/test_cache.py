@@ -221,7 +221,7 @@ def test_damaged_pixels_are_refused_and_the_named_command_rewrites_them(
 
 
 def test_concurrent_builds_are_refused(root: Path) -> None:
-    with lock_folder(default_cache_folder(root)):
+    with lock_folder(default_cache_folder(root), "this cache"):
         with pytest.raises(InputError, match="another process is writing this cache; wait"):
             make_cache(root)
         make_cache(root, to=root.parent / "elsewhere")

@@ -1,4 +1,4 @@
-"""`data synth`, `check`, `import`, `export` and `cache`."""
+"""`data download`, `synth`, `check`, `import`, `export` and `cache`."""
 
 import json
 from pathlib import Path
@@ -16,7 +16,32 @@ Overrides = Annotated[
     typer.Argument(help="How to read the data: data.field=value.", show_default=False),
 ]
 
-app = typer.Typer(help="Generate, check, convert and cache data sets.", no_args_is_help=True)
+app = typer.Typer(
+    help="Download, generate, check, convert and cache data sets.", no_args_is_help=True
+)
+
+
+@app.command()
+def download(
+    name: Annotated[str, typer.Argument(help="ade20k or voc2012.")],
+    out: Annotated[
+        Path | None,
+        path_argument("New folder.", show_default="where configs look for the data set"),
+    ] = None,
+    url: Annotated[
+        str | None,
+        typer.Option(help="Address of another copy of the archive, or its path on this computer."),
+    ] = None,
+) -> None:
+    """Download a published data set, check it and unpack it.
+
+    A stopped download resumes; a complete one is left as it is.
+    """
+    from sceneparse.tasks.download import download as download_data
+
+    with shown_events() as callback:
+        downloaded = download_data(name, out, url=url, callback=callback)
+    console.print(str(downloaded), soft_wrap=True)
 
 
 @app.command()

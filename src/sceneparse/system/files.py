@@ -1,6 +1,7 @@
 """Folders, and files that are written whole or not at all."""
 
 import os
+import shutil
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +27,26 @@ def create_folder(path: Path, *parameters: str) -> None:
             f"{path}: the folder cannot be created ({error.strerror}); choose another folder",
             *parameters,
         ) from None
+
+
+def require_free_space(path: Path, needed: int, what: str) -> None:
+    """Refuse to begin what would fill a disk.
+
+    Args:
+        path: A file or folder to write, which need not exist.
+        needed: Number of bytes to write.
+        what: The first words of the message, such as `the images alone take`.
+
+    Raises:
+        InputError: If there is less free space on the disk.
+    """
+    existing = next(parent for parent in (path, *path.absolute().parents) if parent.exists())
+    free = shutil.disk_usage(existing).free
+    if needed > free:
+        raise InputError(
+            f"{path}: found {free / 1e6:,.0f} MB of free disk space, and {what} "
+            f"{needed / 1e6:,.0f} MB; free some space, or choose a folder on another disk"
+        )
 
 
 @contextmanager

@@ -31,8 +31,13 @@ def cache_folder(root: Path) -> Path:
 
 
 @contextmanager
-def lock_folder(folder: Path) -> Generator[None]:
-    """Create a folder and hold its lock, so that no other process writes a cache there.
+def lock_folder(folder: Path, content: str, *parameters: str) -> Generator[None]:
+    """Create a folder and hold its lock, so that no other process writes there.
+
+    Args:
+        folder: The folder.
+        content: What is written, for the message, such as `this cache`.
+        parameters: The parameters that choose the folder, as of `InputError`.
 
     Raises:
         InputError: If the folder cannot be created, or another process holds the lock.
@@ -43,14 +48,15 @@ def lock_folder(folder: Path) -> Generator[None]:
         lock.acquire()
     except Timeout:
         raise InputError(
-            f"{folder}: another process is writing this cache; wait until it has finished"
+            f"{folder}: another process is writing {content}; wait until it has finished"
         ) from None
     except NotImplementedError:
         # Some network file systems have no locks; two builds at once then go undetected.
         pass
     except OSError as error:
         raise InputError(
-            f"{folder}: cannot be written to ({error.strerror}); choose a writable folder", "to"
+            f"{folder}: cannot be written to ({error.strerror}); choose a writable folder",
+            *parameters,
         ) from None
     try:
         yield

@@ -76,7 +76,7 @@ def cache_data(
         callback(Message(f"warning: {finding}"))
     # Each thread holds one or two decoded images, so more threads would only use more memory.
     threads = min(os.cpu_count() or 1, 8)
-    with lock_folder(folder):
+    with lock_folder(folder, "this cache", "to"):
         plans = {
             name: plan_cache(
                 files, check_image_sizes(files, found.root), found.root, folder, short_side

@@ -20,7 +20,7 @@ from sceneparse.errors import InputError
 from sceneparse.factory.data import find_data
 from sceneparse.labels import Labels, Mask
 from sceneparse.recording.events import Callback, Message, ignore, tracked
-from sceneparse.system.files import create_folder
+from sceneparse.system.files import create_folder, require_free_space
 from sceneparse.system.paths import expand_user
 
 
@@ -173,13 +173,7 @@ def _check_empty(out: Path) -> None:
 
 def _check_disk_space(out: Path, splits: Mapping[str, PairedFiles]) -> None:
     needed = sum(path.stat().st_size for files in splits.values() for path in files.images)
-    existing = next(parent for parent in (out, *out.absolute().parents) if parent.exists())
-    free = shutil.disk_usage(existing).free
-    if needed > free:
-        raise InputError(
-            f"{out}: found {free / 1e6:,.0f} MB of free disk space, and the images alone have "
-            f"{needed / 1e6:,.0f} MB; free some space, or choose a folder on another disk"
-        )
+    require_free_space(out, needed, "the images alone have")
 
 
 def _notes(data: FileData, splits: Mapping[str, PairedFiles], out: Path) -> Iterator[str]:

@@ -1,0 +1,1 @@
+"""Published archives: where they are, their download, and how they are unpacked."""

@@ -1,0 +1,1 @@
+"""The annotation formats of other tools: one file each, reader and writer side by side."""
