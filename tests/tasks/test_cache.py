@@ -267,7 +267,5 @@ def test_a_cache_of_another_short_side_is_not_changed(root: Path, tmp_path: Path
 
 
 def test_a_split_of_a_folder_without_splits_is_refused(root: Path) -> None:
-    with pytest.raises(
-        InputError, match=r"images: has no folders for splits, .*leave out the split"
-    ):
+    with pytest.raises(InputError, match=r"data: has no splits, .*leave out the split"):
         make_cache(root, "training")
