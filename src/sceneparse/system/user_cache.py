@@ -31,13 +31,17 @@ def cache_folder(root: Path) -> Path:
 
 
 @contextmanager
-def lock_folder(folder: Path) -> Generator[None]:
+def lock_folder(folder: Path, *, waits: bool = False) -> Generator[None]:
     """Create a folder and hold its lock, so that no other process writes a cache there.
+
+    Args:
+        folder: The folder.
+        waits: Whether to wait until another process releases the lock.
 
     Raises:
         InputError: If the folder cannot be created, or another process holds the lock.
     """
-    lock = FileLock(folder / "lock", blocking=False)
+    lock = FileLock(folder / "lock", blocking=waits)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock.acquire()
