@@ -140,6 +140,30 @@ def test_twelve_bits_are_read_with_the_field_of_the_warning(cases: Path) -> None
     assert bright.max() > 60
 
 
+def test_masks_of_roboflow_are_read_and_converted_exactly(cases: Path, tmp_path: Path) -> None:
+    root = cases / "03_roboflow_masks"
+    data = find_data(root)
+    splits = opened(data)
+    assert quick_check(data, splits) == []
+    assert check(root).errors == []
+    assert splits["training"].labels.class_names == ("background", "box", "disc")
+    convert(root, tmp_path / "out")
+    read = FolderData(root=tmp_path / "out").all_splits()
+    assert {split: len(files) for split, files in read.items()} == {
+        "test": 1,
+        "training": 4,
+        "validation": 2,
+    }
+    # The same scenes as in this case, without the losses of JPEG.
+    scenes: dict[str, NDArray[np.int64]] = {}
+    for files in opened(find_data(cases / "16_subfolders")).values():
+        scenes |= {files.names[i]: shown_ids(files[i].image) for i in range(len(files))}
+    names = [*(f"shot{number:02d}" for number in range(6)), "day2/late6"]
+    for files in read.values():
+        for index, name in enumerate(files.names):
+            np.testing.assert_array_equal(files.mask(index), scenes[names[int(name[3])]], name)
+
+
 def test_own_classes_in_the_layout_of_voc_are_asked_for(cases: Path) -> None:
     root = cases / "10_own_voc"
     data = find_data(root)

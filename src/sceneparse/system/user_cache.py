@@ -31,18 +31,21 @@ def cache_folder(root: Path) -> Path:
 
 
 @contextmanager
-def lock_folder(folder: Path, content: str, *parameters: str) -> Generator[None]:
+def lock_folder(
+    folder: Path, content: str, *parameters: str, waits: bool = False
+) -> Generator[None]:
     """Create a folder and hold its lock, so that no other process writes there.
 
     Args:
         folder: The folder.
         content: What is written, for the message, such as `this cache`.
         parameters: The parameters that choose the folder, as of `InputError`.
+        waits: Whether to wait until another process releases the lock.
 
     Raises:
         InputError: If the folder cannot be created, or another process holds the lock.
     """
-    lock = FileLock(folder / "lock", blocking=False)
+    lock = FileLock(folder / "lock", blocking=waits)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock.acquire()

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from sceneparse.data.annotation import MaskFile
 from sceneparse.data.dataset import UNSPLIT, PairedFiles
 from sceneparse.data.formats.format import AnnotatedData, AnnotatedImage, Format, ReadOptions
+from sceneparse.data.io.mask_encodings import PLAIN_IDS, MaskEncoding
 from sceneparse.errors import InputError
 from sceneparse.labels import Labels
 
@@ -61,7 +63,15 @@ def read_annotated(root: Path, found: Format, options: ReadOptions) -> Annotated
         InputError: If a file is broken, an image is missing, or two images have one name.
     """
     data = _read(root, found, options, _stamp(root))
-    return AnnotatedFolder(data, f"{found.name} {found.version} uncovered={options.uncovered}")
+    # The colours of classes may determine ids too.
+    encodings = {id(each): each for each in map(_encoding, data.images) if each != PLAIN_IDS}
+    texts = sorted({repr(each) for each in encodings.values()})
+    kind = " ".join([found.name, str(found.version), f"uncovered={options.uncovered}", *texts])
+    return AnnotatedFolder(data, kind)
+
+
+def _encoding(image: AnnotatedImage) -> MaskEncoding:
+    return image.annotation.encoding if isinstance(image.annotation, MaskFile) else PLAIN_IDS
 
 
 @lru_cache(maxsize=2)

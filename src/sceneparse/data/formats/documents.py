@@ -58,19 +58,19 @@ def starts_with_keys(path: Path, keys: Sequence[str]) -> bool:
     return is_object and len(found) >= (len(keys) if len(text) < 2 * _SNIFFED else 1)
 
 
-def read_text(path: Path) -> str:
+def read_text(path: Path, max_bytes: int = MAX_BYTES) -> str:
     """Read a text file in UTF-8.
 
     Raises:
         InputError: If it cannot be read, is too large, or is not UTF-8.
     """
     try:
-        return read_bytes(path).decode("utf-8-sig")
+        return read_bytes(path, max_bytes).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not text in UTF-8 ({error}); store it as UTF-8") from None
 
 
-def read_bytes(path: Path) -> bytes:
+def read_bytes(path: Path, max_bytes: int = MAX_BYTES) -> bytes:
     """Read a file of annotations.
 
     Raises:
@@ -78,10 +78,10 @@ def read_bytes(path: Path) -> bytes:
     """
     try:
         size = path.stat().st_size
-        if size > MAX_BYTES:
+        if size > max_bytes:
             raise InputError(
-                f"{path}: {size / 1e9:.1f} GB, expected at most {MAX_BYTES / 1e9:.1f} GB; divide "
-                "the annotations into several data sets"
+                f"{path}: {size / 1e6:,.1f} MB, expected at most {max_bytes / 1e6:,.1f} MB; check "
+                "what it holds, or divide the data set into several"
             )
         return path.read_bytes()
     except FileNotFoundError:

@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
-from sceneparse.data.formats import coco, labelme
+from sceneparse.data.formats import coco, labelme, parquet, roboflow_masks, yolo
 from sceneparse.data.formats.format import Format
 from sceneparse.errors import InputError
 
-FORMATS: dict[str, Format] = {module.FORMAT.name: module.FORMAT for module in (coco, labelme)}
+_MODULES = (coco, labelme, parquet, roboflow_masks, yolo)
+FORMATS: dict[str, Format] = {module.FORMAT.name: module.FORMAT for module in _MODULES}
 
 
 def find_format(root: Path, name: str = "auto") -> Format | None:
