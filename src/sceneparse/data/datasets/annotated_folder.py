@@ -1,5 +1,6 @@
 """From a folder in an annotation format to the samples of a split."""
 
+import hashlib
 import os
 from collections import Counter
 from collections.abc import Sequence
@@ -61,7 +62,11 @@ def read_annotated(root: Path, found: Format, options: ReadOptions) -> Annotated
         InputError: If a file is broken, an image is missing, or two images have one name.
     """
     data = _read(root, found, options, _stamp(root))
-    return AnnotatedFolder(data, f"{found.name} {found.version} uncovered={options.uncovered}")
+    # Names and colours of classes may lie in another file than the annotation of an image.
+    classes = hashlib.sha256(data.labels.to_json().encode()).hexdigest()
+    return AnnotatedFolder(
+        data, f"{found.name} {found.version} uncovered={options.uncovered} classes={classes}"
+    )
 
 
 @lru_cache(maxsize=2)
