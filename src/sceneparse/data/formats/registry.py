@@ -2,11 +2,13 @@
 
 from pathlib import Path
 
-from sceneparse.data.formats import coco, labelme
+from sceneparse.data.formats import coco, cvat_masks, labelme
 from sceneparse.data.formats.format import Format
 from sceneparse.errors import InputError
 
-FORMATS: dict[str, Format] = {module.FORMAT.name: module.FORMAT for module in (coco, labelme)}
+FORMATS: dict[str, Format] = {
+    module.FORMAT.name: module.FORMAT for module in (coco, cvat_masks, labelme)
+}
 
 
 def find_format(root: Path, name: str = "auto") -> Format | None:
