@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from sceneparse.data.formats import coco, cvat_masks, labelme
+from sceneparse.data.formats import coco, cvat_images, cvat_masks, labelme
 from sceneparse.data.formats.format import Format
 from sceneparse.errors import InputError
 
 FORMATS: dict[str, Format] = {
-    module.FORMAT.name: module.FORMAT for module in (coco, cvat_masks, labelme)
+    module.FORMAT.name: module.FORMAT for module in (coco, cvat_images, cvat_masks, labelme)
 }
 
 
