@@ -24,6 +24,7 @@ from sceneparse.data.checks.quick import quick_check
 from sceneparse.data.dataset import PairedFiles
 from sceneparse.data.datasets.folder import FolderData
 from sceneparse.data.datasets.published import PublishedData
+from sceneparse.data.io.decode import read_image
 from sceneparse.errors import InputError
 from sceneparse.factory.data import find_data
 from sceneparse.labels import Mask
@@ -114,6 +115,20 @@ def test_a_case_is_refused_before_training(name: str, says: str, cases: Path) ->
     with pytest.raises(InputError, match=says):
         quick_check(data, opened(data))
     assert check(cases / name).errors
+
+
+def test_colour_masks_of_cvat_are_converted_exactly(cases: Path, tmp_path: Path) -> None:
+    converted = convert(cases / "01_cvat_masks", tmp_path / "own")
+    assert converted.images == {"": 6}
+    assert converted.labels.class_names == ("background", "box", "disc")
+    assert converted.labels.colors == ((0, 0, 0), (184, 61, 245), (51, 221, 255))
+    files = FolderData(root=tmp_path / "own").unsplit()
+    assert files.names == tuple(f"cam{index}" for index in range(6))
+    for index in range(6):
+        # JPEG changes the colours at the edges; the same scene is a PNG file in another case.
+        scene = read_image(cases / "02_color_masks" / "images" / f"shot{index:02d}.png")
+        np.testing.assert_array_equal(files.mask(index), shown_ids(scene))
+    assert check(cases / "01_cvat_masks").errors == []
 
 
 def test_masks_on_stored_pixels_are_read_with_the_field_of_the_message(cases: Path) -> None:

@@ -1,5 +1,6 @@
 """From a folder in an annotation format to the samples of a split."""
 
+import hashlib
 import os
 from collections import Counter
 from collections.abc import Sequence
@@ -7,10 +8,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from sceneparse.data.annotation import MaskFile
 from sceneparse.data.dataset import UNSPLIT, PairedFiles
 from sceneparse.data.formats.format import AnnotatedData, AnnotatedImage, Format, ReadOptions
-from sceneparse.data.io.mask_encodings import PLAIN_IDS, MaskEncoding
 from sceneparse.errors import InputError
 from sceneparse.labels import Labels
 
@@ -63,15 +62,11 @@ def read_annotated(root: Path, found: Format, options: ReadOptions) -> Annotated
         InputError: If a file is broken, an image is missing, or two images have one name.
     """
     data = _read(root, found, options, _stamp(root))
-    # The colours of classes may determine ids too.
-    encodings = {id(each): each for each in map(_encoding, data.images) if each != PLAIN_IDS}
-    texts = sorted({repr(each) for each in encodings.values()})
-    kind = " ".join([found.name, str(found.version), f"uncovered={options.uncovered}", *texts])
-    return AnnotatedFolder(data, kind)
-
-
-def _encoding(image: AnnotatedImage) -> MaskEncoding:
-    return image.annotation.encoding if isinstance(image.annotation, MaskFile) else PLAIN_IDS
+    # Names and colours of classes may lie in another file than the annotation of an image.
+    classes = hashlib.sha256(data.labels.to_json().encode()).hexdigest()
+    return AnnotatedFolder(
+        data, f"{found.name} {found.version} uncovered={options.uncovered} classes={classes}"
+    )
 
 
 @lru_cache(maxsize=2)

@@ -1,8 +1,9 @@
-"""Reading the JSON and text files of annotation formats, which may hold anything."""
+"""Reading the JSON, XML and text files of annotation formats, which may hold anything."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
+from xml.parsers import expat
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
@@ -12,6 +13,8 @@ from sceneparse.errors import InputError
 MAX_BYTES = 2**30
 # Bytes at each end of a file that are searched for its keys.
 _SNIFFED = 2**20
+# Elements of an XML file that lie in each other.
+_MAX_DEPTH = 64
 Document = TypeVar("Document")
 
 
@@ -41,6 +44,78 @@ def read_json(path: Path, adapter: TypeAdapter[Document], title: str) -> Documen
         raise InputError(
             f"{path}: not {title}: {first['msg']}{at}; export the annotations again"
         ) from None
+
+
+class XmlReader(Protocol):
+    """What takes the elements of an XML file, one after another."""
+
+    def start(self, path: Sequence[str], attributes: Mapping[str, str]) -> None:
+        """Take the start of an element.
+
+        Args:
+            path: Its name, after the names of the elements that it lies in.
+            attributes: Its attributes.
+
+        Raises:
+            InputError: If it is not what the format has there; without the name of the file.
+        """
+        ...
+
+    def end(self, path: Sequence[str], text: str) -> None:
+        """Take the end of an element, and the text after the last element in it.
+
+        Raises:
+            InputError: If it is not what the format has there; without the name of the file.
+        """
+        ...
+
+
+def read_xml(path: Path, reader: XmlReader, title: str) -> None:
+    """Read an XML file in UTF-8, without holding more than its bytes.
+
+    Declarations of a document type are refused: they can make a small file of any size, or name
+    other files.
+
+    Args:
+        path: The file.
+        reader: Takes the elements.
+        title: Name of the format, for messages.
+
+    Raises:
+        InputError: If it cannot be read, is too large, or holds something else.
+    """
+    content = read_bytes(path)
+    open_elements: list[str] = []
+    texts: list[str] = []
+
+    def start(name: str, attributes: dict[str, str]) -> None:
+        if len(open_elements) == _MAX_DEPTH:
+            raise InputError(f"more than {_MAX_DEPTH} elements in each other")
+        open_elements.append(name)
+        texts.clear()
+        reader.start(open_elements, attributes)
+
+    def end(_name: str) -> None:
+        reader.end(open_elements, "".join(texts))
+        open_elements.pop()
+        texts.clear()
+
+    def refuse(*_declaration: object) -> None:
+        raise InputError("declares a document type, which is not read; delete the declaration")
+
+    parser = expat.ParserCreate("utf-8")
+    parser.buffer_text = True
+    parser.StartElementHandler = start
+    parser.EndElementHandler = end
+    parser.CharacterDataHandler = texts.append
+    parser.StartDoctypeDeclHandler = refuse
+    parser.EntityDeclHandler = refuse
+    try:
+        parser.Parse(content, True)
+    except InputError as error:
+        raise InputError(f"{path}: line {parser.CurrentLineNumber}: {error}") from None
+    except expat.ExpatError as error:
+        raise InputError(f"{path}: not {title}: {error}; export the annotations again") from None
 
 
 def starts_with_keys(path: Path, keys: Sequence[str]) -> bool:

@@ -3,7 +3,7 @@
 import os
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
@@ -23,32 +23,38 @@ class ImageFinder:
         root: The folder.
     """
 
-    def __init__(self, root: Path) -> None:
-        """Take the folder of the data set."""
+    def __init__(self, root: Path, without: Sequence[Path] = ()) -> None:
+        """Take the folder of the data set, and folders in it whose images are masks."""
         self.root = root
+        self._without = without
 
-    def find(self, written: str, beside: Path, source: Path) -> Path:
+    def find(
+        self, written: str, beside: Path, source: Path, or_beside: Sequence[Path] = ()
+    ) -> Path:
         """Return the image file that an annotation names.
 
         A file at that path, relative to `beside`, is taken if it lies in the data set. Otherwise
-        the only image of that name is.
+        the only image of that name is. A name without the suffix of an image stands for any suffix.
 
         Args:
             written: The path as it is written.
             beside: The folder that it may be relative to.
             source: The annotation file, for messages.
+            or_beside: More folders that it may be relative to.
 
         Raises:
             InputError: If there is no such image, or several.
         """
         path = PurePosixPath(written.replace("\\", "/"))
-        near = Path(os.path.normpath(beside / path))
-        if near.is_relative_to(self.root) and near.is_file():
-            return near
-        found = self._by_name.get(_folded(path.name), [])
-        ending = "/" + _folded(path.as_posix()).lstrip("/")
-        exact = [each for each in found if _folded(f"/{each.as_posix()}").endswith(ending)]
-        candidates = exact if len(exact) == 1 else found
+        places = [Path(os.path.normpath(folder / path)) for folder in (beside, *or_beside)]
+        for near in places:
+            if near.is_relative_to(self.root) and _is_file(near):
+                return near
+        name, ending = _folded(path.name), "/" + _folded(path.as_posix()).lstrip("/")
+        found = self._by_name.get(name) or self._by_stem.get(name, {})
+        choices = [[each for each in found if found[each] == _folded(str(near))] for near in places]
+        choices.append([each for each in found if f"/{found[each]}".endswith(ending)])
+        candidates = next((each for each in choices if len(each) == 1), list(found))
         if len(candidates) != 1:
             what = f"there are {len(found)} of this name" if found else "it is not there"
             raise InputError(
@@ -79,12 +85,33 @@ class ImageFinder:
         return [f"{len(unused)} images have no annotation and are left out, such as {example}"]
 
     @cached_property
-    def _by_name(self) -> dict[str, list[Path]]:
-        found: dict[str, list[Path]] = defaultdict(list)
+    def _by_name(self) -> dict[str, dict[Path, str]]:
+        """The images of each name, with their paths for comparison."""
+        found: dict[str, dict[Path, str]] = defaultdict(dict)
         for directory, _, name in visible_files(self.root):
-            if name[name.rfind(".") :].lower() in IMAGE_SUFFIXES:
-                found[_folded(name)].append(Path(directory, name))
+            is_image = name[name.rfind(".") :].lower() in IMAGE_SUFFIXES
+            if is_image and not any(Path(directory).is_relative_to(each) for each in self._without):
+                path = Path(directory, name)
+                found[_folded(name)][path] = _folded(path.as_posix())
         return found
+
+    @cached_property
+    def _by_stem(self) -> dict[str, dict[Path, str]]:
+        """The same without suffixes."""
+        found: dict[str, dict[Path, str]] = defaultdict(dict)
+        for paths in self._by_name.values():
+            for path in paths:
+                without_suffix = path.with_suffix("")
+                found[_folded(without_suffix.name)][path] = _folded(without_suffix.as_posix())
+        return found
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:
+        # An annotation may name what no file system can hold.
+        return False
 
 
 def _folded(name: str) -> str:

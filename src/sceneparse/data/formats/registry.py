@@ -2,11 +2,19 @@
 
 from pathlib import Path
 
-from sceneparse.data.formats import coco, labelme, parquet, roboflow_masks, yolo
+from sceneparse.data.formats import (
+    coco,
+    cvat_images,
+    cvat_masks,
+    labelme,
+    parquet,
+    roboflow_masks,
+    yolo,
+)
 from sceneparse.data.formats.format import Format
 from sceneparse.errors import InputError
 
-_MODULES = (coco, labelme, parquet, roboflow_masks, yolo)
+_MODULES = (coco, cvat_images, cvat_masks, labelme, parquet, roboflow_masks, yolo)
 FORMATS: dict[str, Format] = {module.FORMAT.name: module.FORMAT for module in _MODULES}
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as coco_masks
 
-from sceneparse.data.io.opening import name_of, open_image
+from sceneparse.data.io.opening import check_size, name_of, open_image
 from sceneparse.errors import InputError
 
 Points = NDArray[np.float64]
@@ -133,6 +133,33 @@ class RunLengths:
 
 
 @dataclass(frozen=True)
+class WindowRuns:
+    """An area stored as lengths of runs, row by row in a window of the image.
+
+    Attributes:
+        raw_id: The raw id of its class.
+        top: Row of the first row of the window in the image.
+        left: Column of its first column in the image.
+        height: Height of the window in pixels.
+        width: Width of the window in pixels.
+        counts: The lengths of runs of pixels outside and inside in turns, the first one outside.
+    """
+
+    raw_id: int
+    top: int
+    left: int
+    height: int
+    width: int
+    counts: NDArray[np.int64]
+
+    def region(self, height: int, width: int) -> Region:
+        """Return the pixels that it covers; what lies outside of the image is left out."""
+        check_size("window of run lengths", self.height, self.width)
+        pixels = pixels_of_runs(self.counts, self.height, self.width)
+        return _within(pixels, self.top, self.left, (height, width))
+
+
+@dataclass(frozen=True)
 class Bitmap:
     """An area stored as an image: its pixels that are not zero, or not transparent.
 
@@ -158,9 +185,7 @@ class Bitmap:
                 f"{name_of(self.source)}: {pixels.shape[1]}×{pixels.shape[0]} pixels, expected "
                 f"{width}×{height} as the image has; export the annotations again"
             )
-        rows = slice(max(0, -self.top), max(0, height - self.top))
-        columns = slice(max(0, -self.left), max(0, width - self.left))
-        return Region(max(0, self.top), max(0, self.left), pixels[rows, columns])
+        return _within(pixels, self.top, self.left, (height, width))
 
     def _pixels(self) -> NDArray[np.bool_]:
         with open_image(self.source) as image:
@@ -169,18 +194,24 @@ class Bitmap:
         return np.asarray(inside if values.ndim == 2 else inside.any(axis=2), np.bool_)
 
 
-def pixels_of_runs(counts: Sequence[int], height: int, width: int) -> NDArray[np.bool_]:
+def pixels_of_runs(
+    counts: Sequence[int] | NDArray[np.int64], height: int, width: int
+) -> NDArray[np.bool_]:
     """Return the pixels `(height, width)` of run lengths row by row, the first one outside.
 
     Raises:
         InputError: If the lengths do not cover the image exactly.
     """
-    runs = np.array(counts, np.int64)
+    try:
+        runs = np.array(counts, np.int64)
+    except OverflowError:
+        runs = np.array([-1])
     # The sum of many large numbers may overflow.
     is_valid = not len(runs) or (runs.min() >= 0 and runs.max() <= height * width)
     if not is_valid or int(runs.sum()) != height * width:
+        found = f"of {runs.sum()} pixels" if is_valid else "below 0, or longer than the image"
         raise InputError(
-            f"run lengths of {sum(counts)} pixels, expected {height * width} (width × height); "
+            f"run lengths {found}, expected {height * width} pixels (width × height); "
             "export the annotations again"
         )
     inside = (np.arange(len(runs)) % 2).astype(np.bool_)
@@ -247,6 +278,13 @@ def rotated(points: Points, angle: float) -> Points:
     """Rotate points `(N, 2)` around the origin, in degrees, clockwise as y points down."""
     cos, sin = math.cos(math.radians(angle)), math.sin(math.radians(angle))
     return points @ np.array([[cos, sin], [-sin, cos]])
+
+
+def _within(pixels: NDArray[np.bool_], top: int, left: int, size: tuple[int, int]) -> Region:
+    """Return the region of pixels whose first one has a place in the image, or outside of it."""
+    rows = slice(max(0, -top), max(0, size[0] - top))
+    columns = slice(max(0, -left), max(0, size[1] - left))
+    return Region(max(0, top), max(0, left), pixels[rows, columns])
 
 
 def _check_outline(points: Points, height: int, width: int) -> None:

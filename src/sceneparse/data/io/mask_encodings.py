@@ -141,12 +141,14 @@ class IdsOrColors:
         ids: Id of each class.
         ignored_ids: Ids of unlabelled pixels, which have no colour.
         source: The labels file, for messages.
+        only_colors: Whether three channels are always a colour, never equal channels of an id.
     """
 
     colors: tuple[Color, ...]
     ids: tuple[int, ...]
     ignored_ids: tuple[int, ...] = ()
     source: str = field(default="labels.yaml", compare=False, repr=False)
+    only_colors: bool = field(default=False, repr=False)
 
     @classmethod
     def of(cls, labels: Labels) -> "IdsOrColors":
@@ -218,7 +220,7 @@ class IdsOrColors:
 
     def _ids_of_colors(self, path: Path, colors: NDArray[np.uint8]) -> Mask:
         ids, unknown = self._table.ids_of(colors)
-        is_grey = bool((colors == colors[..., :1]).all())
+        is_grey = not self.only_colors and bool((colors == colors[..., :1]).all())
         if not is_grey:
             if unknown:
                 raise InputError(
