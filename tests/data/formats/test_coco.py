@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from sceneparse.data.datasets.folder import FolderData
+from sceneparse.data.formats.registry import FORMATS
 from sceneparse.errors import InputError
 from sceneparse.tasks.check import check
 
@@ -187,3 +188,11 @@ def test_masks_beside_a_labels_yaml_come_before_other_annotations(tmp_path: Path
     Image.new("L", (10, 8), 1).save(tmp_path / "masks" / "1.png")
     (tmp_path / "labels.yaml").write_text("classes: [a, b]\n")
     assert FolderData(root=tmp_path).unsplit()[0].mask.min() == 1
+
+
+@pytest.mark.parametrize("name", sorted(FORMATS))
+def test_an_empty_folder_is_refused_by_each_format(name: str, tmp_path: Path) -> None:
+    Image.new("RGB", (4, 4)).save(tmp_path / "a.png")
+    with pytest.raises(InputError) as caught:
+        FolderData(root=tmp_path, format=name).unsplit()
+    assert str(tmp_path) in str(caught.value)

@@ -85,6 +85,8 @@ def read(root: Path, options: ReadOptions) -> AnnotatedData:
         InputError: If a file is broken, or names an image that does not exist.
     """
     files = {path: read_json(path, _ADAPTER, _TITLE) for path in _annotation_files(root)}
+    if not files:
+        raise InputError(f"{root}: no {_TITLE}; expected {FORMAT.sign} there or in its folders")
     names: dict[int, str] = {}
     for path, file in files.items():
         for category in file.categories:

@@ -75,6 +75,8 @@ def read(root: Path, options: ReadOptions) -> AnnotatedData:
         InputError: If a file is broken, or names an image that does not exist.
     """
     files = {path: read_json(path, _ADAPTER, _TITLE) for path in _json_files(root)}
+    if not files:
+        raise InputError(f"{root}: no {_TITLE}; expected {FORMAT.sign} there or in its folders")
     listed = _listed_classes(root)
     if options.uncovered is None and listed and _BACKGROUND in listed:
         options = options._replace(uncovered="background")

@@ -26,16 +26,10 @@ def find_format(root: Path, name: str = "auto") -> Format | None:
         name: The format that a user has named, or `auto`.
 
     Raises:
-        InputError: If it may be in several, or is not in the named one.
+        InputError: If it may be in several.
     """
     if name in FORMATS:
-        named = FORMATS[name]
-        if not named.recognise(root):
-            raise InputError(
-                f"{root}: holds no {named.title}, expected {named.sign}; set data.format=auto, or "
-                "another folder"
-            )
-        return named
+        return FORMATS[name]
     found = [each for each in FORMATS.values() if each.recognise(root)]
     if len(found) > 1:
         listed = " and ".join(f"{each.title} ({each.sign})" for each in found)
