@@ -29,7 +29,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def open_files(root: Path) -> PairedFiles:
-    return FolderData(root=root).files("training")
+    return FolderData(root=root).all_splits()["training"]
 
 
 def statistics_path(root: Path) -> Path:

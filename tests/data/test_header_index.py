@@ -25,7 +25,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def open_split(root: Path) -> PairedFiles:
-    return FolderData(root=root).files("training")
+    return FolderData(root=root).all_splits()["training"]
 
 
 def index_path(root: Path) -> Path:
