@@ -143,9 +143,7 @@ def test_caching_covers_the_given_splits_or_those_that_exist(rectangles_root: Pa
         assert isinstance(factory.dataset(config, "validation"), CachedDataset)
         assert make_cache(rectangles_root).startswith("training: 24 images")
         assert isinstance(factory.dataset(config, "training"), CachedDataset)
-        with pytest.raises(
-            InputError, match=r"images/test: no such folder; the splits .*: training, validation"
-        ):
+        with pytest.raises(InputError, match="no test images; its splits: training, validation"):
             make_cache(rectangles_root, "test")
     finally:
         shutil.rmtree(folder)
