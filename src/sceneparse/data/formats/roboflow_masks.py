@@ -142,13 +142,13 @@ def _classes(lists: Sequence[Path]) -> _Classes:
             seen.add(raw)
             if names.setdefault(raw, name) != name:
                 raise InputError(
-                    f"{path}: the value {raw} is the class {name}, but {names[raw]} in the list of "
-                    "another split; export the data set again, so that all lists are the same"
+                    f"{path}: the value {raw} is the class {name[:60]}, but {names[raw][:60]} in "
+                    "the list of another split; export the data set again, so that all lists agree"
                 )
             if name != _IGNORED and ids.setdefault(name, raw) != raw:
                 raise InputError(
-                    f"{path}: the class {name} has the values {ids[name]} and {raw}; give it one "
-                    "in all lists and masks"
+                    f"{path}: the class {name[:60]} has the values {ids[name]} and {raw}; give it "
+                    "one in all lists and masks"
                 )
     ignored_ids = tuple(raw for raw, name in names.items() if name == _IGNORED)
     return _Classes({raw: name for name, raw in ids.items()}, ignored_ids)
