@@ -29,7 +29,8 @@ def write_images(made: Path, count: int) -> Path:
     """Write a data set of small images, which are hard links to one file."""
     random = np.random.default_rng(0)
     for kind in ("images", "masks"):
-        (made / kind / "training").mkdir(parents=True)
+        for split in ("training", "validation"):
+            (made / kind / split).mkdir(parents=True)
     (made / "labels.yaml").write_text("classes: [background, thing]\n")
     pixels = random.integers(0, 256, (60, 60, 3), np.uint8)
     Image.fromarray(pixels).save(made / "images" / "training" / "0.png", compress_level=1)
@@ -39,6 +40,8 @@ def write_images(made: Path, count: int) -> Path:
         for kind in ("images", "masks"):
             first = made / kind / "training" / "0.png"
             first.with_stem(str(number)).hardlink_to(first)
+    for kind in ("images", "masks"):
+        (made / kind / "validation" / "0.png").hardlink_to(made / kind / "training" / "0.png")
     return made
 
 
