@@ -11,6 +11,7 @@ from sceneparse.data.formats import (
     labelme,
     parquet,
     roboflow_masks,
+    supervisely,
     yolo,
 )
 from sceneparse.data.formats.format import Format
@@ -25,6 +26,7 @@ _MODULES = (
     labelme,
     parquet,
     roboflow_masks,
+    supervisely,
     yolo,
 )
 FORMATS: dict[str, Format] = {module.FORMAT.name: module.FORMAT for module in _MODULES}
