@@ -220,6 +220,7 @@ def inside(ids: NDArray[np.int64]) -> NDArray[np.bool_]:
     [
         ("04_labelme", "background", {"": 4}, True),
         ("05_coco", "background", {"training": 4}, True),
+        ("06_label_studio", "background", {"": 4}, False),
     ],
 )
 def test_a_format_is_imported_as_it_shows(

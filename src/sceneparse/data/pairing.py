@@ -3,7 +3,7 @@
 import difflib
 import os
 import unicodedata
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -163,10 +163,16 @@ def visible_files(folder: Path) -> Iterator[tuple[str, str, str]]:
                 yield directory, prefix, name
 
 
-def holds_masks(folder: Path) -> bool:
-    """Return whether a mask file lies in a folder or below."""
+def holds_masks(folder: Path, besides: Callable[[str], bool]) -> bool:
+    """Return whether a mask file lies in a folder or below.
+
+    Args:
+        folder: The folder.
+        besides: Tells by its name whether a file is not meant.
+    """
     return folder.is_dir() and any(
-        name[name.rfind(".") :].lower() in MASK_SUFFIXES for _, _, name in visible_files(folder)
+        name[name.rfind(".") :].lower() in MASK_SUFFIXES and not besides(name)
+        for _, _, name in visible_files(folder)
     )
 
 

@@ -14,7 +14,7 @@ from sceneparse.data.io.decode import (
     read_image,
 )
 from sceneparse.data.io.masks import mask_size, read_mask
-from sceneparse.data.io.opening import MAX_PIXELS
+from sceneparse.data.io.opening import MAX_PIXELS, check_size
 from sceneparse.errors import InputError
 
 
@@ -77,3 +77,9 @@ def test_smaller_copies_in_a_tiff_are_no_pages(tmp_path: Path) -> None:
     copies[0].save(path, save_all=True, append_images=copies[1:])
     assert read_image(path).shape == (8, 8, 3)
     assert read_image(path)[0, 0].tolist() == [9, 8, 7]
+
+
+@pytest.mark.parametrize("size", [(0, 5), (5, 0), (-5, -5)])
+def test_sizes_without_pixels_are_refused(size: tuple[int, int]) -> None:
+    with pytest.raises(InputError, match="annotation: no pixels"):
+        check_size("annotation", *size)

@@ -41,7 +41,7 @@ from sceneparse.data.datasets.folder_layout import (
     names_of_splits,
 )
 from sceneparse.data.formats.format import Format, ReadOptions, Uncovered
-from sceneparse.data.formats.registry import FORMATS, find_format
+from sceneparse.data.formats.registry import FORMATS, find_format, is_mask_of_format
 from sceneparse.data.io.mask_encodings import IdsOrColors
 from sceneparse.data.pairing import holds_masks, pair_folders
 from sceneparse.errors import InputError
@@ -209,7 +209,7 @@ def has_own_masks(root: Path) -> bool:
         return False
     folders = [find_split(root, split) for split in names_of_splits(root)]
     masks = [found.masks for found in folders if found] or [masks_folder(root)]
-    return any(holds_masks(each) for each in masks)
+    return any(holds_masks(each, besides=is_mask_of_format) for each in masks)
 
 
 def _check_present(root: Path, split: str, present: Collection[str]) -> None:

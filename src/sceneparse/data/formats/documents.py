@@ -118,19 +118,27 @@ def read_xml(path: Path, reader: XmlReader, title: str) -> None:
         raise InputError(f"{path}: not {title}: {error}; export the annotations again") from None
 
 
-def starts_with_keys(path: Path, keys: Sequence[str]) -> bool:
-    """Tell whether a JSON file is an object with these keys, by its first and last part alone."""
+def starts_with_keys(path: Path, keys: Sequence[str], *, in_list: bool = False) -> bool:
+    """Tell whether a JSON file is an object with these keys, by its first and last part alone.
+
+    Args:
+        path: The file.
+        keys: The keys.
+        in_list: Whether it must be a list of such objects instead.
+    """
     try:
         with path.open("rb") as file:
             first = file.read(_SNIFFED)
+            opening = first.lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
+            if opening != (b"[" if in_list else b"{"):
+                return False
             file.seek(max(0, path.stat().st_size - _SNIFFED))
             text = first + file.read(_SNIFFED)
     except OSError:
         return False
-    is_object = first.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{"
     found = {key for key in keys if f'"{key}"'.encode() in text}
     # In a large file, a key may lie between the two parts.
-    return is_object and len(found) >= (len(keys) if len(text) < 2 * _SNIFFED else 1)
+    return len(found) >= (len(keys) if len(text) < 2 * _SNIFFED else 1)
 
 
 def read_text(path: Path, max_bytes: int = MAX_BYTES) -> str:

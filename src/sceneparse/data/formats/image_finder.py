@@ -45,24 +45,36 @@ class ImageFinder:
         Raises:
             InputError: If there is no such image, or several.
         """
-        path = PurePosixPath(written.replace("\\", "/"))
-        places = [Path(os.path.normpath(folder / path)) for folder in (beside, *or_beside)]
-        for near in places:
-            if near.is_relative_to(self.root) and _is_file(near):
-                return near
-        name, ending = _folded(path.name), "/" + _folded(path.as_posix()).lstrip("/")
-        found = self._by_name.get(name) or self._by_stem.get(name, {})
-        choices = [[each for each in found if found[each] == _folded(str(near))] for near in places]
-        choices.append([each for each in found if f"/{found[each]}".endswith(ending)])
-        candidates = next((each for each in choices if len(each) == 1), list(found))
+        candidates = self.candidates(written, beside, or_beside)
         if len(candidates) != 1:
-            what = f"there are {len(found)} of this name" if found else "it is not there"
+            what = f"there are {len(candidates)} of this name" if candidates else "it is not there"
             raise InputError(
                 f"{source}: names the image {written[-200:]}, but {what} below {self.root}; "
                 "put the images of the data set there, each with the name that the annotations "
                 "give it"
             )
         return candidates[0]
+
+    def candidates(
+        self, written: str, beside: Path, or_beside: Sequence[Path] = ()
+    ) -> Sequence[Path]:
+        """Return the image files that an annotation may name: one, several or none.
+
+        Args:
+            written: The path as it is written.
+            beside: The folder that it may be relative to.
+            or_beside: More folders that it may be relative to.
+        """
+        path = PurePosixPath(written.replace("\\", "/"))
+        places = [Path(os.path.normpath(folder / path)) for folder in (beside, *or_beside)]
+        for near in places:
+            if near.is_relative_to(self.root) and _is_file(near):
+                return [near]
+        name, ending = _folded(path.name), "/" + _folded(path.as_posix()).lstrip("/")
+        found = self._by_name.get(name) or self._by_stem.get(name, {})
+        choices = [[each for each in found if found[each] == _folded(str(near))] for near in places]
+        choices.append([each for each in found if f"/{found[each]}".endswith(ending)])
+        return next((each for each in choices if len(each) == 1), list(found))
 
     def name(self, image: Path, below: Path | None = None) -> str:
         """Return the name of a sample: the path of its image without suffix.
@@ -75,9 +87,17 @@ class ImageFinder:
         relative = image.relative_to(folder) if image.is_relative_to(folder) else Path(image.name)
         return unicodedata.normalize("NFC", relative.with_suffix("").as_posix())
 
-    def unused_notes(self, images: Iterable[AnnotatedImage]) -> list[str]:
-        """Return a note if images below the folder have no annotation, else nothing."""
+    def unused_notes(
+        self, images: Iterable[AnnotatedImage], besides: Iterable[Path] = ()
+    ) -> list[str]:
+        """Return a note if images below the folder have no annotation, else nothing.
+
+        Args:
+            images: The annotated images.
+            besides: Image files that need no annotation, such as masks.
+        """
         used = {path for each in images for path in (each.image, each.annotation.path)}
+        used.update(besides)
         unused = [path for paths in self._by_name.values() for path in paths if path not in used]
         if not unused:
             return []

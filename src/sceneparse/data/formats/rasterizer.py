@@ -1,6 +1,6 @@
 """The one way from shapes to a mask."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sceneparse.data.annotation import Annotation
-from sceneparse.data.formats.shapes import Shape
+from sceneparse.data.formats.shapes import Region, Shape
 from sceneparse.data.io.decode import DEFAULT_READING, ImageReading, image_size
 from sceneparse.data.io.opening import check_size
 from sceneparse.errors import InputError
@@ -46,11 +46,15 @@ def draw(
     """
     height, width = size
     check_size("annotation", height, width)
-    regions = [(shape.raw_id, shape.region(height, width)) for shape in shapes]
+    # One after another where that is possible: many large ones do not fit into memory.
+    regions: Iterable[tuple[int, Region]] = (
+        (shape.raw_id, shape.region(height, width)) for shape in shapes
+    )
     if not in_order:
+        cropped = [(raw_id, without_empty_edges(region)) for raw_id, region in regions]
         # Stable: of two that are equally large, the later one lies on top.
-        regions.sort(key=lambda each: -int(np.count_nonzero(each[1].pixels)))
-    highest = max([uncovered_id, *(raw_id for raw_id, _ in regions)])
+        regions = sorted(cropped, key=lambda each: -int(np.count_nonzero(each[1].pixels)))
+    highest = max([uncovered_id, *(shape.raw_id for shape in shapes)])
     raw = np.full((height, width), uncovered_id, np.uint8 if highest <= 255 else np.uint16)
     covered, overlapped = np.zeros((2, height, width), np.bool_)
     for raw_id, region in regions:
@@ -61,6 +65,17 @@ def draw(
         raw[rows, columns][region.pixels] = raw_id
         covered[rows, columns] |= region.pixels
     return DrawnMask(raw, int((~covered).sum()), int(np.count_nonzero(overlapped)))
+
+
+def without_empty_edges(region: Region) -> Region:
+    """Return a region without the empty rows and columns around its pixels."""
+    rows = np.flatnonzero(region.pixels.any(axis=1))
+    columns = np.flatnonzero(region.pixels.any(axis=0))
+    if not len(rows):
+        return Region(0, 0, np.zeros((0, 0), np.bool_))
+    window = region.pixels[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    # A view would keep all pixels in memory.
+    return Region(region.top + int(rows[0]), region.left + int(columns[0]), window.copy())
 
 
 @dataclass(frozen=True)

@@ -6,15 +6,29 @@ from sceneparse.data.formats import (
     coco,
     cvat_images,
     cvat_masks,
+    label_studio,
+    label_studio_masks,
     labelme,
     parquet,
     roboflow_masks,
+    supervisely,
     yolo,
 )
 from sceneparse.data.formats.format import Format
 from sceneparse.errors import InputError
 
-_MODULES = (coco, cvat_images, cvat_masks, labelme, parquet, roboflow_masks, yolo)
+_MODULES = (
+    coco,
+    cvat_images,
+    cvat_masks,
+    label_studio,
+    label_studio_masks,
+    labelme,
+    parquet,
+    roboflow_masks,
+    supervisely,
+    yolo,
+)
 FORMATS: dict[str, Format] = {module.FORMAT.name: module.FORMAT for module in _MODULES}
 
 
@@ -36,6 +50,11 @@ def find_format(root: Path, name: str = "auto") -> Format | None:
         choices = " or ".join(f"data.format={each.name}" for each in found)
         raise InputError(f"{root}: holds {listed}; set {choices}, or data.format=masks")
     return found[0] if found else None
+
+
+def is_mask_of_format(name: str) -> bool:
+    """Return whether a file has the name of a mask file of an annotation format."""
+    return any(each.mask_names and each.mask_names.fullmatch(name) for each in FORMATS.values())
 
 
 def is_annotated(root: Path) -> bool:
