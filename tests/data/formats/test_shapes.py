@@ -12,6 +12,7 @@ from pycocotools import mask as coco_masks
 
 from sceneparse.data.formats.outlines import areas, outlines, polygon_area, without_holes
 from sceneparse.data.formats.rasterizer import ShapeAnnotation, draw
+from sceneparse.data.formats.run_lengths import decompressed, pixels_of_runs, runs_of_pixels
 from sceneparse.data.formats.shapes import (
     Bitmap,
     Polygon,
@@ -19,11 +20,8 @@ from sceneparse.data.formats.shapes import (
     RelativePolygon,
     RunLengths,
     Shape,
-    decompressed,
     ellipse,
-    pixels_of_runs,
     rectangle,
-    runs_of_pixels,
 )
 from sceneparse.errors import InputError
 

@@ -39,7 +39,7 @@ from sceneparse.data.formats.format import (
 )
 from sceneparse.data.formats.image_finder import ImageFinder
 from sceneparse.data.formats.rasterizer import ShapeAnnotation
-from sceneparse.data.formats.shapes import runs_of_pixels
+from sceneparse.data.formats.run_lengths import runs_of_pixels
 from sceneparse.data.formats.writing import copy_image, ids_of_shapes
 from sceneparse.data.split_names import split_named
 from sceneparse.errors import InputError

@@ -22,7 +22,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sceneparse.data.formats.shapes import Region, runs_of_pixels
+from sceneparse.data.formats.run_lengths import runs_of_pixels
+from sceneparse.data.formats.shapes import Region
 from sceneparse.errors import InputError
 
 _HEADER_BITS, _VALUE_BITS, _CHANNELS = 53, 8, 4
