@@ -54,7 +54,7 @@ def test_classes_may_be_a_list_a_mapping_or_entries(
     root = make_root(tmp_path / "data", text)
     for name, value in (("a", 0), ("b", 1), ("c", 9)):
         add_pair(root, name, "training", value)
-    pairs = folder(root, "training")
+    pairs = FolderData(root=root).all_splits()["training"]
     assert [int(pairs[index].mask[0, 0]) for index in range(3)] == expected
 
 
@@ -149,18 +149,32 @@ def test_two_folders_of_one_split_are_refused(tmp_path: Path) -> None:
 
 def test_a_missing_split_raises_an_error_with_the_existing_ones(tmp_path: Path) -> None:
     root = make_root(tmp_path)
-    add_pair(root, "a", "train")
-    with pytest.raises(
-        InputError, match=r"images/validation: no such folder; the splits in .*: training; add it"
-    ):
+    add_pair(root, "a", "test")
+    with pytest.raises(InputError, match=r"has no validation images; its splits: test; add them"):
         folder(root, "validation")
+
+
+def test_training_images_are_held_out_where_there_is_no_validation_split(tmp_path: Path) -> None:
+    root = make_root(tmp_path)
+    for index in range(20):
+        add_pair(root, f"{index:02d}", "train")
+    add_pair(root, "apart", "test")
+    data = FolderData(root=root)
+    training, validation = data.files("training"), data.files("validation")
+    assert sorted([*training.names, *validation.names]) == [f"{index:02d}" for index in range(20)]
+    assert "20% of the training images are held out for it" in validation.notes[0]
+    assert data.splits() == ("training", "validation")
+    assert {name: len(files) for name, files in data.all_splits().items()} == {
+        "training": 20,
+        "test": 1,
+    }
 
 
 def test_images_in_subfolders_are_paired(tmp_path: Path) -> None:
     root = make_root(tmp_path)
     for name, place in (("a", "train"), ("a", "train/day 2"), ("b", "train/day 2/late")):
         add_pair(root, name, place)
-    pairs = folder(root, "training")
+    pairs = FolderData(root=root).all_splits()["training"]
     assert pairs.names == ("a", "day 2/a", "day 2/late/b")
     assert pairs[1].name == "day 2/a"
 
