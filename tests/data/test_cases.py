@@ -216,22 +216,17 @@ def inside(ids: NDArray[np.int64]) -> NDArray[np.bool_]:
 
 
 @pytest.mark.parametrize(
-    ("name", "uncovered", "splits", "is_polygons"),
+    ("name", "splits", "is_polygons"),
     [
-        ("04_labelme", "background", {"": 4}, True),
-        ("05_coco", "background", {"training": 4}, True),
-        ("06_label_studio", "background", {"": 4}, False),
+        ("04_labelme", {"": 4}, True),
+        ("05_coco", {"training": 4}, True),
+        ("06_label_studio", {"": 4}, False),
     ],
 )
 def test_a_format_is_imported_as_it_shows(
-    name: str,
-    uncovered: str,
-    splits: dict[str, int],
-    is_polygons: bool,
-    cases: Path,
-    tmp_path: Path,
+    name: str, splits: dict[str, int], is_polygons: bool, cases: Path, tmp_path: Path
 ) -> None:
-    overrides = [f"data.uncovered={uncovered}"] if uncovered else []
+    overrides = ["data.uncovered=background"]
     converted = convert(cases / name, tmp_path / "own", overrides=overrides)
     assert converted.images == splits
     data = FolderData(root=tmp_path / "own")

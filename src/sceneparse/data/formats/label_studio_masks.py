@@ -2,7 +2,7 @@
 
 ```
 ROOT/**/task-TASK-annotation-ANNOTATION-by-USER-tag-LABEL-NUMBER.png    a file for each region
-ROOT/**/PICTURE.jpg    the images; a folder may be called train, val or test
+ROOT/**/IMAGE.jpg      the images; a folder may be called train, val or test
 ROOT/*.json            which image each task is about: tasks of Label Studio, in any of its exports
 ```
 
