@@ -2,7 +2,7 @@
 
 ```
 ROOT/*.json            or in a folder of ROOT: a list of tasks, each with `data` and `annotations`
-ROOT/**/PICTURE.jpg    the name as in `data`, with or without the eight digits before an upload;
+ROOT/**/IMAGE.jpg      the name as in `data`, with or without the eight digits before an upload;
                        a folder may be called train, val or test
 ```
 
