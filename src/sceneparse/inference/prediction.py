@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from sceneparse import drawing
+from sceneparse.data.io.resizing import resized_pixels
 from sceneparse.errors import InputError
 from sceneparse.inference.prediction_files import PredictionFiles
 from sceneparse.labels import Color, Labels, Mask
@@ -37,7 +38,9 @@ class Prediction:
     In a notebook it shows itself as an overlay with a legend.
 
     Attributes:
-        image: The RGB image that was segmented, `(H, W, 3)` uint8.
+        image: The image that was segmented, RGB `(H, W, 3)` uint8, or the model's bands
+            `(H, W, B)`, of which four or more are shown by their first three, and one or two as
+            grey.
         mask: Train ids `(H, W)`.
         confidence: Probability of the class chosen, `(H, W)` float32 in 0..1.
         labels: The classes.
@@ -157,7 +160,7 @@ class Prediction:
             figsize=(12, 12 / 3 * min(3.0, height / width) + 1.2), layout="constrained"
         )
         panels = {
-            "image": small.image,
+            "image": drawing.displayed_rgb(small.image),
             "mask": small.color_mask(),
             "overlay": small.overlay(),
         }
@@ -255,10 +258,8 @@ class Prediction:
         rows = (np.arange(size[1]) + 0.5) * height / size[1]
         columns = (np.arange(size[0]) + 0.5) * width / size[0]
         nearest = np.ix_(rows.astype(np.intp), columns.astype(np.intp))
-        image = Image.fromarray(self.image).resize(size, Image.Resampling.BOX)
-        return Prediction(
-            np.asarray(image), self.mask[nearest], self.confidence[nearest], self.labels
-        )
+        image = resized_pixels(self.image, (size[1], size[0]), Image.Resampling.BOX)
+        return Prediction(image, self.mask[nearest], self.confidence[nearest], self.labels)
 
     def _every(self, step: int) -> "Prediction":
         """Keep one of `step` rows and columns."""

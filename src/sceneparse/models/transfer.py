@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from sceneparse.models.input_channels import weights_for_channels
 from sceneparse.models.segmenter import AnyUNet, Segmenter
 
 HEAD = "network.head."
@@ -69,6 +70,9 @@ def transfer_weights(
     more than the other and its head takes both levels, the head's weights for the finer level start
     at zero in these rows, so the logits equal those of the other network.
 
+    If the images have other channels than those of the other network, the first convolution is
+    adapted as timm does.
+
     Args:
         segmenter: The network, changed in place.
         tensors: Parameters and buffers of the other network.
@@ -77,6 +81,7 @@ def transfer_weights(
     """
     state = segmenter.state_dict()
     tensors = _with_finer_level(segmenter.network, tensors)
+    tensors = _with_channels(segmenter, tensors)
     body = _matching_body(state, tensors)
     for name in body:
         state[name].copy_(tensors[name])
@@ -127,6 +132,16 @@ def _with_finer_level(network: AnyUNet, given: Mapping[str, Tensor]) -> Mapping[
     if has_level or weight not in given or given[weight].shape[1] != sum(coarser):
         return given
     return {**given, weight: F.pad(given[weight], (0, 0, 0, 0, finest, 0))}
+
+
+def _with_channels(segmenter: Segmenter, given: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """Adapt the first convolution and the normalisation to the channels of the images."""
+    if "mean" not in given or given["mean"].numel() == segmenter.channels:
+        return given
+    state = segmenter.state_dict()
+    adapted = weights_for_channels(given, state, given["mean"].numel(), segmenter.channels)
+    # What the network itself has is right for its channels.
+    return {**adapted, "mean": state["mean"], "std": state["std"]}
 
 
 def _shared_classes(names: Sequence[str], given_names: Sequence[str]) -> list[tuple[int, int]]:

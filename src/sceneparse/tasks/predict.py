@@ -244,7 +244,7 @@ def predict_files(
         if isinstance(image, str):
             yield SegmentedFile(file, paths, error=image)
             continue
-        prediction: Prediction = predictor(image)
+        prediction: Prediction = predictor.segment(image)
         folder, name = paths.mask.parent, paths.mask.stem
         # `is_done` has checked which files this replaces.
         prediction.save(folder, name, image_name=file.name, overwrite=True, more=made_by)

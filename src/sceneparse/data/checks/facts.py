@@ -14,7 +14,8 @@ from sceneparse.data.checks.duplicates import Fingerprint, fingerprint
 from sceneparse.data.dataset import PairedFiles
 from sceneparse.data.datasets.file_data import FileData
 from sceneparse.data.formats.rasterizer import ShapeAnnotation, read_counting
-from sceneparse.data.io.decode import image_header, read_image
+from sceneparse.data.io.bands import highest_value
+from sceneparse.data.io.decode import ImageReading, image_header, read_image
 from sceneparse.data.io.opening import open_image
 from sceneparse.data.loader import prefetch
 from sceneparse.errors import InputError
@@ -108,7 +109,7 @@ def read_facts(files: PairedFiles, index: int, root: Path) -> SampleFacts:
         raw, overlapped, without_area = read_counting(annotation)
         files.check_sizes(index, header, raw.shape)
         pixels = read_image(image_path, reading=files.reading)
-        deep_highest = None if header.bits == 8 else _highest(image_path)
+        deep_highest = None if header.bits == 8 else _highest(image_path, files.reading)
     except InputError as error:
         return SampleFacts(*names, error=str(error))
     ids = _pixels_of_ids(raw)
@@ -154,12 +155,11 @@ def _mask_kind(annotation: Annotation) -> tuple[str, dict[int, Color]]:
         return image.mode, dict(enumerate(triples))
 
 
-def _highest(path: Path) -> float:
+def _highest(path: Path, reading: ImageReading) -> float:
     """Return the largest value in an image file of more than 8 bits."""
-    with open_image(path) as image:
-        if image.mode == "RGB":  # Pillow keeps the upper 8 of 16 bits.
-            return 257.0 * float(np.asarray(image).max(initial=0))
-        return float(np.asarray(image).max(initial=0))
+    if reading.value_range is not None:
+        return 0.0  # No rule needs it.
+    return highest_value(path, reading.bands)
 
 
 def _relative(path: Path, root: Path) -> str:

@@ -13,7 +13,13 @@ from sceneparse.errors import InputError
 
 # Larger images are refused before memory is allocated; Pillow warns of decompression bombs beyond.
 MAX_PIXELS = 89_478_485
+# Values of all bands together, as many as those of RGB with transparency.
+MAX_VALUES = 4 * MAX_PIXELS
 _TOO_LARGE = f"at most {MAX_PIXELS // 1_000_000} million pixels are read; scale it down"
+
+
+class UnknownFormat(InputError):  # noqa: N818 - the message says what is wrong
+    """A file that Pillow does not know; other libraries may."""
 
 
 @contextmanager
@@ -70,7 +76,7 @@ def errors_of(name: str) -> Generator[None]:
     except PermissionError as error:
         raise InputError(f"{name}: cannot be read ({error.strerror})") from None
     except UnidentifiedImageError:
-        raise InputError(
+        raise UnknownFormat(
             f"{name}: not an image of a known format; replace it by a JPEG or PNG file"
         ) from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
@@ -92,6 +98,21 @@ def check_pixels(name: str, width: int, height: int) -> None:
     """
     if width * height > MAX_PIXELS:
         raise InputError(f"{name}: {width}×{height} pixels; {_TOO_LARGE}")
+
+
+def check_values(name: str, height: int, width: int, bands: int) -> None:
+    """Check that an image of several bands is not too large.
+
+    Raises:
+        InputError: If it is.
+    """
+    check_pixels(name, width, height)
+    if height * width * bands > MAX_VALUES:
+        raise InputError(
+            f"{name}: {width}×{height} pixels of {bands} bands; at most "
+            f"{MAX_VALUES // 1_000_000} million values are read; choose fewer bands, or cut it "
+            "into parts"
+        )
 
 
 def check_size(name: str, height: int, width: int) -> None:
