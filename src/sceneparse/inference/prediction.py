@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from sceneparse import drawing
+from sceneparse.data.io.geotiff import Georeference, geotiff_of_mask
 from sceneparse.data.io.resizing import resized_pixels
 from sceneparse.errors import InputError
 from sceneparse.inference.prediction_files import PredictionFiles
@@ -184,6 +185,7 @@ class Prediction:
         image_name: str | None = None,
         overwrite: bool = False,
         more: Mapping[str, str] | None = None,
+        georeference: Georeference | None = None,
     ) -> PredictionFiles:
         """Write index map, coloured map, overlay with legend, and the classes as JSON.
 
@@ -193,10 +195,13 @@ class Prediction:
             image_name: Name of the image in the JSON; `name` if not given.
             overwrite: Whether files that exist may be replaced.
             more: More entries of the JSON.
+            georeference: Where the image lies, from `read_georeference`: then the index map is
+                written as a GeoTIFF too.
 
         Returns:
             The files written: `NAME.png`, in the ids of the data set's annotations,
-            `NAME_color.png`, `NAME_overlay.jpg` and `NAME.json`.
+            `NAME_color.png`, `NAME_overlay.jpg` and `NAME.json`; and `NAME.tif` with a
+            georeference.
 
         Raises:
             InputError: If a file exists, or one cannot be written.
@@ -208,7 +213,9 @@ class Prediction:
         """
         if not name or name != Path(name).name:
             raise InputError(f"{name!r}: not a file name; name a folder as `folder`")
-        files = PredictionFiles.in_folder(expand_user(folder), name)
+        files = PredictionFiles.in_folder(
+            expand_user(folder), name, is_georeferenced=georeference is not None
+        )
         for path in files:
             if path.exists() and not overwrite:
                 raise InputError(
@@ -217,11 +224,14 @@ class Prediction:
                 )
         try:
             step = -(-max(self.mask.shape) // MAX_OVERLAY_SIDE)
+            ids = self.labels.decode(self.mask)
+            colors = dict(zip(self.labels.raw_ids, self.labels.colors, strict=True))
             files.write(
-                self.labels.decode(self.mask),
+                ids,
                 self.color_mask(),
                 self._every(step).overlay(legend=True),
                 {"image": image_name or name, **(more or {}), **self.to_dict()},
+                None if georeference is None else geotiff_of_mask(ids, georeference, colors),
             )
         except OSError as error:
             raise InputError(f"{folder}: the prediction cannot be written ({error})") from None

@@ -55,6 +55,12 @@ class TiffTags(NamedTuple):
         return not self.is_planar or self.is_compressed or self.bits != 16
 
     @property
+    def suits_opencv(self) -> bool:
+        """Whether OpenCV decodes all bands as they are stored: RGB of 16 bits, and one more."""
+        is_deep = self.is_unsigned and self.bits == 16
+        return self.is_rgb and is_deep and self.bands in (3, 4) and not self.is_planar
+
+    @property
     def has_alpha(self) -> bool:
         """Whether the file says that the band after the colours is transparency."""
         return self.extra[:1] in ((ASSOCIATED_ALPHA,), (UNASSOCIATED_ALPHA,))
