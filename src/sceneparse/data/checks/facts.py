@@ -16,7 +16,8 @@ from sceneparse.data.datasets.file_data import FileData
 from sceneparse.data.formats.rasterizer import ShapeAnnotation, read_counting
 from sceneparse.data.io.bands import highest_value
 from sceneparse.data.io.decode import ImageReading, image_header, read_image
-from sceneparse.data.io.opening import open_image
+from sceneparse.data.io.geotiff import GEOTIFF_SUFFIXES
+from sceneparse.data.io.opening import UnknownFormat, open_image
 from sceneparse.data.loader import prefetch
 from sceneparse.errors import InputError
 from sceneparse.labels import Color, Labels, Mask
@@ -36,6 +37,7 @@ class SampleFacts:
         bits: Bits per value of the image.
         highest: Largest value in a file of more than 8 bits, else in the image as it is read.
         spread: Standard deviation of the image as it is read.
+        translucent: Share of pixels that a TIFF declares to be neither opaque nor transparent.
         fingerprint: What the image shows, roughly.
         ids: Number of pixels of each raw id in the mask.
         mask_mode: Mode of the mask file, as Pillow names it; empty for shapes.
@@ -53,6 +55,7 @@ class SampleFacts:
     bits: int = 8
     highest: float = 0.0
     spread: float = 0.0
+    translucent: float = 0.0
     fingerprint: Fingerprint | None = None
     ids: dict[int, int] = field(default_factory=dict)
     mask_mode: str = ""
@@ -109,6 +112,7 @@ def read_facts(files: PairedFiles, index: int, root: Path) -> SampleFacts:
         raw, overlapped, without_area = read_counting(annotation)
         files.check_sizes(index, header, raw.shape)
         pixels = read_image(image_path, reading=files.reading)
+        translucent = _translucent(image_path, files.reading)
         deep_highest = None if header.bits == 8 else _highest(image_path, files.reading)
     except InputError as error:
         return SampleFacts(*names, error=str(error))
@@ -124,6 +128,7 @@ def read_facts(files: PairedFiles, index: int, root: Path) -> SampleFacts:
         bits=header.bits,
         highest=float(few.max(initial=0)) if deep_highest is None else deep_highest,
         spread=float(few.std()),
+        translucent=translucent,
         fingerprint=fingerprint(pixels),
         ids=ids,
         mask_mode=mode,
@@ -160,6 +165,20 @@ def _highest(path: Path, reading: ImageReading) -> float:
     if reading.value_range is not None:
         return 0.0  # No rule needs it.
     return highest_value(path, reading.bands)
+
+
+def _translucent(path: Path, reading: ImageReading) -> float:
+    """Return the share of pixels of a TIFF that are neither opaque nor wholly transparent."""
+    if reading.bands is not None or path.suffix.lower() not in GEOTIFF_SUFFIXES:
+        return 0.0
+    try:
+        with open_image(path) as image:
+            if "A" not in image.getbands():
+                return 0.0
+            counts = image.getchannel("A").histogram()
+    except UnknownFormat:
+        return 0.0
+    return sum(counts[1:-1]) / max(1, sum(counts))
 
 
 def _relative(path: Path, root: Path) -> str:

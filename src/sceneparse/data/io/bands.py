@@ -1,6 +1,6 @@
 """Reading of chosen bands of image files, as they are stored."""
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ from PIL import Image
 
 from sceneparse.data.io.geotiff import chunks_of_bands, rasterio_installed
 from sceneparse.data.io.opencv import decode_with_opencv
-from sceneparse.data.io.opening import errors_of, name_of, open_image
+from sceneparse.data.io.opening import errors_of, name_of, open_image, pages_of
 from sceneparse.data.io.orientation import (
     SIDES_SWAPPED,
     orientation_of,
@@ -51,7 +51,7 @@ def read_bands(
     """
     tags = undecodable_tags(source)
     if tags is None:
-        with open_image(source) as image:
+        with open_image(source, may_have_pages=True) as image:
             return _bands_of_file(source, image, bands, reading)
     name = name_of(source)
     check_chosen(name, source, bands, tags.bands)
@@ -73,7 +73,7 @@ def bands_header(source: Path | bytes, bands: Sequence[int], reading: ImageReadi
         check_tags(name, tags, len(bands), reading)
         bits = 8 if tags.bits <= 8 else _DEEP if tags.bits <= _DEEP else 32
         return ImageHeader(tags.height, tags.width, tags.orientation, bits)
-    with open_image(source) as image:
+    with open_image(source, may_have_pages=True) as image:
         check_image(name, source, image, bands, reading)
         return header_of(image)
 
@@ -100,7 +100,7 @@ def bands_of_pil(
     """
     with errors_of(name):
         check_image(name, None, image, bands, reading)
-        return _loaded_bands(image, bands, reading)
+        return _loaded_bands(name, image, bands, reading)
 
 
 def highest_value(source: Path | bytes, bands: Sequence[int] | None) -> float:
@@ -117,7 +117,10 @@ def highest_value(source: Path | bytes, bands: Sequence[int] | None) -> float:
     if tags is not None:
         chunks = chunks_of_bands(source, sorted(set(bands or range(1, tags.bands + 1))))
         return max((float(values.max()) for _, values in chunks), default=0.0)
-    with open_image(source) as image:
+    with open_image(source, may_have_pages=True) as image:
+        if len(pages_of(image)) > 1:
+            pages = _pages(name_of(source), image, bands or (1,))
+            return max((float(page.max(initial=0)) for page in pages), default=0.0)
         # Pillow keeps the upper 8 of 16 bits of colours.
         factor = 257.0 if bits_per_value(image) == _DEEP and len(image.getbands()) > 1 else 1.0
         return factor * float(np.asarray(image).max(initial=0))
@@ -131,11 +134,12 @@ def _bands_of_file(
     check_image(name, source, image, bands, reading)
     is_cut = bits_per_value(image) == _DEEP and not image.mode.startswith("I")
     if not is_cut or reading.value_range is None:
-        return _loaded_bands(image, bands, reading)
+        return _loaded_bands(name, image, bands, reading)
     # Of several bands of 16 bits, Pillow keeps the upper 8.
     orientation = orientation_of(image)
     tags = read_tiff_tags(source)
     if tags is not None:
+        check_tags(name, tags, len(bands), reading)
         pixels = _stored_pixels(source, tags, bands, reading)
     else:
         values = _with_opencv(name, source, len(image.getbands()))
@@ -144,13 +148,36 @@ def _bands_of_file(
 
 
 def _loaded_bands(
-    image: Image.Image, bands: Sequence[int], reading: ImageReading
+    name: str, image: Image.Image, bands: Sequence[int], reading: ImageReading
 ) -> NDArray[np.uint8]:
-    transposition = transposition_of(image, is_applied=reading.applies_orientation)
+    if len(pages_of(image)) > 1:
+        pages = _pages(name, image, bands, is_upright=reading.applies_orientation)
+        return np.stack([bands_to_8_bit(page, reading.value_range) for page in pages], axis=-1)
+    values = _loaded(image, is_upright=reading.applies_orientation)
+    return _chosen(values if values.ndim == 3 else values[..., None], bands, reading)
+
+
+def _loaded(image: Image.Image, *, is_upright: bool) -> NDArray[Any]:
+    transposition = transposition_of(image, is_applied=is_upright)
     image.load()
     upright = image if transposition is None else image.transpose(transposition)
-    values = np.asarray(upright.convert("L") if upright.mode == "1" else upright)
-    return _chosen(values if values.ndim == 3 else values[..., None], bands, reading)
+    return np.asarray(upright.convert("L") if upright.mode == "1" else upright)
+
+
+def _pages(
+    name: str, image: Image.Image, bands: Sequence[int], *, is_upright: bool = True
+) -> Generator[NDArray[Any]]:
+    """Yield the pages `(H, W)` of a TIFF as its bands, as microscopes store them."""
+    numbers, mode, size = pages_of(image), image.mode, image.size
+    for band in bands:
+        image.seek(numbers[band - 1])
+        if image.mode != mode or image.size != size:
+            raise InputError(
+                f"{name}: page {band} has mode {image.mode} and {image.width}×{image.height} "
+                f"pixels, page 1 mode {mode} and {size[0]}×{size[1]}; expected pages of one kind; "
+                "save each as a file of its own"
+            )
+        yield _loaded(image, is_upright=is_upright)
 
 
 def _chosen(values: NDArray[Any], bands: Sequence[int], reading: ImageReading) -> NDArray[np.uint8]:

@@ -12,6 +12,7 @@ from sceneparse.data.io.opening import (
     errors_of,
     name_of,
     open_image,
+    pages_of,
 )
 from sceneparse.data.io.reading import ImageReading
 from sceneparse.data.io.tiff_tags import ASSOCIATED_ALPHA, TiffTags, read_tiff_tags, tags_of
@@ -37,7 +38,7 @@ def undecodable_tags(source: Path | bytes) -> TiffTags | None:
     if tags is None:
         return None
     try:
-        with open_image(source) as image:
+        with open_image(source, may_have_pages=True) as image:
             return None if shows_all(image, tags) else tags
     except UnknownFormat:
         return tags
@@ -48,6 +49,12 @@ def shows_all(image: Image.Image, tags: TiffTags) -> bool:
     # Pillow divides colours by a transparency that they were multiplied with.
     is_multiplied = tags.extra[:1] == (ASSOCIATED_ALPHA,)
     return len(image.getbands()) == tags.bands and tags.suits_pillow and not is_multiplied
+
+
+def band_count(image: Image.Image) -> int:
+    """Return the number of bands that Pillow shows: those of the one page, or one of each page."""
+    pages = len(pages_of(image)) if image.format == "TIFF" else 1
+    return max(pages, len(image.getbands()))
 
 
 def check_bands(name: str, source: Path | bytes | None, image: Image.Image) -> None:
@@ -171,7 +178,7 @@ def check_image(
             f"{name}: a palette image, whose one band holds indices of colours; leave out "
             "data.bands, or convert it to RGB"
         )
-    check_chosen(name, source, bands, len(image.getbands()))
+    check_chosen(name, source, bands, band_count(image))
     bits = bits_per_value(image)
     if bits > _DEEP and reading.value_range is None:
         raise _unknown_range(name, f"values of {bits} bits (mode {image.mode})")
