@@ -10,7 +10,7 @@ from PIL import Image
 
 import sceneparse
 from sceneparse.data.datasets.synthetic import SyntheticScenes
-from sceneparse.data.io.images import rgb_array
+from sceneparse.data.io.images import image_array
 
 MODULES = (
     "sceneparse.data.io.images",
@@ -25,7 +25,7 @@ def test_examples_run(module: str, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.chdir(tmp_path)
     image = SyntheticScenes(1, 240, 320, seed=0)[0].image
     Image.fromarray(image).save("image.jpg")
-    names = {"sceneparse": sceneparse, "np": np, "rgb_array": rgb_array}
+    names = {"sceneparse": sceneparse, "np": np, "image_array": image_array}
     runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
     for test in doctest.DocTestFinder().find(import_module(module), extraglobs=names):
         runner.run(test)

@@ -56,8 +56,8 @@ class SquaredLoss(SegmentationLoss):
 class Narrow(ModelSettings):
     """A U-Net of a fixed width."""
 
-    def build(self, num_classes):
-        return Segmenter(UNet(num_classes, 4))
+    def build(self, num_classes, channels=3):
+        return Segmenter(UNet(num_classes, 4, channels), channels=channels)
 
     @property
     def deployed(self):

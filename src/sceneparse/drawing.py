@@ -15,11 +15,31 @@ RgbImage = NDArray[np.uint8]
 # The colour of a swatch, or none, and the text beside it.
 LegendEntry = tuple[Color | None, str]
 
+RGB_CHANNELS = 3
 INK = (38, 38, 38)
 SWATCH_EDGE = (150, 150, 150)
 BORDER = (255, 255, 255)
 MIN_FONT_SIZE = 11
 MIN_BORDERED_SIDE = 128
+
+
+def displayed_rgb(image: NDArray[np.uint8]) -> RgbImage:
+    """Return how an image of any bands is shown.
+
+    Three bands are shown as red, green and blue, one or two as grey from the first, and of four or
+    more the first three.
+
+    Args:
+        image: `(H, W, B)`.
+
+    Returns:
+        RGB image `(H, W, 3)`; three bands are not copied.
+    """
+    bands = image.shape[2]
+    if bands == RGB_CHANNELS:
+        return image
+    shown = image[..., :RGB_CHANNELS] if bands > RGB_CHANNELS else image[..., [0, 0, 0]]
+    return np.ascontiguousarray(shown)
 
 
 def color_mask(mask: Mask, labels: Labels) -> RgbImage:
@@ -37,11 +57,11 @@ def color_mask(mask: Mask, labels: Labels) -> RgbImage:
     return table[mask]
 
 
-def overlay(image: RgbImage, mask: Mask, labels: Labels, opacity: float = 0.5) -> RgbImage:
+def overlay(image: NDArray[np.uint8], mask: Mask, labels: Labels, opacity: float = 0.5) -> RgbImage:
     """Blend class colours into an image, with thin white borders between classes.
 
     Args:
-        image: RGB image `(H, W, 3)`.
+        image: Image `(H, W, B)`, shown as `displayed_rgb` says.
         mask: Train ids `(H, W)`; void pixels of the image do not change.
         labels: The classes of the mask.
         opacity: Share of the class colours in the blend, in 0..1.
@@ -49,6 +69,7 @@ def overlay(image: RgbImage, mask: Mask, labels: Labels, opacity: float = 0.5) -
     Returns:
         Image `(H, W, 3)`.
     """
+    image = displayed_rgb(image)
     colors = Image.fromarray(color_mask(mask, labels))
     blended = np.array(Image.blend(Image.fromarray(image), colors, opacity))
     blended[_borders(mask, _border_width(mask))] = BORDER

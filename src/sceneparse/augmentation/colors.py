@@ -1,7 +1,8 @@
 """Colour jitter of one image on the CPU, or of a batch on the training device.
 
 Both apply brightness, contrast, saturation and hue in this order, as torchvision does; each step
-clips to 0..255. Grey values are those of ITU-R BT.601.
+clips to 0..255. Grey values are those of ITU-R BT.601. Images of other channels than three have no
+colours: their brightness and contrast change, with the mean of all bands as grey.
 """
 
 import cv2
@@ -10,13 +11,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from sceneparse.augmentation.channels import RGB_CHANNELS
 from sceneparse.augmentation.parameters import ColorJitter
 
 GREY = (0.299, 0.587, 0.114)
 
 
 def jitter_colors(image: NDArray[np.uint8], color_jitter: ColorJitter) -> NDArray[np.uint8]:
-    """Apply colour jitter to an RGB image `(H, W, 3)`."""
+    """Apply colour jitter to an image `(H, W, C)`."""
+    if image.shape[2] != RGB_CHANNELS:
+        return _jitter_bands(image, color_jitter)
     if color_jitter.brightness != 1:
         image = _transform_channels(image, np.eye(3) * color_jitter.brightness)
     if color_jitter.contrast != 1:
@@ -36,6 +40,21 @@ def jitter_colors(image: NDArray[np.uint8], color_jitter: ColorJitter) -> NDArra
     return image
 
 
+def _jitter_bands(image: NDArray[np.uint8], color_jitter: ColorJitter) -> NDArray[np.uint8]:
+    """Change the brightness and contrast of an image without colours."""
+    values = np.arange(256, dtype=np.float32)
+    if color_jitter.brightness != 1:
+        image = _as_bytes(values * color_jitter.brightness)[image]
+    if color_jitter.contrast != 1:
+        offset = (1 - color_jitter.contrast) * float(image.mean())
+        image = _as_bytes(values * color_jitter.contrast + offset)[image]
+    return image
+
+
+def _as_bytes(values: NDArray[np.float32]) -> NDArray[np.uint8]:
+    return np.rint(values).clip(0, 255).astype(np.uint8)
+
+
 def _transform_channels(
     image: NDArray[np.uint8], matrix: NDArray[np.float64], offset: NDArray[np.float64] | None = None
 ) -> NDArray[np.uint8]:
@@ -52,17 +71,22 @@ def jitter_colors_of_batch(image: Tensor, color_jitter: Tensor) -> Tensor:
     """Apply colour jitter to a batch on its device.
 
     Args:
-        image: RGB images `(B, 3, H, W)` uint8.
+        image: Images `(B, C, H, W)` uint8.
         color_jitter: The fields of `ColorJitter` for each image, `(B, 4)` float32.
 
     Returns:
-        `(B, 3, H, W)` float32 in 0..255.
+        `(B, C, H, W)` float32 in 0..255.
     """
     brightness, contrast, saturation, hue = color_jitter[:, :, None, None, None].unbind(1)
-    weights = torch.tensor(GREY, device=image.device)[:, None, None]
+    channels = image.shape[1]
+    has_colors = channels == RGB_CHANNELS
+    grey_weights = GREY if has_colors else (1 / channels,) * channels
+    weights = torch.tensor(grey_weights, device=image.device)[:, None, None]
     pixels = (image.float() * brightness).clamp(0, 255)
     mean = (pixels * weights).sum(dim=1, keepdim=True).mean(dim=(2, 3), keepdim=True)
     pixels = (pixels * contrast + (1 - contrast) * mean).clamp(0, 255)
+    if not has_colors:
+        return pixels
     grey = (pixels * weights).sum(dim=1, keepdim=True)
     pixels = (pixels * saturation + (1 - saturation) * grey).clamp(0, 255)
     return _shift_hue(pixels, hue)

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from sceneparse.augmentation.channels import RGB_CHANNELS, by_channels
 from sceneparse.augmentation.parameters import Degradation
 
 # Normal quantile of each random byte: this takes a tenth of the time of normal random floats.
@@ -13,12 +14,12 @@ _NORMAL_QUANTILES = np.array([NormalDist().inv_cdf((byte + 0.5) / 256) for byte 
 
 
 def degrade(image: NDArray[np.uint8], degradation: Degradation) -> NDArray[np.uint8]:
-    """Blur an RGB image `(H, W, 3)`, add noise to it, and compress it as JPEG."""
+    """Blur an image `(H, W, C)`, add noise to it, and compress it as JPEG if it is RGB."""
     if degradation.blur:
-        image = _as_uint8(cv2.GaussianBlur(image, (0, 0), degradation.blur))
+        image = by_channels(image, lambda part: cv2.GaussianBlur(part, (0, 0), degradation.blur))
     if degradation.noise:
         image = _add_noise(image, degradation.noise, degradation.noise_seed)
-    if degradation.quality:
+    if degradation.quality and image.shape[2] == RGB_CHANNELS:
         image = _compress_jpeg(image, degradation.quality)
     return image
 
@@ -27,8 +28,9 @@ def _add_noise(image: NDArray[np.uint8], sigma: float, seed: int) -> NDArray[np.
     """Add independent normal noise to each channel."""
     content = np.random.default_rng(seed).bytes(image.size)
     table = np.rint(_NORMAL_QUANTILES * sigma).astype(np.int16)
-    noise = table[np.frombuffer(content, np.uint8)].reshape(image.shape)
-    return _as_uint8(cv2.add(image, noise, dtype=cv2.CV_8U))
+    noise = table[np.frombuffer(content, np.uint8)].reshape(len(image), -1)
+    noisy = cv2.add(image.reshape(noise.shape), noise, dtype=cv2.CV_8U)
+    return _as_uint8(noisy).reshape(image.shape)
 
 
 def _compress_jpeg(image: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:

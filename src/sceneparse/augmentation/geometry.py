@@ -12,14 +12,15 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
+from sceneparse.augmentation.channels import RGB_CHANNELS
 from sceneparse.augmentation.parameters import CropBox, RandomCrop
 from sceneparse.augmentation.resampling import resample
 from sceneparse.augmentation.rotation import RotatedCrop, crop_rotated_image, crop_rotated_mask
 from sceneparse.data.dataset import Sample
 from sceneparse.labels import Mask
 
-# Mean colour of ImageNet, which normalisation maps to about 0.
-FILL = (124, 116, 104)
+# Mean colour of ImageNet, which normalisation maps to about 0, and the mean of other bands.
+FILL, FILL_OF_BANDS = (124, 116, 104), 115
 
 
 class OutputSquare(NamedTuple):
@@ -47,7 +48,7 @@ def crop_to_square(
     box = boxes[0] if len(boxes) == 1 else choose_box(sample, boxes, random_crop.angle, square)
     if random_crop.angle:
         rotated_crop = RotatedCrop(box, random_crop.angle, square.size, flip)
-        image = crop_rotated_image(sample.image, rotated_crop, FILL)
+        image = crop_rotated_image(sample.image, rotated_crop, fill_of(sample.image))
         return Sample(
             image, crop_rotated_mask(sample.mask, rotated_crop, square.ignore_index), sample.name
         )
@@ -82,6 +83,12 @@ def largest_class_share(mask: Mask, ignore_index: int) -> float:
     """Return the share of the most frequent class among labelled pixels; 1 if there are none."""
     counts = np.bincount(mask.ravel(), minlength=ignore_index + 1)[:ignore_index]
     return float(counts.max() / max(1, counts.sum())) if counts.any() else 1.0
+
+
+def fill_of(image: NDArray[np.uint8]) -> tuple[int, ...]:
+    """Return the fill colour of each channel of an image `(H, W, C)`."""
+    channels = image.shape[2]
+    return FILL if channels == RGB_CHANNELS else (FILL_OF_BANDS,) * channels
 
 
 class _AxisMapping(NamedTuple):
@@ -121,8 +128,8 @@ def _crop_image(image: NDArray[np.uint8], box: CropBox, size: int) -> NDArray[np
         mode="bilinear",
         antialias=True,
     )
-    square = np.empty((size, size, 3), np.uint8)
-    square[:] = FILL
+    square = np.empty((size, size, image.shape[2]), np.uint8)
+    square[:] = fill_of(image)
     target = square[rows.begin : rows.end, columns.begin : columns.end]
     target[:] = scaled[0].permute(1, 2, 0).numpy()
     return square

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
+from sceneparse.augmentation.channels import by_channels
 from sceneparse.augmentation.parameters import CropBox
 from sceneparse.labels import Mask
 
@@ -19,14 +20,14 @@ def resample(
     rounded to whole pixels of the image; the crop of the mask is exactly aligned with it.
 
     Args:
-        image: RGB image `(H, W, 3)`, which may have a lower resolution than the mask.
+        image: Image `(H, W, C)`, which may have a lower resolution than the mask.
         mask: Train ids `(h, w)` of the same image.
         box: The box of the crop.
         size: Side of the square in pixels.
         flip: Whether to flip horizontally afterwards.
 
     Returns:
-        Image `(size, size, 3)` and mask `(size, size)`.
+        Image `(size, size, C)` and mask `(size, size)`.
     """
     top, bottom = _pixel_range(box.top, box.height, image.shape[0])
     left, right = _pixel_range(box.left, box.width, image.shape[1])
@@ -37,7 +38,8 @@ def resample(
     rows = _nearest(top, bottom, size, mask.shape[0] / image.shape[0])
     columns = _nearest(left, right, size, mask.shape[1] / image.shape[1])
     if flip:
-        pixels, columns = np.asarray(cv2.flip(pixels, 1), np.uint8), columns[::-1]
+        pixels = by_channels(pixels, lambda part: cv2.flip(part, 1))
+        columns = columns[::-1]
     return pixels, mask[rows][:, columns]
 
 

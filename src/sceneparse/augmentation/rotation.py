@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from sceneparse.augmentation.channels import by_channels
 from sceneparse.augmentation.parameters import CropBox
 from sceneparse.labels import Mask
 
@@ -31,9 +32,9 @@ class RotatedCrop(NamedTuple):
 
 
 def crop_rotated_image(
-    image: NDArray[np.uint8], rotated_crop: RotatedCrop, fill: tuple[int, int, int]
+    image: NDArray[np.uint8], rotated_crop: RotatedCrop, fill: tuple[int, ...]
 ) -> NDArray[np.uint8]:
-    """Crop and rotate an image `(H, W, 3)` by bilinear resampling.
+    """Crop and rotate an image `(H, W, C)` by bilinear resampling.
 
     An image at twice the output resolution or more is first averaged over blocks of pixels, since a
     warp without antialiasing would skip pixels.
@@ -45,9 +46,12 @@ def crop_rotated_image(
     if factor >= 2:
         height, width = region.shape[:2]
         smaller = (max(1, round(width / factor)), max(1, round(height / factor)))
-        region = cv2.resize(region, smaller, interpolation=cv2.INTER_AREA)
+        region = by_channels(
+            region, lambda part: cv2.resize(part, smaller, interpolation=cv2.INTER_AREA)
+        )
         matrix = matrix * np.array([[smaller[0] / width], [smaller[1] / height]])
-    return np.asarray(_warp(region, matrix, rotated_crop.size, cv2.INTER_LINEAR, fill), np.uint8)
+    size, method = rotated_crop.size, cv2.INTER_LINEAR
+    return by_channels(region, lambda part: _warp(part, matrix, size, method, fill[:4]))
 
 
 def crop_rotated_mask(mask: Mask, rotated_crop: RotatedCrop, ignore_index: int) -> Mask:
@@ -58,7 +62,7 @@ def crop_rotated_mask(mask: Mask, rotated_crop: RotatedCrop, ignore_index: int) 
 
 
 def _warp(
-    pixels: Any, matrix: NDArray[np.float64], size: int, method: int, fill: tuple[int, int, int]
+    pixels: Any, matrix: NDArray[np.float64], size: int, method: int, fill: tuple[int, ...]
 ) -> Any:
     # OpenCV refuses longer sides. At such a ratio to the square, subsampling loses no detail.
     stride = -(-max(pixels.shape[:2]) // _MAX_WARP_SIDE)

@@ -82,7 +82,7 @@ class Transform:
             partner: The sample that `partner(parameters)` selects, if any.
 
         Returns:
-            Image `(size, size, 3)` and mask `(size / mask_stride, size / mask_stride)`.
+            Image `(size, size, C)` and mask `(size / mask_stride, size / mask_stride)`.
         """
         square = self.crop(sample, parameters.crop, flip=parameters.flip)
         if self.mixing and parameters.mix and partner:

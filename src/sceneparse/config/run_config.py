@@ -6,6 +6,7 @@ from annotated_types import Ge, Gt, Le, Lt
 
 from sceneparse.augmentation.settings import TransformSettings
 from sceneparse.data.datasets.ade20k import Ade20kData
+from sceneparse.data.datasets.synthetic import SyntheticData
 from sceneparse.data.settings import DataSection, SamplingSection, UniformSampling
 from sceneparse.inference.settings import InferenceSettings
 from sceneparse.losses.settings import CrossEntropyLoss, LossSection
@@ -90,3 +91,13 @@ class RunConfig:
     """How images become masks."""
     report: ReportSettings = ReportSettings()
     """Drawings and logs."""
+
+    @property
+    def bands(self) -> tuple[int, ...] | None:
+        """Bands of image files that the network takes; none for RGB."""
+        return None if isinstance(self.data, SyntheticData) else self.data.bands
+
+    @property
+    def channels(self) -> int:
+        """Number of channels of the images."""
+        return 3 if self.bands is None else len(self.bands)

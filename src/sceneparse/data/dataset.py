@@ -30,7 +30,7 @@ class Sample(NamedTuple):
     """An image with its mask.
 
     Attributes:
-        image: RGB image `(H, W, 3)` in 0..255.
+        image: RGB image `(H, W, 3)` in 0..255, or the chosen bands of a file `(H, W, B)`.
         mask: Train ids `(H, W)`.
         name: Name of the sample, unique in its split.
     """
@@ -85,7 +85,7 @@ class PairedFiles:
             the data set offers several.
         annotation_kind: What determines the raw ids besides the content of the files, such as the
             encoding of the masks; caches are valid for one kind.
-        reading: How image files become RGB.
+        reading: How image files become arrays.
         notes: What a user should know about how the files were found.
     """
 

@@ -28,7 +28,7 @@ class Batch(NamedTuple):
     """Samples of one size, stacked.
 
     Attributes:
-        image: RGB images `(B, H, W, 3)` in 0..255.
+        image: Images `(B, H, W, C)` in 0..255, RGB or chosen bands.
         mask: Train ids `(B, H, W)`.
         color_jitter: Colour jitter of each image, `(B, 4)`, for the device to apply.
         names: Name of each sample.

@@ -5,6 +5,7 @@ from sceneparse.factory.data import cached, dataset
 from sceneparse.factory.inference import (
     Precision,
     autocast,
+    image_reading,
     predictor,
     predictor_around,
     refinement,
@@ -25,6 +26,7 @@ __all__ = [
     "cached",
     "class_statistics",
     "dataset",
+    "image_reading",
     "mixing",
     "needs_class_statistics",
     "on_device",

@@ -6,6 +6,7 @@ from typing import Any, Literal, assert_never
 
 import torch
 
+from sceneparse.config import RunConfig
 from sceneparse.data.io.decode import DEFAULT_READING, ImageReading
 from sceneparse.inference.backends.torch import TorchNetwork
 from sceneparse.inference.dense_crf import DenseCrf
@@ -64,6 +65,12 @@ def predictor_around(
         memory_budget_mb=inference.memory_budget_mb,
         reading=reading,
     )
+
+
+def image_reading(config: RunConfig) -> ImageReading:
+    """Return how the predictor of a run reads image files."""
+    # Orientation is applied: whoever looks at a prediction looks at the image as it is shown.
+    return ImageReading(value_range=getattr(config.data, "image_range", None), bands=config.bands)
 
 
 def refinement(config: InferenceSettings, network: Network) -> Refinement | None:

@@ -14,7 +14,6 @@ from sceneparse import factory
 from sceneparse.artifacts.run_folder import WEIGHTS_FILE
 from sceneparse.artifacts.weights import StoredModel, read_weights
 from sceneparse.config.reading import config_document, config_of
-from sceneparse.data.io.decode import ImageReading
 from sceneparse.errors import InputError
 from sceneparse.inference.predictor import Predictor
 from sceneparse.labels import Labels
@@ -119,13 +118,14 @@ def _weights_file(model: str | Path) -> Generator[Path]:
 
 
 def segmenter_to_train(
-    config: ModelSettings, labels: Labels
+    config: ModelSettings, labels: Labels, channels: int = 3
 ) -> tuple[Segmenter, WeightTransfer | None]:
     """Build a network with its initial weights for training.
 
     Args:
         config: Settings of the network and its initial weights.
         labels: The classes to learn.
+        channels: Number of channels of the images.
 
     Returns:
         The network, and which weights were loaded if it starts from another model.
@@ -134,9 +134,9 @@ def segmenter_to_train(
         InputError: If the weights do not exist, or none of them fit.
     """
     if config.weights in ("imagenet", "none"):
-        return config.build(labels.num_classes), None
+        return config.build(labels.num_classes, channels), None
     given = find_weights(config.weights)
-    segmenter = config.untrained.build(labels.num_classes)
+    segmenter = config.untrained.build(labels.num_classes, channels)
     transferred = transfer_weights(
         segmenter, given.tensors, labels.class_names, given.labels.class_names
     )
@@ -162,7 +162,7 @@ def predictor_of(weights: StoredModel, device: torch.device) -> Predictor:
     """
     weights = deployed(weights)
     config = weights.config
-    segmenter = config.model.build(weights.labels.num_classes)
+    segmenter = config.model.build(weights.labels.num_classes, config.channels)
     try:
         segmenter.load_state_dict(weights.tensors)
     except RuntimeError as error:
@@ -178,8 +178,7 @@ def predictor_of(weights: StoredModel, device: torch.device) -> Predictor:
     precision = native_precision(device)
     if config.training.precision == "fp32":
         precision = "fp32"
-    # Orientation is applied: whoever looks at a prediction looks at the image as it is shown.
-    reading = ImageReading(value_range=getattr(config.data, "image_range", None))
+    reading = factory.image_reading(config)
     return factory.predictor(
         segmenter, weights.labels, config.inference, precision, device, reading
     )

@@ -64,13 +64,13 @@ class DenseCrf:
     def __call__(
         self, probabilities: NDArray[np.float32], image: NDArray[np.uint8]
     ) -> NDArray[np.float32]:
-        """Refine probabilities `(K, h, w)` with an image `(H, W, 3)`."""
+        """Refine probabilities `(K, h, w)` with an image `(H, W, B)`."""
         classes, height, width = probabilities.shape
         settings = self.settings
         pairs = 2 * settings.radius * (settings.radius + 1)
         # Logits, probabilities and messages of each class; weights of each pair, before and after
-        # normalisation; the colours.
-        pixel_bytes = 4 * (4 * classes + 2 * pairs + 12)
+        # normalisation; the bands.
+        pixel_bytes = 4 * (4 * classes + 2 * pairs + 4 * image.shape[2])
         wanted = (
             min(image.shape[0], height * self.stride),
             min(image.shape[1], width * self.stride),
@@ -81,13 +81,16 @@ class DenseCrf:
         return mean_field(unary, self.neighbours(colors), settings.iterations)
 
     def neighbours(self, colors: NDArray[np.float32]) -> list[Neighbours]:
-        """Compute the weights of all pairs of pixels of an image `(3, h, w)` in 0..255."""
+        """Compute the weights of all pairs of pixels of an image `(B, h, w)` in 0..255."""
         settings = self.settings
+        # The mean over bands, times three: the width of the kernel fits any number of them.
+        share = 3 / len(colors)
         pairs = list(_pairs(colors.shape[1], colors.shape[2], settings.radius))
         appearance = [
             np.exp(
                 -0.5 * (distance / settings.similar_spread**2)
                 - 0.5
+                * share
                 / settings.similar_color**2
                 * _squared_norm(colors[:, *first] - colors[:, *second])
             )

@@ -72,7 +72,7 @@ def evaluation_sums(
 
     Args:
         predictor: The predictor to score.
-        samples: Images `(H, W, 3)` and masks of train ids `(H, W)`, of any sizes.
+        samples: Images `(H, W, C)` and masks of train ids `(H, W)`, of any sizes.
         on_image: Called after each image.
     """
     classes = predictor.labels.num_classes

@@ -16,7 +16,8 @@ from sceneparse.inference.settings import GuidedFilterRefinement
 class GuidedFilter:
     """The fast guided filter (He et al., 2013, eqs. 14-16; He & Sun, 2015).
 
-    In each window the probability of a class is fitted as a linear function of the image's colour.
+    In each window the probability of a class is fitted as a linear function of the image's colour,
+    or of its bands.
     The fits are computed at the decoder's stride, as the probabilities have no finer detail. Their
     coefficients are smooth, so they are upsampled and applied to the image at its own size, which
     has the edges.
@@ -37,10 +38,12 @@ class GuidedFilter:
     def __call__(
         self, probabilities: NDArray[np.float32], image: NDArray[np.uint8]
     ) -> NDArray[np.float32]:
-        """Filter `(K, h, w)` with an image `(H, W, 3)`, to the image's size or a smaller one."""
+        """Filter `(K, h, w)` with an image `(H, W, B)`, to the image's size or a smaller one."""
         classes, height, width = probabilities.shape
-        # The result and its logarithm; 3 colours, 4 coefficients, and their intermediate results.
-        pixel_bytes = 4 * (2 * classes + 16)
+        bands = image.shape[2]
+        # The result and its logarithm; the bands, a coefficient of each and an offset, and their
+        # intermediate results.
+        pixel_bytes = 4 * (2 * classes + 4 * (bands + 1))
         size = working_size((image.shape[0], image.shape[1]), pixel_bytes, self.max_bytes)
         guide = _colors(image, (height, width))
         fine = _colors(image, size).astype(np.float32)
@@ -49,8 +52,8 @@ class GuidedFilter:
         result = np.empty((classes, *size), np.float32)
         for index, plane in enumerate(probabilities):
             fits = resampled(window.fits(plane), covered, size, size)
-            np.einsum("chw,chw->hw", fits[:3], fine, out=result[index])
-            result[index] += fits[3]
+            np.einsum("chw,chw->hw", fits[:bands], fine, out=result[index])
+            result[index] += fits[bands]
         # The filter is linear and keeps sums, but overshoots.
         result = result.clip(min=1e-6, out=result)
         result /= result.sum(axis=0)
@@ -61,9 +64,9 @@ class _Window(NamedTuple):
     """Statistics of the colours in each window, which the fits of all classes share.
 
     Attributes:
-        guide: Colours of the image at the decoder's stride, float64 `(3, h, w)`.
+        guide: Colours of the image at the decoder's stride, float64 `(B, h, w)`.
         mean: Their mean over the window around each pixel.
-        inverse: Inverse of their covariance plus epsilon, `(3, 3, h, w)`.
+        inverse: Inverse of their covariance plus epsilon, `(B, B, h, w)`.
         radius: Radius of the windows.
     """
 
@@ -76,12 +79,12 @@ class _Window(NamedTuple):
     def of(cls, guide: NDArray[np.float64], radius: int, epsilon: float) -> "_Window":
         mean = box_mean(guide, radius)
         products = box_mean(guide[:, None] * guide, radius) - mean[:, None] * mean
-        matrices = products.transpose(2, 3, 0, 1) + epsilon * np.eye(3)
+        matrices = products.transpose(2, 3, 0, 1) + epsilon * np.eye(len(guide))
         inverse = np.linalg.inv(matrices).transpose(2, 3, 0, 1).astype(np.float64, copy=False)
         return cls(guide, mean, inverse, radius)
 
     def fits(self, plane: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Fit one class `(h, w)`: coefficients of the three colours and an offset, `(4, h, w)`."""
+        """Fit one class `(h, w)`: coefficients of the bands and an offset, `(B + 1, h, w)`."""
         values = plane.astype(np.float64)
         mean = box_mean(values, self.radius)
         covariance = box_mean(self.guide * values, self.radius) - self.mean * mean
@@ -107,5 +110,5 @@ def box_mean(values: NDArray[np.float64], radius: int) -> NDArray[np.float64]:
 
 
 def _colors(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.float64]:
-    """Resize an image; return its colours in 0..1 as planes `(3, h, w)`."""
+    """Resize an image; return its colours in 0..1 as planes `(B, h, w)`."""
     return resized(image, size).transpose(2, 0, 1) / 255

@@ -31,7 +31,7 @@ class Network(Protocol):
         ...
 
     def logits(self, images: NDArray[np.uint8]) -> Logits:
-        """Compute the logits `(B, C, h, w)` of RGB images `(B, H, W, 3)`.
+        """Compute the logits `(B, C, h, w)` of images `(B, H, W, D)`, RGB or bands.
 
         Returns:
             fp32 on a feature map that may be padded: the image covers its first

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from sceneparse import drawing
+from sceneparse.data.io.geotiff import Georeference, geotiff_of_mask
+from sceneparse.data.io.resizing import resized_pixels
 from sceneparse.errors import InputError
 from sceneparse.inference.prediction_files import PredictionFiles
 from sceneparse.labels import Color, Labels, Mask
@@ -37,7 +39,9 @@ class Prediction:
     In a notebook it shows itself as an overlay with a legend.
 
     Attributes:
-        image: The RGB image that was segmented, `(H, W, 3)` uint8.
+        image: The image that was segmented, RGB `(H, W, 3)` uint8, or the model's bands
+            `(H, W, B)`, of which four or more are shown by their first three, and one or two as
+            grey.
         mask: Train ids `(H, W)`.
         confidence: Probability of the class chosen, `(H, W)` float32 in 0..1.
         labels: The classes.
@@ -157,7 +161,7 @@ class Prediction:
             figsize=(12, 12 / 3 * min(3.0, height / width) + 1.2), layout="constrained"
         )
         panels = {
-            "image": small.image,
+            "image": drawing.displayed_rgb(small.image),
             "mask": small.color_mask(),
             "overlay": small.overlay(),
         }
@@ -181,6 +185,7 @@ class Prediction:
         image_name: str | None = None,
         overwrite: bool = False,
         more: Mapping[str, str] | None = None,
+        georeference: Georeference | None = None,
     ) -> PredictionFiles:
         """Write index map, coloured map, overlay with legend, and the classes as JSON.
 
@@ -190,10 +195,13 @@ class Prediction:
             image_name: Name of the image in the JSON; `name` if not given.
             overwrite: Whether files that exist may be replaced.
             more: More entries of the JSON.
+            georeference: Where the image lies, from `read_georeference`: then the index map is
+                written as a GeoTIFF too.
 
         Returns:
             The files written: `NAME.png`, in the ids of the data set's annotations,
-            `NAME_color.png`, `NAME_overlay.jpg` and `NAME.json`.
+            `NAME_color.png`, `NAME_overlay.jpg` and `NAME.json`; and `NAME.tif` with a
+            georeference.
 
         Raises:
             InputError: If a file exists, or one cannot be written.
@@ -205,7 +213,9 @@ class Prediction:
         """
         if not name or name != Path(name).name:
             raise InputError(f"{name!r}: not a file name; name a folder as `folder`")
-        files = PredictionFiles.in_folder(expand_user(folder), name)
+        files = PredictionFiles.in_folder(
+            expand_user(folder), name, is_georeferenced=georeference is not None
+        )
         for path in files:
             if path.exists() and not overwrite:
                 raise InputError(
@@ -214,11 +224,14 @@ class Prediction:
                 )
         try:
             step = -(-max(self.mask.shape) // MAX_OVERLAY_SIDE)
+            ids = self.labels.decode(self.mask)
+            colors = dict(zip(self.labels.raw_ids, self.labels.colors, strict=True))
             files.write(
-                self.labels.decode(self.mask),
+                ids,
                 self.color_mask(),
                 self._every(step).overlay(legend=True),
                 {"image": image_name or name, **(more or {}), **self.to_dict()},
+                None if georeference is None else geotiff_of_mask(ids, georeference, colors),
             )
         except OSError as error:
             raise InputError(f"{folder}: the prediction cannot be written ({error})") from None
@@ -255,10 +268,8 @@ class Prediction:
         rows = (np.arange(size[1]) + 0.5) * height / size[1]
         columns = (np.arange(size[0]) + 0.5) * width / size[0]
         nearest = np.ix_(rows.astype(np.intp), columns.astype(np.intp))
-        image = Image.fromarray(self.image).resize(size, Image.Resampling.BOX)
-        return Prediction(
-            np.asarray(image), self.mask[nearest], self.confidence[nearest], self.labels
-        )
+        image = resized_pixels(self.image, (size[1], size[0]), Image.Resampling.BOX)
+        return Prediction(image, self.mask[nearest], self.confidence[nearest], self.labels)
 
     def _every(self, step: int) -> "Prediction":
         """Keep one of `step` rows and columns."""

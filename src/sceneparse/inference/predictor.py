@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sceneparse.data.io.decode import DEFAULT_READING, ImageReading
-from sceneparse.data.io.images import ImageInput, rgb_array
+from sceneparse.data.io.images import ImageInput, image_array
 from sceneparse.errors import InputError
 from sceneparse.inference.decision import Counts, LabelMap, label_map, score
 from sceneparse.inference.network import ImageLogits, Network
@@ -52,7 +52,8 @@ class Predictor:
             refinement: Moves the edges of the classes to the edges of the image; None for no
                 refinement.
             memory_budget_mb: Memory in MiB that the decision uses beside its input and output.
-            reading: How the values of images become 0..255, as in training.
+            reading: How the values of images become 0..255, and which bands are read, as in
+                training.
         """
         self.network = network
         self.labels = labels
@@ -82,9 +83,9 @@ class Predictor:
         Args:
             image: A path; the bytes of an image file; a PIL image; a NumPy array `(H, W, 3)`,
                 `(H, W, 4)` or `(H, W)`; a torch tensor `(3, H, W)` or `(H, W, 3)`; or a list or
-                tuple of these. Arrays and tensors are uint8, or float in 0..1. Images of a list
-                that have the same size for the network go through it together, `batch_size` at a
-                time.
+                tuple of these. Arrays and tensors are uint8, or float in 0..1; those for a model of
+                bands have these bands as channels, `(H, W, B)`. Images of a list that have the same
+                size for the network go through it together, `batch_size` at a time.
 
         Returns:
             A prediction, or a list of one for each image, in their order.
@@ -100,9 +101,20 @@ class Predictor:
             [(240, 320), (240, 320)]
         """
         if isinstance(image, list | tuple):
-            return self._predict_all(_rgb_arrays(image, self.reading))
-        array = rgb_array(image, self.reading)
-        return self._predict(self._logits([array])[0], array)
+            return self._predict_all(_image_arrays(image, self.reading))
+        return self.segment(image_array(image, self.reading))
+
+    def segment(self, pixels: NDArray[np.uint8]) -> Prediction:
+        """Segment an image that was read already, such as that of a sample of a data set.
+
+        Args:
+            pixels: `(H, W, C)` in 0..255, as the network takes it: RGB, or the model's bands.
+
+        Example:
+            >>> sceneparse.load().segment(np.zeros((48, 64, 3), np.uint8)).mask.shape
+            (48, 64)
+        """
+        return self._predict(self._logits([pixels])[0], pixels)
 
     def score(self, images: Sequence[NDArray[np.uint8]], targets: Sequence[Mask]) -> list[Counts]:
         """Segment images of any sizes at the sizes of their annotations, and count each.
@@ -159,11 +171,11 @@ class Predictor:
         return score(found, target, self.labels.ignore_index, self._max_bytes)
 
 
-def _rgb_arrays(images: Sequence[Any], reading: ImageReading) -> list[NDArray[np.uint8]]:
+def _image_arrays(images: Sequence[Any], reading: ImageReading) -> list[NDArray[np.uint8]]:
     arrays: list[NDArray[np.uint8]] = []
     for number, image in enumerate(images, start=1):
         try:
-            arrays.append(rgb_array(image, reading))
+            arrays.append(image_array(image, reading))
         except InputError as error:
             raise InputError(f"image {number} of {len(images)}: {error}") from None
     return arrays

@@ -32,7 +32,7 @@ class Refinement(Protocol):
         Args:
             probabilities: `(K, h, w)`, which sum to 1 over the classes; the image covers the whole
                 feature map.
-            image: `(H, W, 3)`.
+            image: `(H, W, C)`, RGB or bands.
 
         Returns:
             Probabilities `(K, h', w')` of the same classes, of any resolution, over the image.
@@ -84,7 +84,7 @@ class RefinedLogits:
 
 
 def refined(logits: ImageLogits, image: NDArray[np.uint8], refinement: Refinement) -> RefinedLogits:
-    """Refine the classes that an image `(H, W, 3)` holds.
+    """Refine the classes that an image `(H, W, C)` holds.
 
     The other classes share what is left of the probability evenly, so that the result is a
     distribution over all classes and its cross-entropy is finite.

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from sceneparse.data.io.resizing import resized_pixels
 from sceneparse.errors import InputError
 from sceneparse.inference.network import ImageLogits, Logits, Network
 from sceneparse.inference.windows import blended
@@ -67,7 +68,7 @@ class Resize:
 def logits_of_images(
     images: Sequence[NDArray[np.uint8]], network: Network, resize: Resize, scale: float = 1.0
 ) -> list[ImageLogits]:
-    """Resize images `(H, W, 3)` and compute their logits.
+    """Resize images `(H, W, C)` and compute their logits.
 
     Images that have the same size for the network go through it together.
 
@@ -108,14 +109,10 @@ def _logits_by_size(images: Sequence[NDArray[np.uint8]], network: Network) -> li
 
 
 def resized(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-    """Resize an image `(H, W, 3)` to a height and width, bilinearly with antialiasing."""
+    """Resize an image `(H, W, C)` to a height and width, bilinearly with antialiasing."""
     if image.shape[:2] == size:
         return np.ascontiguousarray(image)
-    height, width = size
-    result = Image.fromarray(image).resize(
-        (width, height), Image.Resampling.BILINEAR, reducing_gap=3.0
-    )
-    return np.array(result)
+    return resized_pixels(image, size, Image.Resampling.BILINEAR, reducing_gap=3.0)
 
 
 def _check_memory(

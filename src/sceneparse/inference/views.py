@@ -51,7 +51,7 @@ def logits_over_views(
     cross-entropy of the result is -log of the mean.
 
     Args:
-        images: `(H, W, 3)`, of any sizes.
+        images: `(H, W, C)`, of any sizes.
         network: Computes the logits of each view.
         resize: How images are resized for it.
         views: One or more.

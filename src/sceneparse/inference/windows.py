@@ -64,7 +64,7 @@ def blended(image: NDArray[np.uint8], network: Network, side: int, overlap: floa
     saw the whole image.
 
     Args:
-        image: `(H, W, 3)`, both sides multiples of the input stride.
+        image: `(H, W, C)`, both sides multiples of the input stride.
         network: Computes the logits of each window.
         side: Pixels of a window, a multiple of the input stride.
         overlap: Minimum share of a window that the next one overlaps.

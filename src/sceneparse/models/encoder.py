@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from sceneparse.errors import InputError
 from sceneparse.models.depthwise import replace_slow_depthwise_convs
+from sceneparse.models.input_channels import RGB_CHANNELS, weights_for_channels
 from sceneparse.models.lite import lite_weights_installed, read_lite_weights
 
 # Importing timm takes longer than importing torch, and the plain U-Net does not need it.
@@ -25,6 +26,7 @@ class Encoder(nn.Module):
     """A timm model that returns the feature map of each of its stages.
 
     Attributes:
+        in_channels: Channels of the image.
         channels: Channels of each stage, shallowest first.
         strides: Stride of each stage: [2, 4, 8, 16, 32] in most models, [4, .., 32] in ConvNeXt
             and Swin, [1, .., 32] in VGG.
@@ -32,7 +34,13 @@ class Encoder(nn.Module):
         std: Standard deviation with which they expect it to be normalised.
     """
 
-    def __init__(self, name: str, weights: EncoderWeights, drop_path: float = 0.0) -> None:
+    def __init__(
+        self,
+        name: str,
+        weights: EncoderWeights,
+        drop_path: float = 0.0,
+        in_channels: int = RGB_CHANNELS,
+    ) -> None:
         """Build the encoder.
 
         Args:
@@ -40,6 +48,8 @@ class Encoder(nn.Module):
             weights: Initial weights: `imagenet`, or `none` for random numbers.
             drop_path: Probability that the deepest residual block is skipped for an image in
                 training, less for shallower ones (stochastic depth, Huang et al., 2016).
+            in_channels: Channels of the image; for other channels than RGB, the first convolution
+                of the weights is adapted as timm does.
 
         Raises:
             InputError: If timm has no such model, the strides of the model do not increase, it
@@ -48,7 +58,8 @@ class Encoder(nn.Module):
         """
         super().__init__()
         self._freeze_norm = False
-        self.body = _create_timm_model(name, weights, drop_path)
+        self.in_channels = in_channels
+        self.body = _create_timm_model(name, weights, drop_path, in_channels)
         info = cast("FeatureInfo", self.body.feature_info)
         self.channels: list[int] = list(info.channels())
         self.strides: list[int] = list(info.reduction())
@@ -65,7 +76,7 @@ class Encoder(nn.Module):
         """Compute the feature maps of the stages, shallowest first.
 
         Args:
-            image: Normalised images `(B, 3, H, W)`.
+            image: Normalised images `(B, C, H, W)`.
 
         Returns:
             For each stage i, `(B, channels[i], H / strides[i], W / strides[i])`.
@@ -145,7 +156,7 @@ class Encoder(nn.Module):
         training = self.training
         self.eval()
         device = next(self.parameters()).device
-        stages = self(torch.zeros(1, 3, *_TRIAL_SIZE, device=device))
+        stages = self(torch.zeros(1, self.in_channels, *_TRIAL_SIZE, device=device))
         self.train(training)
         return stages
 
@@ -181,7 +192,9 @@ def _image_statistics(name: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
     return tuple(config.mean), tuple(config.std)
 
 
-def _create_timm_model(name: str, weights: EncoderWeights, drop_path: float) -> nn.Module:
+def _create_timm_model(
+    name: str, weights: EncoderWeights, drop_path: float, in_channels: int
+) -> nn.Module:
     import timm
     from timm.layers.drop import DropPath
 
@@ -192,6 +205,7 @@ def _create_timm_model(name: str, weights: EncoderWeights, drop_path: float) -> 
     from_hub = weights == "imagenet" and not lite_weights_installed(name)
     # By default, Swin accepts only images of the size that it was trained at.
     options: dict[str, Any] = {"strict_img_size": False} if name.startswith("swin") else {}
+    options["in_chans"] = in_channels
     if drop_path:
         options["drop_path_rate"] = drop_path
     no_drop_path = f"model.drop_path: {name} has no stochastic depth; set it to 0"
@@ -213,8 +227,13 @@ def _create_timm_model(name: str, weights: EncoderWeights, drop_path: float) -> 
     if drop_path and not any(isinstance(layer, DropPath) for layer in body.modules()):
         raise InputError(no_drop_path)
     if weights == "imagenet" and not from_hub:
-        names = body.state_dict().keys()
-        tensors = read_lite_weights(name, names)
-        body.load_state_dict({key: tensors[key] for key in names}, strict=True)
+        _load_lite_weights(body, name, in_channels)
     replace_slow_depthwise_convs(body)
     return body
+
+
+def _load_lite_weights(body: nn.Module, name: str, in_channels: int) -> None:
+    state = body.state_dict()
+    tensors = read_lite_weights(name, state)
+    tensors = weights_for_channels(tensors, state, RGB_CHANNELS, in_channels)
+    body.load_state_dict({key: tensors[key] for key in state}, strict=True)

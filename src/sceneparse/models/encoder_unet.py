@@ -102,7 +102,7 @@ class EncoderUNet(nn.Module):
         self.head = nn.Conv2d(sum(self.head_channels), num_classes, 1)
 
     def features(self, image: Tensor) -> Tensor:
-        """Compute the input of the head from a normalised image `(B, 3, H, W)`.
+        """Compute the input of the head from a normalised image `(B, C, H, W)`.
 
         Returns:
             Features `(B, D, H / output_stride, W / output_stride)`.
@@ -140,7 +140,7 @@ class EncoderUNet(nn.Module):
 
     def _encoder_blocks(self) -> list[NetworkBlock]:
         encoder = self.encoder
-        widths = [3, *encoder.channels]
+        widths = [encoder.in_channels, *encoder.channels]
         return [
             NetworkBlock(_stage_name(stride), in_channels, out_channels, stride)
             for stride, (in_channels, out_channels) in zip(

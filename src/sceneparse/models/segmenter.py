@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sceneparse.models.encoder_unet import EncoderUNet
+from sceneparse.models.input_channels import RGB_CHANNELS, statistics_of_channels
 from sceneparse.models.unet import UNet
 
 # To add an architecture, give it the attributes that these share, and list it here.
@@ -53,6 +54,7 @@ class Segmenter(nn.Module):
         network: AnyUNet,
         mean: Sequence[float] = (0.485, 0.456, 0.406),
         std: Sequence[float] = (0.229, 0.224, 0.225),
+        channels: int = RGB_CHANNELS,
     ) -> None:
         """Wrap a network.
 
@@ -60,15 +62,23 @@ class Segmenter(nn.Module):
             network: The network, which takes normalised images.
             mean: Mean of each RGB channel of images in 0..1.
             std: Standard deviation of each channel.
+            channels: Number of channels of the images; other channels than three are all
+                normalised by the average of mean and deviation.
         """
         super().__init__()
         self.network = network
         self.memory_format = torch.channels_last
-        self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1) * 255)
-        self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1) * 255)
+        for name, values in (("mean", mean), ("std", std)):
+            of_channels = torch.tensor(statistics_of_channels(values, channels))
+            self.register_buffer(name, of_channels.view(1, channels, 1, 1) * 255)
+
+    @property
+    def channels(self) -> int:
+        """Number of channels of the images."""
+        return self.mean.numel()
 
     def features(self, image: Tensor) -> Tensor:
-        """Compute the input of the head from images `(B, 3, H, W)`, uint8 or float in 0..255."""
+        """Compute the input of the head from images `(B, C, H, W)`, uint8 or float in 0..255."""
         return self.network.features(self._network_input(image))
 
     def _network_input(self, image: Tensor) -> Tensor:
@@ -82,13 +92,13 @@ class Segmenter(nn.Module):
         return image.contiguous(memory_format=self.memory_format)
 
     def normalise(self, image: Tensor) -> Tensor:
-        """Subtract the mean from images `(B, 3, H, W)` in 0..255, and divide by the deviation."""
-        # Over rows of all three channels: broadcasting three numbers along channels-last memory
+        """Subtract the mean from images `(B, C, H, W)` in 0..255, and divide by the deviation."""
+        # Over rows of all channels: broadcasting three numbers along channels-last memory
         # is six times as slow on a CPU.
         width = image.shape[3]
         rows = image.permute(0, 2, 3, 1).to(self.mean.dtype).flatten(2)
         rows = (rows - self.mean.flatten().repeat(width)) / self.std.flatten().repeat(width)
-        return rows.unflatten(2, (width, 3)).permute(0, 3, 1, 2)
+        return rows.unflatten(2, (width, self.channels)).permute(0, 3, 1, 2)
 
     def to_memory_format(self, memory_format: torch.memory_format) -> "Segmenter":
         """Change the memory format of the weights and of all later images."""
@@ -110,7 +120,7 @@ class Segmenter(nn.Module):
         apply to them, and so that a loss can compute them tile by tile.
 
         Args:
-            image: Images `(B, 3, H, W)`, uint8 or float in 0..255.
+            image: Images `(B, C, H, W)`, uint8 or float in 0..255.
             mask: Train ids `(B, H, W)` for the loss.
             loss: The loss to compute instead of logits.
         """

@@ -24,11 +24,15 @@ class ModelSettings:
     weights: Literal["imagenet"] | StartingWeights = "none"
     """Initial weights."""
 
-    def build(self, num_classes: int) -> "Segmenter":
+    def build(self, num_classes: int, channels: int = 3) -> "Segmenter":
         """Make the network with its normalisation of images.
 
         `imagenet` weights are read here; those of another model are copied into the network by
         `factory.loading.segmenter_to_train`.
+
+        Args:
+            num_classes: Number of classes.
+            channels: Number of channels of the images: those of RGB, or the chosen bands.
 
         Raises:
             InputError: If an encoder or its weights cannot be had.
@@ -76,13 +80,14 @@ class UNetModel(ModelSettings):
                 "run folder or a weights file, or model.kind=encoder_unet"
             )
 
-    def build(self, num_classes: int) -> "Segmenter":
+    def build(self, num_classes: int, channels: int = 3) -> "Segmenter":
         """Make the network with its normalisation of images."""
         from sceneparse.models.segmenter import Segmenter
         from sceneparse.models.unet import UNet
 
         self._check_weights()
-        return Segmenter(UNet(num_classes, self.width, norm=self.normalization))
+        network = UNet(num_classes, self.width, channels, self.normalization)
+        return Segmenter(network, channels=channels)
 
     @property
     def deployed(self) -> "UNetModel":
@@ -124,7 +129,7 @@ class EncoderUNetModel(ModelSettings):
     freeze_norm: bool = False
     """Freeze the encoder's batch norms: they use their running statistics."""
 
-    def build(self, num_classes: int) -> "Segmenter":
+    def build(self, num_classes: int, channels: int = 3) -> "Segmenter":
         """Make the network with its normalisation of images."""
         from sceneparse.models.encoder import Encoder
         from sceneparse.models.encoder_unet import EncoderUNet
@@ -132,9 +137,10 @@ class EncoderUNetModel(ModelSettings):
 
         self._check_weights()
         source = "imagenet" if self.weights == "imagenet" else "none"
-        encoder = Encoder(self.encoder, source, self.drop_path)
+        encoder = Encoder(self.encoder, source, self.drop_path, channels)
         encoder.freeze(self.freeze_stages, norm=self.freeze_norm)
-        return Segmenter(EncoderUNet(self, encoder, num_classes), encoder.mean, encoder.std)
+        network = EncoderUNet(self, encoder, num_classes)
+        return Segmenter(network, encoder.mean, encoder.std, channels)
 
     @property
     def deployed(self) -> "EncoderUNetModel":

@@ -1,9 +1,12 @@
 """The structure of a network: its blocks as a diagram, its layers as a table."""
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from sceneparse.models.segmenter import Segmenter
 
 
 class NetworkBlock(NamedTuple):
@@ -44,7 +47,7 @@ class LayerSummary(NamedTuple):
 
 def mermaid_diagram(blocks: list[NetworkBlock]) -> str:
     """Draw a chain of blocks and their skip connections as a Mermaid flow chart."""
-    lines = ["graph TD", "    image[Image: 3 channels]"]
+    lines = ["graph TD", f"    image[Image: {blocks[0].in_channels} channels]"]
     previous = "image"
     for block in blocks:
         node = _node(block.name)
@@ -60,7 +63,7 @@ def _node(name: str) -> str:
 
 
 @torch.no_grad()
-def summarize_layers(segmenter: nn.Module, size: int) -> list[LayerSummary]:
+def summarize_layers(segmenter: "Segmenter", size: int) -> list[LayerSummary]:
     """List the layers in the order in which they run on an image of `size × size` pixels."""
     layers: list[LayerSummary] = []
 
@@ -85,7 +88,7 @@ def summarize_layers(segmenter: nn.Module, size: int) -> list[LayerSummary]:
         if next(module.parameters(recurse=False), None) is not None
     ]
     training = segmenter.training
-    segmenter.eval()(torch.zeros(1, 3, size, size, dtype=torch.uint8))
+    segmenter.eval()(torch.zeros(1, segmenter.channels, size, size, dtype=torch.uint8))
     segmenter.train(training)
     for handle in handles:
         handle.remove()

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from sceneparse.models.input_channels import weights_for_channels
 from sceneparse.models.segmenter import AnyUNet, Segmenter
 
 HEAD = "network.head."
@@ -25,6 +26,8 @@ class WeightTransfer(NamedTuple):
         known_classes: Names of the classes whose rows of the head were loaded.
         new_classes: Names of the classes whose rows of the head were not loaded.
         num_weights: Number of loaded tensors that are weights of convolutions or linear layers.
+        adapted_channels: Number of channels of the images of the other network and of this one, if
+            the first convolution was adapted from one to the other.
     """
 
     loaded: tuple[str, ...]
@@ -33,6 +36,7 @@ class WeightTransfer(NamedTuple):
     known_classes: tuple[str, ...]
     new_classes: tuple[str, ...]
     num_weights: int
+    adapted_channels: tuple[int, int] | None = None
 
     @property
     def succeeded(self) -> bool:
@@ -47,6 +51,9 @@ class WeightTransfer(NamedTuple):
             f"{len(self.loaded)} of {num_tensors} tensors loaded",
             f"head rows of {len(self.known_classes)} of {num_classes} classes loaded",
         ]
+        if self.adapted_channels:
+            given, own = self.adapted_channels
+            parts.append(f"first convolution adapted from {given} to {own} channels")
         if self.new_classes:
             parts.append(f"new classes: {_listed(self.new_classes)}")
         if self.not_loaded:
@@ -69,6 +76,9 @@ def transfer_weights(
     more than the other and its head takes both levels, the head's weights for the finer level start
     at zero in these rows, so the logits equal those of the other network.
 
+    If the images have other channels than those of the other network, the first convolution is
+    adapted as timm does.
+
     Args:
         segmenter: The network, changed in place.
         tensors: Parameters and buffers of the other network.
@@ -77,6 +87,10 @@ def transfer_weights(
     """
     state = segmenter.state_dict()
     tensors = _with_finer_level(segmenter.network, tensors)
+    given_channels = tensors["mean"].numel() if "mean" in tensors else segmenter.channels
+    is_adapted = given_channels != segmenter.channels
+    if is_adapted:
+        tensors = _with_channels(segmenter, tensors, given_channels)
     body = _matching_body(state, tensors)
     for name in body:
         state[name].copy_(tensors[name])
@@ -94,6 +108,7 @@ def transfer_weights(
         known_classes=tuple(name for index, name in enumerate(class_names) if index in known),
         new_classes=tuple(name for index, name in enumerate(class_names) if index not in known),
         num_weights=sum(state[name].ndim > 1 and bool(_layer(name)) for name in body),
+        adapted_channels=(given_channels, segmenter.channels) if is_adapted else None,
     )
 
 
@@ -127,6 +142,16 @@ def _with_finer_level(network: AnyUNet, given: Mapping[str, Tensor]) -> Mapping[
     if has_level or weight not in given or given[weight].shape[1] != sum(coarser):
         return given
     return {**given, weight: F.pad(given[weight], (0, 0, 0, 0, finest, 0))}
+
+
+def _with_channels(
+    segmenter: Segmenter, given: Mapping[str, Tensor], channels: int
+) -> Mapping[str, Tensor]:
+    """Adapt the first convolution of another network to the channels of the images."""
+    state = segmenter.state_dict()
+    adapted = weights_for_channels(given, state, channels, segmenter.channels)
+    # The normalisation that the network has is right for its channels.
+    return {**adapted, "mean": state["mean"], "std": state["std"]}
 
 
 def _shared_classes(names: Sequence[str], given_names: Sequence[str]) -> list[tuple[int, int]]:

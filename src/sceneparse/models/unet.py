@@ -93,7 +93,7 @@ class UNet(nn.Module):
         self.head_channels = (width,)
 
     def features(self, image: Tensor) -> Tensor:
-        """Compute the input of the head, `(B, width, H, W)`, from a normalised `(B, 3, H, W)`."""
+        """Compute the input of the head, `(B, width, H, W)`, from a normalised `(B, C, H, W)`."""
         skips: list[Tensor] = []
         features = self.stem(image)
         for block in self.encoder:
@@ -104,7 +104,7 @@ class UNet(nn.Module):
         return features
 
     def forward(self, image: Tensor) -> Tensor:
-        """Compute logits `(B, num_classes, H, W)` from a normalised image `(B, 3, H, W)`."""
+        """Compute logits `(B, num_classes, H, W)` from a normalised image `(B, C, H, W)`."""
         return self.head(self.features(image))
 
     def blocks(self) -> list[NetworkBlock]:

@@ -14,7 +14,9 @@ from sceneparse.data.cache.reader import CachedDataset
 from sceneparse.data.checks.quick import quick_check
 from sceneparse.data.class_statistics import count_class_pixels
 from sceneparse.data.dataset import Dataset, PairedFiles
+from sceneparse.data.datasets.synthetic import SyntheticData
 from sceneparse.data.header_index import check_image_sizes
+from sceneparse.data.io.reading import RGB_CHANNELS
 from sceneparse.data.settings import DataSettings
 from sceneparse.factory.data import find_data
 from sceneparse.losses.class_weights import median_frequency
@@ -52,6 +54,12 @@ class DataFacts:
     def short_side(self) -> int:
         """Pixels of the shorter side."""
         return min(self.height, self.width)
+
+    @property
+    def has_colors(self) -> bool:
+        """Whether images are RGB, or three bands, which are taken for colours."""
+        bands = None if isinstance(self.config, SyntheticData) else self.config.bands
+        return bands is None or len(bands) == RGB_CHANNELS
 
     @property
     def aspect_ratio(self) -> float:

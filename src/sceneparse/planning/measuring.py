@@ -70,7 +70,7 @@ def measure_machine(
         settings = setup.settings
         config = settings.stored_in(trial)
         costs = recording_costs(config, state, setup, validation)
-        segmenter = start.model.untrained.build(training.labels.num_classes)
+        segmenter = start.model.untrained.build(training.labels.num_classes, trial.channels)
         image_bytes = step_bytes(config, segmenter, training.labels, settings.precision)
     costs = costs._replace(begin_s=costs.begin_s + PROGRAM_S)
     kind = settings.device.type
@@ -177,7 +177,7 @@ def _set_up(config: RunConfig, training: Dataset) -> tuple[TrainState, TrainSetu
     config = factory.with_class_weights(config, class_statistics)
     config = replace(config, transform=replace(config.transform, progressive_resizing=None))
     torch.manual_seed(config.seed)
-    segmenter = config.model.untrained.build(training.labels.num_classes)
+    segmenter = config.model.untrained.build(training.labels.num_classes, config.channels)
     settings = resolve(config, segmenter, training)
     return set_up_training(
         config, settings, segmenter, training, _no_validation, class_statistics=class_statistics

@@ -40,6 +40,7 @@ def reasons_for(
     """
     return {
         "data.kind": "recognised by the files in the folder",
+        **_bands_reason(config),
         "data.root": f"{data.training} images to train on, {data.validation} to validate on, "
         f"{len(data.class_names)} classes",
         **_model_reasons(start, data),
@@ -49,6 +50,10 @@ def reasons_for(
         **_length_reasons(length, total_steps),
         **_machine_reasons(config, machine),
     }
+
+
+def _bands_reason(config: RunConfig) -> dict[str, str]:
+    return {} if config.bands is None else {"data.bands": "as you asked; the network takes them"}
 
 
 def _size_reason(config: RunConfig, data: DataFacts, start: StartingPoint, length: Length) -> str:
@@ -109,11 +114,12 @@ def _transform_reasons(config: TransformSettings, data: DataFacts) -> dict[str, 
             "transform.scale": crops,
             "transform.short_side": "long images keep their aspect ratio",
         }
-    colors = ("brightness", "contrast", "saturation")
-    reasons |= dict.fromkeys((f"transform.{name}" for name in colors), "light varies")
+    colors = ("saturation", "hue") if data.has_colors else ()
+    light = (*("brightness", "contrast"), *colors[:1])
+    reasons |= dict.fromkeys((f"transform.{name}" for name in light), "light varies")
     if config.rotation:
         often = f"{data.training} images come very often, so they are augmented more"
-        names = ("rotation", "hue", "blur", "noise")
+        names = ("rotation", *colors[1:], "blur", "noise")
         reasons |= dict.fromkeys((f"transform.{name}" for name in names), often)
     return reasons
 

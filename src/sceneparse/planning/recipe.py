@@ -152,9 +152,9 @@ def _transform(
         flip=0.0 if sided else 0.5,
         brightness=0.3,
         contrast=0.2,
-        saturation=0.3,
+        saturation=0.3 if data.has_colors else 0.0,
         rotation=10.0 if repeats else 0.0,
-        hue=0.05 if repeats else 0.0,
+        hue=0.05 if repeats and data.has_colors else 0.0,
         blur=0.1 if repeats else 0.0,
         noise=0.1 if repeats else 0.0,
     )

@@ -109,11 +109,14 @@ def _from_imagenet(data: DataFacts) -> StartingPoint | None:
         head_levels=HEAD_LEVELS,
         **_frozen(data),
     )
-    return StartingPoint(model, "ImageNet weights of the encoder are installed")
+    adapted = "" if data.has_colors else "; their first convolution is adapted to your bands"
+    return StartingPoint(model, f"ImageNet weights of the encoder are installed{adapted}")
 
 
 def _frozen(data: DataFacts) -> dict[str, Any]:
-    """Return which parts of the encoder are frozen."""
+    """Return which parts of the encoder are frozen: none that has yet to learn your bands."""
+    if not data.has_colors:
+        return {}
     few = data.training <= FEW_FOR_ENCODER
     return {"freeze_norm": True, **({"freeze_stages": STAGES} if few else {})}
 
@@ -133,7 +136,12 @@ def _finer(model: ModelSettings) -> dict[str, Any]:
 
 
 def _is_for(bundled: StoredModel, data: DataFacts) -> bool:
-    """Tell whether the bundled model knows enough of the classes and did not train on the data."""
+    """Tell whether the bundled model fits the images and knows enough of their classes.
+
+    It does not fit other bands than RGB, nor data that it was trained on.
+    """
+    if not data.has_colors:
+        return False
     known = set(bundled.labels.class_names) & set(data.class_names)
     return len(known) >= KNOWN * len(data.class_names) and not _may_have_seen(bundled, data)
 

@@ -35,7 +35,7 @@ class RunDrawings:
     def predictions(self, when: str, title: str, predictor: Predictor) -> None:
         """Predict the images and draw one page of image, ground truth and prediction."""
         rows = [
-            PanelRow(sample.name, sample.image, sample.mask, predictor(sample.image).mask)
+            PanelRow(sample.name, sample.image, sample.mask, predictor.segment(sample.image).mask)
             for sample in self._samples
         ]
         prediction_panels(self._folder.predictions(when), rows, predictor.labels, title)

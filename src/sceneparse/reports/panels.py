@@ -13,6 +13,7 @@ from sceneparse.drawing import (
     LegendEntry,
     RgbImage,
     color_mask,
+    displayed_rgb,
     entry_width,
     font,
     legend,
@@ -41,13 +42,13 @@ class PanelRow:
 
     Attributes:
         name: Name of the image.
-        image: RGB image `(H, W, 3)`.
+        image: Image `(H, W, B)`, shown as `drawing.displayed_rgb` says.
         target: Train ids `(H, W)` of the ground truth.
         prediction: Train ids `(H, W)` of the prediction.
     """
 
     name: str
-    image: RgbImage
+    image: NDArray[np.uint8]
     target: Mask
     prediction: Mask
 
@@ -105,7 +106,7 @@ def _row_strip(row: PanelRow, labels: Labels) -> Image.Image:
     strip = Image.new("RGB", (WIDTH, size[1] + 2 * CAPTION_SIZE + GAP), "white")
     draw = ImageDraw.Draw(strip)
     masks = [_resized_mask(mask, size, labels) for mask in (row.target, row.prediction)]
-    images = (_resized_image(row.image, size), *masks)
+    images = (_resized_image(displayed_rgb(row.image), size), *masks)
     captions = (_shortened(row.name), "", _accuracy(row, labels))
     for left, image, caption in zip(_column_lefts(), images, captions, strict=True):
         strip.paste(image, (left + (_column_width() - size[0]) // 2, 0))

@@ -184,3 +184,5 @@ def _notes(data: FileData, splits: Mapping[str, PairedFiles], out: Path) -> Iter
     if data.image_range is not None:
         low, high = data.image_range
         yield f"set data.image_range=[{low:g}, {high:g}] in runs on {out} too: images are copied"
+    if data.bands is not None:
+        yield f"set data.bands={list(data.bands)} in runs on {out} too: images are copied"

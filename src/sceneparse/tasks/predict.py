@@ -10,6 +10,13 @@ from typing import Any, NamedTuple
 from numpy.typing import NDArray
 
 from sceneparse.data.io.decode import IMAGE_SUFFIXES, read_image
+from sceneparse.data.io.geotiff import (
+    INSTALL,
+    Georeference,
+    is_georeferenced,
+    rasterio_installed,
+    read_georeference,
+)
 from sceneparse.data.loader import prefetch
 from sceneparse.errors import InputError
 from sceneparse.inference.prediction import Prediction
@@ -59,6 +66,20 @@ class FoundImages(NamedTuple):
     left_out: list[Path]
 
 
+class ImageToSegment(NamedTuple):
+    """An image file to segment.
+
+    Attributes:
+        file: The file.
+        results: Paths of its result files.
+        georeference: Where it lies; none if it does not say it.
+    """
+
+    file: Path
+    results: PredictionFiles
+    georeference: Georeference | None
+
+
 def predict(
     images: Sequence[str | Path] | str | Path,
     *,
@@ -71,9 +92,10 @@ def predict(
 ) -> list[SegmentedFile]:
     """Segment image files: write label map, coloured map, overlay with legend, and JSON.
 
-    Images that have results of the same model and settings are not segmented again. An image that
-    cannot be read does not stop the others. To segment images in memory, call the predictor that
-    `sceneparse.load` returns.
+    If rasterio is installed, the label map of a GeoTIFF is written as a GeoTIFF too, with the same
+    georeference. Images that have results of the same model and settings are not segmented again.
+    An image that cannot be read does not stop the others. To segment images in memory, call the
+    predictor that `sceneparse.load` returns.
 
     Args:
         images: Image files, or folders of them, which may have subfolders.
@@ -99,7 +121,10 @@ def predict(
     if found.left_out:
         names = ", ".join(path.name for path in found.left_out[:_LISTED])
         callback(Message(f"{len(found.left_out)} files are no images and are left out: {names}"))
-    results = result_paths(found, expand_user(out))
+    places = [read_georeference(file) for file in found.files]
+    if not rasterio_installed() and any(map(is_georeferenced, found.files)):
+        callback(Message(f"georeferences are not kept; keeping them needs rasterio: `{INSTALL}`"))
+    results = result_paths(found, expand_user(out), [place is not None for place in places])
     predictor = load(model, device, overrides)
     made_by = {
         "model": str(model),
@@ -107,8 +132,8 @@ def predict(
         "inference": str(predictor),
     }
     todo = [
-        (file, paths)
-        for file, paths in zip(found.files, results, strict=True)
+        ImageToSegment(file, paths, place)
+        for file, paths, place in zip(found.files, results, places, strict=True)
         if overwrite or not is_done(file, paths, made_by)
     ]
     if len(todo) < len(results):
@@ -166,17 +191,23 @@ def _files_below(folder: Path, out: Path) -> Iterator[Path]:
         yield from (Path(directory, name) for name in sorted(names) if not name.startswith("."))
 
 
-def result_paths(found: FoundImages, out: Path) -> list[PredictionFiles]:
+def result_paths(
+    found: FoundImages, out: Path, have_geotiff: Sequence[bool]
+) -> list[PredictionFiles]:
     """Return the result paths of images, and check that no two results have the same.
 
     Args:
         found: The images.
         out: Folder for the results.
+        have_geotiff: Whether the results of each image include a GeoTIFF.
 
     Raises:
         InputError: If a result would replace an image, or another result.
     """
-    results = [PredictionFiles.in_folder(out / name.parent, name.name) for name in found.names]
+    results = [
+        PredictionFiles.in_folder(out / name.parent, name.name, is_georeferenced=has_geotiff)
+        for name, has_geotiff in zip(found.names, have_geotiff, strict=True)
+    ]
     images = {file.resolve() for file in found.files}
     source: dict[Path, Path] = {}
     for file, paths in zip(found.files, results, strict=True):
@@ -223,7 +254,7 @@ def is_done(image: Path, paths: PredictionFiles, made_by: dict[str, str]) -> boo
 
 def predict_files(
     predictor: Predictor,
-    todo: Sequence[tuple[Path, PredictionFiles]],
+    todo: Sequence[ImageToSegment],
     made_by: dict[str, str],
 ) -> Iterator[SegmentedFile]:
     """Segment images one by one, and write the results of each.
@@ -233,19 +264,26 @@ def predict_files(
     """
     reading = predictor.reading
 
-    def read(item: tuple[Path, PredictionFiles]) -> NDArray[Any] | str:
+    def read(image: ImageToSegment) -> NDArray[Any] | str:
         try:
-            return read_image(item[0], reading=reading)
+            return read_image(image.file, reading=reading)
         except InputError as error:
             return str(error)
 
     images = prefetch(read, todo, threads=1, ahead=2)
-    for (file, paths), image in zip(todo, images, strict=True):
+    for (file, paths, place), image in zip(todo, images, strict=True):
         if isinstance(image, str):
             yield SegmentedFile(file, paths, error=image)
             continue
-        prediction: Prediction = predictor(image)
+        prediction: Prediction = predictor.segment(image)
         folder, name = paths.mask.parent, paths.mask.stem
         # `is_done` has checked which files this replaces.
-        prediction.save(folder, name, image_name=file.name, overwrite=True, more=made_by)
+        prediction.save(
+            folder,
+            name,
+            image_name=file.name,
+            overwrite=True,
+            more=made_by,
+            georeference=place,
+        )
         yield SegmentedFile(file, paths, prediction.classes())

@@ -35,7 +35,7 @@ def summary(config: RunConfig) -> NetworkSummary:
     The number of classes comes from the data set, which may need to read its files.
     """
     num_classes = _num_classes(config)
-    segmenter = config.model.untrained.build(num_classes)
+    segmenter = config.model.untrained.build(num_classes, config.channels)
     return NetworkSummary(
         layers=summarize_layers(segmenter, config.transform.size),
         parameters=sum(parameter.numel() for parameter in segmenter.parameters()),

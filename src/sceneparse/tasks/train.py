@@ -19,7 +19,6 @@ from sceneparse.inference.evaluation import Evaluation
 from sceneparse.inference.predictor import Predictor
 from sceneparse.labels import Labels
 from sceneparse.models.segmenter import Segmenter
-from sceneparse.models.settings import ModelSettings
 from sceneparse.recording.events import Callback, Message, activity, ignore
 from sceneparse.recording.recorder import Recorder, SilentObserver, check_tensorboard
 from sceneparse.recording.run_drawings import samples_to_draw
@@ -106,7 +105,7 @@ def _train(
     training, validation = open_splits(config, rank_info, callback)
     data_key = data_key_of(training, rank_info)
     torch.manual_seed(config.seed)
-    segmenter = _initial_segmenter(config.model, training.labels, callback, resume=resume)
+    segmenter = _initial_segmenter(config, training.labels, callback, resume=resume)
     # Rank zero reads the masks for all processes.
     class_statistics = broadcast_from_rank_zero(
         lambda: _class_statistics(config, training, callback)
@@ -191,12 +190,12 @@ def _train_other_rank(state: TrainState, setup: TrainSetup, stop: StopRequests) 
 
 
 def _initial_segmenter(
-    config: ModelSettings, labels: Labels, callback: Callback, *, resume: bool
+    config: RunConfig, labels: Labels, callback: Callback, *, resume: bool
 ) -> Segmenter:
     """Build the network with its initial weights, and report which weights were loaded."""
     # A resumed run loads all weights from its checkpoint.
-    start = config.untrained if resume else config
-    segmenter, transfer = segmenter_to_train(start, labels)
+    start = config.model.untrained if resume else config.model
+    segmenter, transfer = segmenter_to_train(start, labels, config.channels)
     if transfer:
         callback(Message(f"weights of {start.weights}: {transfer}"))
     return segmenter

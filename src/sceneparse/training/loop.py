@@ -150,7 +150,7 @@ def _step_seed(seed: int, step: int, rank: int) -> int:
 
 
 def _on_device(setup: TrainSetup, batch: Batch) -> tuple[Tensor, Tensor]:
-    """Move a batch to the device: images `(B, 3, H, W)` in 0..255 and masks `(B, H, W)`."""
+    """Move a batch to the device: images `(B, C, H, W)` in 0..255 and masks `(B, H, W)`."""
     device = setup.device
     image, mask, color_jitter = (
         # From pinned memory, the copy runs while the GPU computes.

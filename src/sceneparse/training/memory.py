@@ -84,7 +84,7 @@ def step_bytes(
         return tensor
 
     size = config.transform.size
-    image = torch.zeros(2, 3, size, size, dtype=torch.uint8)
+    image = torch.zeros(2, segmenter.channels, size, size, dtype=torch.uint8)
     mask = torch.zeros(2, *2 * [config.transform.mask_size], dtype=torch.uint8)
     loss = config.loss.build(labels)
     state = {name: value.clone() for name, value in segmenter.state_dict().items()}

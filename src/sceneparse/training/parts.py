@@ -19,12 +19,12 @@ def in_parts(
 
     Args:
         model: The network, wrapped in DDP if there are several processes.
-        image: Images `(B, 3, H, W)`.
+        image: Images `(B, C, H, W)`.
         mask: Masks `(B, H, W)`.
         count: Number of parts; with fewer images than that, each image is a part.
 
     Yields:
-        Images `(b, 3, H, W)` and masks `(b, H, W)` of a part.
+        Images `(b, C, H, W)` and masks `(b, H, W)` of a part.
     """
     # DDP's method, also where torch.compile wraps it; there is nothing to exchange without DDP.
     no_sync = getattr(model, "no_sync", nullcontext)
@@ -49,5 +49,5 @@ def has_unused_parameters(segmenter: Segmenter, loss: FeatureLoss) -> bool:
 def trial_loss(trial: Segmenter, loss: FeatureLoss, side: int) -> Tensor:
     """Compute the loss of two black images and leave the random state unchanged."""
     with torch.random.fork_rng([]):
-        image = torch.zeros(2, 3, side, side, dtype=torch.uint8)
+        image = torch.zeros(2, trial.channels, side, side, dtype=torch.uint8)
         return trial(image, torch.zeros(2, side, side, dtype=torch.uint8), loss).total

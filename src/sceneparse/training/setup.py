@@ -147,7 +147,12 @@ def set_up_training(
         loss=loss,
         loader=loader,
         predictor=factory.predictor(
-            state.kept, labels, config.inference, settings.precision, device
+            state.kept,
+            labels,
+            config.inference,
+            settings.precision,
+            device,
+            factory.image_reading(config),
         ),
         validate=validate,
     )

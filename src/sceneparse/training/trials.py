@@ -105,7 +105,8 @@ def _seconds(
     """Measure the seconds per image of each way, in turns, and keep the shortest."""
     size, mask_size = sides
     images = max(_MIN_IMAGES, min(_MAX_IMAGES, _PIXELS // size**2))
-    image = torch.randint(0, 256, (images, 3, size, size), dtype=torch.uint8, device=device)
+    shape = images, segmenter.channels, size, size
+    image = torch.randint(0, 256, shape, dtype=torch.uint8, device=device)
     mask = torch.zeros(images, mask_size, mask_size, dtype=torch.uint8, device=device)
     networks: dict[MemoryFormat, Segmenter] = {}
     for way in ways:

@@ -12,7 +12,7 @@ from PIL import Image
 from tests.inference.memory import printed
 
 from sceneparse.data.io.decode import read_image
-from sceneparse.data.io.images import rgb_array
+from sceneparse.data.io.images import image_array
 from sceneparse.data.io.opening import MAX_PIXELS
 from sceneparse.errors import InputError
 
@@ -51,7 +51,7 @@ def test_every_kind_of_input_becomes_the_array_of_its_file(
         torch.from_numpy(pixels),
     ]
     for image in inputs:
-        found = rgb_array(image)
+        found = image_array(image)
         np.testing.assert_array_equal(found, expected)
         assert found.dtype == np.uint8
         assert found.flags.c_contiguous
@@ -70,22 +70,22 @@ def test_the_orientation_of_bytes_and_of_pil_images_is_applied(
     path.write_bytes(data)
     expected = read_image(path)
     assert expected.shape == ((40, 64, 3) if orientation < 5 else (64, 40, 3))
-    np.testing.assert_array_equal(rgb_array(data), expected)
+    np.testing.assert_array_equal(image_array(data), expected)
     opened = Image.open(BytesIO(data))
     # Pillow and OpenCV decode JPEG alike.
-    np.testing.assert_array_equal(rgb_array(opened), expected)
-    np.testing.assert_array_equal(rgb_array(opened), expected)  # the caller's image is unchanged
+    np.testing.assert_array_equal(image_array(opened), expected)
+    np.testing.assert_array_equal(image_array(opened), expected)  # the caller's image is unchanged
 
 
 def test_an_rgb_array_is_not_copied() -> None:
-    assert rgb_array(RGB) is RGB or np.shares_memory(rgb_array(RGB), RGB)
+    assert image_array(RGB) is RGB or np.shares_memory(image_array(RGB), RGB)
 
 
 def test_tensors_that_need_gradients_or_are_bfloat16_are_read() -> None:
     tensor = torch.rand(3, 6, 7, requires_grad=True)
-    assert rgb_array(tensor).shape == (6, 7, 3)
+    assert image_array(tensor).shape == (6, 7, 3)
     half = torch.full((3, 6, 7), 0.5, dtype=torch.bfloat16)
-    assert (rgb_array(half) == 128).all()
+    assert (image_array(half) == 128).all()
 
 
 WRONG: list[tuple[Any, str]] = [
@@ -115,26 +115,26 @@ WRONG: list[tuple[Any, str]] = [
 @pytest.mark.parametrize(("image", "message"), WRONG)
 def test_what_is_no_image_is_refused_with_what_was_found(image: Any, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        rgb_array(image)
+        image_array(image)
 
 
 def test_a_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is a folder; expected an image file"):
-        rgb_array(tmp_path)
+        image_array(tmp_path)
 
 
 def test_a_pil_image_whose_file_is_truncated_is_refused() -> None:
     data = encoded(Image.fromarray(RGB.repeat(40, 0)), "PNG")
     with pytest.raises(InputError, match=r"PIL image \(RGB, 8×200\): broken or truncated"):
-        rgb_array(Image.open(BytesIO(data[: len(data) // 2])))
+        image_array(Image.open(BytesIO(data[: len(data) // 2])))
 
 
 def test_torch_is_not_imported_for_an_array() -> None:
     (loaded,) = printed("""
         import sys
         import numpy as np
-        from sceneparse.data.io.images import rgb_array
-        rgb_array(np.zeros((3, 4), np.uint8))
+        from sceneparse.data.io.images import image_array
+        image_array(np.zeros((3, 4), np.uint8))
         print("torch" in sys.modules)
     """)
     assert loaded == "False"

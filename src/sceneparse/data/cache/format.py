@@ -20,7 +20,6 @@ import numpy as np
 from sceneparse.data.dataset import PairedFiles
 from sceneparse.data.header_index import FileStamps
 from sceneparse.data.io.decode import DEFAULT_READING, read_image
-from sceneparse.labels import Labels
 from sceneparse.system.user_cache import cache_folder
 
 PIXELS = ".pixels"
@@ -107,14 +106,14 @@ def read_index(path: Path) -> CacheIndex | None:
     return CacheIndex(root, header_recipe, {entry.name: entry for entry in entries})
 
 
-def sample_bytes(height: int, width: int, labels: Labels) -> int:
+def sample_bytes(height: int, width: int, files: PairedFiles) -> int:
     """Return the size of a mask and its image in bytes."""
-    return height * width * (3 + np.dtype(labels.dtype).itemsize)
+    return height * width * (files.reading.channels + np.dtype(files.labels.dtype).itemsize)
 
 
-def end_offset(entry: Entry, labels: Labels) -> int:
+def end_offset(entry: Entry, files: PairedFiles) -> int:
     """Return the byte offset of the end of a sample in the pixel file."""
-    return entry.offset + sample_bytes(entry.height, entry.width, labels)
+    return entry.offset + sample_bytes(entry.height, entry.width, files)
 
 
 def _entry(line: bytes) -> Entry | None:

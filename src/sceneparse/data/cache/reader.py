@@ -26,6 +26,7 @@ from sceneparse.data.cache.format import (
 from sceneparse.data.dataset import PairedFiles, Sample
 from sceneparse.data.header_index import file_stamps
 from sceneparse.data.io.decode import jpeg_divisor
+from sceneparse.data.io.resizing import resized_pixels
 from sceneparse.errors import InputError
 from sceneparse.labels import Labels, Mask
 
@@ -100,13 +101,15 @@ class CachedDataset:
         offset, height, width, crc = self._locations[index].tolist()
         if offset < 0:
             return reduce_to_short_side(self.files[index], self.short_side)
-        content = self._pixels[offset : offset + sample_bytes(height, width, self.labels)]
+        content = self._pixels[offset : offset + sample_bytes(height, width, self.files)]
         name = self.names[index]
         if not self._verified[index]:
             self._verify(name, content, crc)
             self._verified[index] = True
-        image = content[-3 * height * width :].reshape(height, width, 3)
-        mask = content[: -3 * height * width].view(self.labels.dtype).reshape(height, width)
+        channels = self.files.reading.channels
+        image_bytes = channels * height * width
+        image = content[-image_bytes:].reshape(height, width, channels)
+        mask = content[:-image_bytes].view(self.labels.dtype).reshape(height, width)
         return Sample(image, mask, name)
 
     def read_reduced(self, index: int, height: int, width: int) -> Sample:
@@ -172,7 +175,7 @@ def find_entries(
     entries: list[Entry | None] = []
     for index, name in enumerate(files.names):
         entry = cache_index.entries.get(name)
-        is_complete = entry is not None and end_offset(entry, files.labels) <= end
+        is_complete = entry is not None and end_offset(entry, files) <= end
         entries.append(
             entry
             if entry and is_complete and entry.source_stamps == file_stamps(files, index)
@@ -196,9 +199,9 @@ def reduce_to_short_side(sample: Sample, short_side: int | None) -> Sample:
     if (new_height, new_width) == (height, width):
         return sample
     size = (new_width, new_height)
-    image = Image.fromarray(sample.image).resize(size, Image.Resampling.BILINEAR)
+    image = resized_pixels(sample.image, (new_height, new_width), Image.Resampling.BILINEAR)
     mask = Image.fromarray(sample.mask).resize(size, Image.Resampling.NEAREST)
-    return Sample(np.array(image), _as_ids(mask, sample.mask.dtype), sample.name)
+    return Sample(image, _as_ids(mask, sample.mask.dtype), sample.name)
 
 
 def _as_ids(mask: Image.Image, dtype: np.dtype[Any]) -> Mask:

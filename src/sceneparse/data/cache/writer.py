@@ -71,9 +71,8 @@ class CachePlan:
     @property
     def missing_bytes(self) -> int:
         """Number of bytes to append to the pixel file."""
-        labels = self.files.labels
         sizes = self.sizes[list(self.missing)].tolist()
-        return sum(_align(sample_bytes(height, width, labels)) for height, width in sizes)
+        return sum(_align(sample_bytes(height, width, self.files)) for height, width in sizes)
 
     @property
     def freed_bytes(self) -> int:
@@ -124,7 +123,7 @@ def plan_cache(
             "to",
         )
     plan = CachePlan(files, root, stored_sizes, pixels, index, current_recipe, kept, missing)
-    used = sum(_align(end_offset(entry, files.labels) - entry.offset) for entry in kept)
+    used = sum(_align(end_offset(entry, files) - entry.offset) for entry in kept)
     if 2 * (used + plan.missing_bytes) < file_size(pixels) + plan.missing_bytes:
         return plan.without({entry.name for entry in kept})
     return plan
@@ -132,10 +131,10 @@ def plan_cache(
 
 def find_damaged(plan: CachePlan, threads: int) -> set[str]:
     """Return the names of the kept samples whose pixels do not match their CRC-32."""
-    content, labels = map_file(plan.pixels), plan.files.labels
+    content, files = map_file(plan.pixels), plan.files
 
     def is_damaged(entry: Entry) -> bool:
-        return zlib.crc32(content[entry.offset : end_offset(entry, labels)].data) != entry.crc
+        return zlib.crc32(content[entry.offset : end_offset(entry, files)].data) != entry.crc
 
     found = prefetch(is_damaged, plan.kept, threads=threads, ahead=4 * threads)
     return {entry.name for entry, bad in zip(plan.kept, found, strict=True) if bad}

@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from sceneparse.data.io.reading import RGB_CHANNELS
+
 _GRID = 16
 # Images that show the same differ in at most so many of the 256 bits, and on average by so much of
 # the 256 steps of brightness. 200 images of ADE20K were scaled by 0.5 to 1 and compressed with a
@@ -36,10 +38,12 @@ class Fingerprint(NamedTuple):
 
 
 def fingerprint(pixels: NDArray[np.uint8]) -> Fingerprint:
-    """Return the fingerprint of an image `(H, W, 3)`."""
+    """Return the fingerprint of an image `(H, W, 3)`, or of the first of other bands."""
     height, width = pixels.shape[:2]
+    is_rgb = pixels.shape[2] == RGB_CHANNELS
     # Grey first: a third of the values remain to be reduced.
-    grey = Image.fromarray(pixels).convert("L").reduce(max(1, min(height, width) // (4 * _GRID)))
+    grey = Image.fromarray(pixels).convert("L") if is_rgb else Image.fromarray(pixels[..., 0])
+    grey = grey.reduce(max(1, min(height, width) // (4 * _GRID)))
     cells = np.asarray(grey.resize((_GRID + 1, _GRID), Image.Resampling.BOX))
     return Fingerprint(np.packbits(cells[:, 1:] > cells[:, :-1]).view(np.uint64), cells)
 

@@ -14,8 +14,10 @@ from sceneparse.data.checks.duplicates import Fingerprint, fingerprint
 from sceneparse.data.dataset import PairedFiles
 from sceneparse.data.datasets.file_data import FileData
 from sceneparse.data.formats.rasterizer import ShapeAnnotation, read_counting
-from sceneparse.data.io.decode import image_header, read_image
-from sceneparse.data.io.opening import open_image
+from sceneparse.data.io.bands import highest_value
+from sceneparse.data.io.decode import ImageReading, image_header, read_image
+from sceneparse.data.io.geotiff import GEOTIFF_SUFFIXES
+from sceneparse.data.io.opening import UnknownFormat, open_image
 from sceneparse.data.loader import prefetch
 from sceneparse.errors import InputError
 from sceneparse.labels import Color, Labels, Mask
@@ -38,6 +40,7 @@ class SampleFacts:
         bits: Bits per value of the image.
         highest: Largest value in a file of more than 8 bits, else in the image as it is read.
         spread: Standard deviation of the image as it is read.
+        translucent: Share of pixels that a TIFF declares to be neither opaque nor transparent.
         fingerprint: What the image shows, roughly.
         ids: Number of pixels of each raw id in the mask.
         border_ids: Estimate of those in a thin band between two other ids.
@@ -56,6 +59,7 @@ class SampleFacts:
     bits: int = 8
     highest: float = 0.0
     spread: float = 0.0
+    translucent: float = 0.0
     fingerprint: Fingerprint | None = None
     ids: dict[int, int] = field(default_factory=dict)
     border_ids: dict[int, int] = field(default_factory=dict)
@@ -113,7 +117,8 @@ def read_facts(files: PairedFiles, index: int, root: Path) -> SampleFacts:
         raw, overlapped, without_area = read_counting(annotation)
         files.check_sizes(index, header, raw.shape)
         pixels = read_image(image_path, reading=files.reading)
-        deep_highest = None if header.bits == 8 else _highest(image_path)
+        translucent = _translucent(image_path, files.reading)
+        deep_highest = None if header.bits == 8 else _highest(image_path, files.reading)
     except InputError as error:
         return SampleFacts(*names, error=str(error))
     ids = _pixels_of_ids(raw)
@@ -128,6 +133,7 @@ def read_facts(files: PairedFiles, index: int, root: Path) -> SampleFacts:
         bits=header.bits,
         highest=float(few.max(initial=0)) if deep_highest is None else deep_highest,
         spread=float(few.std()),
+        translucent=translucent,
         fingerprint=fingerprint(pixels),
         ids=ids,
         border_ids=border_pixels(raw),
@@ -177,12 +183,25 @@ def _mask_kind(annotation: Annotation) -> tuple[str, dict[int, Color]]:
         return image.mode, dict(enumerate(triples))
 
 
-def _highest(path: Path) -> float:
+def _highest(path: Path, reading: ImageReading) -> float:
     """Return the largest value in an image file of more than 8 bits."""
-    with open_image(path) as image:
-        if image.mode == "RGB":  # Pillow keeps the upper 8 of 16 bits.
-            return 257.0 * float(np.asarray(image).max(initial=0))
-        return float(np.asarray(image).max(initial=0))
+    if reading.value_range is not None:
+        return 0.0  # No rule needs it.
+    return highest_value(path, reading.bands)
+
+
+def _translucent(path: Path, reading: ImageReading) -> float:
+    """Return the share of pixels of a TIFF that are neither opaque nor wholly transparent."""
+    if reading.bands is not None or path.suffix.lower() not in GEOTIFF_SUFFIXES:
+        return 0.0
+    try:
+        with open_image(path) as image:
+            if "A" not in image.getbands():
+                return 0.0
+            counts = image.getchannel("A").histogram()
+    except UnknownFormat:
+        return 0.0
+    return sum(counts[1:-1]) / max(1, sum(counts))
 
 
 def _relative(path: Path, root: Path) -> str:

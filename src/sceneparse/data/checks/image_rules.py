@@ -11,6 +11,8 @@ from sceneparse.data.checks.finding import Finding
 _DARK_SHARE = 0.25
 # Bits per value of cameras and scanners whose values lie in files of 16 bits.
 _DEPTHS = (8, 10, 12, 14, 16)
+# Soft edges of a shape take a smaller share of an image.
+_TRANSLUCENT_SHARE = 0.5
 # Images whose values differ less than this show nothing.
 _BLANK_SPREAD = 1.0
 
@@ -54,6 +56,20 @@ def small_range(facts: DataFacts) -> Iterator[Finding]:
                 f"are read nearly black; set data.image_range=[0, {upper}]",
                 tuple(sample.image for sample in samples),
             )
+
+
+def translucent_images(facts: DataFacts) -> Iterator[Finding]:
+    """TIFFs whose transparency looks like an image: GDAL declares any fourth band to be one."""
+    found = [sample for sample in facts.usable if sample.translucent > _TRANSLUCENT_SHARE]
+    if found:
+        yield Finding(
+            "transparency",
+            "warning",
+            "most pixels are half transparent by the last band of the file, and are blended with "
+            "white; if that band is another one, such as infrared, choose with data.bands=[1, 2, "
+            "3] or [1, 2, 3, 4]",
+            tuple(sample.image for sample in found),
+        )
 
 
 def blank_images(facts: DataFacts) -> Iterator[Finding]:

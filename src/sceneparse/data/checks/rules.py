@@ -15,6 +15,7 @@ from sceneparse.data.checks.image_rules import (
     blank_images,
     duplicates,
     small_range,
+    translucent_images,
     turned_images,
 )
 from sceneparse.data.checks.mask_rules import (
@@ -84,6 +85,7 @@ RULES: tuple[Rule, ...] = (
     differing_palettes,
     turned_images,
     small_range,
+    translucent_images,
     mask_kinds,
     overlaps,
     shapes_without_area,

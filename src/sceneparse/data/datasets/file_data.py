@@ -12,6 +12,7 @@ from sceneparse.labels import Labels
 from sceneparse.system.settings import UserPath, settings
 
 # The splits of a run.
+_MAX_BANDS = 32
 SPLITS = ("training", "validation")
 CacheChoice = Literal["auto", "off"] | UserPath
 
@@ -22,6 +23,13 @@ def _rising(value_range: tuple[float, float]) -> tuple[float, float]:
     return value_range
 
 
+def _numbered_from_1(bands: tuple[int, ...]) -> tuple[int, ...]:
+    if not 1 <= len(bands) <= _MAX_BANDS or min(bands) < 1:
+        raise ValueError(f"expected 1 to {_MAX_BANDS} numbers of bands, counted from 1")
+    return bands
+
+
+Bands = Annotated[tuple[int, ...], AfterValidator(_numbered_from_1)]
 ValueRange = Annotated[tuple[float, float], AfterValidator(_rising)]
 
 
@@ -37,13 +45,16 @@ class FileData:
     image_range: ValueRange | None = None
     """Values in the files that become black and white, such as `[0, 4095]` for 12 bits in files of
     16; none for all that a file can hold."""
+    bands: Bands | None = None
+    """Bands of each file that the network takes, in this order, numbered from 1 as GDAL and QGIS
+    do: `[1, 2, 3, 4]` for red, green, blue and infrared; none for RGB."""
     cache: CacheChoice = "auto"
     """`auto`: pixels that `sceneparse data cache` decoded, if they fit; `off`; or their folder."""
 
     @property
     def reading(self) -> ImageReading:
-        """How image files become RGB."""
-        return ImageReading(self.exif_orientation == "apply", self.image_range)
+        """How image files become arrays."""
+        return ImageReading(self.exif_orientation == "apply", self.image_range, self.bands)
 
     def files(self, split: str, root: Path | None = None) -> PairedFiles:
         """Open all samples of one split, to be read as these settings say.

@@ -13,6 +13,8 @@ from sceneparse.errors import InputError
 
 # Larger images are refused before memory is allocated; Pillow warns of decompression bombs beyond.
 MAX_PIXELS = 89_478_485
+# Values of all bands together, as many as those of RGB with transparency.
+MAX_VALUES = 4 * MAX_PIXELS
 _TOO_LARGE = f"at most {MAX_PIXELS // 1_000_000} million pixels are read; scale it down"
 
 # Editors write their history and colour profiles of several MB into PNGs; Pillow refuses 1 MB.
@@ -20,12 +22,17 @@ PngImagePlugin.MAX_TEXT_CHUNK = 2**26
 PngImagePlugin.MAX_TEXT_MEMORY = 2**28
 
 
+class UnknownFormat(InputError):  # noqa: N818 - the message says what is wrong
+    """A file that Pillow does not know; other libraries may."""
+
+
 @contextmanager
-def open_image(source: Path | bytes) -> Generator[Image.Image]:
+def open_image(source: Path | bytes, *, may_have_pages: bool = False) -> Generator[Image.Image]:
     """Open an image file, and convert errors while it is open to an `InputError`.
 
     Args:
         source: A file, or the bytes of one.
+        may_have_pages: Whether a TIFF may have several pages, each of one band.
 
     Raises:
         InputError: If the file does not exist, is not an image, is too large, or is broken.
@@ -38,7 +45,7 @@ def open_image(source: Path | bytes) -> Generator[Image.Image]:
         _opened(name, file) as image,
     ):
         check_pixels(name, image.width, image.height)
-        _check_pages(name, image)
+        check_pages(name, image, are_bands=may_have_pages)
         yield image
 
 
@@ -74,7 +81,7 @@ def errors_of(name: str) -> Generator[None]:
     except PermissionError as error:
         raise InputError(f"{name}: cannot be read ({error.strerror})") from None
     except UnidentifiedImageError:
-        raise InputError(
+        raise UnknownFormat(
             f"{name}: not an image of a known format; replace it by a JPEG or PNG file"
         ) from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
@@ -98,6 +105,21 @@ def check_pixels(name: str, width: int, height: int) -> None:
         raise InputError(f"{name}: {width}×{height} pixels; {_TOO_LARGE}")
 
 
+def check_values(name: str, height: int, width: int, bands: int) -> None:
+    """Check that an image of several bands is not too large.
+
+    Raises:
+        InputError: If it is.
+    """
+    check_pixels(name, width, height)
+    if height * width * bands > MAX_VALUES:
+        raise InputError(
+            f"{name}: {width}×{height} pixels of {bands} bands; at most "
+            f"{MAX_VALUES // 1_000_000} million values are read; choose fewer bands, or cut it "
+            "into parts"
+        )
+
+
 def check_size(name: str, height: int, width: int) -> None:
     """Check that an image is neither empty nor too large.
 
@@ -113,22 +135,34 @@ def check_size(name: str, height: int, width: int) -> None:
 _NEW_SUBFILE_TYPE, _NO_PAGE = 254, 0b101
 
 
-def _check_pages(name: str, image: Image.Image) -> None:
+def check_pages(name: str, image: Image.Image, *, are_bands: bool = False) -> None:
     """Refuse a file of several pages or frames, of which only the first would be read.
 
     Phones store a second image in a JPEG, which is not meant here.
 
+    Args:
+        name: Name of the image, for messages.
+        image: The image, opened.
+        are_bands: Whether a TIFF may have several pages, each of one band.
+
     Raises:
         InputError: If it has several.
     """
-    pages = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
-    if pages > 1 and image.format == "TIFF":
-        pages = sum(not _is_no_page(image, number) for number in range(pages))
-        image.seek(0)
-    if pages > 1:
+    pages = len(pages_of(image))
+    if pages > 1 and not (are_bands and image.format == "TIFF" and len(image.getbands()) == 1):
         raise InputError(
             f"{name}: holds {pages} pages or frames, expected one; save each as a file of its own"
         )
+
+
+def pages_of(image: Image.Image) -> list[int]:
+    """Return the numbers of the pages of an image that are no smaller copies of others."""
+    count = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
+    pages = list(range(count))
+    if count > 1 and image.format == "TIFF":
+        pages = [number for number in pages if not _is_no_page(image, number)]
+        image.seek(0)
+    return pages
 
 
 def _is_no_page(image: Image.Image, number: int) -> bool:

@@ -29,7 +29,7 @@ class TorchNetwork:
         """Wrap a segmenter that is on its device.
 
         Args:
-            segmenter: Turns images `(B, 3, H, W)` uint8 into logits `(B, C, h, w)`.
+            segmenter: Turns images `(B, D, H, W)` uint8 into logits `(B, C, h, w)`.
             num_classes: Number of classes, C.
             input_stride: Sizes that are multiples of this need no padding.
             output_stride: Pixels of the input per row or column of the logits.
@@ -45,7 +45,7 @@ class TorchNetwork:
 
     @torch.inference_mode()
     def logits(self, images: NDArray[np.uint8]) -> Tensor:
-        """Compute the logits `(B, C, h, w)` of images `(B, H, W, 3)`, fp32 on the device."""
+        """Compute the logits `(B, C, h, w)` of images `(B, H, W, D)`, fp32 on the device."""
         batch = as_tensor(images).to(self._device).permute(0, 3, 1, 2)
         with evaluating(self._segmenter), self._autocast():
             logits: Tensor = self._segmenter(batch)
