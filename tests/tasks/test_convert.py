@@ -115,11 +115,12 @@ def test_a_disk_that_is_too_small_is_refused_before_anything_is_written(
 
 def test_settings_that_images_still_need_are_told(own: Path, tmp_path: Path) -> None:
     events: list[object] = []
-    overrides = ["data.exif_orientation=ignore", "data.image_range=[0, 100]"]
+    overrides = ["data.exif_orientation=ignore", "data.image_range=[0, 100]", "data.bands=[3, 1]"]
     convert(own, tmp_path / "out", overrides=overrides, callback=events.append)
     told = " ".join(event.text for event in events if isinstance(event, Message))
     assert "set data.exif_orientation=ignore in runs on" in told
     assert "set data.image_range=[0, 100] in runs on" in told
+    assert "set data.bands=[3, 1] in runs on" in told
 
 
 def test_overlaps_and_shapes_without_area_are_told(tmp_path: Path) -> None:

@@ -179,6 +179,8 @@ def _check_disk_space(out: Path, splits: Mapping[str, PairedFiles]) -> None:
 def _notes(data: FileData, splits: Mapping[str, PairedFiles], out: Path) -> Iterator[str]:
     """Yield what a user should know about how the data were read, and must set again."""
     yield from dict.fromkeys(note for files in splits.values() for note in files.notes)
+    if data.bands is not None:
+        yield f"set data.bands={list(data.bands)} in runs on {out} too: images are only copied"
     if data.exif_orientation == "ignore":
         yield f"set data.exif_orientation=ignore in runs on {out} too: images are only copied"
     if data.image_range is not None:
