@@ -17,6 +17,7 @@ import time
 import traceback
 import warnings
 from collections import Counter
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -108,11 +109,11 @@ def change_json(path: Path, random_: random.Random) -> None:
         holder, key = random_.choice(places)
         kind = random_.random()
         if kind < 0.6:
-            holder[key] = random_.choice(STRANGE)
+            holder[key] = deepcopy(random_.choice(STRANGE))
         elif kind < 0.8:
             del holder[key]
         elif isinstance(holder, list):
-            holder.extend([holder[key]] * random_.choice((1, 3, 1000)))
+            holder.extend(deepcopy(holder[key]) for _ in range(random_.choice((1, 3, 1000))))
         else:
             holder[f"{key}x"] = holder.pop(key)
     path.write_text(json.dumps(document), encoding="utf-8")
