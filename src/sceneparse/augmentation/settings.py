@@ -49,19 +49,19 @@ class TransformSettings:
     contrast: ShareBelowOne = 0.0
     """Largest relative change of contrast."""
     saturation: Share = 0.0
-    """Largest relative change of saturation."""
+    """Largest relative change of saturation, of RGB images only."""
     hue: Annotated[float, Ge(0), Le(0.5)] = 0.0
-    """Largest shift of hue, as a share of the colour circle."""
+    """Largest shift of hue, as a share of the colour circle, of RGB images only."""
     color_probability: Share = 1.0
     """Probability of each of these four changes."""
     grey: Share = 0.0
-    """Probability of removing all colour."""
+    """Probability of removing all colour, of RGB images only."""
     blur: Share = 0.0
     """Probability of blurring."""
     noise: Share = 0.0
     """Probability of adding noise."""
     jpeg: Share = 0.0
-    """Probability of JPEG artefacts."""
+    """Probability of JPEG artefacts, of RGB images only."""
     cutmix: Share = 0.0
     """Probability of pasting a rectangle of another image."""
     classmix: Share = 0.0

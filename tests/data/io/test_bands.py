@@ -278,3 +278,10 @@ def test_bands_of_a_pil_image() -> None:
     np.testing.assert_array_equal(found, pixels[..., [3, 0]])
     with pytest.raises(InputError, match=r"PIL image \(RGB, 30×20\): no band 4"):
         array_of_pil(Image.fromarray(pixels[..., :3]), reading(4))
+
+
+def test_caches_of_images_without_bands_stay_valid() -> None:
+    assert str(ImageReading()) == "ImageReading(applies_orientation=True, value_range=None)"
+    stored = str(ImageReading(applies_orientation=False, value_range=(0, 4095)))
+    assert stored == "ImageReading(applies_orientation=False, value_range=(0, 4095))"
+    assert str(reading(2, 1)) != str(reading(1, 2)) != str(ImageReading())

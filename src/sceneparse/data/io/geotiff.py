@@ -135,16 +135,16 @@ class Georeference(NamedTuple):
 
     Attributes:
         crs: The coordinate reference system, as rasterio describes it; none if the file has none.
-        transform: The affine map from column and row to coordinates, as rasterio describes it.
-        control_points: Points of the image with coordinates, and their reference system; none if
-            the file has none.
+        transform: The affine map from column and row to coordinates, as rasterio describes it;
+            none if there are control points instead.
+        control_points: Points of the image with coordinates, as rasterio describes them.
         height: Height of the image.
         width: Width of the image.
     """
 
     crs: Any
     transform: Any
-    control_points: tuple[Any, Any] | None
+    control_points: Sequence[Any]
     height: int
     width: int
 
@@ -176,10 +176,10 @@ def read_georeference(path: Path) -> Georeference | None:
             is_identity = dataset.transform.is_identity
             if (is_identity and not points) or (tags and tags.orientation != _UPRIGHT):
                 return None
-            control_points = (points, points_crs) if points else None
-            return Georeference(
-                dataset.crs, dataset.transform, control_points, dataset.height, dataset.width
-            )
+            size = dataset.height, dataset.width
+            if is_identity:
+                return Georeference(points_crs, None, points, *size)
+            return Georeference(dataset.crs, dataset.transform, (), *size)
     except (InputError, OSError):
         return None
 
@@ -200,6 +200,9 @@ def geotiff_of_mask(
     rasterio = _rasterio()
     if rasterio is None:
         return None
+    place: dict[str, Any] = {"transform": georeference.transform}
+    if georeference.transform is None:
+        place = {"gcps": list(georeference.control_points)}
     with rasterio.Env(**_OPTIONS), rasterio.MemoryFile() as file:
         with file.open(
             driver="GTiff",
@@ -208,11 +211,9 @@ def geotiff_of_mask(
             count=1,
             dtype=mask.dtype.name,
             crs=georeference.crs,
-            transform=georeference.transform,
             compress="deflate",
+            **place,
         ) as dataset:
-            if georeference.control_points:
-                dataset.gcps = georeference.control_points
             # The table is part of the header, which the first pixels complete.
             if mask.dtype == np.uint8:
                 dataset.write_colormap(1, {index: (*color, 255) for index, color in colors.items()})
