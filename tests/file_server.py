@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
 
-from sceneparse.data.download.transfer import Patience
+from sceneparse.data.download.resumable import Patience
 
 # Waits of milliseconds, so that tests are fast.
 IMPATIENT = Patience(timeout_s=0.3, attempts=3, first_wait_s=0.001, longest_wait_s=0.002)

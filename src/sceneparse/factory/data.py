@@ -85,7 +85,9 @@ def find_data(path: Path, overrides: Sequence[str] = ()) -> PublishedData | Fold
             the folder holds no data set.
     """
     if path.suffix.lower() not in (".yaml", ".yml") or path.is_dir():
-        found = recognise(path) or FolderData(root=path)
+        # A folder whose kind or format is named need not be recognised.
+        is_named = any(text.startswith(("data.kind=", "data.format=")) for text in overrides)
+        found = FolderData(root=path) if is_named else recognise(path) or FolderData(root=path)
         if not overrides:
             return found
         data = config_of(config_document(RunConfig(data=found)), str(path), overrides).data

@@ -16,7 +16,7 @@ from sceneparse.data.class_statistics import count_class_pixels
 from sceneparse.data.dataset import Dataset, PairedFiles
 from sceneparse.data.datasets.synthetic import SyntheticData
 from sceneparse.data.header_index import check_image_sizes
-from sceneparse.data.io.reading import RGB_CHANNELS
+from sceneparse.data.io.image_reading import RGB_CHANNELS
 from sceneparse.data.settings import DataSettings
 from sceneparse.factory.data import find_data
 from sceneparse.losses.class_weights import median_frequency

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sceneparse.data.checks.facts import SampleFacts, gather
+from sceneparse.data.checks.check_facts import SampleFacts, gather
 from sceneparse.data.checks.finding import Finding
 from sceneparse.data.checks.quick import data_facts
 from sceneparse.data.checks.rules import findings_of

@@ -11,7 +11,7 @@ from sceneparse.data.dataset import PairedFiles
 from sceneparse.data.datasets.file_data import FileData
 from sceneparse.data.datasets.folder import MASKS
 from sceneparse.data.formats import own_folder
-from sceneparse.data.formats.format import Format, LabelledImage
+from sceneparse.data.formats.annotation_format import Format, LabelledImage
 from sceneparse.data.formats.rasterizer import read_counting
 from sceneparse.data.formats.registry import FORMATS
 from sceneparse.data.io.decode import image_header

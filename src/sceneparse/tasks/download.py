@@ -11,8 +11,8 @@ from pathlib import Path
 from sceneparse.data.datasets.file_data import SPLITS
 from sceneparse.data.download.archives import unpack
 from sceneparse.data.download.partial_file import PartialFile
+from sceneparse.data.download.resumable import Listener, Patience, fetch
 from sceneparse.data.download.sources import Source, find_source
-from sceneparse.data.download.transfer import Listener, Patience, fetch
 from sceneparse.data.download.web import check_url
 from sceneparse.errors import InputError
 from sceneparse.recording.events import Callback, Message, Progress, ignore

@@ -9,8 +9,8 @@ from PIL import Image
 
 from sceneparse.data.dataset import PairedFiles
 from sceneparse.data.datasets.folder import FolderData
+from sceneparse.data.formats.annotation_format import LabelledImage, Uncovered
 from sceneparse.data.formats.cvat_images import write
-from sceneparse.data.formats.format import LabelledImage, Uncovered
 from sceneparse.data.formats.rasterizer import read_counting
 from sceneparse.data.formats.registry import find_format
 from sceneparse.errors import InputError

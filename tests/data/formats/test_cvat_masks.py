@@ -9,8 +9,8 @@ from PIL import Image
 
 from sceneparse.data.dataset import PairedFiles
 from sceneparse.data.datasets.folder import FolderData
+from sceneparse.data.formats.annotation_format import LabelledImage
 from sceneparse.data.formats.cvat_masks import write
-from sceneparse.data.formats.format import LabelledImage
 from sceneparse.data.formats.registry import find_format
 from sceneparse.errors import InputError
 from sceneparse.labels import Labels

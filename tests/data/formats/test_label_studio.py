@@ -16,7 +16,7 @@ from tests.data.formats.mutations import mutated
 from sceneparse.data.datasets.annotated_folder import read_annotated
 from sceneparse.data.datasets.folder import FolderData
 from sceneparse.data.formats import label_studio, label_studio_brush, label_studio_masks
-from sceneparse.data.formats.format import AnnotatedData, ReadOptions, Uncovered
+from sceneparse.data.formats.annotation_format import AnnotatedData, ReadOptions, Uncovered
 from sceneparse.data.formats.registry import find_format
 from sceneparse.errors import InputError
 

@@ -15,7 +15,7 @@ from tests.data.formats.mutations import mutated
 
 from sceneparse.data.datasets.folder import FolderData
 from sceneparse.data.formats import supervisely
-from sceneparse.data.formats.format import AnnotatedData, ReadOptions
+from sceneparse.data.formats.annotation_format import AnnotatedData, ReadOptions
 from sceneparse.data.formats.rasterizer import ShapeAnnotation
 from sceneparse.data.formats.registry import find_format
 from sceneparse.errors import InputError

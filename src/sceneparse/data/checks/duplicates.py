@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from sceneparse.data.io.reading import RGB_CHANNELS
+from sceneparse.data.io.image_reading import RGB_CHANNELS
 
 _GRID = 16
 # Images that show the same differ in at most so many of the 256 bits, and on average by so much of

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
+from sceneparse.data.checks.check_facts import CheckFacts
 from sceneparse.data.checks.duplicates import MIN_SPREAD, near_pairs
-from sceneparse.data.checks.facts import DataFacts
 from sceneparse.data.checks.finding import Finding
 
 # An image is darker than an image of the day or of the night if its largest value is below this
@@ -17,7 +17,7 @@ _TRANSLUCENT_SHARE = 0.5
 _BLANK_SPREAD = 1.0
 
 
-def turned_images(facts: DataFacts) -> Iterator[Finding]:
+def turned_images(facts: CheckFacts) -> Iterator[Finding]:
     """Images with an EXIF orientation that their size does not confirm."""
     if not facts.data.reading.applies_orientation:
         return
@@ -38,7 +38,7 @@ def turned_images(facts: DataFacts) -> Iterator[Finding]:
         )
 
 
-def small_range(facts: DataFacts) -> Iterator[Finding]:
+def small_range(facts: CheckFacts) -> Iterator[Finding]:
     """Images whose values fill a small part of what their files can hold."""
     if facts.data.reading.value_range is not None:
         return
@@ -58,7 +58,7 @@ def small_range(facts: DataFacts) -> Iterator[Finding]:
             )
 
 
-def translucent_images(facts: DataFacts) -> Iterator[Finding]:
+def translucent_images(facts: CheckFacts) -> Iterator[Finding]:
     """TIFFs whose transparency looks like an image: GDAL declares any fourth band to be one."""
     found = [sample for sample in facts.usable if sample.translucent > _TRANSLUCENT_SHARE]
     if found:
@@ -72,7 +72,7 @@ def translucent_images(facts: DataFacts) -> Iterator[Finding]:
         )
 
 
-def blank_images(facts: DataFacts) -> Iterator[Finding]:
+def blank_images(facts: CheckFacts) -> Iterator[Finding]:
     """Images of one colour."""
     found = [sample for sample in facts.usable if sample.spread < _BLANK_SPREAD]
     # If all are so, `small_range` tells why.
@@ -86,7 +86,7 @@ def blank_images(facts: DataFacts) -> Iterator[Finding]:
         )
 
 
-def duplicates(facts: DataFacts) -> Iterator[Finding]:
+def duplicates(facts: CheckFacts) -> Iterator[Finding]:
     """Images that show the same, in one split or in two."""
     samples = [
         (split, sample, sample.fingerprint)

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
-from sceneparse.data.checks.facts import DataFacts, SampleFacts
+from sceneparse.data.checks.check_facts import CheckFacts, SampleFacts
 from sceneparse.data.checks.finding import Finding
 from sceneparse.data.datasets.published import PublishedData
 from sceneparse.labels import Color, Labels
@@ -25,7 +25,7 @@ _KINDS = {
 }
 
 
-def unknown_ids(facts: DataFacts) -> Iterator[Finding]:
+def unknown_ids(facts: CheckFacts) -> Iterator[Finding]:
     """Ids that are neither a class nor ignored."""
     known = {*facts.labels.raw_ids, *facts.labels.ignored_ids}
     found = [sample for sample in facts.usable if sample.ids.keys() - known]
@@ -52,7 +52,7 @@ def unknown_ids(facts: DataFacts) -> Iterator[Finding]:
     )
 
 
-def too_few_classes(facts: DataFacts) -> Iterator[Finding]:
+def too_few_classes(facts: CheckFacts) -> Iterator[Finding]:
     """Training masks with one class alone, or with none."""
     samples = [sample for sample in facts.splits.get("training", ()) if not sample.error]
     pixels: Counter[int] = Counter()
@@ -87,7 +87,7 @@ def too_few_classes(facts: DataFacts) -> Iterator[Finding]:
     )
 
 
-def differing_palettes(facts: DataFacts) -> Iterator[Finding]:
+def differing_palettes(facts: CheckFacts) -> Iterator[Finding]:
     """Palette masks that give one id different colours."""
     first: dict[int, tuple[Color, str]] = {}
     for sample in facts.usable:
@@ -107,7 +107,7 @@ def differing_palettes(facts: DataFacts) -> Iterator[Finding]:
                 return
 
 
-def mask_kinds(facts: DataFacts) -> Iterator[Finding]:
+def mask_kinds(facts: CheckFacts) -> Iterator[Finding]:
     """Masks that are stored in several ways."""
     kinds = Counter(_KINDS.get(sample.mask_mode, sample.mask_mode) for sample in facts.usable)
     if len(kinds) > 1:
@@ -119,7 +119,7 @@ def mask_kinds(facts: DataFacts) -> Iterator[Finding]:
         )
 
 
-def overlaps(facts: DataFacts) -> Iterator[Finding]:
+def overlaps(facts: CheckFacts) -> Iterator[Finding]:
     """Shapes of different classes over each other."""
     found = [sample for sample in facts.usable if sample.overlapped]
     if found:
@@ -135,7 +135,7 @@ def overlaps(facts: DataFacts) -> Iterator[Finding]:
         )
 
 
-def shapes_without_area(facts: DataFacts) -> Iterator[Finding]:
+def shapes_without_area(facts: CheckFacts) -> Iterator[Finding]:
     """Points, lines and boxes, which mark no pixels."""
     found = [sample for sample in facts.usable if sample.without_area]
     if found:
@@ -149,7 +149,7 @@ def shapes_without_area(facts: DataFacts) -> Iterator[Finding]:
         )
 
 
-def void_borders(facts: DataFacts) -> Iterator[Finding]:
+def void_borders(facts: CheckFacts) -> Iterator[Finding]:
     """Classes that lie in thin bands between two others, as the borders of void in Pascal VOC."""
     pixels: Counter[int] = Counter()
     borders: Counter[int] = Counter()
@@ -170,7 +170,7 @@ def void_borders(facts: DataFacts) -> Iterator[Finding]:
             )
 
 
-def absent_classes(facts: DataFacts) -> Iterator[Finding]:
+def absent_classes(facts: CheckFacts) -> Iterator[Finding]:
     """Classes that never occur, or in one split alone."""
     present = {
         split: {raw for sample in samples for raw in sample.ids}

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from sceneparse.data.checks.facts import DataFacts, SampleFacts, gather
+from sceneparse.data.checks.check_facts import CheckFacts, SampleFacts, gather
 from sceneparse.data.checks.finding import Finding
 from sceneparse.data.checks.rules import findings_of
 from sceneparse.data.dataset import PairedFiles
@@ -44,8 +44,8 @@ def data_facts(
     samples: Mapping[str, list[SampleFacts]],
     *,
     is_complete: bool,
-) -> DataFacts:
+) -> CheckFacts:
     """Gather what the rules need to know about a data set."""
     notes = dict.fromkeys(note for files in splits.values() for note in files.notes)
     labels = next(iter(splits.values())).labels
-    return DataFacts(data, labels, samples, tuple(notes), is_complete)
+    return CheckFacts(data, labels, samples, tuple(notes), is_complete)

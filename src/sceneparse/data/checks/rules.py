@@ -9,7 +9,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 
-from sceneparse.data.checks.facts import DataFacts, SampleFacts
+from sceneparse.data.checks.check_facts import CheckFacts, SampleFacts
 from sceneparse.data.checks.finding import Finding
 from sceneparse.data.checks.image_rules import (
     blank_images,
@@ -30,10 +30,10 @@ from sceneparse.data.checks.mask_rules import (
 )
 from sceneparse.data.datasets.published import PublishedData
 
-Rule = Callable[[DataFacts], Iterator[Finding]]
+Rule = Callable[[CheckFacts], Iterator[Finding]]
 
 
-def unreadable_files(facts: DataFacts) -> Iterator[Finding]:
+def unreadable_files(facts: CheckFacts) -> Iterator[Finding]:
     """Files that are damaged, or of another kind or size than expected."""
     kinds: dict[str, list[SampleFacts]] = defaultdict(list)
     for samples in facts.splits.values():
@@ -50,7 +50,7 @@ def unreadable_files(facts: DataFacts) -> Iterator[Finding]:
         )
 
 
-def unusual_names(facts: DataFacts) -> Iterator[Finding]:
+def unusual_names(facts: CheckFacts) -> Iterator[Finding]:
     """Images in a published layout whose names are not those of that data set."""
     data = facts.data
     if not isinstance(data, PublishedData) or not data.image_names:
@@ -72,7 +72,7 @@ def unusual_names(facts: DataFacts) -> Iterator[Finding]:
         )
 
 
-def found_files(facts: DataFacts) -> Iterator[Finding]:
+def found_files(facts: CheckFacts) -> Iterator[Finding]:
     """How files were matched, and which were left out."""
     for note in facts.notes:
         yield Finding("files", "warning", note)
@@ -95,7 +95,7 @@ RULES: tuple[Rule, ...] = (
 FULL_RULES: tuple[Rule, ...] = (*RULES, absent_classes, blank_images, duplicates, void_borders)
 
 
-def findings_of(facts: DataFacts) -> list[Finding]:
+def findings_of(facts: CheckFacts) -> list[Finding]:
     """Apply all rules that the facts suffice for; errors come first."""
     rules = FULL_RULES if facts.is_complete else RULES
     found = [finding for rule in rules for finding in rule(facts)]

@@ -9,7 +9,12 @@ from functools import lru_cache
 from pathlib import Path
 
 from sceneparse.data.dataset import UNSPLIT, PairedFiles
-from sceneparse.data.formats.format import AnnotatedData, AnnotatedImage, Format, ReadOptions
+from sceneparse.data.formats.annotation_format import (
+    AnnotatedData,
+    AnnotatedImage,
+    Format,
+    ReadOptions,
+)
 from sceneparse.errors import InputError
 from sceneparse.labels import Labels
 

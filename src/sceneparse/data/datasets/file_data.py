@@ -11,8 +11,8 @@ from sceneparse.data.io.decode import ImageReading
 from sceneparse.labels import Labels
 from sceneparse.system.settings import UserPath, settings
 
-# The splits of a run.
 _MAX_BANDS = 32
+# The splits of a run.
 SPLITS = ("training", "validation")
 CacheChoice = Literal["auto", "off"] | UserPath
 

@@ -40,7 +40,7 @@ from sceneparse.data.datasets.folder_layout import (
     masks_folder,
     names_of_splits,
 )
-from sceneparse.data.formats.format import Format, ReadOptions, Uncovered
+from sceneparse.data.formats.annotation_format import Format, ReadOptions, Uncovered
 from sceneparse.data.formats.registry import FORMATS, find_format, is_mask_of_format
 from sceneparse.data.io.mask_encodings import IdsOrColors
 from sceneparse.data.pairing import holds_masks, pair_folders

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from sceneparse.data.formats.format import ReadOptions
+from sceneparse.data.formats.annotation_format import ReadOptions
 from sceneparse.errors import InputError
 from sceneparse.labels import Color, Labels
 from sceneparse.labels.classes import BACKGROUND_NAMES, MAX_RAW_ID

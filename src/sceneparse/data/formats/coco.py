@@ -20,20 +20,20 @@ import numpy as np
 from pycocotools import mask as coco_masks
 from pydantic import TypeAdapter
 
-from sceneparse.data.formats.class_table import ClassTable, FormatClass, class_table
-from sceneparse.data.formats.documents import JsonObject, read_json, starts_with_keys
-from sceneparse.data.formats.format import (
+from sceneparse.data.formats.annotation_format import (
     AnnotatedData,
     AnnotatedImage,
     Format,
     LabelledImage,
     ReadOptions,
 )
+from sceneparse.data.formats.class_table import ClassTable, FormatClass, class_table
+from sceneparse.data.formats.documents import JsonObject, read_json, starts_with_keys
+from sceneparse.data.formats.exporting import copy_image, ids_of_shapes, write_json
 from sceneparse.data.formats.image_finder import ImageFinder
 from sceneparse.data.formats.outlines import Area, areas
 from sceneparse.data.formats.rasterizer import ShapeAnnotation
 from sceneparse.data.formats.shapes import Polygon, RunLengths, Shape
-from sceneparse.data.formats.writing import copy_image, ids_of_shapes, write_json
 from sceneparse.data.split_names import split_named
 from sceneparse.errors import InputError
 from sceneparse.labels import Labels

@@ -20,6 +20,13 @@ from xml.sax.saxutils import escape, quoteattr
 
 import numpy as np
 
+from sceneparse.data.formats.annotation_format import (
+    AnnotatedData,
+    AnnotatedImage,
+    Format,
+    LabelledImage,
+    ReadOptions,
+)
 from sceneparse.data.formats.class_table import ClassTable, FormatClass, class_table
 from sceneparse.data.formats.cvat_names import (
     IGNORED,
@@ -30,17 +37,10 @@ from sceneparse.data.formats.cvat_names import (
 )
 from sceneparse.data.formats.cvat_xml import CvatFile, CvatImage, CvatLabel
 from sceneparse.data.formats.documents import read_xml
-from sceneparse.data.formats.format import (
-    AnnotatedData,
-    AnnotatedImage,
-    Format,
-    LabelledImage,
-    ReadOptions,
-)
+from sceneparse.data.formats.exporting import copy_image, ids_of_shapes
 from sceneparse.data.formats.image_finder import ImageFinder
 from sceneparse.data.formats.rasterizer import ShapeAnnotation
 from sceneparse.data.formats.run_lengths import runs_of_pixels
-from sceneparse.data.formats.writing import copy_image, ids_of_shapes
 from sceneparse.data.split_names import split_named
 from sceneparse.errors import InputError
 from sceneparse.labels import Labels, Mask

@@ -25,6 +25,13 @@ import numpy as np
 from PIL import Image
 
 from sceneparse.data.annotation import MaskFile
+from sceneparse.data.formats.annotation_format import (
+    AnnotatedData,
+    AnnotatedImage,
+    Format,
+    LabelledImage,
+    ReadOptions,
+)
 from sceneparse.data.formats.cvat_names import (
     IGNORED,
     IGNORED_NOTE,
@@ -34,15 +41,8 @@ from sceneparse.data.formats.cvat_names import (
     subset_name,
 )
 from sceneparse.data.formats.documents import read_text
-from sceneparse.data.formats.format import (
-    AnnotatedData,
-    AnnotatedImage,
-    Format,
-    LabelledImage,
-    ReadOptions,
-)
+from sceneparse.data.formats.exporting import copy_image
 from sceneparse.data.formats.image_finder import ImageFinder
-from sceneparse.data.formats.writing import copy_image
 from sceneparse.data.io.decode import IMAGE_SUFFIXES
 from sceneparse.data.io.mask_encodings import IdsOrColors
 from sceneparse.data.io.masks import MASK_SUFFIXES

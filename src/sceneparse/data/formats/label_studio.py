@@ -20,15 +20,16 @@ from pathlib import Path
 
 import numpy as np
 
-from sceneparse.data.formats.class_table import ClassTable, FormatClass, class_table
-from sceneparse.data.formats.documents import read_json
-from sceneparse.data.formats.format import (
+from sceneparse.data.formats.annotation_format import (
     AnnotatedData,
     AnnotatedImage,
     Format,
     LabelledImage,
     ReadOptions,
 )
+from sceneparse.data.formats.class_table import ClassTable, FormatClass, class_table
+from sceneparse.data.formats.documents import read_json
+from sceneparse.data.formats.exporting import copy_image, ids_of_shapes
 from sceneparse.data.formats.image_finder import ImageFinder
 from sceneparse.data.formats.label_studio_brush import encode
 from sceneparse.data.formats.label_studio_regions import (
@@ -48,7 +49,6 @@ from sceneparse.data.formats.label_studio_tasks import (
     short_exports,
 )
 from sceneparse.data.formats.rasterizer import ShapeAnnotation
-from sceneparse.data.formats.writing import copy_image, ids_of_shapes
 from sceneparse.data.split_names import splits_by_folder
 from sceneparse.errors import InputError
 from sceneparse.labels import Labels

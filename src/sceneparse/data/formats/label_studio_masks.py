@@ -27,15 +27,16 @@ import numpy as np
 from PIL import Image
 from pydantic import TypeAdapter
 
-from sceneparse.data.formats.class_table import FormatClass, class_table
-from sceneparse.data.formats.documents import read_json
-from sceneparse.data.formats.format import (
+from sceneparse.data.formats.annotation_format import (
     AnnotatedData,
     AnnotatedImage,
     Format,
     LabelledImage,
     ReadOptions,
 )
+from sceneparse.data.formats.class_table import FormatClass, class_table
+from sceneparse.data.formats.documents import read_json
+from sceneparse.data.formats.exporting import copy_image, ids_of_shapes, write_json
 from sceneparse.data.formats.image_finder import ImageFinder
 from sceneparse.data.formats.label_studio_tasks import (
     MASK_NAME,
@@ -49,7 +50,6 @@ from sceneparse.data.formats.label_studio_tasks import (
 )
 from sceneparse.data.formats.rasterizer import ShapeAnnotation
 from sceneparse.data.formats.shapes import Bitmap
-from sceneparse.data.formats.writing import copy_image, ids_of_shapes, write_json
 from sceneparse.data.io.decode import IMAGE_SUFFIXES
 from sceneparse.data.pairing import visible_files
 from sceneparse.data.split_names import splits_by_folder

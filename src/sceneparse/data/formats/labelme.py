@@ -20,20 +20,20 @@ from pathlib import Path
 import numpy as np
 from pydantic import TypeAdapter
 
-from sceneparse.data.formats.class_table import ClassTable, FormatClass, class_table
-from sceneparse.data.formats.documents import JsonObject, read_json, read_text, starts_with_keys
-from sceneparse.data.formats.format import (
+from sceneparse.data.formats.annotation_format import (
     AnnotatedData,
     AnnotatedImage,
     Format,
     LabelledImage,
     ReadOptions,
 )
+from sceneparse.data.formats.class_table import ClassTable, FormatClass, class_table
+from sceneparse.data.formats.documents import JsonObject, read_json, read_text, starts_with_keys
+from sceneparse.data.formats.exporting import copy_image, ids_of_shapes, write_json
 from sceneparse.data.formats.image_finder import ImageFinder
 from sceneparse.data.formats.outlines import areas, without_holes
 from sceneparse.data.formats.rasterizer import ShapeAnnotation
 from sceneparse.data.formats.shapes import Bitmap, Points, Polygon, Shape, ellipse, rectangle
-from sceneparse.data.formats.writing import copy_image, ids_of_shapes, write_json
 from sceneparse.data.pairing import visible_files
 from sceneparse.data.split_names import splits_by_folder
 from sceneparse.errors import InputError

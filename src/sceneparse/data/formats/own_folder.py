@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from sceneparse.data.formats.format import LabelledImage
-from sceneparse.data.formats.writing import copy_image
+from sceneparse.data.formats.annotation_format import LabelledImage
+from sceneparse.data.formats.exporting import copy_image
 from sceneparse.labels import Labels, Mask
 
 

@@ -27,19 +27,19 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from sceneparse.data.annotation import MaskFile
-from sceneparse.data.formats.class_table import FormatClass, class_table
-from sceneparse.data.formats.documents import read_json
-from sceneparse.data.formats.format import (
+from sceneparse.data.formats.annotation_format import (
     AnnotatedData,
     AnnotatedImage,
     Format,
     LabelledImage,
     ReadOptions,
 )
+from sceneparse.data.formats.class_table import FormatClass, class_table
+from sceneparse.data.formats.documents import read_json
+from sceneparse.data.formats.exporting import write_json
 from sceneparse.data.formats.own_folder import index_image, labels_yaml
 from sceneparse.data.formats.parquet_table import MAGIC, POINTER, import_pyarrow
 from sceneparse.data.formats.parquet_unpacking import unpack
-from sceneparse.data.formats.writing import write_json
 from sceneparse.data.io.mask_encodings import PLAIN_IDS, IdsOrColors, MaskEncoding
 from sceneparse.data.split_names import split_named
 from sceneparse.errors import InputError

@@ -14,7 +14,7 @@ from sceneparse.data.formats import (
     supervisely,
     yolo,
 )
-from sceneparse.data.formats.format import Format
+from sceneparse.data.formats.annotation_format import Format
 from sceneparse.errors import InputError
 
 _MODULES = (

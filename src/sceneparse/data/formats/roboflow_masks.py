@@ -27,17 +27,17 @@ from typing import NamedTuple
 from PIL import Image
 
 from sceneparse.data.annotation import MaskFile
-from sceneparse.data.formats.class_table import FormatClass, class_table
-from sceneparse.data.formats.documents import read_text
-from sceneparse.data.formats.format import (
+from sceneparse.data.formats.annotation_format import (
     AnnotatedData,
     AnnotatedImage,
     Format,
     LabelledImage,
     ReadOptions,
 )
+from sceneparse.data.formats.class_table import FormatClass, class_table
+from sceneparse.data.formats.documents import read_text
+from sceneparse.data.formats.exporting import copy_image
 from sceneparse.data.formats.image_finder import ImageFinder
-from sceneparse.data.formats.writing import copy_image
 from sceneparse.data.io.decode import IMAGE_SUFFIXES
 from sceneparse.data.io.masks import MASK_SUFFIXES
 from sceneparse.data.pairing import visible_files

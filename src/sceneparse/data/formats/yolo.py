@@ -26,19 +26,19 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sceneparse.data.formats.class_table import FormatClass, class_table
-from sceneparse.data.formats.documents import read_text
-from sceneparse.data.formats.format import (
+from sceneparse.data.formats.annotation_format import (
     AnnotatedData,
     AnnotatedImage,
     Format,
     LabelledImage,
     ReadOptions,
 )
+from sceneparse.data.formats.class_table import FormatClass, class_table
+from sceneparse.data.formats.documents import read_text
+from sceneparse.data.formats.exporting import copy_image, ids_of_shapes
 from sceneparse.data.formats.outlines import areas, without_holes
 from sceneparse.data.formats.rasterizer import ShapeAnnotation
 from sceneparse.data.formats.shapes import Points, RelativePolygon, Shape
-from sceneparse.data.formats.writing import copy_image, ids_of_shapes
 from sceneparse.data.formats.yolo_config import CLASS_LIST, YoloConfig, config_files, read_config
 from sceneparse.data.formats.yolo_splits import YoloFiles, find_files, find_splits
 from sceneparse.errors import InputError

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from sceneparse.data.io.geotiff import chunks_of_bands, rasterio_installed
+from sceneparse.data.io.image_reading import ImageHeader, ImageReading
 from sceneparse.data.io.opencv import decode_with_opencv
 from sceneparse.data.io.opening import errors_of, name_of, open_image, pages_of
 from sceneparse.data.io.orientation import (
@@ -17,7 +18,6 @@ from sceneparse.data.io.orientation import (
     transposition_of,
     upright_pixels,
 )
-from sceneparse.data.io.reading import ImageHeader, ImageReading
 from sceneparse.data.io.stored_bands import (
     check_chosen,
     check_image,

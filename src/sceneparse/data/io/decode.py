@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from sceneparse.data.io.bands import bands_header, bands_of_pil, header_of, read_bands
+from sceneparse.data.io.image_reading import DEFAULT_READING, ImageHeader, ImageReading
 from sceneparse.data.io.opencv import decode_with_opencv
 from sceneparse.data.io.opening import (
     UnknownFormat,
@@ -21,7 +22,6 @@ from sceneparse.data.io.orientation import (
     orientation_of,
     transposition_of,
 )
-from sceneparse.data.io.reading import DEFAULT_READING, ImageHeader, ImageReading
 from sceneparse.data.io.stored_bands import check_bands, rgb_bands
 from sceneparse.data.io.values import MODES_OF_32_BITS, bits_per_value, to_8_bit
 from sceneparse.errors import InputError

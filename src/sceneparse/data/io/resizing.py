@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from sceneparse.data.io.reading import RGB_CHANNELS
+from sceneparse.data.io.image_reading import RGB_CHANNELS
 
 
 def resized_pixels(

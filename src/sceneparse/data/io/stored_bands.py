@@ -6,6 +6,7 @@ from pathlib import Path
 from PIL import Image
 
 from sceneparse.data.io.geotiff import INSTALL, described_bands, rasterio_installed
+from sceneparse.data.io.image_reading import ImageReading
 from sceneparse.data.io.opening import (
     UnknownFormat,
     check_values,
@@ -14,7 +15,6 @@ from sceneparse.data.io.opening import (
     open_image,
     pages_of,
 )
-from sceneparse.data.io.reading import ImageReading
 from sceneparse.data.io.tiff_tags import ASSOCIATED_ALPHA, TiffTags, read_tiff_tags, tags_of
 from sceneparse.data.io.values import bits_per_value
 from sceneparse.errors import InputError

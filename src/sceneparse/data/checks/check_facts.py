@@ -69,7 +69,7 @@ class SampleFacts:
     without_area: int = 0
 
 
-class DataFacts(NamedTuple):
+class CheckFacts(NamedTuple):
     """What was read of a data set.
 
     Attributes:

@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from sceneparse.data.formats.format import LabelledImage
+from sceneparse.data.formats.annotation_format import LabelledImage
 from sceneparse.labels import Labels
 from sceneparse.labels.classes import BACKGROUND_NAMES
 

@@ -13,7 +13,7 @@ import pytest
 from tests.file_server import IMPATIENT, Behaviour, FileServer, Serve
 
 from sceneparse.data.download.partial_file import PartialFile
-from sceneparse.data.download.transfer import Listener, Patience, fetch
+from sceneparse.data.download.resumable import Listener, Patience, fetch
 from sceneparse.errors import InputError
 
 SIZE = 600_000
