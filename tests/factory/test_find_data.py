@@ -98,3 +98,14 @@ def test_a_folder_of_a_published_data_set_is_recognised(name: str, tmp_path: Pat
 
 def test_a_folder_data_set_is_recognised(rectangles_root: Path) -> None:
     assert find_data(rectangles_root) == FolderData(root=rectangles_root)
+
+
+def test_overrides_say_how_to_read_a_folder(rectangles_root: Path, tmp_path: Path) -> None:
+    found = find_data(rectangles_root, ["data.image_range=[0, 100]"])
+    assert found == FolderData(root=rectangles_root, image_range=(0, 100))
+    with pytest.raises(InputError, match="unknown"):
+        find_data(rectangles_root, ["data.imagerange=[0, 100]"])
+    # A folder whose format is named need not be recognised.
+    with pytest.raises(InputError, match="no known data set"):
+        find_data(tmp_path)
+    assert find_data(tmp_path, ["data.format=coco"]) == FolderData(root=tmp_path, format="coco")
