@@ -147,18 +147,18 @@ def read_facts(files: PairedFiles, index: int, root: Path) -> SampleFacts:
 def border_pixels(raw: Mask) -> dict[int, int]:
     """Estimate how many pixels of each id in a mask `(H, W)` lie in a band between two others.
 
-    Every fourth pixel suffices.
+    Every eighth row suffices.
     """
     height, width = raw.shape
     if min(raw.shape) <= 2 * _BAND:
         return {}
-    middle = raw[_BAND : height - _BAND : 2, _BAND : width - _BAND : 2]
-    rows, columns = (slice(_BAND, side - _BAND, 2) for side in raw.shape)
-    above, below = raw[: height - 2 * _BAND : 2, columns], raw[2 * _BAND :: 2, columns]
-    left, right = raw[rows, : width - 2 * _BAND : 2], raw[rows, 2 * _BAND :: 2]
-    between = (above != middle) & (below != middle) & (above != below)
-    between |= (left != middle) & (right != middle) & (left != right)
-    return {raw_id: 4 * count for raw_id, count in _pixels_of_ids(middle[between]).items()}
+    inner = slice(_BAND, width - _BAND)
+    above, rows, below = raw[: height - 2 * _BAND : 8], raw[_BAND:-_BAND:8], raw[2 * _BAND :: 8]
+    middle, left, right = rows[:, inner], rows[:, : width - 2 * _BAND], rows[:, 2 * _BAND :]
+    between = (left != middle) & (right != middle) & (left != right)
+    above, below = above[:, inner], below[:, inner]
+    between |= (above != middle) & (below != middle) & (above != below)
+    return {raw_id: 8 * count for raw_id, count in _pixels_of_ids(middle[between]).items()}
 
 
 def _pixels_of_ids(raw: Mask) -> dict[int, int]:

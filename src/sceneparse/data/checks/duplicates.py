@@ -39,11 +39,14 @@ class Fingerprint(NamedTuple):
 
 def fingerprint(pixels: NDArray[np.uint8]) -> Fingerprint:
     """Return the fingerprint of an image `(H, W, 3)`, or of the first of other bands."""
-    height, width = pixels.shape[:2]
-    is_rgb = pixels.shape[2] == RGB_CHANNELS
+    factor = max(1, min(pixels.shape[:2]) // (4 * _GRID))
+    # Every other row of a large image suffices for cells of many pixels.
+    step = 2 if factor >= 4 else 1
+    few = np.ascontiguousarray(pixels[::step])
+    is_rgb = few.shape[2] == RGB_CHANNELS
     # Grey first: a third of the values remain to be reduced.
-    grey = Image.fromarray(pixels).convert("L") if is_rgb else Image.fromarray(pixels[..., 0])
-    grey = grey.reduce(max(1, min(height, width) // (4 * _GRID)))
+    grey = Image.fromarray(few).convert("L") if is_rgb else Image.fromarray(few[..., 0])
+    grey = grey.reduce((factor, factor // step))
     cells = np.asarray(grey.resize((_GRID + 1, _GRID), Image.Resampling.BOX))
     return Fingerprint(np.packbits(cells[:, 1:] > cells[:, :-1]).view(np.uint64), cells)
 
