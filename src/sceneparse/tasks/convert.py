@@ -11,9 +11,9 @@ from sceneparse.data.dataset import PairedFiles
 from sceneparse.data.datasets.file_data import FileData
 from sceneparse.data.datasets.folder import MASKS
 from sceneparse.data.formats import own_folder
-from sceneparse.data.formats.annotation_format import Format, LabelledImage
+from sceneparse.data.formats.annotation_format import LabelledImage
 from sceneparse.data.formats.rasterizer import read_counting
-from sceneparse.data.formats.registry import FORMATS
+from sceneparse.data.formats.registry import FORMATS, format_named
 from sceneparse.data.io.decode import image_header
 from sceneparse.data.loader import prefetch
 from sceneparse.errors import InputError
@@ -87,7 +87,9 @@ def convert(
         ...     "labelme", "mydata", overrides=["data.uncovered=background"]
         ... )  # doctest: +SKIP
     """
-    write = own_folder.write if to == MASKS else _format_named(to).write
+    if to not in (MASKS, *FORMATS):
+        raise InputError(f"format `{to}`: expected {MASKS}, {', '.join(FORMATS)}", "to")
+    write = own_folder.write if to == MASKS else format_named(to).write
     found = find_data(expand_user(data), overrides)
     out = expand_user(out)
     _check_empty(out)
@@ -158,12 +160,6 @@ def _counted_mask(files: PairedFiles, index: int) -> tuple[Mask, int, int]:
     except InputError as error:
         raise InputError(f"{annotation.path}: {error}") from None
     return mask, counted.overlapped, counted.without_area
-
-
-def _format_named(name: str) -> Format:
-    if name not in FORMATS:
-        raise InputError(f"format `{name}`: expected {MASKS}, {', '.join(sorted(FORMATS))}", "to")
-    return FORMATS[name]
 
 
 def _check_empty(out: Path) -> None:

@@ -65,7 +65,7 @@ def _pattern(text: str) -> str:
 
 def _format_name(name: str) -> str:
     if name not in ("auto", MASKS, *FORMATS):
-        raise ValueError(f"expected auto, {MASKS}, {', '.join(sorted(FORMATS))}")
+        raise ValueError(f"expected auto, {MASKS}, {', '.join(FORMATS)}")
     return name
 
 

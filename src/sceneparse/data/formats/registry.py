@@ -1,35 +1,38 @@
 """The list of all annotation formats, and which one a folder is in."""
 
+from collections.abc import Iterator
+from functools import cache
+from importlib import import_module
 from pathlib import Path
 
-from sceneparse.data.formats import (
-    coco,
-    cvat_images,
-    cvat_masks,
-    label_studio,
-    label_studio_masks,
-    labelme,
-    parquet,
-    roboflow_masks,
-    supervisely,
-    yolo,
-)
 from sceneparse.data.formats.annotation_format import Format
 from sceneparse.errors import InputError
 
-_MODULES = (
-    coco,
-    cvat_images,
-    cvat_masks,
-    label_studio,
-    label_studio_masks,
-    labelme,
-    parquet,
-    roboflow_masks,
-    supervisely,
-    yolo,
-)
-FORMATS: dict[str, Format] = {module.FORMAT.name: module.FORMAT for module in _MODULES}
+# The module of each format, which is imported when a folder is opened: every command reads this.
+FORMATS: dict[str, str] = {
+    name: f"sceneparse.data.formats.{name}"
+    for name in (
+        "coco",
+        "cvat_images",
+        "cvat_masks",
+        "label_studio",
+        "label_studio_masks",
+        "labelme",
+        "parquet",
+        "roboflow_masks",
+        "supervisely",
+        "yolo",
+    )
+}
+
+# The formats whose mask files have names of their own.
+_WITH_MASK_NAMES = ("label_studio_masks",)
+
+
+@cache
+def format_named(name: str) -> Format:
+    """Return a format of `FORMATS`."""
+    return import_module(FORMATS[name]).FORMAT
 
 
 def find_format(root: Path, name: str = "auto") -> Format | None:
@@ -43,8 +46,8 @@ def find_format(root: Path, name: str = "auto") -> Format | None:
         InputError: If it may be in several.
     """
     if name in FORMATS:
-        return FORMATS[name]
-    found = [each for each in FORMATS.values() if each.recognise(root)]
+        return format_named(name)
+    found = [each for each in _all_formats() if each.recognise(root)]
     if len(found) > 1:
         listed = " and ".join(f"{each.title} ({each.sign})" for each in found)
         choices = " or ".join(f"data.format={each.name}" for each in found)
@@ -54,9 +57,14 @@ def find_format(root: Path, name: str = "auto") -> Format | None:
 
 def is_mask_of_format(name: str) -> bool:
     """Return whether a file has the name of a mask file of an annotation format."""
-    return any(each.mask_names and each.mask_names.fullmatch(name) for each in FORMATS.values())
+    patterns = (format_named(each).mask_names for each in _WITH_MASK_NAMES)
+    return any(pattern and pattern.fullmatch(name) for pattern in patterns)
 
 
 def is_annotated(root: Path) -> bool:
     """Return whether a folder is in an annotation format."""
-    return any(each.recognise(root) for each in FORMATS.values())
+    return any(each.recognise(root) for each in _all_formats())
+
+
+def _all_formats() -> Iterator[Format]:
+    return map(format_named, FORMATS)
