@@ -14,7 +14,7 @@ from sceneparse.data.io.decode import (
     read_image,
 )
 from sceneparse.data.io.masks import mask_size, read_mask
-from sceneparse.data.io.opening import MAX_PIXELS, check_size
+from sceneparse.data.io.opening import MAX_PIXELS, check_size, errors_of
 from sceneparse.errors import InputError
 
 
@@ -83,3 +83,9 @@ def test_smaller_copies_in_a_tiff_are_no_pages(tmp_path: Path) -> None:
 def test_sizes_without_pixels_are_refused(size: tuple[int, int]) -> None:
     with pytest.raises(InputError, match="annotation: no pixels"):
         check_size("annotation", *size)
+
+
+def test_an_image_that_says_it_is_huge_is_refused() -> None:
+    message = r"a\.png: needs more memory than there is"
+    with pytest.raises(InputError, match=message), errors_of("a.png"):
+        raise MemoryError

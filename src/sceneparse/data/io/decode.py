@@ -30,7 +30,8 @@ IMAGE_SUFFIXES = frozenset(
     {
         *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".tif", ".tiff", ".webp", ".avif"),
         *(".heic", ".heif", ".hif"),
-        *(".jp2", ".j2k", ".bmp", ".dib", ".gif", ".tga", ".ppm", ".pgm", ".pbm", ".pnm"),
+        *(".jp2", ".j2k", ".jpf", ".jpx", ".jpc", ".j2c", ".bmp", ".dib", ".gif", ".pcx", ".sgi"),
+        *(".tga", ".icb", ".vda", ".vst", ".dds", ".ppm", ".pgm", ".pbm", ".pnm"),
     }
 )
 # Factors by which a JPEG decoder can divide the resolution.

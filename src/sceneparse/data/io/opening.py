@@ -86,6 +86,11 @@ def errors_of(name: str) -> Generator[None]:
         ) from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise InputError(f"{name}: too large; {_TOO_LARGE}") from None
+    except MemoryError:
+        raise InputError(
+            f"{name}: needs more memory than there is, or is broken and says so; scale the image "
+            "down, or replace the file"
+        ) from None
     except (OSError, SyntaxError, ValueError, EOFError) as error:
         raise InputError(f"{name}: broken or truncated ({error}); replace the file") from None
 
