@@ -76,7 +76,7 @@ def test_a_folder_without_images_raises_an_error_with_the_suffixes(root: Path) -
         path.unlink()
     (root / "images" / "train").mkdir()
     message = error_message(root)
-    assert message.startswith("ROOT/images: no files that end in .avif, .bmp, .dib")
+    assert message.startswith("ROOT/images: no files that end in .avif, .bmp, .dds")
     assert message.endswith("; the folders in ROOT/images: train")
 
 
