@@ -114,14 +114,14 @@ def test_a_run_resumes_exactly(bands: list[int], root: Path, tmp_path: Path) -> 
     given = config(root, bands, 2, transform=transform)
     whole = train(given, out=tmp_path / "whole")
 
-    class Stopped(Exception):  # noqa: N818
+    class StoppedError(Exception):
         pass
 
     def stop(event: Event) -> None:
         if type(event).__name__ == "EpochEnded":
-            raise Stopped
+            raise StoppedError
 
-    with pytest.raises(Stopped):
+    with pytest.raises(StoppedError):
         train(given, out=tmp_path / "halves", callback=stop)
     halves = train(given, out=tmp_path / "halves", resume=True)
     assert halves.best_miou == whole.best_miou

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-RGB_CHANNELS = 3
 # Some operations of OpenCV take no more channels; all of them drop the axis of a single one.
 _MAX_CHANNELS = 4
 

@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sceneparse.augmentation.channels import RGB_CHANNELS
 from sceneparse.augmentation.parameters import ColorJitter
+from sceneparse.data.io.image_reading import RGB_CHANNELS
 
 GREY = (0.299, 0.587, 0.114)
 

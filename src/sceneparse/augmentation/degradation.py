@@ -6,8 +6,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from sceneparse.augmentation.channels import RGB_CHANNELS, by_channels
+from sceneparse.augmentation.channels import by_channels
 from sceneparse.augmentation.parameters import Degradation
+from sceneparse.data.io.image_reading import RGB_CHANNELS
 
 # Normal quantile of each random byte: this takes a tenth of the time of normal random floats.
 _NORMAL_QUANTILES = np.array([NormalDist().inv_cdf((byte + 0.5) / 256) for byte in range(256)])

@@ -12,11 +12,11 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
-from sceneparse.augmentation.channels import RGB_CHANNELS
 from sceneparse.augmentation.parameters import CropBox, RandomCrop
 from sceneparse.augmentation.resampling import resample
 from sceneparse.augmentation.rotation import RotatedCrop, crop_rotated_image, crop_rotated_mask
 from sceneparse.data.dataset import Sample
+from sceneparse.data.io.image_reading import RGB_CHANNELS
 from sceneparse.labels import Mask
 
 # Mean colour of ImageNet, which normalisation maps to about 0, and the mean of other bands.

@@ -14,8 +14,8 @@ from PIL import Image
 
 from sceneparse.data.annotation import MaskFile
 from sceneparse.data.dataset import read_train_ids
+from sceneparse.data.file_listing import files_by_stem
 from sceneparse.data.io.masks import MASK_SUFFIXES, read_mask
-from sceneparse.data.pairing import files_by_stem
 from sceneparse.errors import InputError
 from sceneparse.labels import Labels, Mask
 from sceneparse.labels.label_files import read_labels

@@ -179,6 +179,16 @@ def test_images_in_subfolders_are_paired(tmp_path: Path) -> None:
     assert pairs[1].name == "day 2/a"
 
 
+def test_images_outside_of_the_splits_are_counted(tmp_path: Path) -> None:
+    root = make_root(tmp_path)
+    for name, place in (("a", "train"), ("b", "val"), ("c", ""), ("d", "late"), ("e", "late/x")):
+        add_pair(root, name, place)
+    for split in ("training", "validation"):
+        (note,) = folder(root, split).notes
+        assert note.startswith("3 images lie outside of the folders of splits and are left out")
+        assert note.endswith("such as images/c.png")
+
+
 def test_images_of_one_group_are_held_out_together(tmp_path: Path) -> None:
     root = make_root(tmp_path)
     for patient in range(20):

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from sceneparse.data.datasets.folder import FolderData
+from sceneparse.data.formats.rasterizer import read_counting
 from sceneparse.errors import InputError
 
 SQUARE = [[0, 0], [4, 0], [4, 4], [0, 4]]
@@ -141,7 +142,7 @@ def test_points_and_lines_are_counted_and_images_without_annotation_named(tmp_pa
     write(tmp_path, "a", shape(), shape(points=[[1, 1]], kind="point"))
     Image.new("RGB", (10, 8)).save(tmp_path / "left.png")
     files = FolderData(root=tmp_path, uncovered="ignore").unsplit()
-    assert getattr(files.annotations[0], "without_area") == 1  # noqa: B009 - of shapes alone
+    assert read_counting(files.annotations[0]).without_area == 1
     assert files.notes == ("1 images have no annotation and are left out, such as left.png",)
 
 

@@ -17,7 +17,7 @@ from sceneparse.data.formats.rasterizer import ShapeAnnotation, read_counting
 from sceneparse.data.io.bands import highest_value
 from sceneparse.data.io.decode import ImageReading, image_header, read_image
 from sceneparse.data.io.geotiff import GEOTIFF_SUFFIXES
-from sceneparse.data.io.opening import UnknownFormat, open_image
+from sceneparse.data.io.opening import UnknownFormatError, open_image
 from sceneparse.data.loader import prefetch
 from sceneparse.errors import InputError
 from sceneparse.labels import Color, Labels, Mask
@@ -199,7 +199,7 @@ def _translucent(path: Path, reading: ImageReading) -> float:
             if "A" not in image.getbands():
                 return 0.0
             counts = image.getchannel("A").histogram()
-    except UnknownFormat:
+    except UnknownFormatError:
         return 0.0
     return sum(counts[1:-1]) / max(1, sum(counts))
 

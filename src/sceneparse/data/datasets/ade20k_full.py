@@ -32,8 +32,9 @@ from sceneparse.data.dataset import PairedFiles
 from sceneparse.data.datasets.ade20k_objects import SPLITS_BELOW, count_objects
 from sceneparse.data.datasets.listing import find_files_below
 from sceneparse.data.datasets.published import PublishedData
+from sceneparse.data.file_listing import FilesByName
 from sceneparse.data.io.mask_encodings import RedAndGreen
-from sceneparse.data.pairing import FilesByName, pair_by_name
+from sceneparse.data.pairing import pair_by_name
 from sceneparse.errors import InputError
 from sceneparse.labels import Labels
 from sceneparse.labels.label_files import distinct_colors, read_labels

@@ -4,11 +4,13 @@ import hashlib
 import os
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 from sceneparse.data.dataset import UNSPLIT, PairedFiles
+from sceneparse.data.file_listing import visible_files
 from sceneparse.data.formats.annotation_format import (
     AnnotatedData,
     AnnotatedImage,
@@ -18,7 +20,9 @@ from sceneparse.data.formats.annotation_format import (
 from sceneparse.errors import InputError
 from sceneparse.labels import Labels
 
-# Files whose change changes annotations, besides the folders that they are in.
+# Increase the number whenever reading a format gives other ids than before.
+_VERSION = 1
+# Files whose change changes annotations.
 _ANNOTATION_SUFFIXES = (".json", ".xml", ".txt", ".csv", ".yaml", ".yml", ".parquet")
 
 
@@ -70,7 +74,7 @@ def read_annotated(root: Path, found: Format, options: ReadOptions) -> Annotated
     # Names and colours of classes may lie in another file than the annotation of an image.
     classes = hashlib.sha256(data.labels.to_json().encode()).hexdigest()
     return AnnotatedFolder(
-        data, f"{found.name} {found.version} uncovered={options.uncovered} classes={classes}"
+        data, f"{found.name} {_VERSION} uncovered={options.uncovered} classes={classes}"
     )
 
 
@@ -110,12 +114,14 @@ def _check_names(root: Path, images: Sequence[AnnotatedImage]) -> None:
 
 
 def _stamp(root: Path) -> int:
-    """Return a number that changes when an annotation file changes, appears or disappears."""
-    stamps: list[tuple[str, int, int]] = []
-    for directory, folders, names in os.walk(root, followlinks=False):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        paths = [name for name in names if name.lower().endswith(_ANNOTATION_SUFFIXES)]
-        for path in (Path(directory), *(Path(directory, name) for name in sorted(paths))):
-            found = path.stat()
-            stamps.append((str(path), found.st_mtime_ns, found.st_size))
+    """Return a number that changes when an annotation file changes, or any file comes or goes."""
+    stamps: list[tuple[str, str, int, int]] = []
+    for directory, _, name in visible_files(root):
+        size = modified = 0
+        if name.lower().endswith(_ANNOTATION_SUFFIXES):
+            # A link may lead nowhere; the reader says so if it needs the file.
+            with suppress(OSError):
+                found = Path(directory, name).stat()
+                size, modified = found.st_size, found.st_mtime_ns
+        stamps.append((directory, name, size, modified))
     return hash(tuple(stamps))

@@ -36,8 +36,9 @@ from sceneparse.data.datasets.listing import (
     unknown_split_error,
 )
 from sceneparse.data.datasets.published import PublishedData
+from sceneparse.data.file_listing import FilesByName
 from sceneparse.data.io.mask_encodings import ColorTable
-from sceneparse.data.pairing import FilesByName, pair_by_name, pair_folders
+from sceneparse.data.pairing import pair_by_name, pair_folders
 from sceneparse.errors import InputError
 from sceneparse.labels import Labels, table_labels
 from sceneparse.system.settings import UserPath, settings

@@ -24,7 +24,8 @@ from typing import ClassVar
 from sceneparse.data.dataset import PairedFiles
 from sceneparse.data.datasets.listing import unknown_split_error
 from sceneparse.data.datasets.published import PublishedData
-from sceneparse.data.pairing import FilesByName, files_by_stem, pair_by_name
+from sceneparse.data.file_listing import FilesByName, files_by_stem
+from sceneparse.data.pairing import pair_by_name
 from sceneparse.errors import InputError
 from sceneparse.labels import Labels, table_labels
 from sceneparse.system.settings import UserPath, settings

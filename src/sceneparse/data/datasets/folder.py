@@ -37,13 +37,15 @@ from sceneparse.data.datasets.folder_layout import (
     SplitFolders,
     find_split,
     images_folder,
+    images_outside_splits,
     masks_folder,
     names_of_splits,
 )
+from sceneparse.data.file_listing import holds_masks
 from sceneparse.data.formats.annotation_format import Format, ReadOptions, Uncovered
 from sceneparse.data.formats.registry import FORMATS, find_format, is_mask_of_format
 from sceneparse.data.io.mask_encodings import IdsOrColors
-from sceneparse.data.pairing import holds_masks, pair_folders
+from sceneparse.data.pairing import pair_folders
 from sceneparse.errors import InputError
 from sceneparse.labels import Labels
 from sceneparse.labels.label_files import labels_from_text
@@ -172,7 +174,15 @@ def folder(root: Path, split: str = "") -> PairedFiles:
     if found is None:
         _check_present(root, split, names_of_splits(root))
         found = SplitFolders(images_folder(root) / split, masks_folder(root) / split)
-    return _pair(found, labels, split)
+    files = _pair(found, labels, split)
+    outside = images_outside_splits(root)
+    if not outside:
+        return files
+    note = (
+        f"{len(outside)} images lie outside of the folders of splits and are left out, such as "
+        f"{outside[0].relative_to(root)}"
+    )
+    return replace(files, notes=(*files.notes, note))
 
 
 def is_folder_dataset(root: Path) -> bool:

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sceneparse.data.datasets.listing import read_split_list
+from sceneparse.data.file_listing import visible_files
+from sceneparse.data.io.decode import IMAGE_SUFFIXES
 from sceneparse.data.split_names import SPLIT_NAMES
 from sceneparse.errors import InputError
 
@@ -62,6 +64,25 @@ def images_folder(root: Path) -> Path:
 def masks_folder(root: Path) -> Path:
     """Return the folder of the masks, or where it is expected."""
     return _folder(root, _MASK_FOLDERS) or root / _MASK_FOLDERS[0]
+
+
+def images_outside_splits(root: Path) -> list[Path]:
+    """List the images beside the folders of splits, which are in no split."""
+    images = images_folder(root)
+    splits = [find_split(root, split) for split in names_of_splits(root)]
+    if any(found is None or found.names is not None for found in splits) or not images.is_dir():
+        return []  # Lists may leave images out on purpose.
+    inside = {found.images for found in splits if found}
+    folders = [path for path in map(images.joinpath, _subfolders(images)) if path not in inside]
+    files = [path for path in sorted(images.iterdir()) if path.is_file()]
+    files += [
+        Path(directory, name) for folder in folders for directory, _, name in visible_files(folder)
+    ]
+    return [
+        path
+        for path in files
+        if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
+    ]
 
 
 def _below(root: Path, names: Sequence[str]) -> Iterator[SplitFolders]:

@@ -4,8 +4,8 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
+from sceneparse.data.file_listing import files_by_stem, subfolder_hint
 from sceneparse.data.io.decode import IMAGE_SUFFIXES
-from sceneparse.data.pairing import files_by_stem, subfolder_hint
 from sceneparse.errors import InputError
 
 

@@ -1,6 +1,5 @@
 """What every annotation format offers: it recognises a folder, reads it, and writes one."""
 
-import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,9 +81,6 @@ class Format:
         recognise: Tells whether a folder is in this format.
         read: Reads a folder.
         write: Writes images, one after another, and their classes to an empty folder.
-        version: A number that is increased whenever reading gives other ids than before.
-        mask_names: Names of its mask files, if it has such files; they are no masks of an own
-            folder, even beside a `labels.yaml`.
     """
 
     name: str
@@ -93,5 +89,3 @@ class Format:
     recognise: Callable[[Path], bool]
     read: Callable[[Path, ReadOptions], AnnotatedData]
     write: Callable[[Path, Iterable[LabelledImage], Labels], None]
-    version: int = 1
-    mask_names: re.Pattern[str] | None = None

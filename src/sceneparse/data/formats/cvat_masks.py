@@ -25,6 +25,7 @@ import numpy as np
 from PIL import Image
 
 from sceneparse.data.annotation import MaskFile
+from sceneparse.data.file_listing import files_below
 from sceneparse.data.formats.annotation_format import (
     AnnotatedData,
     AnnotatedImage,
@@ -46,7 +47,6 @@ from sceneparse.data.formats.image_finder import ImageFinder
 from sceneparse.data.io.decode import IMAGE_SUFFIXES
 from sceneparse.data.io.mask_encodings import IdsOrColors
 from sceneparse.data.io.masks import MASK_SUFFIXES
-from sceneparse.data.pairing import files_below
 from sceneparse.data.split_names import split_named
 from sceneparse.errors import InputError
 from sceneparse.labels import Color, Labels

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
+from sceneparse.data.file_listing import visible_files
 from sceneparse.data.formats.annotation_format import AnnotatedImage
 from sceneparse.data.io.decode import IMAGE_SUFFIXES
-from sceneparse.data.pairing import visible_files
 from sceneparse.errors import InputError
 
 

@@ -27,6 +27,7 @@ import numpy as np
 from PIL import Image
 from pydantic import TypeAdapter
 
+from sceneparse.data.file_listing import visible_files
 from sceneparse.data.formats.annotation_format import (
     AnnotatedData,
     AnnotatedImage,
@@ -51,7 +52,6 @@ from sceneparse.data.formats.label_studio_tasks import (
 from sceneparse.data.formats.rasterizer import ShapeAnnotation
 from sceneparse.data.formats.shapes import Bitmap
 from sceneparse.data.io.decode import IMAGE_SUFFIXES
-from sceneparse.data.pairing import visible_files
 from sceneparse.data.split_names import splits_by_folder
 from sceneparse.errors import InputError
 from sceneparse.labels import Labels
@@ -150,7 +150,6 @@ FORMAT = Format(
     recognise=recognise,
     read=read,
     write=write,
-    mask_names=MASK_NAME,
 )
 
 

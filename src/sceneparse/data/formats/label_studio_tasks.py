@@ -16,10 +16,10 @@ from pydantic import (
     model_validator,
 )
 
+from sceneparse.data.file_listing import visible_files
 from sceneparse.data.formats.documents import JsonObject, starts_with_keys
 from sceneparse.data.formats.image_finder import ImageFinder
 from sceneparse.data.io.decode import IMAGE_SUFFIXES
-from sceneparse.data.pairing import visible_files
 from sceneparse.errors import InputError
 
 # The names of the files of "Brush labels to PNG".

@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import TypeAdapter
 
+from sceneparse.data.file_listing import visible_files
 from sceneparse.data.formats.annotation_format import (
     AnnotatedData,
     AnnotatedImage,
@@ -34,7 +35,6 @@ from sceneparse.data.formats.image_finder import ImageFinder
 from sceneparse.data.formats.outlines import areas, without_holes
 from sceneparse.data.formats.rasterizer import ShapeAnnotation
 from sceneparse.data.formats.shapes import Bitmap, Points, Polygon, Shape, ellipse, rectangle
-from sceneparse.data.pairing import visible_files
 from sceneparse.data.split_names import splits_by_folder
 from sceneparse.errors import InputError
 from sceneparse.labels import Labels

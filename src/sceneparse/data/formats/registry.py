@@ -25,9 +25,6 @@ FORMATS: dict[str, str] = {
     )
 }
 
-# The formats whose mask files have names of their own.
-_WITH_MASK_NAMES = ("label_studio_masks",)
-
 
 @cache
 def format_named(name: str) -> Format:
@@ -56,9 +53,10 @@ def find_format(root: Path, name: str = "auto") -> Format | None:
 
 
 def is_mask_of_format(name: str) -> bool:
-    """Return whether a file has the name of a mask file of an annotation format."""
-    patterns = (format_named(each).mask_names for each in _WITH_MASK_NAMES)
-    return any(pattern and pattern.fullmatch(name) for pattern in patterns)
+    """Return whether a file is named like a mask of Label Studio, not one of an own folder."""
+    from sceneparse.data.formats.label_studio_tasks import MASK_NAME
+
+    return MASK_NAME.fullmatch(name) is not None
 
 
 def is_annotated(root: Path) -> bool:

@@ -27,6 +27,7 @@ from typing import NamedTuple
 from PIL import Image
 
 from sceneparse.data.annotation import MaskFile
+from sceneparse.data.file_listing import visible_files
 from sceneparse.data.formats.annotation_format import (
     AnnotatedData,
     AnnotatedImage,
@@ -40,7 +41,6 @@ from sceneparse.data.formats.exporting import copy_image
 from sceneparse.data.formats.image_finder import ImageFinder
 from sceneparse.data.io.decode import IMAGE_SUFFIXES
 from sceneparse.data.io.masks import MASK_SUFFIXES
-from sceneparse.data.pairing import visible_files
 from sceneparse.data.split_names import splits_by_folder
 from sceneparse.errors import InputError
 from sceneparse.labels import Labels

@@ -19,6 +19,7 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import Field, PositiveInt, TypeAdapter
 
+from sceneparse.data.file_listing import visible_files
 from sceneparse.data.formats.annotation_format import (
     AnnotatedData,
     AnnotatedImage,
@@ -38,7 +39,6 @@ from sceneparse.data.formats.shapes import (
     rectangle,
 )
 from sceneparse.data.formats.supervisely_bitmap import PackedBitmap, packed
-from sceneparse.data.pairing import visible_files
 from sceneparse.data.split_names import splits_by_folder
 from sceneparse.errors import InputError
 from sceneparse.labels import Color, Labels

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from sceneparse.data.file_listing import visible_files
 from sceneparse.data.formats.documents import read_text
 from sceneparse.data.formats.image_finder import ImageFinder
 from sceneparse.data.formats.yolo_config import SplitPaths
 from sceneparse.data.io.decode import IMAGE_SUFFIXES
-from sceneparse.data.pairing import visible_files
 from sceneparse.data.split_names import split_named, splits_by_folder
 from sceneparse.errors import InputError
 

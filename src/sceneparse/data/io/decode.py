@@ -10,7 +10,7 @@ from sceneparse.data.io.bands import bands_header, bands_of_pil, header_of, read
 from sceneparse.data.io.image_reading import DEFAULT_READING, ImageHeader, ImageReading
 from sceneparse.data.io.opencv import decode_with_opencv
 from sceneparse.data.io.opening import (
-    UnknownFormat,
+    UnknownFormatError,
     check_pixels,
     errors_of,
     name_of,
@@ -66,7 +66,7 @@ def read_image(
     try:
         with open_image(source) as image:
             return _read_opened(source, image, min_size, reading)
-    except UnknownFormat:
+    except UnknownFormatError:
         bands = rgb_bands(source)
         if bands is None:
             raise
@@ -152,7 +152,7 @@ def image_header(path: Path, reading: ImageReading = DEFAULT_READING) -> ImageHe
             check_bands(str(path), path, image)
             _check_depth(str(path), image, reading)
             return header_of(image)
-    except UnknownFormat:
+    except UnknownFormatError:
         bands = rgb_bands(path)
         if bands is None:
             raise

@@ -22,7 +22,7 @@ PngImagePlugin.MAX_TEXT_CHUNK = 2**26
 PngImagePlugin.MAX_TEXT_MEMORY = 2**28
 
 
-class UnknownFormat(InputError):  # noqa: N818 - the message says what is wrong
+class UnknownFormatError(InputError):
     """A file that Pillow does not know; other libraries may."""
 
 
@@ -81,7 +81,7 @@ def errors_of(name: str) -> Generator[None]:
     except PermissionError as error:
         raise InputError(f"{name}: cannot be read ({error.strerror})") from None
     except UnidentifiedImageError:
-        raise UnknownFormat(
+        raise UnknownFormatError(
             f"{name}: not an image of a known format; replace it by a JPEG or PNG file"
         ) from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):

@@ -8,7 +8,7 @@ from PIL import Image
 from sceneparse.data.io.geotiff import INSTALL, described_bands, rasterio_installed
 from sceneparse.data.io.image_reading import ImageReading
 from sceneparse.data.io.opening import (
-    UnknownFormat,
+    UnknownFormatError,
     check_values,
     errors_of,
     name_of,
@@ -40,7 +40,7 @@ def undecodable_tags(source: Path | bytes) -> TiffTags | None:
     try:
         with open_image(source, may_have_pages=True) as image:
             return None if shows_all(image, tags) else tags
-    except UnknownFormat:
+    except UnknownFormatError:
         return tags
 
 
@@ -66,7 +66,7 @@ def check_bands(name: str, source: Path | bytes | None, image: Image.Image) -> N
         image: The image, opened.
 
     Raises:
-        UnknownFormat: If Pillow would garble it.
+        UnknownFormatError: If Pillow would garble it.
         InputError: If it is such a TIFF.
     """
     directory = getattr(image, "tag_v2", None)
@@ -74,7 +74,7 @@ def check_bands(name: str, source: Path | bytes | None, image: Image.Image) -> N
         return
     tags = tags_of(directory)
     if tags.bands in (1, _RGB) and (tags.bands > len(image.getbands()) or not tags.suits_pillow):
-        raise UnknownFormat(f"{name}: bands of {tags.bits} bits in an order that Pillow garbles")
+        raise UnknownFormatError(f"{name}: {tags.bits} bits in an order that Pillow garbles")
     hides_some = tags.bands > len(image.getbands())
     if hides_some or (tags.is_rgb and tags.bands == _RGBA and not tags.has_alpha):
         raise _undeclared_bands(name, source, tags)
