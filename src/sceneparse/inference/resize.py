@@ -59,10 +59,10 @@ class Resize:
             scale: Factor on height and width; windows keep their size.
         """
         if self.kind == "stretch":
-            side = self.size if scale == 1 else _rounded(self.size * scale, stride)
+            side = self.size if scale == 1 else _rounded(self.size * scale, 1, stride)
             return side, side
-        factor = scale * self.size / min(height, width)
-        return _rounded(height * factor, stride), _rounded(width * factor, stride)
+        wanted, short = self.size * scale, min(height, width)
+        return _rounded(height * wanted, short, stride), _rounded(width * wanted, short, stride)
 
 
 def logits_of_images(
@@ -78,7 +78,7 @@ def logits_of_images(
     inputs = [_network_input(image, network, resize, scale) for image in images]
     stride = network.output_stride
     if resize.kind == "window":
-        side = _rounded(resize.size, network.input_stride)
+        side = _rounded(resize.size, 1, network.input_stride)
         logits = [blended(image, network, side, resize.overlap) for image in inputs]
     else:
         logits = _logits_by_size(inputs, network)
@@ -109,10 +109,15 @@ def _logits_by_size(images: Sequence[NDArray[np.uint8]], network: Network) -> li
 
 
 def resized(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-    """Resize an image `(H, W, C)` to a height and width, bilinearly with antialiasing."""
+    """Resize an image `(H, W, C)` to a height and width, bilinearly with antialiasing.
+
+    Exported models contain the same (`export/sizing.py`): along the height, then along the width,
+    an output is the mean of the inputs within `max(1, n_in / n_out)` of it, weighted by a triangle
+    and rounded half up to 8 bits.
+    """
     if image.shape[:2] == size:
         return np.ascontiguousarray(image)
-    return resized_pixels(image, size, Image.Resampling.BILINEAR, reducing_gap=3.0)
+    return resized_pixels(image, size, Image.Resampling.BILINEAR)
 
 
 def _check_memory(
@@ -133,5 +138,6 @@ def _check_memory(
         )
 
 
-def _rounded(length: float, stride: int) -> int:
-    return max(stride, round(length / stride) * stride)
+def _rounded(length: float, divisor: int, stride: int) -> int:
+    """Round a quotient half up to a multiple of a stride, at least one."""
+    return max(1, int(length / (divisor * stride) + 0.5)) * stride

@@ -8,26 +8,24 @@ from sceneparse.data.io.image_reading import RGB_CHANNELS
 
 
 def resized_pixels(
-    image: NDArray[np.uint8],
-    size: tuple[int, int],
-    method: Image.Resampling,
-    reducing_gap: float | None = None,
+    image: NDArray[np.uint8], size: tuple[int, int], method: Image.Resampling
 ) -> NDArray[np.uint8]:
-    """Resize an image with a filter of Pillow; other channels than RGB one by one.
+    """Resize an image with a filter of Pillow: its height first, then its width.
 
-    Pillow would multiply two or four channels with the last of them as transparency.
+    Pillow itself begins with the side that makes less work, and rounds in between; the result would
+    depend on its version. Other channels than RGB are resized one by one, because Pillow would
+    multiply two or four channels with the last of them as transparency.
 
     Args:
         image: `(H, W, C)`.
         size: Height and width of the result.
         method: The filter.
-        reducing_gap: Reduce the image by a whole factor first; see Pillow.
     """
+    height, width = size
 
     def resize(part: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        return np.array(
-            Image.fromarray(part).resize((size[1], size[0]), method, reducing_gap=reducing_gap)
-        )
+        whole = Image.fromarray(part)
+        return np.array(whole.resize((whole.width, height), method).resize((width, height), method))
 
     if image.shape[2] == RGB_CHANNELS:
         return resize(image)
