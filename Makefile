@@ -14,7 +14,7 @@ WHEELS ?=
 DEVICE ?= cuda
 GPU_PYTHON ?= $(if $(WHEELS),python3,$(BIN)/python)
 
-.PHONY: install demo check test test-avx2 test-slow test-install test-oldest docs bench gpu gpu-wheels accuracy what-helps own-data clean
+.PHONY: install demo check test test-avx2 test-slow test-install test-oldest docs bench gpu gpu-wheels accuracy what-helps own-data bundled-graph clean
 install: $(VENV)/.installed
 
 $(VENV)/.installed: pyproject.toml constraints.txt
@@ -92,6 +92,10 @@ what-helps: $(BENCH)/.installed
 own-data: $(BENCH)/.installed
 	$(BENCH)/bin/python benchmarks/own_data.py $(if $(DATA),--data "$(DATA)") || test $$? = 1
 	$(BENCH)/bin/python benchmarks/results_table.py
+
+# After a change of the bundled weights or of the exported graphs.
+bundled-graph: install
+	$(BIN)/python benchmarks/bundled_graph.py
 
 $(BENCH)/.installed: pyproject.toml constraints.txt benchmarks/requirements.txt
 	test -x $(BENCH)/bin/python || $(PYTHON) -m venv $(BENCH)

@@ -21,7 +21,7 @@ from gpu_common import (
 from gpu_runs import small_config
 from sceneparse.artifacts.weights import StoredModel
 from sceneparse.data.datasets.synthetic import SyntheticScenes
-from sceneparse.factory.loading import find_weights, predictor_of
+from sceneparse.factory.torch_loading import find_weights, predictor_of
 from sceneparse.system.device import native_precision
 from sceneparse.tasks.train import train
 from sceneparse.training.loop import _on_device

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sceneparse.tasks.convert import Converted, convert
     from sceneparse.tasks.download import Downloaded, download
     from sceneparse.tasks.evaluate import evaluate
+    from sceneparse.tasks.export import Exported, export
     from sceneparse.tasks.plan import Planned, plan
     from sceneparse.tasks.predict import predict
     from sceneparse.tasks.run import Run
@@ -33,6 +34,7 @@ __all__ = [
     "Comparison",
     "Converted",
     "Downloaded",
+    "Exported",
     "InputError",
     "Labels",
     "Planned",
@@ -48,6 +50,7 @@ __all__ = [
     "convert",
     "download",
     "evaluate",
+    "export",
     "load",
     "plan",
     "predict",
@@ -61,6 +64,7 @@ _HOMES = {
     "Comparison": "metrics.comparison",
     "Converted": "tasks.convert",
     "Downloaded": "tasks.download",
+    "Exported": "tasks.export",
     "InputError": "errors",
     "Labels": "labels",
     "Planned": "tasks.plan",
@@ -76,6 +80,7 @@ _HOMES = {
     "convert": "tasks.convert",
     "download": "tasks.download",
     "evaluate": "tasks.evaluate",
+    "export": "tasks.export",
     "load": "factory.loading",
     "plan": "tasks.plan",
     "predict": "tasks.predict",

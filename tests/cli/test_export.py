@@ -14,7 +14,7 @@ from sceneparse.config.reading import parse_config, read_config
 from sceneparse.data.datasets.ade20k_full import Ade20kFullData
 from sceneparse.errors import InputError
 from sceneparse.tasks.evaluate import evaluate
-from sceneparse.tasks.export import export_safetensors
+from sceneparse.tasks.export import export
 from sceneparse.tasks.train import train
 from tests.cli.command import run_command
 from tests.cli.conftest import Cli
@@ -87,12 +87,12 @@ def test_export_keeps_weights_and_existing_files_and_drops_local_paths(
 ) -> None:
     model, file = str(finished / "run"), tmp_path / "give" / "away.safetensors"
     whole = finished / "run" / "model.safetensors"
-    written = export_safetensors(model, file, half=False, max_bytes=None, overwrite=False)
+    written = export(model, to="safetensors", out=file)
     read, original = read_weights(file), read_weights(whole)
     assert read.tensors.keys() == original.tensors.keys()
     other = tmp_path / "flips.safetensors"
     flips = ["inference.flip=true"]
-    export_safetensors(model, other, half=True, max_bytes=None, overwrite=False, overrides=flips)
+    export(model, to="safetensors", out=other, half=True, overrides=flips)
     assert read_weights(other).config.inference.flip
     assert not read.config.inference.flip
     assert all((read.tensors[name] == original.tensors[name]).all() for name in read.tensors)
@@ -101,11 +101,11 @@ def test_export_keeps_weights_and_existing_files_and_drops_local_paths(
     assert str(rectangles_root.name) in str(read.config)
     for path in (file, tmp_path):
         with pytest.raises(InputError, match="exists already; allow overwriting"):
-            export_safetensors(model, path, half=True, max_bytes=None, overwrite=path == tmp_path)
+            export(model, to="safetensors", out=path, half=True, overwrite=path == tmp_path)
     with pytest.raises(InputError, match=r"away\.safetensors: the folder cannot be created"):
-        export_safetensors(model, file / "in_a_file", half=True, max_bytes=None, overwrite=False)
-    half = export_safetensors(model, file, half=True, max_bytes=None, overwrite=True)
-    assert half == file.stat().st_size < 0.65 * written
+        export(model, to="safetensors", out=file / "in_a_file", half=True)
+    half = export(model, to="safetensors", out=file, half=True, overwrite=True)
+    assert half.size == file.stat().st_size < 0.65 * written.size
 
 
 def test_an_exported_file_drops_the_folder_of_the_labels_file(
@@ -116,7 +116,7 @@ def test_an_exported_file_drops_the_folder_of_the_labels_file(
     config = replace(weights.config, data=data)
     write_weights(tmp_path / "mine", weights._replace(config=config))
     file = tmp_path / "away"
-    export_safetensors(str(tmp_path / "mine"), file, half=False, max_bytes=None, overwrite=False)
+    export(str(tmp_path / "mine"), to="safetensors", out=file)
     exported = read_weights(file).config.data
     assert isinstance(exported, Ade20kFullData)
     assert (exported.root, exported.labels) == (Path("ade"), Path("some.yaml"))
@@ -135,8 +135,8 @@ def test_an_exported_file_works_as_the_bundled_model(
     # Simulate an installation with this file as the bundled model.
     bundled = f"""
 from pathlib import Path
-from sceneparse.factory import loading
-loading.BUNDLED = Path({str(file)!r})
+from sceneparse.factory import model_files
+model_files.BUNDLED = Path({str(file)!r})
 """
     image = rectangles_root / "images" / "validation" / "000.png"
     for arguments in (

@@ -17,7 +17,7 @@ from sceneparse.config import RunConfig
 from sceneparse.config.reading import config_document, parse_config
 from sceneparse.config.schema import fields_of, sections_of
 from sceneparse.errors import InputError
-from sceneparse.factory.loading import find_weights
+from sceneparse.factory.torch_loading import find_weights
 from sceneparse.labels.label_files import read_labels
 from sceneparse.system.paths import expand_user
 from sceneparse.system.yaml_text import parse_yaml

@@ -14,8 +14,14 @@ from sceneparse.artifacts.weights import StoredModel, read_weights, write_weight
 from sceneparse.config import RunConfig
 from sceneparse.config.reading import parse_config
 from sceneparse.errors import InputError
-from sceneparse.factory import loading
-from sceneparse.factory.loading import find_weights, load, segmenter_to_train
+from sceneparse.factory import model_files
+from sceneparse.factory.loading import load
+from sceneparse.factory.torch_loading import (
+    deployed,
+    find_weights,
+    predictor_of,
+    segmenter_to_train,
+)
 from sceneparse.labels import Labels
 from sceneparse.models.settings import EncoderUNetModel
 
@@ -49,8 +55,8 @@ def trained(text: str) -> StoredModel:
 def bundled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StoredModel:
     """Replace the bundled model by another one."""
     weights = trained(EVERYTHING)
-    write_weights(tmp_path / WEIGHTS_FILE, loading.deployed(weights), half=True)
-    monkeypatch.setattr(loading, "BUNDLED", tmp_path / WEIGHTS_FILE)
+    write_weights(tmp_path / WEIGHTS_FILE, deployed(weights), half=True)
+    monkeypatch.setattr(model_files, "BUNDLED", tmp_path / WEIGHTS_FILE)
     return weights
 
 
@@ -78,7 +84,7 @@ def test_the_bundled_model_is_the_default(bundled: StoredModel, tmp_path: Path) 
 def test_an_installation_without_a_bundled_model_fails_with_a_hint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loading, "BUNDLED", tmp_path / WEIGHTS_FILE)
+    monkeypatch.setattr(model_files, "BUNDLED", tmp_path / WEIGHTS_FILE)
     with pytest.raises(
         InputError, match="this installation has no bundled model; give a run folder"
     ):
@@ -93,21 +99,19 @@ def test_the_bundled_model_is_small_and_has_a_model_card() -> None:
     assert len((assets / WEIGHTS_FILE).read_bytes()) <= 12_000_000
     assert "licence" in (assets / "MODEL_CARD.md").read_text(encoding="utf-8").lower()
     weights = find_weights("bundled")
-    assert weights.tensors.keys() == loading.deployed(weights).tensors.keys()
+    assert weights.tensors.keys() == deployed(weights).tensors.keys()
 
 
 def test_deployed_weights_predict_the_same_without_training_settings() -> None:
     whole = trained(EVERYTHING)
-    bare = loading.deployed(whole)
+    bare = deployed(whole)
     model = bare.config.model
     assert isinstance(model, EncoderUNetModel)
     assert model.weights == "none"
     assert (model.drop_path, model.dropout, model.freeze_stages) == (0, 0, 0)
     assert model.block == "separable"
     image, _ = rectangles(0)
-    one, other = (
-        loading.predictor_of(weights, torch.device("cpu"))(image) for weights in (whole, bare)
-    )
+    one, other = (predictor_of(weights, torch.device("cpu"))(image) for weights in (whole, bare))
     np.testing.assert_array_equal(one.confidence, other.confidence)
 
 
@@ -115,7 +119,7 @@ def test_deployed_weights_predict_the_same_without_training_settings() -> None:
 def test_an_untrained_network_is_built_without_reading_anything(
     model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loading, "BUNDLED", tmp_path / WEIGHTS_FILE)
+    monkeypatch.setattr(model_files, "BUNDLED", tmp_path / WEIGHTS_FILE)
     for weights in ("nowhere", "bundled"):
         config = parse_config(f"model: {model.replace('W', weights)}", "test").model
         assert config.untrained.build(4)

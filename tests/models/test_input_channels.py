@@ -7,7 +7,7 @@ import torch
 from timm.models import adapt_input_conv
 from torch import nn
 
-from sceneparse.factory.loading import find_weights, segmenter_to_train
+from sceneparse.factory.torch_loading import find_weights, segmenter_to_train
 from sceneparse.labels import ade20k_labels
 from sceneparse.models.input_channels import statistics_of_channels, weight_for_channels
 from sceneparse.models.segmenter import Segmenter

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from sceneparse.data.datasets.ade20k import Ade20kData
 from sceneparse.data.datasets.folder import FolderData
 from sceneparse.errors import InputError
-from sceneparse.factory.loading import find_weights, segmenter_to_train
+from sceneparse.factory.torch_loading import find_weights, segmenter_to_train
 from sceneparse.labels import ade20k_labels
 from sceneparse.models.encoder_unet import EncoderUNet
 from sceneparse.models.settings import EncoderUNetModel

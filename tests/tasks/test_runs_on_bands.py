@@ -19,7 +19,8 @@ from sceneparse.data.checks.quick import quick_check
 from sceneparse.data.datasets.folder import FolderData
 from sceneparse.data.io import geotiff
 from sceneparse.errors import InputError
-from sceneparse.factory.loading import find_weights, load
+from sceneparse.factory.loading import load
+from sceneparse.factory.torch_loading import find_weights
 from sceneparse.recording.events import Event, Message
 from sceneparse.tasks.cache import cache_data
 from sceneparse.tasks.check import check

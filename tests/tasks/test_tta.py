@@ -7,10 +7,10 @@ import pytest
 from numpy.typing import NDArray
 
 from sceneparse.config.reading import read_config
-from sceneparse.factory.loading import load
+from sceneparse.factory.loading import load, open_model
 from sceneparse.inference.cached_network import CachedNetwork
 from sceneparse.inference.network import Logits
-from sceneparse.tasks.evaluate import evaluate, open_model_and_data
+from sceneparse.tasks.evaluate import evaluate, open_data_of
 from sceneparse.tasks.train import train
 from sceneparse.tasks.tta import PLAIN, SETTINGS, Setting, Trial, TtaReport, score_settings, tta
 
@@ -40,10 +40,11 @@ def test_every_setting_scores_as_evaluate_does_with_one_network_run_per_view(
     model: str,
 ) -> None:
     size = "inference.size=64"  # the input sizes of all three scales differ by at least a stride
-    weights, dataset = open_model_and_data(model, None, "validation", (size,))
+    opened = open_model(model, overrides=(size,))
+    dataset = open_data_of(opened, None, "validation")
     counting = CountingNetwork(model)
     samples = [dataset[index] for index in range(len(dataset))]
-    trials = score_settings(SETTINGS, CachedNetwork(counting), weights, samples)
+    trials = score_settings(SETTINGS, CachedNetwork(counting), opened, samples)
     # Three scales, each with and without a flip.
     assert counting.runs == 6 * len(samples)
     for trial in (trials[0], trials[3], trials[4], trials[-1]):

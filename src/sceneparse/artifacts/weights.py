@@ -1,5 +1,6 @@
 """Weights files: the weights of a network with its config and labels, in one file."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -52,9 +53,7 @@ def write_weights(
     Raises:
         InputError: If the file would be too large, or cannot be written.
     """
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.tensors.items()}
-    if half:
-        tensors = {name: _to_float16(tensor) for name, tensor in tensors.items()}
+    tensors = stored_tensors(model.tensors, half=half)
     metadata = {
         "format": FORMAT,
         "config": config_yaml(model.config),
@@ -75,6 +74,17 @@ def write_weights(
     with atomic_write(path) as temporary:
         temporary.write_bytes(content)
     return len(content)
+
+
+def stored_tensors(tensors: Mapping[str, Tensor], *, half: bool) -> dict[str, Tensor]:
+    """Return tensors as a file stores them, on the CPU.
+
+    Args:
+        tensors: Parameters and buffers by name.
+        half: Round to fp16 what fp16 can represent.
+    """
+    stored = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    return {name: _to_float16(tensor) for name, tensor in stored.items()} if half else stored
 
 
 def _to_float16(tensor: Tensor) -> Tensor:

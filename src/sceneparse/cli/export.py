@@ -7,21 +7,35 @@ import typer
 
 from sceneparse.cli.output import console
 from sceneparse.cli.paths import path_option
+from sceneparse.cli.progress import shown_events
 
 
-def export(
-    model: Annotated[str, typer.Argument(help="A run folder or a weights file.")],
+def export(  # noqa: PLR0917 - Typer passes by keyword
+    model: Annotated[str, typer.Argument(help="A run folder, a weights file, or `bundled`.")],
     overrides: Annotated[
         list[str] | None,
         typer.Argument(help="Overrides to store: inference.field=value.", show_default=False),
     ] = None,
-    to: Annotated[Literal["safetensors"], typer.Option(help="Format.")] = "safetensors",
+    to: Annotated[Literal["onnx", "safetensors"], typer.Option(help="Format.")] = "onnx",
     out: Annotated[
         Path | None, path_option("File to write.", show_default="the model's name")
     ] = None,
     half: Annotated[
         bool, typer.Option("--half", help="Store weights in fp16: half the size.")
     ] = False,
+    images: Annotated[
+        Path | None,
+        path_option(
+            "Image, folder of images or data set on which an ONNX file must agree with PyTorch.",
+            show_default="generated scenes",
+        ),
+    ] = None,
+    license_text: Annotated[
+        str | None,
+        typer.Option(
+            "--license", help="Terms of the weights, for an ONNX file.", show_default=False
+        ),
+    ] = None,
     max_mb: Annotated[
         float | None, typer.Option(min=0, help="Refuse to write a larger file (in MB).")
     ] = None,
@@ -29,16 +43,25 @@ def export(
         bool, typer.Option("--overwrite", help="Replace an existing file.")
     ] = False,
 ) -> None:
-    """Write a model to one file for sharing, with its config and classes inside."""
-    from sceneparse.tasks.export import export_safetensors
+    """Write a model to one file, with its config and classes inside.
 
-    file = out or Path(f"{Path(model).resolve().name.removesuffix(f'.{to}')}.{to}")
-    size = export_safetensors(
-        model,
-        file,
-        half=half,
-        max_bytes=None if max_mb is None else int(max_mb * 1e6),
-        overwrite=overwrite,
-        overrides=overrides or (),
-    )
-    console.print(f"{file}: {size / 1e6:.2f} MB", soft_wrap=True)
+    safetensors is for sharing and for training on. ONNX is for other programs: it contains
+    everything from the pixels of an image to its labels, and is only written if its labels agree
+    with those of PyTorch.
+    """
+    from sceneparse.tasks.export import export as export_model
+
+    with shown_events() as callback:
+        exported = export_model(
+            model,
+            to=to,
+            out=out,
+            half=half,
+            images=images,
+            overrides=overrides or (),
+            license_text=license_text,
+            max_bytes=None if max_mb is None else int(max_mb * 1e6),
+            overwrite=overwrite,
+            callback=callback,
+        )
+    console.print(str(exported), soft_wrap=True)

@@ -9,6 +9,8 @@ import typer
 
 from sceneparse.system.paths import expand_user
 
+RUNTIME_HELP = "auto, torch, onnxruntime or openvino; with a precision, as in torch:fp32."
+
 
 def path_argument(help: str, **settings: Any) -> Any:
     """Make a path argument, with the settings of `typer.Argument`."""

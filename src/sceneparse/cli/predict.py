@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from sceneparse.cli.paths import path_option, split_overrides
+from sceneparse.cli.paths import RUNTIME_HELP, path_option, split_overrides
 from sceneparse.cli.progress import shown_events
 
 
@@ -16,12 +16,13 @@ def predict(
     ],
     out: Annotated[Path, path_option("Folder for the results.")],
     model: Annotated[
-        str, typer.Option(help="A run folder, a weights file, or `bundled`.")
+        str, typer.Option(help="A run folder, weights file or ONNX file, or `bundled`.")
     ] = "bundled",
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace existing results.")
     ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    runtime: Annotated[str, typer.Option(help=RUNTIME_HELP)] = "auto",
 ) -> None:
     """Segment images; write label map, coloured map, overlay with legend, and classes as JSON.
 
@@ -39,6 +40,7 @@ def predict(
             overwrite=overwrite,
             overrides=overrides,
             device=device,
+            runtime=runtime,
             callback=callback,
         )
     if any(record.error for record in segmented):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from sceneparse.cli.output import classes_table, console, scores_table
-from sceneparse.cli.paths import path_argument, path_option
+from sceneparse.cli.paths import RUNTIME_HELP, path_argument, path_option
 from sceneparse.cli.progress import shown_events
 from sceneparse.errors import InputError
 
@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    model: Annotated[str, typer.Argument(help="A run folder, a weights file, or `bundled`.")],
+    model: Annotated[
+        str, typer.Argument(help="A run folder, weights file or ONNX file, or `bundled`.")
+    ],
     overrides: Annotated[
         list[str] | None,
         typer.Argument(help="Overrides: inference.field=value.", show_default=False),
@@ -26,6 +28,7 @@ def evaluate(
     split: Annotated[str, typer.Option(help="Split of the data.")] = "validation",
     json: Annotated[Path | None, path_option("Write the scores to this file too.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    runtime: Annotated[str, typer.Option(help=RUNTIME_HELP)] = "auto",
 ) -> None:
     """Score a model at the size of each mask, from one confusion matrix over all images."""
     from sceneparse.tasks.evaluate import evaluate as evaluate_model
@@ -37,6 +40,7 @@ def evaluate(
             split=split,
             overrides=overrides or (),
             device=device,
+            runtime=runtime,
             callback=callback,
         )
     _show(report, json)

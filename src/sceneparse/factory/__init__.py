@@ -1,24 +1,29 @@
-"""The composition root: build objects from a config. Only this package connects the rooms."""
+"""The composition root: build objects from a config. Only this package connects the rooms.
 
-from sceneparse.factory.class_weights import with_class_weights
-from sceneparse.factory.data import cached, dataset
-from sceneparse.factory.inference import (
-    Precision,
-    autocast,
-    image_reading,
-    predictor,
-    predictor_around,
-    refinement,
-    resize,
-)
-from sceneparse.factory.networks import on_device, optimizer
-from sceneparse.factory.training_input import (
-    class_statistics,
-    mixing,
-    needs_class_statistics,
-    sampling,
-    transform,
-)
+Its functions are imported when they are first used, because some of them need torch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sceneparse.factory.class_weights import with_class_weights
+    from sceneparse.factory.data import cached, dataset
+    from sceneparse.factory.inference import (
+        Precision,
+        image_reading,
+        predictor_around,
+        refinement,
+        resize,
+    )
+    from sceneparse.factory.networks import autocast, on_device, optimizer, predictor
+    from sceneparse.factory.training_input import (
+        class_statistics,
+        mixing,
+        needs_class_statistics,
+        sampling,
+        transform,
+    )
 
 __all__ = [
     "Precision",
@@ -39,3 +44,25 @@ __all__ = [
     "transform",
     "with_class_weights",
 ]
+
+_HOMES = {
+    "class_weights": ("with_class_weights",),
+    "data": ("cached", "dataset"),
+    "inference": ("Precision", "image_reading", "predictor_around", "refinement", "resize"),
+    "networks": ("autocast", "on_device", "optimizer", "predictor"),
+    "training_input": (
+        "class_statistics",
+        "mixing",
+        "needs_class_statistics",
+        "sampling",
+        "transform",
+    ),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a function from where it lives."""
+    for home, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(f"sceneparse.factory.{home}"), name)
+    raise AttributeError(f"module 'sceneparse.factory' has no attribute {name!r}")

@@ -1,14 +1,9 @@
-"""Build a predictor from a config."""
+"""Build a predictor around a network; nothing here needs torch."""
 
-from contextlib import AbstractContextManager, nullcontext
-from functools import partial
-from typing import Any, Literal, assert_never
-
-import torch
+from typing import Literal, assert_never
 
 from sceneparse.config import RunConfig
 from sceneparse.data.io.decode import DEFAULT_READING, ImageReading
-from sceneparse.inference.backends.torch import TorchNetwork
 from sceneparse.inference.dense_crf import DenseCrf
 from sceneparse.inference.guided_filter import GuidedFilter
 from sceneparse.inference.network import Network
@@ -23,29 +18,8 @@ from sceneparse.inference.settings import (
 )
 from sceneparse.inference.views import views_of
 from sceneparse.labels import Labels
-from sceneparse.models.segmenter import Segmenter
 
 Precision = Literal["bf16", "fp16", "fp32"]
-
-
-def predictor(
-    segmenter: Segmenter,
-    labels: Labels,
-    inference: InferenceSettings,
-    precision: Precision,
-    device: torch.device,
-    reading: ImageReading = DEFAULT_READING,
-) -> Predictor:
-    """Build the predictor of a segmenter that is already on its device."""
-    network = TorchNetwork(
-        segmenter,
-        num_classes=labels.num_classes,
-        input_stride=segmenter.network.input_stride,
-        output_stride=segmenter.network.output_stride,
-        device=device,
-        autocast=partial(autocast, precision, device),
-    )
-    return predictor_around(network, labels, inference, reading)
 
 
 def predictor_around(
@@ -90,16 +64,3 @@ def refinement(config: InferenceSettings, network: Network) -> Refinement | None
 def resize(config: InferenceSettings) -> Resize:
     """Build the rule that resizes images for the network."""
     return Resize(config.resize, config.size, config.overlap)
-
-
-def autocast(precision: Precision, device: torch.device) -> AbstractContextManager[Any]:
-    """Return the context in which a network computes in a precision."""
-    match precision:
-        case "bf16":
-            return torch.autocast(device.type, torch.bfloat16)
-        case "fp16":
-            return torch.autocast(device.type, torch.float16)
-        case "fp32":
-            return nullcontext()
-        case _:
-            assert_never(precision)

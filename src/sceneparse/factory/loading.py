@@ -1,48 +1,60 @@
-"""Load a model from disk as a predictor, or as a network to fine-tune."""
+"""Load a trained model as a predictor, with whatever runtime suits it and the machine."""
 
-import hashlib
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
-from importlib import resources
+import ctypes
+import platform
+from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, cast, get_args
 
 from sceneparse import factory
-from sceneparse.artifacts.run_folder import WEIGHTS_FILE
-from sceneparse.artifacts.weights import StoredModel, read_weights
+from sceneparse.artifacts.onnx_file import OnnxModel, read_onnx
+from sceneparse.config import RunConfig
 from sceneparse.config.reading import config_document, config_of
 from sceneparse.errors import InputError
+from sceneparse.factory.model_files import bundled_graph, is_onnx
 from sceneparse.inference.predictor import Predictor
 from sceneparse.labels import Labels
-from sceneparse.models.segmenter import Segmenter
-from sceneparse.models.settings import ModelSettings
-from sceneparse.models.transfer import WeightTransfer, transfer_weights
-from sceneparse.system.device import native_precision, select_device
 from sceneparse.system.paths import expand_user
+from sceneparse.system.processor import processor
 
-# The bundled model; its model card is in the same folder.
-BUNDLED = resources.files("sceneparse") / "assets" / WEIGHTS_FILE
+if TYPE_CHECKING:
+    from sceneparse.artifacts.weights import StoredModel
+
+Runtime: TypeAlias = Literal["torch", "onnxruntime", "openvino"]
+Precision: TypeAlias = Literal["auto", "fp32", "bf16", "fp16"]
+
+_INSTALL: dict[Runtime, str] = {
+    "torch": 'PyTorch (`pip install "sceneparse[train]"`)',
+    "onnxruntime": 'ONNX Runtime (`pip install "sceneparse[runtime]"`)',
+    "openvino": 'OpenVINO (`pip install "sceneparse[openvino]"`)',
+}
 
 
 def load(
     model: str | Path = "bundled",
     device: str = "auto",
     overrides: Sequence[str] = (),
+    *,
+    runtime: str = "auto",
     **inference: Any,
 ) -> Predictor:
     """Load a trained model as a predictor.
 
     Args:
-        model: A run folder, a weights file, or `bundled` for the bundled model.
-        device: `auto`, or a torch device such as `cpu` or `cuda:1`.
+        model: A run folder, a weights file, an ONNX file that was exported from one, or `bundled`
+            for the bundled model.
+        device: `auto`, or a device such as `cpu` or `cuda:1`.
         overrides: Changed settings of inference, as `inference.field=value`.
+        runtime: What computes the network: `torch`, `onnxruntime` or `openvino`, or `auto` for the
+            fastest that is installed and can read the model. A precision may follow: as in
+            `torch:fp32` or `openvino:bf16`; else it is bf16 where device and runtime compute it
+            natively and the model was not trained in fp32, and otherwise fp32 (on older GPUs fp16).
         **inference: Changed settings of inference by name, such as `flip=True` or `size=512`.
 
     Raises:
-        InputError: If the model does not exist or cannot be read, or a setting is wrong.
+        InputError: If the model does not exist or cannot be read, a setting is wrong, or a package
+            is missing.
 
     Example:
         >>> model = sceneparse.load()
@@ -51,16 +63,147 @@ def load(
         >>> print(sceneparse.load(flip=False))
         stretched to 416×416
     """
-    stored = with_overrides(find_weights(model), overrides)
+    opened = open_model(model, device, runtime, overrides)
     if inference:
-        document = config_document(stored.config)
+        document = config_document(opened.config)
         document["inference"] |= inference
-        stored = stored._replace(config=config_of(document, "load"))
-    return predictor_of(stored, select_device(device))
+        opened = opened._replace(config=config_of(document, "load"))
+    return opened.predictor()
 
 
-def with_overrides(weights: StoredModel, overrides: Sequence[str]) -> StoredModel:
-    """Return a model with changed settings of inference.
+def choose_runtime(model: str | Path, device: str, runtime: str) -> tuple[Runtime, Precision]:
+    """Choose what computes a network: the fastest of what is installed and can read the model.
+
+    Run folders and weights files need PyTorch; ONNX files need ONNX Runtime or OpenVINO. The
+    bundled model has both forms: PyTorch computes it on a GPU, and on a CPU if the others are
+    missing, since they start and compute faster there (`docs/deploy.md`). OpenVINO is preferred
+    where it computes in bf16, which ONNX Runtime does not.
+
+    Args:
+        model: As for `load`.
+        device: As for `load`.
+        runtime: As for `load`.
+
+    Raises:
+        InputError: If the runtime that was asked for cannot read the model, or none is installed.
+    """
+    wanted, precision = _parsed(runtime)
+    suitable = _suitable_runtimes(model, device, precision)
+    if wanted not in (None, *suitable):
+        raise InputError(
+            f"{model}: {runtime} cannot compute it, expected {' or '.join(suitable)}; choose "
+            "another runtime, or export the model to ONNX",
+            "runtime",
+        )
+    candidates: list[Runtime] = suitable if wanted is None else [wanted]
+    for candidate in candidates:
+        if find_spec(candidate) is not None:
+            return candidate, precision
+    fix = "" if is_onnx(model) else "; or export the model to ONNX where PyTorch is installed"
+    raise InputError(
+        f"{model}: reading it needs {' or '.join(_INSTALL[each] for each in candidates)}{fix}"
+    )
+
+
+def _parsed(runtime: str) -> tuple[Runtime | None, Precision]:
+    """Divide a runtime into its name, none for `auto`, and a precision."""
+    name, _, precision = runtime.partition(":")
+    names = ("auto", *get_args(Runtime))
+    if name not in names or (precision or "auto") not in get_args(Precision):
+        raise InputError(
+            f"runtime {runtime}: unknown; expected one of {', '.join(names)}, with a precision if "
+            "you want to set it, as in torch:fp32 or openvino:bf16",
+            "runtime",
+        )
+    chosen = None if name == "auto" else cast("Runtime", name)
+    return chosen, cast("Precision", precision or "auto")
+
+
+def _suitable_runtimes(model: str | Path, device: str, precision: Precision) -> list[Runtime]:
+    """Return the runtimes that can compute a model in a precision, the fastest first."""
+    suitable: list[Runtime] = []
+    if is_onnx(model) or (model == "bundled" and bundled_graph().is_file()):
+        suitable = ["onnxruntime", "openvino"]
+        if precision != "fp32" and processor().has_bf16:
+            suitable.reverse()
+        if precision in ("bf16", "fp16"):
+            suitable.remove("onnxruntime")
+    if not is_onnx(model):
+        on_gpu = device not in ("auto", "cpu") or (device == "auto" and _has_gpu())
+        suitable.insert(0 if on_gpu else len(suitable), "torch")
+    return suitable
+
+
+def _has_gpu() -> bool:
+    """Return whether PyTorch may find a GPU, without importing it."""
+    if platform.system() == "Darwin":
+        return platform.machine() == "arm64"
+    try:
+        ctypes.CDLL("nvcuda.dll" if platform.system() == "Windows" else "libcuda.so.1")
+    except OSError:
+        return False
+    return True
+
+
+class OpenedModel(NamedTuple):
+    """A model whose config and labels are read, and what shall compute it.
+
+    Attributes:
+        contents: What its file holds.
+        config: The config of its run, with changed settings of inference.
+        labels: The classes that it predicts.
+        runtime: What computes its network.
+        device: `auto`, or a device.
+        precision: Precision of the network.
+    """
+
+    contents: "StoredModel | OnnxModel"
+    config: RunConfig
+    labels: Labels
+    runtime: Runtime
+    device: str = "auto"
+    precision: Precision = "auto"
+
+    def predictor(self) -> Predictor:
+        """Build the predictor.
+
+        Raises:
+            InputError: If the device or the precision is not available, or the file is damaged.
+        """
+        if isinstance(self.contents, OnnxModel):
+            return _onnx_predictor(self, self.contents)
+        from sceneparse.factory.torch_loading import predictor_of
+        from sceneparse.system.device import select_device
+
+        stored = self.contents._replace(config=self.config)
+        return predictor_of(stored, select_device(self.device), self.precision)
+
+
+def open_model(
+    model: str | Path,
+    device: str = "auto",
+    runtime: str = "auto",
+    overrides: Sequence[str] = (),
+) -> OpenedModel:
+    """Choose a runtime and read a model; see `load`.
+
+    Raises:
+        InputError: If the model does not exist or cannot be read, an override is wrong, or a
+            package is missing.
+    """
+    chosen, precision = choose_runtime(model, device, runtime)
+    if chosen == "torch":
+        from sceneparse.factory.torch_loading import find_weights
+
+        contents = find_weights(model)
+    else:
+        contents = read_onnx(bundled_graph() if model == "bundled" else expand_user(model))
+    config = with_overrides(contents.config, overrides)
+    return OpenedModel(contents, config, contents.labels, chosen, device, precision)
+
+
+def with_overrides(config: RunConfig, overrides: Sequence[str]) -> RunConfig:
+    """Return the config of a trained model with changed settings of inference.
 
     Raises:
         InputError: If an override is wrong, or changes another section of the config.
@@ -71,114 +214,44 @@ def with_overrides(weights: StoredModel, overrides: Sequence[str]) -> StoredMode
             f"{wrong[0]}: a trained model only takes overrides of `inference`, such as "
             "inference.resize=window"
         )
-    config = config_of(config_document(weights.config), "the model's config", overrides)
-    return weights._replace(config=config)
+    return config_of(config_document(config), "the model's config", overrides)
 
 
-def find_weights(model: str | Path) -> StoredModel:
-    """Read the weights of a run folder, of a weights file or of the model `bundled`.
+def _onnx_predictor(model: OpenedModel, file: OnnxModel) -> Predictor:
+    """Build the predictor of an exported model."""
+    device = "cpu" if model.device == "auto" else model.device
+    facts = {
+        "num_classes": model.labels.num_classes,
+        "input_stride": file.input_stride,
+        "output_stride": file.output_stride,
+    }
+    if model.runtime == "openvino":
+        precision = _openvino_precision(model, device)
+        from sceneparse.inference.backends.openvino import OpenVinoNetwork
 
-    Raises:
-        InputError: If there are no weights, or they cannot be read.
-    """
-    with _weights_file(model) as path:
-        return read_weights(path)
+        channels = model.config.channels
+        network = OpenVinoNetwork(file.path, **facts, channels=channels, precision=precision)
+    else:
+        from sceneparse.inference.backends.onnxruntime import OnnxRuntimeNetwork
 
-
-def weights_digest(model: str | Path) -> str:
-    """Return a digest of a weights file: 16 hexadecimal digits of SHA-256.
-
-    Raises:
-        InputError: If there are no weights.
-    """
-    with _weights_file(model) as path, path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
-
-
-@contextmanager
-def _weights_file(model: str | Path) -> Generator[Path]:
-    """Give the weights file of a run folder, a file itself, or that of the bundled model."""
-    if model == "bundled":
-        if not BUNDLED.is_file():
-            raise InputError(
-                "this installation has no bundled model; give a run folder or a weights file"
-            )
-        with resources.as_file(BUNDLED) as bundled:
-            yield bundled
-        return
-    path = expand_user(model)
-    if path.is_dir():
-        path = path / WEIGHTS_FILE
-        if not path.is_file():
-            raise InputError(
-                f"{path}: no such file; a run writes it after its first validation: choose another "
-                "folder, or train further"
-            )
-    yield path
+        network = OnnxRuntimeNetwork(file.path, **facts, device=device)
+    reading = factory.image_reading(model.config)
+    return factory.predictor_around(network, model.labels, model.config.inference, reading)
 
 
-def segmenter_to_train(
-    config: ModelSettings, labels: Labels, channels: int = 3
-) -> tuple[Segmenter, WeightTransfer | None]:
-    """Build a network with its initial weights for training.
-
-    Args:
-        config: Settings of the network and its initial weights.
-        labels: The classes to learn.
-        channels: Number of channels of the images.
-
-    Returns:
-        The network, and which weights were loaded if it starts from another model.
+def _openvino_precision(model: OpenedModel, device: str) -> Literal["fp32", "bf16"]:
+    """Return the precision in which OpenVINO computes a model.
 
     Raises:
-        InputError: If the weights do not exist, or none of them fit.
+        InputError: If it cannot compute on the device or in the precision.
     """
-    if config.weights in ("imagenet", "none"):
-        return config.build(labels.num_classes, channels), None
-    given = find_weights(config.weights)
-    segmenter = config.untrained.build(labels.num_classes, channels)
-    transferred = transfer_weights(
-        segmenter, given.tensors, labels.class_names, given.labels.class_names
-    )
-    if not transferred.succeeded:
+    if device != "cpu":
+        raise InputError(f"device {device}: OpenVINO is used on the CPU only; use cpu or auto")
+    has_bf16, wanted = processor().has_bf16, model.precision
+    if wanted == "fp16" or (wanted == "bf16" and not has_bf16):
         raise InputError(
-            f"model.weights: no weights in {config.weights} fit; found {given.config.model}, "
-            f"expected {config}; train the same kind of network, or set model.weights=none"
+            f"precision {wanted}: this processor does not compute it natively; use auto or fp32",
+            "precision",
         )
-    return segmenter, transferred
-
-
-def deployed(weights: StoredModel) -> StoredModel:
-    """Remove the settings that only training needs; predictions do not change."""
-    model = weights.config.model.deployed
-    return weights._replace(config=replace(weights.config, model=model))
-
-
-def predictor_of(weights: StoredModel, device: torch.device) -> Predictor:
-    """Build the predictor of a stored model.
-
-    Raises:
-        InputError: If the weights do not fit the network that their config describes.
-    """
-    weights = deployed(weights)
-    config = weights.config
-    segmenter = config.model.build(weights.labels.num_classes, config.channels)
-    try:
-        segmenter.load_state_dict(weights.tensors)
-    except RuntimeError as error:
-        raise InputError(
-            f"the weights do not fit the network of their config: {error}; use another weights file"
-        ) from None
-    # In another memory format, the scores would differ in their last digits.
-    stored = config.training.memory_format
-    segmenter = factory.on_device(
-        segmenter, device, "channels_last" if stored == "auto" else stored
-    ).eval()
-    # This machine may lack the precision of training; a model trained in fp32 stays in fp32.
-    precision = native_precision(device)
-    if config.training.precision == "fp32":
-        precision = "fp32"
-    reading = factory.image_reading(config)
-    return factory.predictor(
-        segmenter, weights.labels, config.inference, precision, device, reading
-    )
+    is_fp32 = wanted == "fp32" or model.config.training.precision == "fp32"
+    return "bf16" if wanted == "bf16" or (has_bf16 and not is_fp32) else "fp32"

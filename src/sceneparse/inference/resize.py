@@ -111,9 +111,9 @@ def _logits_by_size(images: Sequence[NDArray[np.uint8]], network: Network) -> li
 def resized(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
     """Resize an image `(H, W, C)` to a height and width, bilinearly with antialiasing.
 
-    Exported models contain the same (`export/sizing.py`): along the height, then along the width,
-    an output is the mean of the inputs within `max(1, n_in / n_out)` of it, weighted by a triangle
-    and rounded half up to 8 bits.
+    Exported models contain the same (`exporters/sizing_graph.py`): along the height, then along the
+    width, an output is the mean of the inputs within `max(1, n_in / n_out)` of it, weighted by a
+    triangle and rounded to 8 bits. Weights have 22 bits after the point.
     """
     if image.shape[:2] == size:
         return np.ascontiguousarray(image)

@@ -61,13 +61,13 @@ class DepthwiseConv2d(nn.Conv2d):
             device="meta",
         )
         self.weight, self.bias = conv.weight, conv.bias
-        self._pad_same = pad_same
+        self.pads_same = pad_same
         self.train(conv.training)
 
     def forward(self, input: Tensor) -> Tensor:
         """Convolve each channel of `(B, C, h, w)` with its own filter."""
         features = input
-        if self._pad_same:
+        if self.pads_same:
             from timm.layers.padding import pad_same
 
             sides = list(self.kernel_size), list(self.stride), list(self.dilation)

@@ -28,7 +28,7 @@ class ModelSettings:
         """Make the network with its normalisation of images.
 
         `imagenet` weights are read here; those of another model are copied into the network by
-        `factory.loading.segmenter_to_train`.
+        `factory.torch_loading.segmenter_to_train`.
 
         Args:
             num_classes: Number of classes.

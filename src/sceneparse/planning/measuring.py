@@ -28,9 +28,10 @@ from sceneparse.planning.recipe import trial_config
 from sceneparse.planning.recording_costs import recording_costs
 from sceneparse.planning.starting_point import StartingPoint
 from sceneparse.system.device import memory_bytes, synchronize
+from sceneparse.system.memory_advice import advice_on_memory
 from sceneparse.training.auto import resolve
 from sceneparse.training.loop import Clock, train_step
-from sceneparse.training.memory import advice_on_memory, fitting_parts, step_budget, step_bytes
+from sceneparse.training.memory import fitting_parts, step_budget, step_bytes
 from sceneparse.training.setup import TrainSetup, set_up_training
 from sceneparse.training.state import TrainState
 from sceneparse.training.validation import count_images

@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 from sceneparse.artifacts.run_folder import RunFolder
 from sceneparse.config import RunConfig
 from sceneparse.data.dataset import Dataset
-from sceneparse.factory.loading import find_weights, predictor_of
+from sceneparse.factory.torch_loading import find_weights, predictor_of
 from sceneparse.inference.evaluation import Evaluation
 from sceneparse.planning.estimate import RunCosts
 from sceneparse.recording.events import ignore

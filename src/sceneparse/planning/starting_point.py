@@ -5,7 +5,8 @@ from typing import Any, Literal, NamedTuple, assert_never
 
 from sceneparse.artifacts.weights import StoredModel
 from sceneparse.errors import InputError
-from sceneparse.factory.loading import BUNDLED, find_weights
+from sceneparse.factory.model_files import BUNDLED
+from sceneparse.factory.torch_loading import find_weights
 from sceneparse.models.lite import lite_weights_installed
 from sceneparse.models.settings import EncoderUNetModel, ModelSettings, UNetModel
 from sceneparse.planning.facts import DataFacts

@@ -3,9 +3,11 @@
 PyTorch reports them only from version 2.14 on (`torch.cpu.get_capabilities`).
 """
 
+import os
 import platform
 import re
 import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -66,3 +68,10 @@ def _sysctl(name: str) -> str:
         text=True,
         check=False,
     ).stdout.strip()
+
+
+def usable_cores() -> int:
+    """Return the number of cores that this process may use."""
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

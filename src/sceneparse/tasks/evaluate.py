@@ -5,17 +5,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from sceneparse import factory
-from sceneparse.artifacts.weights import StoredModel
 from sceneparse.data.dataset import Dataset
 from sceneparse.data.datasets.synthetic import SyntheticData
 from sceneparse.errors import InputError
-from sceneparse.factory.loading import find_weights, predictor_of, with_overrides
-from sceneparse.recording.events import Callback, Progress, ignore
-from sceneparse.system.device import select_device
+from sceneparse.factory.loading import OpenedModel, open_model
+from sceneparse.recording.events import Callback, Message, Progress, ignore
+from sceneparse.system.memory_advice import PREDICTION, advice_on_memory
 from sceneparse.system.paths import expand_user
-from sceneparse.tasks.run_data import check_files
+from sceneparse.tasks.file_check import check_files
 from sceneparse.tasks.score import ScoreReport
-from sceneparse.training.memory import PREDICTION, advice_on_memory
 from sceneparse.training.validation import evaluate_dataset
 
 
@@ -26,6 +24,7 @@ def evaluate(
     split: str = "validation",
     overrides: Sequence[str] = (),
     device: str = "auto",
+    runtime: str = "auto",
     callback: Callback = ignore,
 ) -> ScoreReport:
     """Score a model on a split of its own data set, or of another folder with the same layout.
@@ -34,11 +33,12 @@ def evaluate(
     over all images.
 
     Args:
-        model: A run folder, a weights file, or `bundled`.
+        model: A run folder, a weights file, an ONNX file, or `bundled`.
         data: The data root; none for the one that the model was trained on.
         split: Name of the split.
         overrides: Changed settings of inference, as `inference.field=value`.
-        device: `auto`, or a torch device.
+        device: `auto`, or a device such as `cpu` or `cuda`.
+        runtime: What computes the network; see `sceneparse.load`.
         callback: Called with each event.
 
     Raises:
@@ -50,12 +50,14 @@ def evaluate(
         0.61
     """
     root = None if data is None else expand_user(data)
-    weights, dataset = open_model_and_data(model, root, split, overrides)
-    data_settings = weights.config.data
+    opened = open_model(model, device, runtime, overrides)
+    dataset = open_data_of(opened, root, split)
+    data_settings = opened.config.data
     if root is not None and not isinstance(data_settings, SyntheticData):
         data_settings = replace(data_settings, root=root)
     check_files({split: dataset}, data_settings, callback)
-    predictor = predictor_of(weights, select_device(device))
+    predictor = opened.predictor()
+    callback(Message(str(predictor.network)))
     total, done = len(dataset), 0
 
     def on_image() -> None:
@@ -66,10 +68,10 @@ def evaluate(
     callback(Progress("evaluating", 0, total))
     with advice_on_memory(PREDICTION):
         evaluation = evaluate_dataset(predictor, dataset, 2, on_image)
-    source = root or getattr(weights.config.data, "root", "generated scenes")
+    source = root or getattr(opened.config.data, "root", "generated scenes")
     return ScoreReport(
         scores=evaluation.scores,
-        labels=weights.labels,
+        labels=opened.labels,
         images=evaluation.images,
         source={"model": str(model), "data": str(source), "split": split},
         loss=evaluation.loss,
@@ -79,29 +81,30 @@ def evaluate(
     )
 
 
-def open_model_and_data(
-    model: str | Path, data: Path | None, split: str, overrides: Sequence[str] = ()
-) -> tuple[StoredModel, Dataset]:
-    """Read a model and open the data to score it on.
+def open_data_of(model: OpenedModel, data: Path | None, split: str) -> Dataset:
+    """Open the data to score a model on.
 
     Raises:
-        InputError: If either cannot be read, or their classes differ.
+        InputError: If the data cannot be read, or their classes are not the model's.
     """
-    weights = with_overrides(find_weights(model), overrides)
-    trained_on = getattr(weights.config.data, "root", None)
+    trained_on = getattr(model.config.data, "root", None)
     if data is None and trained_on is not None and not trained_on.is_dir():
         raise InputError(
             f"{trained_on}: no such folder; the model was trained on data there; give the folder "
             "where they are now",
             "data",
         )
-    dataset = factory.dataset(weights.config.data, split, data)
-    _check_same_classes(str(model), weights.labels.class_names, dataset.labels.class_names)
-    return weights, dataset
+    dataset = factory.dataset(model.config.data, split, data)
+    check_same_classes(model.labels.class_names, dataset.labels.class_names)
+    return dataset
 
 
-def _check_same_classes(model: str, learned: Sequence[str], found: Sequence[str]) -> None:
+def check_same_classes(learned: Sequence[str], found: Sequence[str]) -> None:
     """Refuse a data set whose classes are not those of the model, and name the difference.
+
+    Args:
+        learned: Names of the model's classes.
+        found: Names of the data set's.
 
     Raises:
         InputError: If names or their order differ.
@@ -131,4 +134,4 @@ def _check_same_classes(model: str, learned: Sequence[str], found: Sequence[str]
             f"the model has {len(learned)} classes, the data set {len(found)}; {'; '.join(parts)}; "
             "rename the classes of the data, or evaluate the model on data with the same classes"
         )
-    raise InputError(f"{model}: {difference}")
+    raise InputError(difference)

@@ -19,10 +19,13 @@ from sceneparse.data.io.geotiff import (
 )
 from sceneparse.data.loader import prefetch
 from sceneparse.errors import InputError
+from sceneparse.factory.loading import load
+from sceneparse.factory.model_files import model_digest
 from sceneparse.inference.prediction import Prediction
 from sceneparse.inference.prediction_files import PredictionFiles
 from sceneparse.inference.predictor import Predictor
 from sceneparse.recording.events import Callback, Message, ignore
+from sceneparse.system.memory_advice import PREDICTION, advice_on_memory
 from sceneparse.system.paths import expand_user
 
 _LISTED = 3
@@ -88,6 +91,7 @@ def predict(
     overwrite: bool = False,
     overrides: Sequence[str] = (),
     device: str = "auto",
+    runtime: str = "auto",
     callback: Callback = ignore,
 ) -> list[SegmentedFile]:
     """Segment image files: write label map, coloured map, overlay with legend, and JSON.
@@ -100,10 +104,11 @@ def predict(
     Args:
         images: Image files, or folders of them, which may have subfolders.
         out: Folder for the results.
-        model: A run folder, a weights file, or `bundled` for the bundled model.
+        model: A run folder, a weights file, an ONNX file, or `bundled` for the bundled model.
         overwrite: Whether existing results may be replaced.
         overrides: Changed settings of inference, as `inference.field=value`.
-        device: `auto`, or a torch device.
+        device: `auto`, or a device such as `cpu` or `cuda`.
+        runtime: What computes the network; see `sceneparse.load`.
         callback: Called with each event: a message for each image.
 
     Returns:
@@ -113,9 +118,6 @@ def predict(
         InputError: If the model cannot be read, results cannot be written, or a result would
             replace another file.
     """
-    from sceneparse.factory.loading import load, weights_digest
-    from sceneparse.training.memory import PREDICTION, advice_on_memory
-
     given = [images] if isinstance(images, str | Path) else images
     found = find_images([expand_user(path) for path in given], expand_user(out))
     if found.left_out:
@@ -125,10 +127,11 @@ def predict(
     if not rasterio_installed() and any(map(is_georeferenced, found.files)):
         callback(Message(f"georeferences are not kept; keeping them needs rasterio: `{INSTALL}`"))
     results = result_paths(found, expand_user(out), [place is not None for place in places])
-    predictor = load(model, device, overrides)
+    predictor = load(model, device, overrides, runtime=runtime)
+    callback(Message(f"{predictor.network}; {predictor}"))
     made_by = {
         "model": str(model),
-        "weights": weights_digest(model),
+        "weights": model_digest(model),
         "inference": str(predictor),
     }
     todo = [

@@ -2,24 +2,20 @@
 
 import hashlib
 import os
-from collections.abc import Mapping
 
 import torch
 
 from sceneparse import factory
 from sceneparse.config import RunConfig
 from sceneparse.data.cache.reader import CachedDataset
-from sceneparse.data.checks.quick import quick_check
-from sceneparse.data.dataset import Dataset, PairedFiles
-from sceneparse.data.datasets.synthetic import SyntheticData
-from sceneparse.data.header_index import check_image_sizes
-from sceneparse.data.settings import DataSettings
+from sceneparse.data.dataset import Dataset
 from sceneparse.errors import InputError
 from sceneparse.inference.evaluation import Evaluation, EvaluationSums
 from sceneparse.inference.predictor import Predictor
 from sceneparse.recording.events import Callback, Message
 from sceneparse.system.ranks import RankInfo
 from sceneparse.tasks.cache import cache_notes
+from sceneparse.tasks.file_check import check_files
 from sceneparse.training.distributed import all_reduce, broadcast_from_rank_zero
 from sceneparse.training.validation import count_images
 
@@ -35,32 +31,6 @@ def open_splits(
         for note in cache_notes({"training": training, "validation": validation}):
             callback(Message(note))
     return training, validation
-
-
-def check_files(splits: Mapping[str, Dataset], data: DataSettings, callback: Callback) -> None:
-    """Check the header of each file that is new or changed, and some samples of each split.
-
-    Raises:
-        InputError: If files do not fit together, or something wrong would be learned or scored.
-    """
-    if isinstance(data, SyntheticData):
-        return
-    files = {
-        name: dataset.files if isinstance(dataset, CachedDataset) else dataset
-        for name, dataset in splits.items()
-    }
-    paired = {name: found for name, found in files.items() if isinstance(found, PairedFiles)}
-    for found in paired.values():
-        check_image_sizes(found, data.root)
-    # `data cache` has checked what it decoded, and a run opens none of these files.
-    unread = {
-        name: found
-        for name, found in paired.items()
-        if not (isinstance(cached := splits[name], CachedDataset) and cached.is_complete)
-    }
-    if unread:
-        for finding in quick_check(data, unread):
-            callback(Message(f"warning: {finding}"))
 
 
 def data_key_of(dataset: Dataset, rank_info: RankInfo) -> str:

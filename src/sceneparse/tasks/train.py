@@ -14,7 +14,7 @@ from sceneparse.config.resuming import config_differences, resumed_config
 from sceneparse.data.class_statistics import ClassStatistics
 from sceneparse.data.dataset import Dataset, Sample
 from sceneparse.errors import InputError
-from sceneparse.factory.loading import find_weights, predictor_of, segmenter_to_train
+from sceneparse.factory.torch_loading import find_weights, predictor_of, segmenter_to_train
 from sceneparse.inference.evaluation import Evaluation
 from sceneparse.inference.predictor import Predictor
 from sceneparse.labels import Labels
@@ -22,6 +22,7 @@ from sceneparse.models.segmenter import Segmenter
 from sceneparse.recording.events import Callback, Message, activity, ignore
 from sceneparse.recording.recorder import Recorder, SilentObserver, check_tensorboard
 from sceneparse.recording.run_drawings import samples_to_draw
+from sceneparse.system.memory_advice import advice_on_memory
 from sceneparse.system.ranks import RankInfo, find_rank_info
 from sceneparse.system.stop_signals import StopRequests
 from sceneparse.tasks.run import Run
@@ -34,7 +35,6 @@ from sceneparse.training.distributed import (
 )
 from sceneparse.training.environment import environment
 from sceneparse.training.loop import fit
-from sceneparse.training.memory import advice_on_memory
 from sceneparse.training.setup import TrainSetup, set_up_training
 from sceneparse.training.state import TrainState
 

@@ -16,11 +16,10 @@ from typing import NamedTuple
 import numpy as np
 
 from sceneparse import factory
-from sceneparse.artifacts.weights import StoredModel
 from sceneparse.data.dataset import Sample
 from sceneparse.data.loader import prefetch
 from sceneparse.errors import InputError
-from sceneparse.factory.loading import predictor_of, with_overrides
+from sceneparse.factory.loading import OpenedModel, open_model, with_overrides
 from sceneparse.inference.cached_network import CachedNetwork
 from sceneparse.metrics.bootstrap import (
     ImageCounts,
@@ -32,10 +31,9 @@ from sceneparse.metrics.bootstrap import (
     miou_and_pixel_accuracy,
 )
 from sceneparse.recording.events import Callback, ignore, tracked
-from sceneparse.system.device import select_device
+from sceneparse.system.memory_advice import PREDICTION, advice_on_memory
 from sceneparse.system.paths import expand_user
-from sceneparse.tasks.evaluate import open_model_and_data
-from sceneparse.training.memory import PREDICTION, advice_on_memory
+from sceneparse.tasks.evaluate import open_data_of
 
 
 class Setting(NamedTuple):
@@ -169,7 +167,7 @@ def tta(
     Settings are chosen on one half of the images and reported on the other.
 
     Args:
-        model: A run folder or a weights file.
+        model: A run folder, a weights file or an ONNX file.
         data: The data root; none for the one that the model was trained on.
         split: Name of the split.
         images: Maximum number of images, spread over the data set; settings are chosen on half of
@@ -182,7 +180,8 @@ def tta(
         InputError: If model or data cannot be read, or there are fewer than two images.
     """
     root = None if data is None else expand_user(data)
-    weights, dataset = open_model_and_data(model, root, split, overrides)
+    opened = open_model(model, device, overrides=overrides)
+    dataset = open_data_of(opened, root, split)
     number = min(images, len(dataset))
     if number < 2:
         raise InputError(
@@ -192,12 +191,12 @@ def tta(
             "data",
         )
     indices = [index * len(dataset) // number for index in range(number)]
-    network = CachedNetwork(predictor_of(weights, select_device(device)).network)
+    network = CachedNetwork(opened.predictor().network)
 
     def run(settings: Sequence[Setting]) -> tuple[Trial, ...]:
         samples = prefetch(dataset.__getitem__, indices, threads=1, ahead=2)
         reported = tracked(samples, callback, "comparing settings", number)
-        return score_settings(settings, network, weights, reported)
+        return score_settings(settings, network, opened, reported)
 
     with advice_on_memory(PREDICTION):
         trials = run(SETTINGS)
@@ -210,13 +209,13 @@ def tta(
 def score_settings(
     settings: Sequence[Setting],
     network: CachedNetwork,
-    weights: StoredModel,
+    model: OpenedModel,
     samples: Iterable[Sample],
 ) -> tuple[Trial, ...]:
     """Score every setting on every image."""
     predictors = [
         factory.predictor_around(
-            network, weights.labels, with_overrides(weights, setting.overrides).config.inference
+            network, model.labels, with_overrides(model.config, setting.overrides).inference
         )
         for setting in settings
     ]

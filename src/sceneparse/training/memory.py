@@ -1,14 +1,10 @@
-"""Memory of a training step: what an image needs, what is available, and advice if it runs out."""
-
-from collections.abc import Generator
-from contextlib import contextmanager
+"""Memory of a training step: what an image needs, and in how many parts a batch fits."""
 
 import torch
 from torch import nn
 
 from sceneparse import factory
 from sceneparse.config import RunConfig
-from sceneparse.errors import InputError
 from sceneparse.labels import Labels
 from sceneparse.models.segmenter import Segmenter
 
@@ -16,15 +12,6 @@ from sceneparse.models.segmenter import Segmenter
 MEMORY_SHARE = {"cpu": 0.4, "cuda": 0.7, "mps": 0.4}
 # Images that a part of a batch holds at least: batch normalisation needs two.
 MIN_PART = 2
-
-TRAINING = (
-    "start another run with a larger training.accumulation, or a smaller training.batch_size, "
-    "transform.size or model"
-)
-PREDICTION = (
-    "give a smaller inference.size or inference.batch_size, fewer inference.scales, or "
-    "inference.resize=window"
-)
 
 
 def step_budget(device: str, available_bytes: float, network: nn.Module, *, has_ema: bool) -> float:
@@ -97,25 +84,3 @@ def step_bytes(
     segmenter.load_state_dict(state)
     del kept
     return sum(seen.values()) // 2
-
-
-@contextmanager
-def advice_on_memory(advice: str = TRAINING) -> Generator[None]:
-    """Turn a failed allocation inside the `with` into a message that says what helps.
-
-    Raises:
-        InputError: If memory ran out.
-    """
-    try:
-        yield
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        raise InputError(f"out of memory ({_first_line(error)}); {advice}") from error
-    except RuntimeError as error:
-        # The allocator of the CPU raises nothing more specific.
-        if "allocate memory" not in str(error):
-            raise
-        raise InputError(f"out of memory ({_first_line(error)}); {advice}") from error
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).partition("\n")[0][:120]

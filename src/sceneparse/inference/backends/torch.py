@@ -25,6 +25,7 @@ class TorchNetwork:
         output_stride: int,
         device: torch.device,
         autocast: Autocast = nullcontext,
+        precision: str = "fp32",
     ) -> None:
         """Wrap a segmenter that is on its device.
 
@@ -35,6 +36,7 @@ class TorchNetwork:
             output_stride: Pixels of the input per row or column of the logits.
             device: Where the segmenter is.
             autocast: Makes the context that sets the precision; the default leaves it as it is.
+            precision: Its name, for messages.
         """
         self.num_classes = num_classes
         self.input_stride = input_stride
@@ -42,6 +44,11 @@ class TorchNetwork:
         self._segmenter = segmenter
         self._device = device
         self._autocast = autocast
+        self._precision = precision
+
+    def __str__(self) -> str:
+        """Return what computes the logits, for messages."""
+        return f"PyTorch, {self._precision} on {self._device}"
 
     @torch.inference_mode()
     def logits(self, images: NDArray[np.uint8]) -> Tensor:

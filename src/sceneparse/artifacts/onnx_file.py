@@ -1,0 +1,124 @@
+"""ONNX files that sceneparse exported: their config, labels and strides, read without a runtime."""
+
+import json
+import os
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from sceneparse.config import RunConfig
+from sceneparse.config.reading import parse_config
+from sceneparse.errors import InputError
+from sceneparse.labels import Labels
+from sceneparse.labels.label_files import labels_from_text
+
+ONNX_SUFFIX = ".onnx"
+# Change this text when the contents change so that an older version could misread them.
+FORMAT = "sceneparse onnx 1"
+# Field of `ModelProto` with the metadata, in https://github.com/onnx/onnx/blob/main/onnx/onnx.proto.
+_METADATA_FIELD = 14
+_MAX_METADATA_BYTES = 2**24
+# Kinds of fields in protobuf's encoding, and the lengths of those of fixed length.
+_VARINT, _WITH_LENGTH = 0, 2
+_LENGTHS = {1: 8, 5: 4}
+
+
+class OnnxModel(NamedTuple):
+    """The contents of an ONNX file, without its graph.
+
+    Attributes:
+        path: The file.
+        config: Config of the run that trained the network.
+        labels: The classes that the network predicts.
+        input_stride: Sizes that are multiples of it need no padding.
+        output_stride: Pixels of the network's input per row or column of the logits.
+    """
+
+    path: Path
+    config: RunConfig
+    labels: Labels
+    input_stride: int
+    output_stride: int
+
+
+def read_onnx(path: Path) -> OnnxModel:
+    """Read what an ONNX file says about itself.
+
+    Raises:
+        InputError: If the file does not exist, is broken, or was not exported by sceneparse.
+    """
+    metadata = read_metadata(path)
+    if metadata.get("format") != FORMAT:
+        raise InputError(
+            f"{path}: found an ONNX file of format `{metadata.get('format')}`, expected "
+            f"`{FORMAT}`; give one that this version of sceneparse exported"
+        )
+    try:
+        strides = json.loads(metadata["strides"])
+        input_stride, output_stride = int(strides["input"]), int(strides["output"])
+        config, labels = metadata["config"], metadata["labels"]
+    except (KeyError, ValueError, TypeError):
+        raise InputError(f"{path}: its metadata are damaged; export the model again") from None
+    return OnnxModel(
+        path=path,
+        config=parse_config(config, f"{path} (config)"),
+        labels=labels_from_text(labels, f"{path} (labels)"),
+        input_stride=input_stride,
+        output_stride=output_stride,
+    )
+
+
+def read_metadata(path: Path) -> dict[str, str]:
+    """Read the metadata of an ONNX file, which skips its graph.
+
+    Raises:
+        InputError: If the file does not exist, or is no ONNX file.
+    """
+    try:
+        with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            entries = [
+                {number: text.decode() for number, text in _fields(BytesIO(entry), len(entry))}
+                for _, entry in _fields(file, size, only=_METADATA_FIELD)
+            ]
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such ONNX file; give an existing one") from None
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{path}: not an ONNX file, or broken ({error}); export the model again"
+        ) from None
+    return {entry.get(1, ""): entry.get(2, "") for entry in entries}
+
+
+def _fields(file: BinaryIO, size: int, only: int | None = None) -> Iterator[tuple[int, bytes]]:
+    """Yield number and content of the fields of a protobuf message that have a length."""
+    budget = _MAX_METADATA_BYTES
+    while file.tell() < size:
+        number, kind = divmod(_varint(file), 8)
+        if kind == _VARINT:
+            _varint(file)
+            continue
+        length = _varint(file) if kind == _WITH_LENGTH else _LENGTHS.get(kind, size)
+        if file.tell() + length > size:
+            raise ValueError(f"damaged at byte {file.tell()}")
+        if kind != _WITH_LENGTH or only not in (None, number):
+            file.seek(length, os.SEEK_CUR)
+            continue
+        budget -= length
+        if budget < 0:
+            raise ValueError("its metadata are too large")
+        yield number, file.read(length)
+
+
+def _varint(file: BinaryIO) -> int:
+    """Read a whole number: seven bits per byte, the lowest first."""
+    value = 0
+    for shift in range(0, 70, 7):
+        byte = file.read(1)
+        if not byte:
+            raise ValueError("it ends too early")
+        value |= (byte[0] & 127) << shift
+        if byte[0] < 128:
+            return value
+    raise ValueError("damaged number")
