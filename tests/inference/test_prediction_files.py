@@ -8,7 +8,6 @@ from PIL import Image
 
 from sceneparse.errors import InputError
 from sceneparse.inference.prediction import Prediction
-from sceneparse.inference.prediction_encoding import MAX_OVERLAY_PIXELS, overlay_step
 from sceneparse.inference.prediction_files import (
     SUFFIXES,
     WRITING_ORDER,
@@ -89,14 +88,3 @@ def test_the_metadata_of_an_image_are_no_part_of_its_pixels(tmp_path: Path) -> N
     save(tmp_path, ("mask",))
     with Image.open(tmp_path / "a.png") as image:
         assert (image.mode, image.size) == ("L", (10, 7))
-
-
-@pytest.mark.parametrize(
-    ("size", "step"),
-    [((1, 1), 1), ((4000, 6000), 1), ((9000, 12000), 3), ((1, 60001), 2), ((100000, 1), 2)],
-)
-def test_overlays_of_large_images_are_reduced(size: tuple[int, int], step: int) -> None:
-    assert overlay_step(*size) == step
-    height, width = (-(-side // step) for side in size)
-    assert height * width <= MAX_OVERLAY_PIXELS
-    assert max(height, width) <= 60_000

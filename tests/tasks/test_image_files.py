@@ -30,6 +30,7 @@ def names(found: FoundImages) -> list[str]:
         ("*.jpg", ["1", "[1]", "b"]),
         ("**/*.jpg", ["1", "[1]", "b", "day 2/c", "day 2/deep/d"]),
         ("day*/*", ["day 2/c"]),
+        ("day*/**", ["day 2/c", "day 2/deep/d"]),
         ("day 2/**/*.jpg", ["c", "deep/d"]),
         ("?.[Pp]*", ["a"]),
         ("[[]1].jpg", ["[1]"]),

@@ -10,7 +10,6 @@ from PIL import Image
 
 from sceneparse.errors import InputError
 from sceneparse.recording.events import Event, Message
-from sceneparse.tasks import segmenting
 from sceneparse.tasks.predict import predict
 
 FAST = ("inference.size=64", "inference.flip=false")
@@ -137,37 +136,6 @@ def test_results_of_some_classes_are_not_those_of_all(images: Path, tmp_path: Pa
         predict(image, out=out, overrides=FAST)
 
 
-@pytest.mark.parametrize("jobs", [1, 2, 7])
-def test_any_number_of_jobs_gives_the_same_records_in_order(
-    jobs: int, images: Path, tmp_path: Path
-) -> None:
-    # The first is the largest, so that others could overtake it.
-    Image.fromarray(np.zeros((1500, 2000, 3), np.uint8)).save(images / "0.png")
-    (images / "c.jpg").write_bytes(b"broken")
-    records = predict(images, out=tmp_path / "out", overrides=FAST, jobs=jobs)
-    assert [record.image.name for record in records] == [
-        "0.png",
-        "a.png",
-        "b.jpg",
-        "c.jpg",
-        "a.png",
-    ]
-    assert [bool(record.error) for record in records] == [False, False, False, True, False]
-    alone = predict(images, out=tmp_path / "again", overrides=FAST, jobs=1)
-    assert [record.classes for record in records] == [record.classes for record in alone]
-    with pytest.raises(InputError, match="found 0 jobs, expected at least 1"):
-        predict(images, out=tmp_path / "out", jobs=0)
-
-
-def test_large_images_among_others_stay_in_order(
-    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(segmenting, "MAX_PIXELS_TOGETHER", 50 * 40)
-    Image.fromarray(np.zeros((60, 50, 3), np.uint8)).save(images / "aa.png")
-    records = predict(images, out=tmp_path / "out", overrides=FAST, jobs=2)
-    assert [record.image.name for record in records] == ["a.png", "aa.png", "b.jpg", "a.png"]
-
-
 def test_one_image_in_one_format_goes_to_a_stream(images: Path, tmp_path: Path) -> None:
     content, stream = (images / "a.png").read_bytes(), BytesIO()
     (record,) = predict(content, out=stream, formats="mask", overrides=FAST)
@@ -178,6 +146,8 @@ def test_one_image_in_one_format_goes_to_a_stream(images: Path, tmp_path: Path) 
         np.testing.assert_array_equal(np.asarray(found), np.asarray(expected))
     with pytest.raises(InputError, match=r"found 3 images and 1 format \(mask\); expected one"):
         predict(images, out=stream, formats="mask", overrides=FAST)
+    with pytest.raises(InputError, match="found 0 jobs, expected at least 1"):
+        predict(content, out=stream, jobs=0)
     with pytest.raises(InputError, match="found 1 image and 4 formats"):
         predict(content, out=stream, overrides=FAST)
 

@@ -90,6 +90,8 @@ def _fixed_part(pattern: Path) -> Path:
 
 def _matches(pattern: Path, below: Path, out: Path | None) -> list[Path]:
     """Return the files that match a pattern, without those of the results."""
+    if pattern.name == "**":  # before Python 3.13, this matches folders only
+        pattern = pattern / "*"
     is_inside = out is not None and below.resolve() in out.parents
     return [
         path
