@@ -4,6 +4,7 @@ import unicodedata
 from collections.abc import Sequence
 from functools import lru_cache
 from math import ceil, sqrt
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,7 @@ SWATCH_EDGE = (150, 150, 150)
 BORDER = (255, 255, 255)
 MIN_FONT_SIZE = 11
 MIN_BORDERED_SIDE = 128
+_COUNTED_AT_ONCE = 2**20
 
 
 def displayed_rgb(image: NDArray[np.uint8]) -> RgbImage:
@@ -153,7 +155,7 @@ def entries_by_share(
         max_entries: Number of classes to list, the largest first; the rest are only counted.
         for_fonts: Whether to show the id of a class whose name the font cannot show.
     """
-    counts = np.bincount(mask.ravel(), minlength=labels.num_classes)[: labels.num_classes]
+    counts = class_counts(mask, labels)
     present = np.count_nonzero(counts)
     largest = np.argsort(-counts, kind="stable")[: min(present, max_entries)]
     names = [
@@ -169,6 +171,27 @@ def entries_by_share(
     if present > len(entries):
         entries.append((None, f"+ {present - len(entries)} more"))
     return entries
+
+
+def class_counts(
+    mask: Mask, labels: Labels, weights: NDArray[np.float32] | None = None
+) -> NDArray[Any]:
+    """Count the pixels of each class, or sum their weights, `(C,)`.
+
+    Args:
+        mask: Train ids `(H, W)`; void is not counted.
+        labels: The classes of the mask.
+        weights: A number for each pixel, `(H, W)`.
+    """
+    total = np.zeros(labels.num_classes, np.int64 if weights is None else np.float64)
+    # NumPy converts its input to 64 bits.
+    rows = max(1, _COUNTED_AT_ONCE // mask.shape[1])
+    for start in range(0, mask.shape[0], rows):
+        part = slice(start, start + rows)
+        own = None if weights is None else weights[part].ravel()
+        counts = np.bincount(mask[part].ravel(), own, minlength=labels.num_classes)
+        total += counts[: labels.num_classes]
+    return total
 
 
 def entry_width(text: str, font_size: int) -> int:

@@ -3,6 +3,7 @@
 import json
 import re
 from base64 import b64decode
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
@@ -12,7 +13,8 @@ from PIL import Image
 
 from sceneparse import drawing
 from sceneparse.errors import InputError
-from sceneparse.inference.prediction import MAX_HTML_SIDE, Prediction
+from sceneparse.inference.figure import MAX_HTML_SIDE
+from sceneparse.inference.prediction import Prediction
 from sceneparse.labels import Labels
 from tests.inference.networks import random_image
 
@@ -121,3 +123,63 @@ def test_a_name_is_no_path_and_a_folder_no_file(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="file: the prediction cannot be written"):
         prediction_of().save(tmp_path / "file", "a")
+
+
+def test_other_classes_than_those_asked_for_become_void() -> None:
+    prediction = prediction_of(150, 200)
+    only = prediction.only("_hidden", 11)
+    kept = np.isin(prediction.mask, [0, 2])
+    np.testing.assert_array_equal(only.mask, np.where(kept, prediction.mask, 255))
+    assert [each["name"] for each in only.classes()] == ["wall", "_hidden"]
+    assert only.classes()[0] == prediction.classes()[0]
+    np.testing.assert_array_equal(only.overlay()[~kept], prediction.image[~kept])
+    assert (only.color_mask()[~kept] == 0).all()
+    assert repr(prediction.only("never")) == "Prediction(200×150, 0 classes)"
+    assert prediction.only("never").overlay(legend=True).shape == (150, 200, 3)
+
+
+def test_void_has_the_first_ignored_id_in_files(tmp_path: Path) -> None:
+    prediction = prediction_of()
+    for ignored, expected in (((), 255), ((7, 0), 7)):
+        labels = replace(LABELS, ignored_ids=ignored)
+        files = replace(prediction, labels=labels).only("wall").save(tmp_path, f"{expected}")
+        ids = np.asarray(Image.open(files.mask))
+        assert set(np.unique(ids)) == {11, expected}
+
+
+def test_what_is_encoded_is_what_is_saved(tmp_path: Path) -> None:
+    prediction = prediction_of()
+    kinds = ("mask", "color", "overlay", "json", "coco", "geojson")
+    files = prediction.save(tmp_path, "a", formats=kinds, image_name="a.jpg", more={"model": "m"})
+    assert len(files) == len(list(tmp_path.iterdir())) == 6
+    for kind in kinds:
+        content = prediction.encode(kind, image_name="a.jpg", more={"model": "m"})
+        assert files.path(kind).read_bytes() == content
+    with pytest.raises(InputError, match="did you mean mask"):
+        prediction.encode("masks")
+
+
+@pytest.mark.parametrize("classes", [4, 255, 256, 300])
+def test_saved_colours_are_those_of_the_coloured_mask(classes: int, tmp_path: Path) -> None:
+    labels = Labels(
+        tuple(map(str, range(classes))),
+        tuple((number % 256, 7, number // 2) for number in range(classes)),
+        tuple(range(classes)),
+    )
+    mask = np.random.default_rng(0).integers(0, classes, (30, 40)).astype(labels.dtype)
+    mask[:3] = labels.ignore_index
+    confidence = np.ones((30, 40), np.float32)
+    prediction = Prediction(random_image(30, 40), mask, confidence, labels)
+    files = prediction.save(tmp_path, formats=["color"])
+    with Image.open(files.color) as image:
+        assert image.mode == "RGB"
+        np.testing.assert_array_equal(np.asarray(image), prediction.color_mask())
+
+
+def test_many_pixels_are_counted_as_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    prediction = prediction_of(70, 90)
+    expected = prediction.classes()
+    monkeypatch.setattr(drawing, "_COUNTED_AT_ONCE", 100)
+    assert [each["share"] for each in prediction.classes()] == [each["share"] for each in expected]
+    for found, each in zip(prediction.classes(), expected, strict=True):
+        assert found == pytest.approx(each)

@@ -175,3 +175,37 @@ def test_a_network_of_arrays_predicts_where_torch_is_not_installed() -> None:
         print(",".join(found["name"] for found in prediction.classes()))
     """)
     assert set(classes.split(",")) == {"red", "blue"}
+
+
+@pytest.mark.parametrize("kind", ["stretch", "keep_ratio", "window"])
+def test_memory_is_proportional_to_the_pixels_of_a_large_image(kind: str, tmp_path: Path) -> None:
+    segmenting, saving = printed(f"""
+        import numpy as np
+        from sceneparse.inference.predictor import Predictor
+        from sceneparse.inference.resize import Resize
+        from sceneparse.labels import Labels
+
+        class MeanColors:
+            num_classes, input_stride, output_stride = 3, 8, 8
+
+            def logits(self, images):
+                batch, height, width, _ = images.shape
+                squares = images.reshape(batch, height // 8, 8, width // 8, 8, 3)
+                return squares.mean(axis=(2, 4), dtype=np.float32).transpose(0, 3, 1, 2)
+
+        labels = Labels(("red", "green", "blue"), ((255, 0, 0),) * 3, (0, 1, 2))
+        image = np.zeros((4500, 6000, 3), np.uint8)
+        image[:, :3000, 0] = image[:, 3000:, 2] = 9
+        predictor = Predictor(MeanColors(), labels, Resize({kind!r}, 256), memory_budget_mb=16)
+        predictor.segment(image[:300, :400]).save({str(tmp_path)!r}, "small")
+        before = peak()
+        prediction = predictor.segment(image)
+        segmented = peak()
+        prediction.save({str(tmp_path)!r}, "large", formats=("mask", "color", "overlay", "json"))
+        print(segmented - before, peak() - before)
+    """)
+    megapixels = 4500 * 6000 / 2**20
+    # Mask and confidence take 5 bytes a pixel; Pillow resizes a copy of 4. The coloured mask takes
+    # 4 and its index map 1; the overlay, of a quarter of the pixels, 20 of each.
+    assert float(segmenting) < 7 * megapixels
+    assert float(saving) < 11 * megapixels

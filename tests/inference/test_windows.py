@@ -50,7 +50,9 @@ def test_a_field_that_is_linear_in_place_stays_so() -> None:
     image[..., 2] = 77
     network = network_of(Function(lambda pixels: pixels[:, :, ::8, ::8].float()), 3, 8)
     blend = blended(image, network, 64, 0.4)
-    np.testing.assert_allclose(as_array(blend), image[::8, ::8].transpose(2, 0, 1), atol=1e-4)
+    np.testing.assert_allclose(
+        as_array(blend.whole().values), image[::8, ::8].transpose(2, 0, 1), atol=1e-4
+    )
 
 
 @pytest.mark.parametrize("size", [(64, 64), (64, 200), (304, 64), (304, 200), (16, 24), (8, 8)])
@@ -61,7 +63,7 @@ def test_windows_of_a_network_that_looks_at_single_cells_are_the_whole(
     image = random_image(*size)
     whole = network.logits(image[None])[0]
     blend = blended(image, network, 64, 0.3)
-    np.testing.assert_allclose(as_array(blend), as_array(whole), atol=1e-4)
+    np.testing.assert_allclose(as_array(blend.whole().values), as_array(whole), atol=1e-4)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 40), (33, 7)])
@@ -80,6 +82,41 @@ def test_no_edge_of_a_window_shows() -> None:
         return squares
 
     blend = blended(random_image(64, 256), network_of(Function(padded), 1, 4), 64, 0.5)
-    row = as_array(blend)[0, 0]
+    row = as_array(blend.whole().values)[0, 0]
     assert row[1:-1].max() < 0.02
     assert row[0] == row[-1] == 1
+
+
+@pytest.mark.parametrize("size", [(200, 64), (64, 200), (304, 200), (200, 304), (64, 64), (16, 24)])
+@pytest.mark.parametrize("overlap", [0.0, 0.3, 0.8])
+def test_slabs_of_windows_put_together_are_their_weighted_sum(
+    size: tuple[int, int], overlap: float
+) -> None:
+    network = network_of(SquaresNetwork(3, 8), 3, 8)
+    image = random_image(*size)
+    expected = np.zeros((3, size[0] // 8, size[1] // 8))
+    for row in spans(size[0], 64, overlap, (8, 8)):
+        for column in spans(size[1], 64, overlap, (8, 8)):
+            window = image[row.start : row.stop, column.start : column.stop]
+            weights = row.weights[:, None].astype(np.float64) * column.weights
+            area = expected[:, row.start // 8 : row.stop // 8, column.start // 8 : column.stop // 8]
+            area += as_array(network.logits(np.ascontiguousarray(window)[None])[0]) * weights
+    found = as_array(blended(image, network, 64, overlap).whole().values)
+    # Up to 8 × 8 windows, each with three roundings to fp32.
+    tolerance = 64 * 3 * np.finfo(np.float32).eps * np.abs(expected).max()
+    np.testing.assert_allclose(found, expected, atol=tolerance)
+
+
+def test_the_network_runs_no_further_than_slabs_are_read() -> None:
+    seen: list[int] = []
+
+    def counted(pixels: torch.Tensor) -> torch.Tensor:
+        seen.append(len(pixels))
+        return pixels[:, :, ::8, ::8].float()
+
+    slabs = blended(random_image(64, 640), network_of(Function(counted), 3, 8), 64, 0.0)
+    assert not seen
+    assert slabs.first.shape == (3, 8, 8)
+    assert len(seen) == 1
+    slabs.whole()
+    assert len(seen) == 10

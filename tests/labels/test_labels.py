@@ -250,3 +250,19 @@ def test_unreadable_labels_files_raise_an_error_with_the_reason(tmp_path: Path) 
     (tmp_path / "b.json").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(InputError, match=r"b\.json: cannot be read"):
         read_labels(str(tmp_path / "b.json"))
+
+
+def test_classes_are_found_by_name_and_by_id() -> None:
+    assert PETS.train_ids(["bird", 7, "3", "cat"]) == (0, 1, 2)
+    assert PETS.train_ids([]) == ()
+    # A name comes before an id.
+    numbers = Labels(("one", "3"), ((1, 1, 1), (2, 2, 2)), (3, 4))
+    assert numbers.train_ids(["3"]) == (1,)
+    assert numbers.train_ids(["one", 4]) == (0, 1)
+
+
+def test_an_unknown_class_is_refused_with_similar_names() -> None:
+    with pytest.raises(InputError, match=r"'Brid': no class of this model; did you mean bird\?"):
+        PETS.train_ids(["cat", "Brid"])
+    with pytest.raises(InputError, match=r"'12': no class .* names or ids of its 3 classes"):
+        PETS.train_ids([12])

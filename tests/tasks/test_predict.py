@@ -1,6 +1,7 @@
 """`predict` writes results for folders, goes on where it was, and survives broken files."""
 
 import json
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -103,3 +104,69 @@ def test_results_may_lie_in_the_folder_of_the_images(images: Path) -> None:
     assert predict(images, out=images / "out", overrides=FAST) == []
     with pytest.raises(InputError, match="would replace an input image"):
         predict(images / "a.png", out=images, overrides=FAST)
+
+
+@pytest.mark.parametrize("formats", ["mask", "coco", "geojson,overlay", ["color", "json"]])
+def test_results_in_any_formats_are_made_once(
+    formats: str | list[str], images: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    assert len(predict(images, out=out, overrides=FAST, formats=formats)) == 3
+    before = results(out)
+    assert len(before) == 3 * (2 if "," in formats or isinstance(formats, list) else 1)
+    assert predict(images, out=out, overrides=FAST, formats=formats) == []
+    # A format more, and all are written again, by the same model.
+    more = ["mask", "color", "overlay", "json", "coco", "geojson"]
+    assert len(predict(images, out=out, overrides=FAST, formats=more)) == 3
+    assert len(results(out)) == 18
+    assert predict(images, out=out, overrides=FAST, formats=formats) == []
+
+
+def test_results_of_some_classes_are_not_those_of_all(images: Path, tmp_path: Path) -> None:
+    out, image = tmp_path / "out", images / "a.png"
+    (all_classes,) = predict(image, out=out, overrides=FAST)
+    largest = all_classes.classes[0]
+    with pytest.raises(InputError, match="is no result of this model, its settings and"):
+        predict(image, out=out, overrides=FAST, classes=[largest["id"]])
+    (one,) = predict(image, out=out, overrides=FAST, classes=largest["name"], overwrite=True)
+    assert one.classes == [largest]
+    assert set(np.unique(np.asarray(Image.open(one.results.mask)))) <= {0, largest["id"]}
+    assert predict(image, out=out, overrides=FAST, classes=[largest["id"]]) == []
+    with pytest.raises(InputError, match="is no result of this model, its settings and"):
+        predict(image, out=out, overrides=FAST)
+
+
+def test_one_image_in_one_format_goes_to_a_stream(images: Path, tmp_path: Path) -> None:
+    content, stream = (images / "a.png").read_bytes(), BytesIO()
+    (record,) = predict(content, out=stream, formats="mask", overrides=FAST)
+    assert (record.image, list(record.results)) == (Path("-"), [])
+    predict(images / "a.png", out=tmp_path, formats="mask", overrides=FAST)
+    stream.seek(0)
+    with Image.open(stream) as found, Image.open(tmp_path / "a.png") as expected:
+        np.testing.assert_array_equal(np.asarray(found), np.asarray(expected))
+    with pytest.raises(InputError, match=r"found 3 images and 1 format \(mask\); expected one"):
+        predict(images, out=stream, formats="mask", overrides=FAST)
+    with pytest.raises(InputError, match="found 0 jobs, expected at least 1"):
+        predict(content, out=stream, jobs=0)
+    with pytest.raises(InputError, match="found 1 image and 4 formats"):
+        predict(content, out=stream, overrides=FAST)
+
+
+def test_bytes_are_saved_under_a_name_and_known_by_their_content(
+    images: Path, tmp_path: Path
+) -> None:
+    first, second = ((images / name).read_bytes() for name in ("a.png", "b.jpg"))
+    out = tmp_path / "out"
+    (record,) = predict(first, out=out, overrides=FAST)
+    assert record.results.mask == out / "image.png"
+    assert predict(first, out=out, overrides=FAST) == []
+    with pytest.raises(InputError, match="is no result of this model, its settings and sha256:"):
+        predict(second, out=out, overrides=FAST)
+
+
+def test_an_unknown_class_is_refused_before_anything_is_written(
+    images: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match="'floors': no class of this model; did you mean floor"):
+        predict(images, out=tmp_path / "out", overrides=FAST, classes="wall,floors")
+    assert not (tmp_path / "out").exists()

@@ -189,6 +189,25 @@ def test_predictions_keep_the_georeference(run: Path, root: Path, tmp_path: Path
     assert (out / "1.tif").exists()
 
 
+def test_polygons_of_georeferenced_images_lie_on_earth(
+    run: Path, root: Path, tmp_path: Path
+) -> None:
+    image = root / "images" / "validation" / "0.tif"
+    (record,) = predict(image, out=tmp_path, model=run, formats=["geojson"])
+    assert list(record.results) == [tmp_path / "0.geojson"]
+    document = json.loads(record.results.geojson.read_text())
+    assert document["coordinates_are"].startswith("longitude and latitude")
+    polygons = [each["geometry"]["coordinates"] for each in document["features"]]
+    corners = np.concatenate(
+        [np.array(ring) for each in polygons for rings in each for ring in rings]
+    )
+    west, south, east, north = rasterio.warp.transform_bounds(
+        CRS, "EPSG:4326", *rasterio.transform.array_bounds(SIZE, SIZE, TRANSFORM)
+    )
+    assert (corners.min(axis=0) >= [west - 1e-6, south - 1e-6]).all()
+    assert (corners.max(axis=0) <= [east + 1e-6, north + 1e-6]).all()
+
+
 def test_a_result_does_not_replace_its_image(run: Path, root: Path, tmp_path: Path) -> None:
     path = tmp_path / "a.tif"
     path.write_bytes((root / "images" / "validation" / "0.tif").read_bytes())

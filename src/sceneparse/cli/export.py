@@ -10,7 +10,7 @@ from sceneparse.cli.paths import path_option
 from sceneparse.cli.progress import shown_events
 
 
-def export(  # noqa: PLR0917 - Typer passes by keyword
+def export(
     model: Annotated[str, typer.Argument(help="A run folder, a weights file, or `bundled`.")],
     overrides: Annotated[
         list[str] | None,

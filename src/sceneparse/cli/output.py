@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 # Markup is off because names and paths may hold brackets. Only rank zero prints.
 console = Console(highlight=False, markup=False, quiet=find_rank_info().rank > 0)
+console_of_stderr = Console(
+    stderr=True, highlight=False, markup=False, quiet=find_rank_info().rank > 0
+)
 
 
 def scores_table(report: "ScoreReport") -> Table:

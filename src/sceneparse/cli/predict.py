@@ -1,5 +1,6 @@
 """`predict`."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -7,17 +8,34 @@ import typer
 
 from sceneparse.cli.paths import RUNTIME_HELP, path_option, split_overrides
 from sceneparse.cli.progress import shown_events
+from sceneparse.errors import InputError
+
+_STREAM = Path("-")
 
 
 def predict(
     images: Annotated[
         list[str],
-        typer.Argument(help="Images or folders of images, and overrides: inference.field=value."),
+        typer.Argument(
+            help="Images, folders of images, quoted patterns such as 'images/**/*.jpg', or - for "
+            "standard input; and overrides: inference.field=value."
+        ),
     ],
-    out: Annotated[Path, path_option("Folder for the results.")],
+    out: Annotated[Path, path_option("Folder for the results, or - for standard output.")],
     model: Annotated[
         str, typer.Option(help="A run folder, weights file or ONNX file, or `bundled`.")
     ] = "bundled",
+    formats: Annotated[
+        str,
+        typer.Option("--format", help="Of mask, color, overlay, json, coco, geojson, with commas."),
+    ] = "mask,color,overlay,json",
+    classes: Annotated[
+        str, typer.Option(help="Names or ids of the only classes to show, with commas.")
+    ] = "",
+    jobs: Annotated[
+        int | None,
+        typer.Option(help="Threads that read, and that write; by default the cores, at most 4."),
+    ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace existing results.")
     ] = False,
@@ -32,11 +50,17 @@ def predict(
     from sceneparse.tasks.predict import predict as predict_images
 
     paths, overrides = split_overrides(images)
-    with shown_events() as callback:
+    if _STREAM in paths and len(paths) > 1:
+        raise InputError("standard input (-) is one image; give it alone")
+    is_stream = out == _STREAM
+    with shown_events(on_stderr=is_stream) as callback:
         segmented = predict_images(
-            paths,
-            out=out,
+            sys.stdin.buffer.read() if _STREAM in paths else paths,
+            out=sys.stdout.buffer if is_stream else out,
             model=model,
+            formats=formats,
+            classes=classes,
+            jobs=jobs,
             overwrite=overwrite,
             overrides=overrides,
             device=device,

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, SpinnerColumn, TaskID, TextColumn
 from rich.progress import Progress as ProgressBars
 
-from sceneparse.cli.output import console
+from sceneparse.cli.output import console, console_of_stderr
 from sceneparse.recording.events import (
     Callback,
     EpochEnded,
@@ -24,9 +24,13 @@ LOG_EVERY_S = 60
 
 
 @contextmanager
-def shown_events() -> Generator[Callback]:
-    """Show events while the `with` block runs: messages as lines, progress as bars."""
-    shown = _ShownEvents(console)
+def shown_events(*, on_stderr: bool = False) -> Generator[Callback]:
+    """Show events while the `with` block runs: messages as lines, progress as bars.
+
+    Args:
+        on_stderr: Whether standard output is for other things.
+    """
+    shown = _ShownEvents(console_of_stderr if on_stderr else console)
     with shown.bars:
         yield shown
 
@@ -40,6 +44,7 @@ class _ShownEvents:
             TextColumn("{task.fields[detail]}"),
             console=console,
             transient=True,
+            disable=not console.is_terminal,  # it would end with an empty line
         )
         self._console = console
         self._tasks: dict[str, TaskID] = {}

@@ -1,8 +1,9 @@
 """From logits to labels, confidence and counts, whatever network computed the logits.
 
 Logits are upsampled to the size of the output a tile at a time: no tensor of all classes at that
-size is ever made. An array is decided on by NumPy, so that an exported model predicts where torch
-is not installed; a torch tensor by torch, on its device.
+size is ever made, and of logits in slabs no more exist than a tile needs. An array is decided on by
+NumPy, so that an exported model predicts where torch is not installed; a torch tensor by torch, on
+its device.
 """
 
 from collections.abc import Iterator
@@ -11,7 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sceneparse.inference.network import ImageLogits
+from sceneparse.inference.network import ImageLogits, as_array
+from sceneparse.inference.slabs import LogitSlabs
 from sceneparse.labels import Mask
 from sceneparse.metrics.scores import ConfusionMatrix, confusion_matrix
 from sceneparse.ops.interpolation import positions
@@ -49,49 +51,55 @@ class Counts(NamedTuple):
 
 
 def label_map(
-    logits: ImageLogits, size: tuple[int, int], dtype: type[np.unsignedinteger[Any]], max_bytes: int
+    logits: ImageLogits | LogitSlabs,
+    size: tuple[int, int],
+    dtype: type[np.unsignedinteger[Any]],
+    max_bytes: int,
 ) -> LabelMap:
     """Upsample logits and choose the most probable class of each pixel.
 
     Args:
-        logits: Logits of an image, `(C, h, w)`.
+        logits: Logits of an image, `(C, h, w)`, as a whole or in slabs.
         size: Height and width of the output.
         dtype: Type of the mask, which must hold C - 1.
         max_bytes: Memory to use beside logits and output.
     """
-    if not isinstance(logits.values, np.ndarray):
+    slabs = LogitSlabs.of(logits)
+    if not isinstance(slabs.first, np.ndarray):
         from sceneparse.inference.tensor_decision import tensor_label_map
 
-        return tensor_label_map(logits.values, logits.covered, size, dtype, max_bytes)
+        return tensor_label_map(slabs, size, dtype, max_bytes)
     mask = np.empty(size, dtype)
     confidence = np.empty(size, np.float32)
-    for tile in _tiles(logits.values, logits.covered, size, max_bytes):
+    for tile in _tiles(slabs, size, max_bytes):
         mask[tile.pixels] = tile.classes
         confidence[tile.pixels] = 1 / _exp_sum(tile.shifted)
     return LabelMap(mask, confidence)
 
 
-def score(logits: ImageLogits, target: Mask, ignore_index: int, max_bytes: int) -> Counts:
+def score(
+    logits: ImageLogits | LogitSlabs, target: Mask, ignore_index: int, max_bytes: int
+) -> Counts:
     """Choose the classes at the size of the ground truth, and count.
 
     Args:
-        logits: Logits of an image, `(C, h, w)`.
+        logits: Logits of an image, `(C, h, w)`, as a whole or in slabs.
         target: Train ids `(H, W)` in 0..C - 1, or `ignore_index`.
         ignore_index: Train id of void.
         max_bytes: Memory to use beside logits, target and prediction.
     """
-    if not isinstance(logits.values, np.ndarray):
+    slabs = LogitSlabs.of(logits)
+    if not isinstance(slabs.first, np.ndarray):
         from sceneparse.inference.tensor_decision import tensor_score
 
-        return tensor_score(logits.values, logits.covered, target, ignore_index, max_bytes)
-    classes = len(logits.values)
+        return tensor_score(slabs, target, ignore_index, max_bytes)
     prediction = np.empty(target.shape, np.int32)
     loss = 0.0
     size = (target.shape[0], target.shape[1])
-    for tile in _tiles(logits.values, logits.covered, size, max_bytes):
+    for tile in _tiles(slabs, size, max_bytes):
         prediction[tile.pixels] = tile.classes
         loss += _cross_entropy(tile.shifted, target[tile.pixels], ignore_index)
-    return Counts(confusion_matrix(prediction, target, classes, ignore_index), loss)
+    return Counts(confusion_matrix(prediction, target, slabs.shape[0], ignore_index), loss)
 
 
 class _Tile(NamedTuple):
@@ -108,39 +116,68 @@ class _Tile(NamedTuple):
     shifted: NDArray[np.float32]
 
 
-def _tiles(
-    logits: NDArray[np.float32],
-    covered: tuple[float, float],
-    size: tuple[int, int],
-    max_bytes: int,
-) -> Iterator[_Tile]:
+class _Side(NamedTuple):
+    """Rows or columns of a tile.
+
+    Attributes:
+        pixels: The output rows or columns.
+        sources: Those of the feature map that they are interpolated from.
+        weights: How, `(pixels, sources)`.
+    """
+
+    pixels: slice
+    sources: slice
+    weights: NDArray[np.float32]
+
+
+class _Rectangle(NamedTuple):
+    """Where a tile lies, and how it is interpolated.
+
+    Attributes:
+        rows: Its rows.
+        columns: Its columns.
+    """
+
+    rows: _Side
+    columns: _Side
+
+    @property
+    def sources(self) -> tuple[slice, slice]:
+        """The rows and columns of the feature map that it is interpolated from."""
+        return self.rows.sources, self.columns.sources
+
+
+def _tiles(logits: LogitSlabs, size: tuple[int, int], max_bytes: int) -> Iterator[_Tile]:
     """Upsample logits `(C, h, w)` and choose the classes, tile by tile.
 
     The classes are the last axis of a tile, along which NumPy's argmax and sums are fast.
     """
     classes, height, width = logits.shape
-    features = np.ascontiguousarray(logits.transpose(1, 2, 0))
     pixels = max(1, min(_TILE_BYTES, max_bytes // _ARRAYS_OF_A_TILE) // (4 * classes))
     columns = min(size[1], _TILE_COLUMNS, pixels)
-    all_rows = positions(size[0], size[0], height, covered[0])
-    all_columns = positions(size[1], size[1], width, covered[1])
-    for own_rows in _slices(size[0], max(1, pixels // columns)):
-        upper, rows = all_rows.part(own_rows, height)
-        row_weights = rows.weights(upper.stop - upper.start)
-        for own_columns in _slices(size[1], columns):
-            left, within = all_columns.part(own_columns, width)
-            part = features[upper, left]
-            tall = (row_weights @ part.reshape(len(part), -1)).reshape(-1, *part.shape[1:])
-            weights = within.weights(left.stop - left.start)
-            tile = np.matmul(weights, tall, dtype=np.float32)
-            best = tile.argmax(axis=-1)
-            tile -= np.take_along_axis(tile, best[..., None], axis=-1)
-            yield _Tile((own_rows, own_columns), best, tile)
+    every_column = list(_sides(size[1], width, logits.covered[1], columns))
+    rectangles = [
+        _Rectangle(own_rows, own_columns)
+        for own_rows in _sides(size[0], height, logits.covered[0], max(1, pixels // columns))
+        for own_columns in every_column
+    ]
+    for (own_rows, own_columns), part in logits.parts(rectangles):
+        features = np.ascontiguousarray(as_array(part).transpose(1, 2, 0))
+        tall = own_rows.weights @ features.reshape(len(features), -1)
+        tall = tall.reshape(-1, *features.shape[1:])
+        tile = np.matmul(own_columns.weights, tall, dtype=np.float32)
+        best = tile.argmax(axis=-1)
+        tile -= np.take_along_axis(tile, best[..., None], axis=-1)
+        yield _Tile((own_rows.pixels, own_columns.pixels), best, tile)
 
 
-def _slices(size: int, step: int) -> Iterator[slice]:
+def _sides(size: int, source_size: int, covered: float, step: int) -> Iterator[_Side]:
+    """Cut one side of the output into those of tiles."""
+    found = positions(size, size, source_size, covered)
     for start in range(0, size, step):
-        yield slice(start, min(start + step, size))
+        pixels = slice(start, min(start + step, size))
+        sources, within = found.part(pixels, source_size)
+        yield _Side(pixels, sources, within.weights(sources.stop - sources.start))
 
 
 def _exp_sum(shifted: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -1,10 +1,7 @@
 """The segmentation of one image, and how it is shown and saved."""
 
-from base64 import b64encode
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from html import escape
-from io import BytesIO
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,22 +10,22 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from sceneparse import drawing
-from sceneparse.data.io.geotiff import Georeference, geotiff_of_mask
+from sceneparse.data.io.geotiff import Georeference
 from sceneparse.data.io.resizing import resized_pixels
 from sceneparse.errors import InputError
-from sceneparse.inference.prediction_files import PredictionFiles
-from sceneparse.labels import Color, Labels, Mask
+from sceneparse.inference.annotations import coco_document, geojson_document
+from sceneparse.inference.prediction_encoding import encoded, write
+from sceneparse.inference.prediction_files import (
+    DEFAULT_FORMATS,
+    PredictionFiles,
+    checked_formats,
+)
+from sceneparse.labels import Labels, Mask
 from sceneparse.system.paths import expand_user
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# A JPEG has at most 65,500 rows and columns; the legend needs some of them.
-MAX_OVERLAY_SIDE = 60_000
-# Longest side of the image in a notebook, and in a figure, in pixels.
-MAX_HTML_SIDE = 640
-MAX_PLOT_SIDE = 1600
-_MAX_LEGEND_ENTRIES = 12
 _NAMED_CLASSES = 3
 
 
@@ -69,7 +66,8 @@ class Prediction:
         text = ", ".join(named[:_NAMED_CLASSES] + ["…"] * (len(named) > _NAMED_CLASSES))
         height, width = self.mask.shape
         noun = "class" if len(found) == 1 else "classes"
-        return f"Prediction({width}×{height}, {len(found)} {noun}: {text})"
+        listed = f": {text}" if found else ""
+        return f"Prediction({width}×{height}, {len(found)} {noun}{listed})"
 
     def classes(self) -> list[dict[str, Any]]:
         """List the classes found, largest first: id, name, share of pixels, mean confidence.
@@ -79,9 +77,8 @@ class Prediction:
             >>> list(largest)
             ['id', 'name', 'share', 'confidence']
         """
-        ids, number = self.mask.ravel(), self.labels.num_classes
-        counts = np.bincount(ids, minlength=number)
-        confidences = np.bincount(ids, self.confidence.ravel(), minlength=number)
+        counts = drawing.class_counts(self.mask, self.labels)
+        confidences = drawing.class_counts(self.mask, self.labels, self.confidence)
         order: Sequence[int] = np.argsort(-counts, kind="stable").tolist()
         return [
             {
@@ -94,6 +91,29 @@ class Prediction:
             if counts[index]
         ]
 
+    def only(self, *classes: str | int) -> "Prediction":
+        """Return the prediction with some classes alone; all other pixels are void.
+
+        Void has the first ignored id of the data set in saved masks, or 255 (65535 with more than
+        255 classes) if it has none. Void is black in the coloured mask, and the overlay shows the
+        image there. Shares stay those of all pixels; `confidence` does not change.
+
+        Args:
+            classes: Names or ids of classes.
+
+        Raises:
+            InputError: If one is no class of the model.
+
+        Example:
+            >>> walls = sceneparse.load()("image.jpg").only("wall", "floor")
+            >>> {each["name"] for each in walls.classes()} <= {"wall", "floor"}
+            True
+        """
+        kept = np.full(self.labels.ignore_index + 1, self.labels.ignore_index, self.mask.dtype)
+        train_ids = list(self.labels.train_ids(classes))
+        kept[train_ids] = train_ids
+        return replace(self, mask=kept[self.mask])
+
     def to_dict(self) -> dict[str, Any]:
         """Return width, height and classes as plain data, for JSON.
 
@@ -103,6 +123,39 @@ class Prediction:
         """
         height, width = self.mask.shape
         return {"width": width, "height": height, "classes": self.classes()}
+
+    def to_coco(self, image_name: str = "image") -> dict[str, Any]:
+        """Return the classes as plain data in COCO's form, for JSON.
+
+        There is one annotation for each class that was found, with the id of the data set as its
+        category, and compressed run lengths, as pycocotools reads them.
+
+        Args:
+            image_name: File name of the image.
+
+        Example:
+            >>> document = sceneparse.load()("image.jpg").to_coco("image.jpg")
+            >>> list(document)
+            ['info', 'images', 'categories', 'annotations']
+        """
+        return coco_document(self, image_name, {})
+
+    def to_geojson(self, georeference: Georeference | None = None) -> dict[str, Any]:
+        """Return the classes as polygons, as plain data in the form of GeoJSON (RFC 7946).
+
+        There is one feature for each class that was found. Coordinates are pixels: x grows to the
+        right and y down, from the upper left corner of the image. With a georeference they are
+        longitude and latitude (WGS 84). The document says which, as `coordinates_are`. In masks
+        of more than 4096 rows or columns, polygons end at the edges of tiles of this size.
+
+        Args:
+            georeference: Where the image lies, from `read_georeference`.
+
+        Example:
+            >>> sceneparse.load()("image.jpg").to_geojson()["features"][0]["geometry"]["type"]
+            'MultiPolygon'
+        """
+        return geojson_document(self, georeference)
 
     def color_mask(self) -> NDArray[np.uint8]:
         """Paint each class in its colour, `(H, W, 3)`.
@@ -149,39 +202,42 @@ class Prediction:
             >>> figure = sceneparse.load()("image.jpg").plot()
             >>> figure.savefig("figure.png")
         """
-        try:
-            from matplotlib.patches import Patch
+        from sceneparse.inference.figure import figure_of
 
-            from sceneparse.inference.figure import NotebookFigure
-        except ImportError:
-            raise InputError("plot needs matplotlib; run pip install matplotlib") from None
-        small = self._scaled(MAX_PLOT_SIDE)
-        height, width = small.mask.shape
-        figure = NotebookFigure(
-            figsize=(12, 12 / 3 * min(3.0, height / width) + 1.2), layout="constrained"
-        )
-        panels = {
-            "image": drawing.displayed_rgb(small.image),
-            "mask": small.color_mask(),
-            "overlay": small.overlay(),
-        }
-        for axes, (title, panel) in zip(figure.subplots(1, 3), panels.items(), strict=True):
-            axes.imshow(panel)
-            axes.set_title(title)
-            axes.set_axis_off()
-        # A dollar would start a formula.
-        handles = [
-            Patch(color=_hex(color), label=text.replace("$", r"\$"))
-            for color, text in self._legend_entries()
-        ]
-        figure.legend(handles=handles, loc="outside lower center", ncols=4, frameon=False)
-        return figure
+        return figure_of(self)
+
+    def encode(
+        self,
+        kind: str,
+        *,
+        image_name: str = "image",
+        more: Mapping[str, str] | None = None,
+        georeference: Georeference | None = None,
+    ) -> bytes:
+        """Return the content of one of the files that `save` writes.
+
+        Args:
+            kind: `mask`, `color`, `overlay`, `json`, `coco` or `geojson`.
+            image_name: Name of the image in the file.
+            more: More entries of the JSON, and of the metadata of other formats.
+            georeference: Where the image lies, for GeoJSON.
+
+        Raises:
+            InputError: If there is no such format.
+
+        Example:
+            >>> sceneparse.load()("image.jpg").encode("mask")[1:4]
+            b'PNG'
+        """
+        (kind,) = checked_formats([kind])
+        return encoded(self, kind, {"image": image_name, **(more or {})}, georeference)
 
     def save(
         self,
         folder: str | Path,
         name: str = "prediction",
         *,
+        formats: Sequence[str] = DEFAULT_FORMATS,
         image_name: str | None = None,
         overwrite: bool = False,
         more: Mapping[str, str] | None = None,
@@ -189,22 +245,26 @@ class Prediction:
     ) -> PredictionFiles:
         """Write index map, coloured map, overlay with legend, and the classes as JSON.
 
+        Each file is written whole, and JSON last. An overlay of more than 25 million pixels shows
+        one of two or more rows and columns.
+
         Args:
             folder: Where the files go; it is made if it does not exist.
             name: Name of the files, without suffix.
-            image_name: Name of the image in the JSON; `name` if not given.
+            formats: Which files: `mask`, `color`, `overlay`, `json`, `coco`, `geojson`.
+            image_name: Name of the image in the files; `name` if not given.
             overwrite: Whether files that exist may be replaced.
-            more: More entries of the JSON.
+            more: More entries of the JSON, and of the metadata of other formats.
             georeference: Where the image lies, from `read_georeference`: then the index map is
-                written as a GeoTIFF too.
+                written as a GeoTIFF too, and GeoJSON has coordinates on Earth.
 
         Returns:
             The files written: `NAME.png`, in the ids of the data set's annotations,
-            `NAME_color.png`, `NAME_overlay.jpg` and `NAME.json`; and `NAME.tif` with a
-            georeference.
+            `NAME_color.png`, `NAME_overlay.jpg` and `NAME.json`; `NAME_coco.json` and
+            `NAME.geojson` if asked for; and `NAME.tif` with a georeference.
 
         Raises:
-            InputError: If a file exists, or one cannot be written.
+            InputError: If a format is unknown, a file exists, or one cannot be written.
 
         Example:
             >>> files = sceneparse.load()("image.jpg").save("results", name="first")
@@ -213,9 +273,8 @@ class Prediction:
         """
         if not name or name != Path(name).name:
             raise InputError(f"{name!r}: not a file name; name a folder as `folder`")
-        files = PredictionFiles.in_folder(
-            expand_user(folder), name, is_georeferenced=georeference is not None
-        )
+        chosen, at = checked_formats(formats), expand_user(folder)
+        files = PredictionFiles(at, name, chosen, georeference is not None)
         for path in files:
             if path.exists() and not overwrite:
                 raise InputError(
@@ -223,42 +282,17 @@ class Prediction:
                     "overwrite",
                 )
         try:
-            step = -(-max(self.mask.shape) // MAX_OVERLAY_SIDE)
-            ids = self.labels.decode(self.mask)
-            colors = dict(zip(self.labels.raw_ids, self.labels.colors, strict=True))
-            files.write(
-                ids,
-                self.color_mask(),
-                self._every(step).overlay(legend=True),
-                {"image": image_name or name, **(more or {}), **self.to_dict()},
-                None if georeference is None else geotiff_of_mask(ids, georeference, colors),
-            )
+            write(self, files, {"image": image_name or name, **(more or {})}, georeference)
         except OSError as error:
             raise InputError(f"{folder}: the prediction cannot be written ({error})") from None
         return files
 
     def _repr_html_(self) -> str:
-        small = self._scaled(MAX_HTML_SIDE)
-        file = BytesIO()
-        Image.fromarray(small.overlay()).save(file, "JPEG", quality=85)
-        data = b64encode(file.getvalue()).decode("ascii")
-        rows = "".join(
-            f'<tr><td style="{_swatch(color)}"></td>'
-            f'<td style="text-align: left">{escape(text)}</td></tr>'
-            for color, text in self._legend_entries(for_fonts=False)
-        )
-        return (
-            '<div style="display: flex; flex-wrap: wrap; gap: 1em; align-items: flex-start">'
-            f'<img alt="{escape(repr(self))}" style="max-width: 100%" '
-            f'src="data:image/jpeg;base64,{data}"><table>{rows}</table></div>'
-        )
+        from sceneparse.inference.figure import html_of
 
-    def _legend_entries(self, *, for_fonts: bool = True) -> list[drawing.LegendEntry]:
-        return drawing.entries_by_share(
-            self.mask, self.labels, _MAX_LEGEND_ENTRIES, for_fonts=for_fonts
-        )
+        return html_of(self)
 
-    def _scaled(self, max_side: int) -> "Prediction":
+    def scaled(self, max_side: int) -> "Prediction":
         """Reduce the prediction until no side is longer than a number of pixels."""
         height, width = self.mask.shape
         factor = max_side / max(height, width)
@@ -271,20 +305,11 @@ class Prediction:
         image = resized_pixels(self.image, (size[1], size[0]), Image.Resampling.BOX)
         return Prediction(image, self.mask[nearest], self.confidence[nearest], self.labels)
 
-    def _every(self, step: int) -> "Prediction":
-        """Keep one of `step` rows and columns."""
+    def every(self, step: int) -> "Prediction":
+        """Keep one of `step` rows and columns, without interpolation."""
         return Prediction(
             self.image[::step, ::step],
             self.mask[::step, ::step],
             self.confidence[::step, ::step],
             self.labels,
         )
-
-
-def _swatch(color: Color | None) -> str:
-    """Return the style of a table cell in a colour."""
-    return "" if color is None else f"background: {_hex(color)}; min-width: 1.5em"
-
-
-def _hex(color: Color | None) -> str:
-    return "none" if color is None else "#{:02x}{:02x}{:02x}".format(*color)

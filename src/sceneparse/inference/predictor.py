@@ -10,11 +10,12 @@ from sceneparse.data.io.decode import DEFAULT_READING, ImageReading
 from sceneparse.data.io.images import ImageInput, image_array
 from sceneparse.errors import InputError
 from sceneparse.inference.decision import Counts, LabelMap, label_map, score
-from sceneparse.inference.network import ImageLogits, Network
+from sceneparse.inference.network import Network
 from sceneparse.inference.prediction import Prediction
 from sceneparse.inference.refinement import RefinedLogits, Refinement, refined
-from sceneparse.inference.resize import Resize
-from sceneparse.inference.views import View, logits_over_views, views_text
+from sceneparse.inference.resize import Resize, slabs_of_images
+from sceneparse.inference.slabs import LogitSlabs
+from sceneparse.inference.views import View, is_single, logits_over_views, views_text
 from sceneparse.labels import Labels, Mask
 
 
@@ -130,8 +131,12 @@ class Predictor:
     def _max_bytes(self) -> int:
         return self.memory_budget_mb * 2**20
 
-    def _logits(self, images: Sequence[NDArray[np.uint8]]) -> list[ImageLogits]:
-        return logits_over_views(images, self.network, self.resize, self.views)
+    def _logits(self, images: Sequence[NDArray[np.uint8]]) -> list[LogitSlabs]:
+        # Means over views and refinements need the logits of a whole image.
+        if self.refinement is None and is_single(self.views):
+            return slabs_of_images(images, self.network, self.resize, self.views[0].scale)
+        logits = logits_over_views(images, self.network, self.resize, self.views)
+        return [LogitSlabs.of(each) for each in logits]
 
     def _predict_all(self, images: Sequence[NDArray[np.uint8]]) -> list[Prediction]:
         stride = self.network.input_stride
@@ -148,23 +153,23 @@ class Predictor:
                     predictions[index] = self._predict(own, images[index])
         return [predictions[index] for index in range(len(images))]
 
-    def _predict(self, logits: ImageLogits, image: NDArray[np.uint8]) -> Prediction:
+    def _predict(self, logits: LogitSlabs, image: NDArray[np.uint8]) -> Prediction:
         found = self._label_map(logits, image)
         return Prediction(image, found.mask, found.confidence, self.labels)
 
-    def _refined(
-        self, logits: ImageLogits, image: NDArray[np.uint8]
-    ) -> ImageLogits | RefinedLogits:
-        return logits if self.refinement is None else refined(logits, image, self.refinement)
+    def _refined(self, logits: LogitSlabs, image: NDArray[np.uint8]) -> LogitSlabs | RefinedLogits:
+        if self.refinement is None:
+            return logits
+        return refined(logits.whole(), image, self.refinement)
 
-    def _label_map(self, logits: ImageLogits, image: NDArray[np.uint8]) -> LabelMap:
+    def _label_map(self, logits: LogitSlabs, image: NDArray[np.uint8]) -> LabelMap:
         size = (image.shape[0], image.shape[1])
         found = self._refined(logits, image)
         if isinstance(found, RefinedLogits):
             return found.label_map(size, self.labels, self._max_bytes)
         return label_map(found, size, self.labels.dtype, self._max_bytes)
 
-    def _score(self, logits: ImageLogits, image: NDArray[np.uint8], target: Mask) -> Counts:
+    def _score(self, logits: LogitSlabs, image: NDArray[np.uint8], target: Mask) -> Counts:
         found = self._refined(logits, image)
         if isinstance(found, RefinedLogits):
             return found.score(target, self.labels, self._max_bytes)

@@ -11,11 +11,14 @@ from PIL import Image
 from sceneparse.data.io.resizing import resized_pixels
 from sceneparse.errors import InputError
 from sceneparse.inference.network import ImageLogits, Logits, Network
+from sceneparse.inference.slabs import LogitSlabs
 from sceneparse.inference.windows import blended
 
 MAX_LOGITS_BYTES = 4 * 2**30
 # The largest square that a config may ask for.
 MAX_PIXELS_AT_ONCE = 4096**2
+# More windows than this has nobody time for; it is 768 MiB of RGB.
+MAX_PIXELS_IN_WINDOWS = 2**28
 ResizeKind = Literal["stretch", "keep_ratio", "window"]
 
 
@@ -75,25 +78,45 @@ def logits_of_images(
     Raises:
         InputError: If an image is so long that it or its logits would fill the memory.
     """
-    inputs = [_network_input(image, network, resize, scale) for image in images]
-    stride = network.output_stride
-    if resize.kind == "window":
-        side = _rounded(resize.size, 1, network.input_stride)
-        logits = [blended(image, network, side, resize.overlap) for image in inputs]
-    else:
-        logits = _logits_by_size(inputs, network)
-    return [
-        ImageLogits(values, (image.shape[0] / stride, image.shape[1] / stride))
-        for values, image in zip(logits, inputs, strict=True)
-    ]
+    inputs = [_network_input(image, network, resize, scale, in_slabs=False) for image in images]
+    return [slabs.whole() for slabs in _logits_of_inputs(inputs, network, resize)]
+
+
+def slabs_of_images(
+    images: Sequence[NDArray[np.uint8]], network: Network, resize: Resize, scale: float = 1.0
+) -> list[LogitSlabs]:
+    """Compute the same logits as `logits_of_images`; those of windows in slabs, as they are read.
+
+    Raises:
+        InputError: If an image is so long that it or a slab of its logits would fill the memory.
+    """
+    inputs = [_network_input(image, network, resize, scale, in_slabs=True) for image in images]
+    return _logits_of_inputs(inputs, network, resize)
 
 
 def _network_input(
-    image: NDArray[np.uint8], network: Network, resize: Resize, scale: float
+    image: NDArray[np.uint8], network: Network, resize: Resize, scale: float, *, in_slabs: bool
 ) -> NDArray[np.uint8]:
     size = resize.network_size(image.shape[0], image.shape[1], network.input_stride, scale)
-    _check_memory(image.shape, size, network, is_whole=resize.kind != "window")
+    is_window = resize.kind == "window"
+    decided = size
+    if in_slabs and is_window:
+        decided = (min(size), min(max(size), _rounded(resize.size, 1, network.input_stride)))
+    _check_memory(image.shape, size, decided, network, is_whole=not is_window)
     return resized(image, size)
+
+
+def _logits_of_inputs(
+    inputs: Sequence[NDArray[np.uint8]], network: Network, resize: Resize
+) -> list[LogitSlabs]:
+    if resize.kind == "window":
+        side = _rounded(resize.size, 1, network.input_stride)
+        return [blended(image, network, side, resize.overlap) for image in inputs]
+    stride = network.output_stride
+    return [
+        LogitSlabs.of(ImageLogits(values, (image.shape[0] / stride, image.shape[1] / stride)))
+        for values, image in zip(_logits_by_size(inputs, network), inputs, strict=True)
+    ]
 
 
 def _logits_by_size(images: Sequence[NDArray[np.uint8]], network: Network) -> list[Logits]:
@@ -121,15 +144,30 @@ def resized(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8
 
 
 def _check_memory(
-    shape: tuple[int, ...], size: tuple[int, int], network: Network, *, is_whole: bool
+    shape: tuple[int, ...],
+    size: tuple[int, int],
+    decided: tuple[int, int],
+    network: Network,
+    *,
+    is_whole: bool,
 ) -> None:
-    """Refuse images so long that they or their logits would fill the memory."""
-    positions = size[0] * size[1] // network.output_stride**2
+    """Refuse images so long that they or their logits would fill the memory.
+
+    Args:
+        shape: Shape of the image.
+        size: Its height and width for the network.
+        decided: Height and width for the network of what is decided on at a time.
+        network: The network.
+        is_whole: Whether it sees the image at once.
+    """
+    positions = decided[0] * decided[1] // network.output_stride**2
+    max_pixels = MAX_PIXELS_AT_ONCE if is_whole else MAX_PIXELS_IN_WINDOWS
     problem = None
     if 4 * positions * network.num_classes > MAX_LOGITS_BYTES:
         problem = f"its logits more than {MAX_LOGITS_BYTES // 2**30} GiB"
-    elif is_whole and size[0] * size[1] > MAX_PIXELS_AT_ONCE:
-        problem = f"that is more than {MAX_PIXELS_AT_ONCE // 2**20} Mi pixels at once"
+    elif size[0] * size[1] > max_pixels:
+        at_once = " at once" if is_whole else ""
+        problem = f"that is more than {max_pixels // 2**20} Mi pixels{at_once}"
     if problem:
         raise InputError(
             f"an image of {shape[1]}×{shape[0]} would be {size[1]}×{size[0]} for the network, and "

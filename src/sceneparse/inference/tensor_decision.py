@@ -9,6 +9,7 @@ from torch import Tensor
 
 from sceneparse.inference.backends.torch import as_tensor
 from sceneparse.inference.decision import Counts, LabelMap
+from sceneparse.inference.slabs import LogitSlabs
 from sceneparse.labels import Mask
 from sceneparse.ops.confusion import tensor_confusion_matrix
 from sceneparse.ops.precision import exact_products, sum_dtype
@@ -20,8 +21,7 @@ _TENSORS_OF_A_TILE = 4
 
 @torch.inference_mode()
 def tensor_label_map(
-    logits: Tensor,
-    covered: tuple[float, float],
+    logits: LogitSlabs,
     size: tuple[int, int],
     dtype: type[np.unsignedinteger[Any]],
     max_bytes: int,
@@ -29,15 +29,14 @@ def tensor_label_map(
     """Upsample logits and choose the most probable class of each pixel, as `label_map` does.
 
     Args:
-        logits: `(C, h, w)`.
-        covered: Rows and columns of the feature map that the image covers.
+        logits: `(C, h, w)`, as tensors.
         size: Height and width of the output.
         dtype: Type of the mask, which must hold C - 1.
         max_bytes: Memory to use beside logits and output.
     """
     mask = np.empty(size, dtype)
     confidence = np.empty(size, np.float32)
-    for decision in _decisions(logits, covered, size, max_bytes):
+    for decision in _decisions(logits, size, max_bytes):
         norm = decision.shifted.mul_(BITS_PER_NAT).exp2_().sum(dim=1)
         mask[decision.pixels] = decision.classes.cpu().numpy()
         confidence[decision.pixels] = norm.reciprocal_().cpu().numpy()
@@ -46,8 +45,7 @@ def tensor_label_map(
 
 @torch.inference_mode()
 def tensor_score(
-    logits: Tensor,
-    covered: tuple[float, float],
+    logits: LogitSlabs,
     target: Mask,
     ignore_index: int,
     max_bytes: int,
@@ -55,13 +53,12 @@ def tensor_score(
     """Choose the classes at the size of the ground truth and count, as `score` does.
 
     Args:
-        logits: `(C, h, w)`.
-        covered: Rows and columns of the feature map that the image covers.
+        logits: `(C, h, w)`, as tensors.
         target: Train ids `(H, W)` in 0..C - 1, or `ignore_index`.
         ignore_index: Train id of void.
         max_bytes: Memory to use beside logits, target and prediction.
     """
-    device = logits.device
+    device = _device(logits)
     size = (target.shape[0], target.shape[1])
     ids = as_tensor(target).to(device)
     if ids.dtype == torch.uint16:
@@ -69,10 +66,10 @@ def tensor_score(
         ids = ids.int()
     prediction = torch.empty(size, dtype=torch.int32, device=device)
     loss = torch.zeros((), dtype=sum_dtype(device), device=device)
-    for decision in _decisions(logits, covered, size, max_bytes):
+    for decision in _decisions(logits, size, max_bytes):
         prediction[decision.pixels] = decision.classes.int()
         loss += _cross_entropy(decision.shifted, ids[decision.pixels], ignore_index)
-    confusion = tensor_confusion_matrix(prediction, ids, len(logits), ignore_index)
+    confusion = tensor_confusion_matrix(prediction, ids, logits.shape[0], ignore_index)
     return Counts(confusion.cpu().numpy(), float(loss))
 
 
@@ -90,24 +87,27 @@ class _Decision(NamedTuple):
     shifted: Tensor
 
 
-def _decisions(
-    logits: Tensor, covered: tuple[float, float], size: tuple[int, int], max_bytes: int
-) -> Iterator[_Decision]:
+def _decisions(logits: LogitSlabs, size: tuple[int, int], max_bytes: int) -> Iterator[_Decision]:
     """Choose the classes tile by tile."""
-    device = logits.device
-    features = logits.transpose(0, 1).contiguous()
-    height, classes, width = features.shape
+    device = _device(logits)
+    classes, height, width = logits.shape
     own_bytes = min(max_bytes // _TENSORS_OF_A_TILE, tile_bytes(device))
-    for tile in tiles(size, (height, width), covered, classes, device, own_bytes):
+    cut = tiles(size, (height, width), logits.covered, classes, device, own_bytes)
+    for tile, part in logits.parts(cut):
         with exact_products(device):
-            decision = _decide(tile, features)
+            decision = _decide(tile, part)
         yield decision
 
 
-def _decide(tile: Tile, features: Tensor) -> _Decision:
-    upsampled = tile.upsampled(features)
+def _decide(tile: Tile, part: Any) -> _Decision:
+    upsampled = tile.interpolated(part.transpose(0, 1).contiguous())
     shifted = upsampled.sub_(upsampled.amax(dim=1, keepdim=True))
     return _Decision(tile.pixels, argmax(shifted), shifted)
+
+
+def _device(logits: LogitSlabs) -> torch.device:
+    first: Any = logits.first
+    return first.device
 
 
 def _cross_entropy(shifted: Tensor, target: Tensor, ignore_index: int) -> Tensor:

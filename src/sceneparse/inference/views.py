@@ -31,6 +31,11 @@ def views_of(scales: Sequence[float], *, flip: bool) -> tuple[View, ...]:
     return tuple(View(scale, flipped) for scale in largest_first for flipped in flips)
 
 
+def is_single(views: Sequence[View]) -> bool:
+    """Return whether nothing is averaged and no image flipped."""
+    return len(views) == 1 and not views[0].flipped
+
+
 def views_text(views: Sequence[View]) -> str:
     """Return which views there are, as printed with scores; nothing for the plain one."""
     if tuple(views) == (View(),):
@@ -56,7 +61,7 @@ def logits_over_views(
         resize: How images are resized for it.
         views: One or more.
     """
-    if len(views) == 1 and not views[0].flipped:
+    if is_single(views):
         return logits_of_images(images, network, resize, views[0].scale)
     first: list[ImageLogits] = []
     means: list[NDArray[np.float32]] = []

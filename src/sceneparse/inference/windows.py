@@ -1,12 +1,14 @@
 """Logits of an image from overlapping windows over it."""
 
 import math
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sceneparse.inference.network import Logits, Network, like
+from sceneparse.inference.slabs import LogitSlabs
 
 # Rounding error of a share of an integer.
 _ROUNDING = 1e-9
@@ -56,12 +58,15 @@ def spans(length: int, side: int, overlap: float, strides: tuple[int, int]) -> l
     ]
 
 
-def blended(image: NDArray[np.uint8], network: Network, side: int, overlap: float) -> Logits:
-    """Blend the logits of overlapping windows into those of an image, `(C, h, w)`.
+def blended(image: NDArray[np.uint8], network: Network, side: int, overlap: float) -> LogitSlabs:
+    """Blend the logits of overlapping windows into those of an image, in slabs.
 
     Logits are blended, not probabilities: where windows agree, the blend agrees with them; no
     window needs a softmax over all classes; and the result is logits like those of a network that
     saw the whole image.
+
+    A slab is what no further window changes: the logits of one row of windows at most, or of one
+    column if the image is wider than tall. The network runs when a slab is asked for.
 
     Args:
         image: `(H, W, C)`, both sides multiples of the input stride.
@@ -69,22 +74,51 @@ def blended(image: NDArray[np.uint8], network: Network, side: int, overlap: floa
         side: Pixels of a window, a multiple of the input stride.
         overlap: Minimum share of a window that the next one overlaps.
     """
+    height, width = image.shape[:2]
+    stride = network.output_stride
+    axis = int(width > height)
+    return LogitSlabs(
+        _slabs(image.swapaxes(0, axis), network, side, overlap, axis),
+        shape=(network.num_classes, -(-height // stride), -(-width // stride)),
+        covered=(height / stride, width / stride),
+        axis=axis,
+    )
+
+
+def _slabs(
+    image: NDArray[np.uint8], network: Network, side: int, overlap: float, axis: int
+) -> Iterator[Logits]:
+    """Yield the slabs of an image of which axis 0 and `axis` are exchanged."""
     stride = network.output_stride
     strides = network.input_stride, stride
-    height, width = (-(-length // stride) for length in image.shape[:2])
-    columns = spans(image.shape[1], side, overlap, strides)
-    # Arrays, or tensors on the device of the network.
-    total: Any = None
-    for row in spans(image.shape[0], side, overlap, strides):
+    rows, columns = (spans(length, side, overlap, strides) for length in image.shape[:2])
+    # Arrays, or tensors on the device of the network: the sums of what later rows still change.
+    changing: Any = None
+    for row, following in zip(rows, [*rows[1:], None], strict=True):
+        total: Any = None
         for column in columns:
-            window = np.ascontiguousarray(image[row.start : row.stop, column.start : column.stop])
-            logits: Any = network.logits(window[None])[0]
+            window = image[row.start : row.stop, column.start : column.stop].swapaxes(0, axis)
+            logits: Any = network.logits(np.ascontiguousarray(window)[None])[0]
+            logits = logits.swapaxes(1, 1 + axis)
             if total is None:
-                total = like(np.zeros((network.num_classes, height, width), np.float32), logits)
-            rows, cols = len(row.weights), len(column.weights)
-            area = total[:, row.start // stride :, column.start // stride :][:, :rows, :cols]
+                total = _with_zeros(changing, len(row.weights), image.shape[1], network, logits)
+            height, width = len(row.weights), len(column.weights)
+            area = total[:, :, column.start // stride :][:, :, :width]
             across = like(column.weights, logits)
-            area += logits[:, :rows, :cols] * like(row.weights[:, None], logits) * across
+            area += logits[:, :height, :width] * like(row.weights[:, None], logits) * across
+        end = len(row.weights) if following is None else (following.start - row.start) // stride
+        changing = total[:, end:]
+        yield total[:, :end].swapaxes(1, 1 + axis)
+
+
+def _with_zeros(
+    changing: Any, rows: int, image_width: int, network: Network, logits: Logits
+) -> Any:
+    """Return the sums of a row of windows before they are added: those so far, and zeros."""
+    width = -(-image_width // network.output_stride)
+    total: Any = like(np.zeros((network.num_classes, rows, width), np.float32), logits)
+    if changing is not None:
+        total[:, : changing.shape[1]] = changing
     return total
 
 

@@ -3,7 +3,9 @@
 import csv
 import json
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from functools import cache, cached_property
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -127,6 +129,28 @@ class Labels:
         table = np.full(self.ignore_index + 1, void, dtype=dtype)
         table[: self.num_classes] = self.raw_ids
         return table[mask]
+
+    def train_ids(self, wanted: Sequence[str | int]) -> tuple[int, ...]:
+        """Return the train ids of classes given by name or by raw id, in ascending order.
+
+        Raises:
+            InputError: If one is no class; the message names those of similar names.
+        """
+        # A name may look like the id of another class; names come first.
+        id_of_name = {str(raw): index for index, raw in enumerate(self.raw_ids)}
+        id_of_name |= {name: index for index, name in enumerate(self.class_names)}
+        unknown = [str(each) for each in wanted if str(each) not in id_of_name]
+        if unknown:
+            names = {name.lower(): name for name in self.class_names}
+            near = get_close_matches(unknown[0].lower(), names, 3)
+            found = [names[name] for name in near]
+            hint = f"did you mean {' or '.join(found)}?" if found else "none has a similar name;"
+            raise InputError(
+                f"{unknown[0]!r}: no class of this model; {hint} Expected names or ids of its "
+                f"{self.num_classes} classes, such as {self.class_names[0]} or {self.raw_ids[0]}",
+                "classes",
+            )
+        return tuple(sorted({id_of_name[str(each)] for each in wanted}))
 
     def _fix(self, raw: Mask) -> str:
         """Return the advice for a mask with unknown ids."""

@@ -106,9 +106,18 @@ class Tile(NamedTuple):
         """Where the tile lies in the output."""
         return self.rows.pixels, self.columns.pixels
 
+    @property
+    def sources(self) -> tuple[slice, slice]:
+        """The rows and columns of the feature map that the tile is interpolated from."""
+        return self.rows.sources, self.columns.sources
+
     def upsampled(self, logits: Tensor) -> Tensor:
         """Interpolate the tile `(R, C, K)` from the logits of an image `(h, C, w)`."""
-        wide = logits[self.rows.sources, :, self.columns.sources] @ self.columns.weights
+        return self.interpolated(logits[self.rows.sources, :, self.columns.sources])
+
+    def interpolated(self, part: Tensor) -> Tensor:
+        """Interpolate the tile `(R, C, K)` from the logits of its sources `(h', C, w')`."""
+        wide = part @ self.columns.weights
         if self.rows.weights is not None:
             return (self.rows.weights @ wide.flatten(1)).view(-1, *wide.shape[1:])
         pixels = self.rows.pixels

@@ -20,7 +20,7 @@ from sceneparse.recording.events import Callback, Message, ignore
 from sceneparse.system.files import create_folder
 from sceneparse.system.paths import expand_user
 from sceneparse.tasks.evaluate import check_same_classes
-from sceneparse.tasks.predict import find_images
+from sceneparse.tasks.image_files import find_images
 
 if TYPE_CHECKING:
     from sceneparse.exporters.parity import ParitySample
@@ -162,7 +162,7 @@ def _samples(stored: StoredModel, path: Path) -> "list[ParitySample]":
         samples = (dataset[index] for index in range(len(dataset)))
         return [ParitySample(sample.name, sample.image, sample.mask) for sample in samples]
     reading = factory.image_reading(stored.config)
-    files = find_images([path], path / "results").files
+    files = find_images([path], None).sources
     return [ParitySample(str(file), read_image(file, reading=reading)) for file in files]
 
 

@@ -130,33 +130,33 @@ def jpeg_divisor(size: tuple[int, int], min_size: tuple[int, int]) -> int:
     return max(divisor for divisor in JPEG_DIVISORS if divisor <= max(1.0, ratio))
 
 
-def image_size(path: Path, reading: ImageReading = DEFAULT_READING) -> tuple[int, int]:
+def image_size(source: Path | bytes, reading: ImageReading = DEFAULT_READING) -> tuple[int, int]:
     """Read the height and width of an image, as it is read, from its header.
 
     Raises:
         InputError: If the file is not an image, or has a format that `read_image` refuses.
     """
-    return image_header(path, reading).size(reading)
+    return image_header(source, reading).size(reading)
 
 
-def image_header(path: Path, reading: ImageReading = DEFAULT_READING) -> ImageHeader:
+def image_header(source: Path | bytes, reading: ImageReading = DEFAULT_READING) -> ImageHeader:
     """Read the header of an image.
 
     Raises:
         InputError: If the file is not an image, or has a format that `read_image` refuses.
     """
     if reading.bands is not None:
-        return bands_header(path, reading.bands, reading)
+        return bands_header(source, reading.bands, reading)
     try:
-        with open_image(path) as image:
-            check_bands(str(path), path, image)
-            _check_depth(str(path), image, reading)
+        with open_image(source) as image:
+            check_bands(name_of(source), source, image)
+            _check_depth(name_of(source), image, reading)
             return header_of(image)
     except UnknownFormatError:
-        bands = rgb_bands(path)
+        bands = rgb_bands(source)
         if bands is None:
             raise
-        return bands_header(path, bands, reading)
+        return bands_header(source, bands, reading)
 
 
 def _check_depth(name: str, image: Image.Image, reading: ImageReading) -> None:

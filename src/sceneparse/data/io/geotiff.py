@@ -184,8 +184,30 @@ def read_georeference(path: Path) -> Georeference | None:
         return None
 
 
+def coordinates(georeference: Georeference, points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return where points of an image lie on Earth.
+
+    Args:
+        georeference: Georeference of the image, which only rasterio reads.
+        points: x and y in pixels, `(N, 2)`, from the upper left corner of the upper left pixel.
+
+    Returns:
+        Longitude and latitude in degrees (WGS 84), `(N, 2)`; without a coordinate reference system,
+        the coordinates of the image's own.
+    """
+    transforms, warp = (
+        importlib.import_module(f"rasterio.{name}") for name in ("transform", "warp")
+    )
+    place = georeference.transform or list(georeference.control_points)
+    with transforms.get_transformer(place)() as transformer:
+        found = transformer.xy(points[:, 1].tolist(), points[:, 0].tolist(), offset="ul")
+    if georeference.crs:
+        found = warp.transform(georeference.crs, "EPSG:4326", *map(list, found))
+    return np.stack([np.asarray(axis, np.float64) for axis in found], axis=1)
+
+
 def geotiff_of_mask(
-    mask: Mask, georeference: Georeference, colors: Mapping[int, Color]
+    mask: Mask, georeference: Georeference, colors: Mapping[int, Color], description: str = ""
 ) -> bytes | None:
     """Encode a mask as a compressed GeoTIFF with a table of colours.
 
@@ -193,6 +215,7 @@ def geotiff_of_mask(
         mask: Ids `(H, W)`.
         georeference: Georeference of the image.
         colors: Colour of each id; only masks of 8 bits have a table.
+        description: Text for the tag ImageDescription.
 
     Returns:
         The bytes of the file; none if rasterio is not installed.
@@ -217,5 +240,6 @@ def geotiff_of_mask(
             # The table is part of the header, which the first pixels complete.
             if mask.dtype == np.uint8:
                 dataset.write_colormap(1, {index: (*color, 255) for index, color in colors.items()})
+            dataset.update_tags(TIFFTAG_IMAGEDESCRIPTION=description)
             dataset.write(mask, 1)
         return bytes(file.read())

@@ -11,8 +11,8 @@ from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
 from sceneparse.errors import InputError
 
-# Larger images are refused before memory is allocated; Pillow warns of decompression bombs beyond.
-MAX_PIXELS = 89_478_485
+# Larger images are refused before memory is allocated, such as decompression bombs.
+MAX_PIXELS = 120_000_000
 # Values of all bands together, as many as those of RGB with transparency.
 MAX_VALUES = 4 * MAX_PIXELS
 _TOO_LARGE = f"at most {MAX_PIXELS // 1_000_000} million pixels are read; scale it down"
@@ -20,6 +20,9 @@ _TOO_LARGE = f"at most {MAX_PIXELS // 1_000_000} million pixels are read; scale 
 # Editors write their history and colour profiles of several MB into PNGs; Pillow refuses 1 MB.
 PngImagePlugin.MAX_TEXT_CHUNK = 2**26
 PngImagePlugin.MAX_TEXT_MEMORY = 2**28
+# Pillow warns of what is larger than a limit of its own, which a user may have lifted.
+if Image.MAX_IMAGE_PIXELS is not None:
+    Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS, MAX_PIXELS)
 
 
 class UnknownFormatError(InputError):

@@ -1,0 +1,69 @@
+"""Files, folders and patterns name images, in an order that does not change."""
+
+from pathlib import Path
+
+import pytest
+
+from sceneparse.errors import InputError
+from sceneparse.tasks.image_files import FoundImages, find_images
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    for name in (
+        "b.jpg", "a.PNG", "notes.txt", "day 2/c.jpg", "day 2/deep/d.jpg", ".hidden/e.jpg", ".f.jpg",
+        "out/b.jpg", "[1].jpg", "1.jpg",
+    ):  # fmt: skip
+        path = tmp_path / "images" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"")
+    return tmp_path / "images"
+
+
+def names(found: FoundImages) -> list[str]:
+    return [name.as_posix() for name in found.names]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ("*.jpg", ["1", "[1]", "b"]),
+        ("**/*.jpg", ["1", "[1]", "b", "day 2/c", "day 2/deep/d"]),
+        ("day*/*", ["day 2/c"]),
+        ("day*/**", ["day 2/c", "day 2/deep/d"]),
+        ("day 2/**/*.jpg", ["c", "deep/d"]),
+        ("?.[Pp]*", ["a"]),
+        ("[[]1].jpg", ["[1]"]),
+    ],
+)
+def test_a_pattern_finds_images_in_order_named_below_its_fixed_part(
+    pattern: str, expected: list[str], root: Path
+) -> None:
+    found = find_images([root / pattern], (root / "out").resolve())
+    assert names(found) == sorted(expected)
+    assert [source for source in found.sources if isinstance(source, bytes)] == []
+
+
+def test_a_pattern_is_relative_to_where_one_is(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(root)
+    assert names(find_images([Path("*.jpg")], None)) == ["1", "[1]", "b"]
+    assert find_images([Path("day 2/*.jpg")], None).sources == [Path("day 2/c.jpg")]
+
+
+def test_a_file_whose_name_looks_like_a_pattern_is_that_file(root: Path) -> None:
+    assert find_images([root / "[1].jpg"], None).sources == [root / "[1].jpg"]
+
+
+def test_other_files_that_match_are_left_out(root: Path) -> None:
+    found = find_images([root / "*"], root / "out")
+    assert found.left_out == [root / "notes.txt"]
+
+
+@pytest.mark.parametrize("pattern", ["*.gif", "nowhere/*.jpg", "*.txt"])
+def test_a_pattern_without_images_is_refused(pattern: str, root: Path) -> None:
+    with pytest.raises(InputError, match=r"no image matches this pattern, expected files with"):
+        find_images([root / pattern], None)
+
+
+def test_bytes_are_one_image_without_a_name() -> None:
+    assert find_images(b"content", None) == ([b"content"], [Path("image")], [])
