@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from sceneparse.inference import decision
-from sceneparse.inference.decision import label_map, score
+from sceneparse.inference.decision import label_map, labels_only, score
 from sceneparse.inference.network import ImageLogits, Logits
 from sceneparse.metrics.scores import confusion_matrix
 from sceneparse.ops import upsampling
@@ -177,3 +177,19 @@ def test_arrays_are_decided_on_without_torch() -> None:
         print("torch" in sys.modules)
     """)
     assert loaded == "False"
+
+
+@pytest.mark.parametrize("kind", ["array", "tensor"])
+@pytest.mark.parametrize("spread", [0.0, 0.1, 3.0, 30.0])
+def test_labels_alone_equal_those_with_confidence(kind: str, spread: float) -> None:
+    rng = np.random.default_rng(0)
+    for classes, size in ((2, (1, 1)), (7, (64, 301)), (300, (97, 33))):
+        coarse = rng.normal(size=(classes, 3, 4)).astype(np.float32) * spread
+        fine = rng.normal(size=(classes, 9, 16)).astype(np.float32)
+        values = np.kron(coarse, np.ones((1, 3, 4), np.float32)) + fine
+        logits = ImageLogits(values if kind == "array" else torch.from_numpy(values), (8.5, 15.25))
+        dtype = np.uint8 if classes < 256 else np.uint16
+        expected = label_map(ImageLogits(values, logits.covered), size, dtype, 2**20).mask
+        found = labels_only(logits, size, dtype, 2**20)
+        assert found.dtype == dtype
+        np.testing.assert_array_equal(found, expected)
