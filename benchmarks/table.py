@@ -26,6 +26,11 @@ BENCHMARKS = (
     "two_processes",
     "busy",
     "scaling",
+    "infer_classic",
+    "infer_lite0",
+    "cold_start",
+    "large",
+    "parity",
 )
 
 Rows = Sequence[dict[str, Any]]

@@ -65,3 +65,39 @@ def test_a_wheel_works_without_pytorch_and_says_how_to_install_it(tmp_path: Path
     with Image.open(mask) as predicted, Image.open(source) as original:
         assert predicted.size == original.size
         assert np.unique(np.asarray(predicted)).size > 1
+
+
+@pytest.mark.install
+@pytest.mark.timeout(600)
+def test_the_runtime_extra_predicts_and_scores_without_pytorch(tmp_path: Path) -> None:
+    env = Environment(tmp_path)
+    packages = tmp_path / "venv" / "lib"
+    before = _megabytes(packages)
+    env.run("pip", "install", "--quiet", f"{ROOT}[runtime]")
+    env.run("pip", "check")
+    assert _megabytes(packages) - before <= 250
+    installed = env.run("pip", "list", "--format", "freeze").stdout
+    assert not re.search(r"^(torch|opencv)", installed, re.MULTILINE)
+
+    env.run("sceneparse", "data", "synth", "scenes", "--images", "1", "--validation", "3")
+    images = env.home / "scenes" / "images" / "validation"
+    shown = env.run("sceneparse", "predict", images, "--out", "predictions")
+    assert "ONNX Runtime, fp32 on cpu" in shown.stdout + shown.stderr
+    assert len(list((env.home / "predictions").glob("*.json"))) == 3
+    scores = env.run("sceneparse", "evaluate", "bundled", "--data", "scenes").stdout
+    assert "mIoU" in scores
+    # An exported file is another way to the same model, here with its weights beside it.
+    code = "from sceneparse.factory.model_files import bundled_graph; print(bundled_graph())"
+    graph = env.run("python", "-c", code).stdout.strip()
+    assert env.run("sceneparse", "evaluate", graph, "--data", "scenes").stdout == scores
+    for settings in ("inference.resize=window", "inference.scales=[1,1.5]"):
+        env.run("sceneparse", "predict", images, settings, "--out", "more", "--overwrite")
+    env.run("sceneparse", "tta", "bundled", "--data", "scenes", "--images", "2")
+    # What needs PyTorch says so.
+    failed = env.run("sceneparse", "export", "bundled", "--out", "model.onnx", code=2)
+    assert 'pip install "sceneparse[train' in failed.stderr
+    assert "Traceback" not in failed.stderr
+
+
+def _megabytes(folder: Path) -> float:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
