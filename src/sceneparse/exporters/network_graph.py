@@ -56,6 +56,19 @@ def network_graph(segmenter: Segmenter) -> onnx.ModelProto:
 class _ExportedNetwork(nn.Module):
     """Normalisation and network of a segmenter, without the padding, which is part of sizing."""
 
+    def __init__(self, segmenter: Segmenter) -> None:
+        super().__init__()
+        self.normalization = _Normalization(segmenter)
+        self.network = _with_fixed_padding(copy.deepcopy(segmenter.network))
+
+    def forward(self, sized: Tensor) -> Tensor:
+        """Compute logits `(B, C, h, w)` of images `(B, D, H, W)` in 0..255."""
+        return self.network.head(self.network.features(self.normalization(sized)))
+
+
+class _Normalization(nn.Module):
+    """A module of its own, because the exporter would also name the result of a mean `mean`."""
+
     mean: Tensor
     std: Tensor
 
@@ -63,11 +76,9 @@ class _ExportedNetwork(nn.Module):
         super().__init__()
         self.register_buffer("mean", segmenter.mean)
         self.register_buffer("std", segmenter.std)
-        self.network = _with_fixed_padding(copy.deepcopy(segmenter.network))
 
-    def forward(self, sized: Tensor) -> Tensor:
-        """Compute logits `(B, C, h, w)` of images `(B, D, H, W)` in 0..255."""
-        return self.network.head(self.network.features((sized - self.mean) / self.std))
+    def forward(self, image: Tensor) -> Tensor:
+        return (image - self.mean) / self.std
 
 
 def _with_fixed_padding(network: Any) -> Any:
