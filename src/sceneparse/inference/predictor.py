@@ -1,6 +1,7 @@
 """Images in, predictions at their own size out."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any, overload
 
 import numpy as np
@@ -8,12 +9,14 @@ from numpy.typing import NDArray
 
 from sceneparse.data.io.decode import DEFAULT_READING, ImageReading
 from sceneparse.data.io.images import ImageInput, image_array
+from sceneparse.data.io.video_reading import Frame
 from sceneparse.errors import InputError
 from sceneparse.inference.decision import Counts, LabelMap, label_map, score
 from sceneparse.inference.network import ImageLogits, Network
 from sceneparse.inference.prediction import Prediction
 from sceneparse.inference.refinement import RefinedLogits, Refinement, refined
 from sceneparse.inference.resize import Resize
+from sceneparse.inference.smoothing import DEFAULT_TIME_CONSTANT_S, TemporalSmoothing
 from sceneparse.inference.views import View, logits_over_views, views_text
 from sceneparse.labels import Labels, Mask
 
@@ -115,6 +118,31 @@ class Predictor:
             (48, 64)
         """
         return self._predict(self._logits([pixels])[0], pixels)
+
+    def segment_frames(
+        self, frames: Iterable[Frame], smoothing_s: float = DEFAULT_TIME_CONSTANT_S
+    ) -> Iterator[Prediction]:
+        """Segment the frames of a video one after the other, smoothed over time.
+
+        `batch_size` frames go through the network together, and no more are held.
+
+        Args:
+            frames: Frames of one video, in their order.
+            smoothing_s: Time constant of the moving average of the probabilities, in seconds; 0 for
+                each frame by itself.
+
+        Example:
+            >>> from sceneparse.data.io.video_reading import Frame
+            >>> frames = (Frame(time / 25, np.zeros((48, 64, 3), np.uint8)) for time in range(3))
+            >>> [each.mask.shape for each in sceneparse.load().segment_frames(frames)]
+            [(48, 64), (48, 64), (48, 64)]
+        """
+        smoothing = TemporalSmoothing(smoothing_s)
+        iterator = iter(frames)
+        while batch := list(islice(iterator, self.batch_size)):
+            logits = self._logits([frame.pixels for frame in batch])
+            for frame, own in zip(batch, logits, strict=True):
+                yield self._predict(smoothing(own, frame), frame.pixels)
 
     def score(self, images: Sequence[NDArray[np.uint8]], targets: Sequence[Mask]) -> list[Counts]:
         """Segment images of any sizes at the sizes of their annotations, and count each.
