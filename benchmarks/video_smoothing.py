@@ -153,7 +153,7 @@ def main() -> None:
     """Measure and print Markdown."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, help="validation images in place of generated scenes")
-    parser.add_argument("--scenes", type=int, default=24)
+    parser.add_argument("--scenes", type=int, default=12)
     parser.add_argument("--frames", type=int, default=20)
     parser.add_argument("--quick", action="store_true", help="only check that it runs")
     options = parser.parse_args()
