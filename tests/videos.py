@@ -31,6 +31,7 @@ def write_video(
     *,
     codec: str = "libvpx-vp9",
     rotation: int = 0,
+    pixel_ratio: int = 1,
     audio: str = "",
     start_s: float = 0.0,
 ) -> None:
@@ -42,6 +43,7 @@ def write_video(
         times_s: When each is shown.
         codec: An encoder of FFmpeg.
         rotation: Degrees counter-clockwise by which players shall turn the frames.
+        pixel_ratio: Width of a pixel by its height.
         audio: Encoder of the tone; empty for none.
         start_s: Added to all times.
     """
@@ -52,8 +54,9 @@ def write_video(
         stream.pix_fmt = "yuv444p" if codec == "libx264" else "yuv420p"
         stream.codec_context.time_base = Fraction(1, TICKS)
         stream.codec_context.gop_size = 5
+        stream.codec_context.sample_aspect_ratio = Fraction(pixel_ratio)
         stream.set_display_rotation(rotation)
-        tone = container.add_stream(audio, rate=AUDIO_RATE) if audio else None
+        tone = container.add_stream(audio, rate=AUDIO_RATE, layout="mono") if audio else None
         for pixels, time_s in zip(frames, times_s, strict=True):
             frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
             frame.pts, frame.time_base = round((start_s + time_s) * TICKS), Fraction(1, TICKS)
@@ -67,7 +70,6 @@ def write_video(
 def _write_tone(
     container: OutputContainer, stream: av.AudioStream, start_s: float, end_s: float
 ) -> None:
-    stream.layout = "mono"
     samples = 960
     for begin in range(0, round(end_s * AUDIO_RATE), samples):
         wave = np.sin(np.arange(begin, begin + samples) * (2 * np.pi * 440 / AUDIO_RATE))

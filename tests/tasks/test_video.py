@@ -72,6 +72,15 @@ def test_frames_are_turned_as_players_show_them(rotation: int, tmp_path: Path) -
     assert np.abs(np.subtract(found, upright, dtype=np.float32)).mean() < MEAN_COLOR_ERROR
 
 
+@pytest.mark.parametrize("rotation", [0, 90])
+def test_pixels_that_are_not_square_become_so(rotation: int, tmp_path: Path) -> None:
+    path = tmp_path / "in.mp4"
+    write_video(path, moving_square(2), EVEN[:2], codec="libx264", rotation=rotation, pixel_ratio=2)
+    segmented(path, tmp_path / "out.webm")
+    shape = (36, 96, 3) if rotation == 0 else (96, 36, 3)
+    assert {frame.shape for frame in read_video(tmp_path / "out.webm")[0]} == {shape}
+
+
 @pytest.mark.parametrize(
     ("codec", "suffix", "is_kept"),
     [("libopus", ".webm", True), ("aac", ".mp4", True), ("aac", ".mkv", True), ("aac", ".webm", 0)],
@@ -238,6 +247,25 @@ def test_settings_out_of_range_are_refused(
 ) -> None:
     with pytest.raises(InputError, match=message):
         segment_video(video, out=tmp_path / "out.webm", **settings)  # pyright: ignore[reportArgumentType]
+
+
+def test_without_pyav_the_package_to_install_is_named(
+    video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "av", None)  # as if it was not installed
+    with pytest.raises(InputError, match=r'need PyAV: `pip install "sceneparse\[video\]"`'):
+        segmented(video, tmp_path / "out.webm")
+
+
+def test_a_video_needs_no_torch(video: Path, tmp_path: Path) -> None:
+    code = f"""
+import sys
+sys.modules["torch"] = None
+from sceneparse import segment_video
+segment_video({str(video)!r}, out={str(tmp_path / "out.webm")!r}, overrides={FAST})
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+    assert len(read_video(tmp_path / "out.webm")[0]) == 12
 
 
 def test_an_interruption_leaves_no_file(video: Path, tmp_path: Path) -> None:

@@ -41,7 +41,8 @@ class SegmentedVideo:
 
     def __str__(self) -> str:
         """Write path, frames and length, and what is missing on a line of its own."""
-        line = f"{self.path}: {self.frames} frames, {self.duration_s:.1f} s"
+        noun = "frame" if self.frames == 1 else "frames"
+        line = f"{self.path}: {self.frames} {noun}, {self.duration_s:.1f} s"
         return f"{line}\n{self.error}" if self.error else line
 
 
@@ -61,7 +62,7 @@ def segment_video(
 ) -> SegmentedVideo:
     """Segment a video, and write it again with the class colours laid over its frames.
 
-    The new video has the size, the frames and the times of the given one, turned upright, in VP9.
+    The new video, in VP9, has the size, frames and times of the given one as players show it.
     Its sound is copied where the new format can hold it. What is broken in the given video is left
     out and said, and the rest is segmented. Frames are held a few at a time.
 

@@ -24,6 +24,8 @@ _DEFAULT_RATE = 25
 MIN_STEP_S = 0.001
 # A file may end so much before the time that it states.
 _MISSING_S, _MISSING_SHARE = 1.0, 0.05
+# Pixels of DVDs and anamorphic films are up to twice as wide as high, or the other way round.
+_MAX_PIXEL_RATIO = 4
 # FFmpeg shows text files as videos of a terminal.
 _NO_VIDEO_FORMATS = ("tty",)
 
@@ -33,7 +35,7 @@ class Frame(NamedTuple):
 
     Attributes:
         time_s: When it is shown, in seconds from the start of the video.
-        pixels: RGB `(H, W, 3)` in 0..255, upright.
+        pixels: RGB `(H, W, 3)` in 0..255, upright and square.
         duration_s: How long it is shown, in seconds, as far as the file says it.
     """
 
@@ -91,9 +93,10 @@ class VideoReader:
     def frames(
         self, on_audio: "Callable[[Packet[Any]], object]" = lambda _: None
     ) -> Iterator[Frame]:
-        """Decode the frames, turned as the file says, all in the size of the first.
+        """Decode the frames as players show them, all in the size of the first.
 
-        What cannot be decoded is left out, and `error` says so.
+        They are turned as the file says, and become wider or narrower where their pixels are not
+        square. What cannot be decoded is left out, and `error` says so.
 
         Args:
             on_audio: Called with each packet of sound, whose times are moved like those of frames.
@@ -103,8 +106,7 @@ class VideoReader:
         """
         size: tuple[int, int] | None = None
         for decoded in self._decoded(on_audio):
-            check_pixels(str(self.path), decoded.width, decoded.height)
-            size = size or (decoded.width, decoded.height)
+            size = size or self._shown_size(decoded)
             pixels = decoded.to_ndarray(format="rgb24", width=size[0], height=size[1])
             turns = round(decoded.rotation / 90)
             upright = np.ascontiguousarray(np.rot90(pixels, turns)).astype(np.uint8, copy=False)
@@ -114,6 +116,14 @@ class VideoReader:
                 f"{self.path}: no frame could be decoded; it is broken, so replace the file"
             )
         self._note_what_is_missing()
+
+    def _shown_size(self, decoded: "VideoFrame") -> tuple[int, int]:
+        """Return width and height in square pixels, before the frame is turned."""
+        ratio = self.video.sample_aspect_ratio or Fraction(1)
+        is_credible = 1 / _MAX_PIXEL_RATIO <= ratio <= _MAX_PIXEL_RATIO
+        width = max(1, round(decoded.width * ratio)) if is_credible else decoded.width
+        check_pixels(str(self.path), width, decoded.height)
+        return width, decoded.height
 
     def _decoded(self, on_audio: "Callable[[Packet[Any]], object]") -> "Iterator[VideoFrame]":
         for packet in self._packets():

@@ -111,10 +111,6 @@ class VideoWriter:
         context.colorspace, context.color_range = _BT709, _LIMITED
         context.color_primaries = source.codec_context.color_primaries
         context.color_trc = source.codec_context.color_trc
-        ratio = source.sample_aspect_ratio
-        if ratio:
-            is_turned = (source.height > source.width) != (height > width)
-            context.sample_aspect_ratio = 1 / ratio if is_turned else ratio
         return stream
 
     def _mux(self, packets: "list[Packet[Any]]") -> None:
@@ -130,8 +126,7 @@ def new_video(path: Path, source: VideoReader) -> Generator[VideoWriter]:
 
     Args:
         path: The file; its suffix, one of `FORMATS`, decides the format.
-        source: The video that it is made of, whose rate, pixel aspect ratio, sound and colours it
-            takes.
+        source: The video that it is made of, whose rate, sound and colours it takes.
 
     Raises:
         InputError: If the file cannot be written, or the video is too large for the codec.
