@@ -130,6 +130,7 @@ def new_video(path: Path, source: VideoReader) -> Generator[VideoWriter]:
 
     Raises:
         InputError: If the file cannot be written, or the video is too large for the codec.
+        OSError: If the finished file cannot be moved to its place.
     """
     import av
     from av.error import FFmpegError
@@ -142,7 +143,7 @@ def new_video(path: Path, source: VideoReader) -> Generator[VideoWriter]:
             writer = VideoWriter(file, source)
             yield writer
             writer.finish()
-    except (FFmpegError, OSError) as error:
+    except FFmpegError as error:
         reason = error.strerror or str(error)
         raise InputError(
             f"{path}: cannot be written ({reason}); free some disk space, or choose another folder",
