@@ -99,3 +99,21 @@ def test_the_document_shows_the_results(bench: Any) -> None:
     table = bench("table")
     text = table.TARGET.read_text(encoding="utf-8")
     assert table.document(text) == text, "run `.venv-bench/bin/python benchmarks/table.py`"
+
+
+@pytest.mark.parametrize("motion", [(0.0, 0.0), (0.4, 0.0), (0.0, 0.15)])
+def test_images_and_masks_of_moved_scenes_move_alike(
+    motion: tuple[float, float], bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = bench("video_smoothing")
+    monkeypatch.setattr(module, "NOISE", 0.0)
+    mask = np.zeros((80, 120), np.uint8)
+    mask[20:60, 30:90] = 1
+    scene = np.repeat(mask[..., None] * np.uint8(200), 3, axis=2), mask
+    frames = list(module.moved(scene, motion, 10, seed=0))
+    for image, found in frames:
+        assert found.shape == (60, 90)
+        # They differ only along the edge, where the image is interpolated.
+        assert ((image[..., 0] > 100) != found).mean() < 0.01
+    moved = (frames[0][1] != frames[-1][1]).mean()
+    assert (moved > 0.02) == (motion != (0.0, 0.0))

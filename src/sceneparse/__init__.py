@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from sceneparse.tasks.score import ScoreReport, score
     from sceneparse.tasks.train import train
     from sceneparse.tasks.tta import TtaReport, tta
+    from sceneparse.tasks.video import SegmentedVideo, segment_video
 
 __version__ = "0.1.0"
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "Run",
     "RunConfig",
     "ScoreReport",
+    "SegmentedVideo",
     "TtaReport",
     "UNet",
     "check",
@@ -55,6 +57,7 @@ __all__ = [
     "plan",
     "predict",
     "score",
+    "segment_video",
     "train",
     "tta",
 ]
@@ -73,6 +76,7 @@ _HOMES = {
     "Run": "tasks.run",
     "RunConfig": "config",
     "ScoreReport": "tasks.score",
+    "SegmentedVideo": "tasks.video",
     "TtaReport": "tasks.tta",
     "UNet": "models.unet",
     "check": "tasks.check",
@@ -85,6 +89,7 @@ _HOMES = {
     "plan": "tasks.plan",
     "predict": "tasks.predict",
     "score": "tasks.score",
+    "segment_video": "tasks.video",
     "train": "tasks.train",
     "tta": "tasks.tta",
 }

@@ -19,6 +19,7 @@ from sceneparse.cli import (
     score,
     train,
     tta,
+    video,
 )
 from sceneparse.errors import InputError, ReportedByOtherRank
 from sceneparse.system.ranks import find_rank_info
@@ -52,6 +53,7 @@ app.command()(plan.plan)
 app.command()(train.train)
 app.command()(score.evaluate)
 app.command()(predict.predict)
+app.command()(video.video)
 app.command()(score.score)
 app.command()(compare.compare)
 app.command()(tta.tta)

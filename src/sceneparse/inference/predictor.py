@@ -1,6 +1,7 @@
 """Images in, predictions at their own size out."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any, overload
 
 import numpy as np
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 
 from sceneparse.data.io.decode import DEFAULT_READING, ImageReading
 from sceneparse.data.io.images import ImageInput, image_array
+from sceneparse.data.io.video_reading import Frame
 from sceneparse.errors import InputError
 from sceneparse.inference.decision import Counts, LabelMap, label_map, labels_only, score
 from sceneparse.inference.network import Network
@@ -15,6 +17,7 @@ from sceneparse.inference.prediction import Prediction
 from sceneparse.inference.refinement import RefinedLogits, Refinement, refined
 from sceneparse.inference.resize import Resize, slabs_of_images
 from sceneparse.inference.slabs import LogitSlabs
+from sceneparse.inference.smoothing import DEFAULT_TIME_CONSTANT_S, TemporalSmoothing
 from sceneparse.inference.views import View, is_single, logits_over_views, views_text
 from sceneparse.labels import Labels, Mask
 
@@ -131,11 +134,36 @@ class Predictor:
             (240, 320)
         """
         pixels = image_array(image, self.reading)
-        found = self._refined(self._logits([pixels])[0], pixels)
-        size = (pixels.shape[0], pixels.shape[1])
-        if isinstance(found, RefinedLogits):
-            return found.label_map(size, self.labels, self._max_bytes).mask
-        return labels_only(found, size, self.labels.dtype, self._max_bytes)
+        return self._labels_only(self._logits([pixels])[0], pixels)
+
+    def segment_frames(
+        self, frames: Iterable[Frame], smoothing_s: float = DEFAULT_TIME_CONSTANT_S
+    ) -> Iterator[Mask]:
+        """Segment the frames of a video into labels, one after the other, smoothed over time.
+
+        `batch_size` frames go through the network together, and no more are held.
+
+        Args:
+            frames: Frames of one video, in their order.
+            smoothing_s: Time constant of the moving average of the probabilities, in seconds; 0 for
+                each frame by itself.
+
+        Yields:
+            Train ids `(H, W)` of each frame.
+
+        Example:
+            >>> from sceneparse.data.io.video_reading import Frame
+            >>> frames = (Frame(time / 25, np.zeros((48, 64, 3), np.uint8)) for time in range(3))
+            >>> [mask.shape for mask in sceneparse.load().segment_frames(frames)]
+            [(48, 64), (48, 64), (48, 64)]
+        """
+        smoothing = TemporalSmoothing(smoothing_s)
+        iterator = iter(frames)
+        while batch := list(islice(iterator, self.batch_size)):
+            logits = self._logits([frame.pixels for frame in batch])
+            for frame, own in zip(batch, logits, strict=True):
+                smoothed = smoothing(own.whole(), frame)
+                yield self._labels_only(LogitSlabs.of(smoothed), frame.pixels)
 
     def score(self, images: Sequence[NDArray[np.uint8]], targets: Sequence[Mask]) -> list[Counts]:
         """Segment images of any sizes at the sizes of their annotations, and count each.
@@ -188,6 +216,13 @@ class Predictor:
         if isinstance(found, RefinedLogits):
             return found.label_map(size, self.labels, self._max_bytes)
         return label_map(found, size, self.labels.dtype, self._max_bytes)
+
+    def _labels_only(self, logits: LogitSlabs, image: NDArray[np.uint8]) -> Mask:
+        found = self._refined(logits, image)
+        size = (image.shape[0], image.shape[1])
+        if isinstance(found, RefinedLogits):
+            return found.label_map(size, self.labels, self._max_bytes).mask
+        return labels_only(found, size, self.labels.dtype, self._max_bytes)
 
     def _score(self, logits: LogitSlabs, image: NDArray[np.uint8], target: Mask) -> Counts:
         found = self._refined(logits, image)
