@@ -4,11 +4,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import openvino
 from numpy.typing import NDArray
-from openvino import opset13
 
 from sceneparse.errors import InputError
+from sceneparse.inference.backends.openvino_import import openvino
 from sceneparse.system.processor import usable_cores
 
 
@@ -80,7 +79,7 @@ def _network(model: Any, channels: int) -> Any:
         for output in operation.outputs()
         for name in output.get_names()
     }
-    sized = opset13.parameter([-1, channels, -1, -1], np.float32)
+    sized = openvino.opset13.parameter([-1, channels, -1, -1], np.float32)
     for target in values["sized"].get_target_inputs():
         target.replace_source_output(sized.output(0))
     make: Any = openvino.Model
