@@ -42,6 +42,7 @@ class Form:
         file: Its file.
         size: Bytes of the file.
         miou: mIoU in 0..1.
+        images: Images that it was scored on.
         seconds: Time of each prediction.
     """
 
@@ -50,6 +51,7 @@ class Form:
     file: str
     size: int
     miou: float = 0.0
+    images: int = 0
     seconds: list[float] = field(default_factory=list)
 
     @property
@@ -69,34 +71,37 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model", help="a run folder, a weights file, or `bundled`")
     parser.add_argument("data", type=Path, help="a data set with training and validation images")
+    parser.add_argument("--int8", type=Path, help="its int8 file, if it was exported before")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        forms = forms_of(arguments.model, arguments.data, Path(folder))
+        forms = forms_of(arguments.model, arguments.data, arguments.int8, Path(folder))
         measure_times(forms, arguments.data)
         for form in forms:
             report = evaluate(form.file, data=arguments.data, device="cpu", runtime=form.wanted)
-            form.miou = report.scores.miou
+            form.miou, form.images = report.scores.miou, report.images
             print(f"{form.wanted}: mIoU {form.miou:.4f}, {form.milliseconds:.0f} ms", flush=True)
-    print(table(forms, report.images, str(load(arguments.model, "cpu"))))
+    print(table(forms, str(load(arguments.model, "cpu"))))
 
 
-def forms_of(model: str, data: Path, folder: Path) -> list[Form]:
+def forms_of(model: str, data: Path, int8: Path | None, folder: Path) -> list[Form]:
     """List the forms of a model that this processor computes, and write their files."""
     with weights_file(model) as path:
         size = path.stat().st_size
-    fp32 = export(model, out=folder / "fp32.onnx", images=data)
+    fp32 = export(model, out=folder / "fp32.onnx")
     forms = [Form("torch", "fp32", model, size)]
     forms += [Form(runtime, "fp32", str(fp32.path), fp32.size) for runtime in RUNTIMES[1:]]
     if processor().has_bf16:
         forms.append(Form("torch", "bf16", model, size))
         forms.append(Form("openvino", "bf16", str(fp32.path), fp32.size))
-    try:
-        int8 = export(model, out=folder / "int8.onnx", precision="int8", images=data)
-    except InputError as refused:
-        print(refused)
-    else:
-        print(int8)
-        forms += [Form(runtime, "int8", str(int8.path), int8.size) for runtime in RUNTIMES[1:]]
+    if int8 is None:
+        int8 = folder / "int8.onnx"
+        try:
+            print(export(model, out=int8, precision="int8", images=data))
+        except InputError as refused:
+            print(refused)
+    if int8.is_file():
+        size = int8.stat().st_size
+        forms += [Form(runtime, "int8", str(int8), size) for runtime in RUNTIMES[1:]]
     return sorted(forms, key=lambda form: RUNTIMES.index(form.runtime))
 
 
@@ -114,7 +119,7 @@ def measure_times(forms: list[Form], data: Path) -> None:
                 form.seconds.append(time.perf_counter() - start)
 
 
-def table(forms: list[Form], images: int, inference: str) -> str:
+def table(forms: list[Form], inference: str) -> str:
     """Write the table, and what was measured where."""
     fp32 = {form.runtime: form for form in forms if form.precision == "fp32"}
     lines = [
@@ -134,7 +139,7 @@ def table(forms: list[Form], images: int, inference: str) -> str:
     lines += [
         "",
         f"Whole predictions, {inference}; median of {len(forms[0].seconds)} images in turn; mIoU "
-        f"on {images} images. {facts['processor']} ({', '.join(facts['instructions'])}), "
+        f"on {forms[0].images} images. {facts['processor']} ({', '.join(facts['instructions'])}), "
         f"{facts['cores']} cores, {versions}, commit {commit()}.",
     ]
     return "\n".join(lines)

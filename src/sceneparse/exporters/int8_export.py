@@ -70,7 +70,8 @@ class QuantizedFile(NamedTuple):
         """Say what it costs, whether it pays, and what it does not contain."""
         notes = [f"int8, calibrated on {self.calibration_images} images: {self.loss}"]
         if self.kept:
-            notes.append(f"layers left out:\n{layer_table(self.errors, self.kept)}")
+            table = layer_table(self.errors, self.kept)
+            notes.append(f"{len(self.kept)} of {len(self.errors)} layers stay in fp32:\n{table}")
         notes.append(speed_note(self.speed))
         if self.outside:
             notes.append(
