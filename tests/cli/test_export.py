@@ -92,7 +92,7 @@ def test_export_keeps_weights_and_existing_files_and_drops_local_paths(
     assert read.tensors.keys() == original.tensors.keys()
     other = tmp_path / "flips.safetensors"
     flips = ["inference.flip=true"]
-    export(model, to="safetensors", out=other, half=True, overrides=flips)
+    export(model, to="safetensors", out=other, precision="fp16", overrides=flips)
     assert read_weights(other).config.inference.flip
     assert not read.config.inference.flip
     assert all((read.tensors[name] == original.tensors[name]).all() for name in read.tensors)
@@ -101,10 +101,10 @@ def test_export_keeps_weights_and_existing_files_and_drops_local_paths(
     assert str(rectangles_root.name) in str(read.config)
     for path in (file, tmp_path):
         with pytest.raises(InputError, match="exists already; allow overwriting"):
-            export(model, to="safetensors", out=path, half=True, overwrite=path == tmp_path)
+            export(model, to="safetensors", out=path, precision="fp16", overwrite=path == tmp_path)
     with pytest.raises(InputError, match=r"away\.safetensors: the folder cannot be created"):
-        export(model, to="safetensors", out=file / "in_a_file", half=True)
-    half = export(model, to="safetensors", out=file, half=True, overwrite=True)
+        export(model, to="safetensors", out=file / "in_a_file", precision="fp16")
+    half = export(model, to="safetensors", out=file, precision="fp16", overwrite=True)
     assert half.size == file.stat().st_size < 0.65 * written.size
 
 
@@ -126,7 +126,7 @@ def test_an_exported_file_works_as_the_bundled_model(
     finished: Path, cli: Cli, fails: Callable[..., str], rectangles_root: Path, tmp_path: Path
 ) -> None:
     run, target = finished / "run", "small.safetensors"
-    command = ("export", run, "--to", "safetensors", "--out", target, "--half")
+    command = ("export", run, "--to", "safetensors", "--out", target, "--precision", "fp16")
     assert "more than 0.1 MB" in fails(*command, "--max-mb", "0.1")
     done = cli(*command, "--max-mb", "12")
     assert done.returncode == 0, done.stderr

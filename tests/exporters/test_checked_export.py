@@ -20,7 +20,8 @@ from sceneparse.data.io.resizing import resized_pixels
 from sceneparse.errors import InputError
 from sceneparse.exporters import checked_export
 from sceneparse.exporters.checked_export import export_checked
-from sceneparse.exporters.parity import ParitySample, compare, require_parity
+from sceneparse.exporters.parity import compare, require_parity
+from sceneparse.exporters.samples import ParitySample
 from sceneparse.factory.loading import load
 from sceneparse.factory.model_files import BUNDLED
 from sceneparse.inference.prediction import Prediction
@@ -180,14 +181,14 @@ def test_a_model_that_fails_the_gate_leaves_no_file(
 
     monkeypatch.setattr(checked_export, "onnx_model", wrong)
     with pytest.raises(InputError, match="expected at least"):
-        export_checked(stored, tmp_path / "model.onnx", half=False, license_text="")
+        export_checked(stored, tmp_path / "model.onnx", precision="fp32", license_text="")
     assert not list(tmp_path.iterdir())
 
 
 def test_fp16_halves_the_file_and_is_reported(tmp_path: Path) -> None:
     stored = trained(NETWORKS["separable, levels, windows"])
     write_weights(tmp_path / "model.safetensors", stored)
-    exported = export(tmp_path / "model.safetensors", out=tmp_path / "half.onnx", half=True)
+    exported = export(tmp_path / "model.safetensors", out=tmp_path / "half.onnx", precision="fp16")
     whole = (tmp_path / "model.safetensors").stat().st_size
     assert "weights in fp16 instead of fp32" in str(exported)
     overhead = 250_000  # the graph itself

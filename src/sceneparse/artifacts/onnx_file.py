@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, Literal, NamedTuple, TypeAlias, cast, get_args
 
 from sceneparse.config import RunConfig
 from sceneparse.config.reading import parse_config
@@ -14,6 +14,8 @@ from sceneparse.labels import Labels
 from sceneparse.labels.label_files import labels_from_text
 
 ONNX_SUFFIX = ".onnx"
+# How a file stores weights: those in fp16 are computed in fp32, those in int8 in integers.
+StoredPrecision: TypeAlias = Literal["fp32", "fp16", "int8"]
 # Change this text when the contents change so that an older version could misread them.
 FORMAT = "sceneparse onnx 1"
 # Field of `ModelProto` with the metadata, in https://github.com/onnx/onnx/blob/main/onnx/onnx.proto.
@@ -33,6 +35,7 @@ class OnnxModel(NamedTuple):
         labels: The classes that the network predicts.
         input_stride: Sizes that are multiples of it need no padding.
         output_stride: Pixels of the network's input per row or column of the logits.
+        precision: How the weights are stored.
     """
 
     path: Path
@@ -40,6 +43,7 @@ class OnnxModel(NamedTuple):
     labels: Labels
     input_stride: int
     output_stride: int
+    precision: StoredPrecision = "fp32"
 
 
 def read_onnx(path: Path) -> OnnxModel:
@@ -58,6 +62,10 @@ def read_onnx(path: Path) -> OnnxModel:
         strides = json.loads(metadata["strides"])
         input_stride, output_stride = int(strides["input"]), int(strides["output"])
         config, labels = metadata["config"], metadata["labels"]
+        # The first files did not say it.
+        precision = cast("StoredPrecision", metadata.get("precision", "fp32"))
+        if precision not in get_args(StoredPrecision):
+            raise ValueError(precision)
     except (KeyError, ValueError, TypeError):
         raise InputError(f"{path}: its metadata are damaged; export the model again") from None
     return OnnxModel(
@@ -66,6 +74,7 @@ def read_onnx(path: Path) -> OnnxModel:
         labels=labels_from_text(labels, f"{path} (labels)"),
         input_stride=input_stride,
         output_stride=output_stride,
+        precision=precision,
     )
 
 

@@ -1,9 +1,9 @@
 """Write a model to an ONNX file and keep the file only if it passes the parity gate."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import onnxruntime
@@ -14,7 +14,8 @@ from sceneparse.artifacts.onnx_file import read_onnx
 from sceneparse.artifacts.weights import StoredModel, stored_tensors
 from sceneparse.artifacts.writing import atomic_write
 from sceneparse.exporters.onnx_export import encoded, not_in_graph, onnx_model
-from sceneparse.exporters.parity import Parity, ParitySample, Segment, compare, require_parity
+from sceneparse.exporters.parity import Parity, Segment, compare, require_parity
+from sceneparse.exporters.samples import ParitySample
 from sceneparse.factory.loading import OpenedModel
 from sceneparse.factory.torch_loading import predictor_of, segmenter_of
 from sceneparse.inference.predictor import Predictor
@@ -62,9 +63,9 @@ def export_checked(
     stored: StoredModel,
     path: Path,
     *,
-    half: bool,
+    precision: Literal["fp32", "fp16"],
     license_text: str,
-    samples: Sequence[ParitySample] = (),
+    samples: Iterable[ParitySample] | None = None,
     max_bytes: int | None = None,
     on_step: Callable[[str], object] = lambda _: None,
 ) -> CheckedFile:
@@ -73,9 +74,10 @@ def export_checked(
     Args:
         stored: The model.
         path: The file to write.
-        half: Store weights in fp16; they are computed in fp32.
+        precision: How weights are stored; both are computed in fp32.
         license_text: Terms of the weights.
-        samples: Images to compare on; generated scenes in odd sizes if there are none.
+        samples: Images to compare on, iterated several times; none for generated scenes in odd
+            sizes.
         max_bytes: Maximum size of the file.
         on_step: Called with what happens next.
 
@@ -83,9 +85,10 @@ def export_checked(
         InputError: If the labels differ too much, the file would be too large or cannot be written;
             then no file is left behind.
     """
+    half = precision == "fp16"
     tensors = stored_tensors(stored.tensors, half=half)
     rounded = stored._replace(tensors={name: value.float() for name, value in tensors.items()})
-    reference = _on_cpu(rounded)
+    reference = on_cpu(rounded)
     on_step("translating the network")
     model = onnx_model(
         segmenter_of(rounded),
@@ -93,31 +96,33 @@ def export_checked(
         reference,
         {name: value.numpy() for name, value in tensors.items()},
         license_text,
+        precision,
     )
     content = encoded(model, path, max_bytes)
-    images = samples or _generated(stored.config.channels)
+    images = generated_samples(stored.config.channels) if samples is None else samples
     with atomic_write(path) as temporary:
         temporary.write_bytes(content)
         on_step("comparing labels with those of PyTorch")
         labels = stored.labels
-        plain = _labels_by(_on_cpu(_with_graph_settings(rounded)))
-        graph = compare(plain, _labels_by_graph(temporary), images, labels)
+        plain = labels_by(on_cpu(with_graph_settings(rounded)))
+        graph = compare(plain, labels_by_graph(temporary), images, labels)
         require_parity(graph, "the graph")
         contents = read_onnx(temporary)
         opened = OpenedModel(contents, contents.config, contents.labels, "onnxruntime")
-        with_all = compare(_labels_by(reference), _labels_by(opened.predictor()), images, labels)
+        with_all = compare(labels_by(reference), labels_by(opened.predictor()), images, labels)
         require_parity(with_all, str(reference))
     rounding = None
     if half:
-        rounding = compare(_labels_by(_on_cpu(stored)), _labels_by(reference), images, labels)
+        rounding = compare(labels_by(on_cpu(stored)), labels_by(reference), images, labels)
     return CheckedFile(len(content), not_in_graph(reference), graph, with_all, rounding)
 
 
-def _on_cpu(stored: StoredModel) -> Predictor:
+def on_cpu(stored: StoredModel) -> Predictor:
+    """Build the predictor that others are compared with: PyTorch, fp32."""
     return predictor_of(stored, torch.device("cpu"), "fp32")
 
 
-def _with_graph_settings(stored: StoredModel) -> StoredModel:
+def with_graph_settings(stored: StoredModel) -> StoredModel:
     """Remove windows, views and refinement, which the graph does not hold."""
     settings = stored.config.inference
     kind = "keep_ratio" if settings.resize == "window" else settings.resize
@@ -125,11 +130,12 @@ def _with_graph_settings(stored: StoredModel) -> StoredModel:
     return stored._replace(config=replace(stored.config, inference=plain))
 
 
-def _labels_by(predictor: Predictor) -> Segment:
+def labels_by(predictor: Predictor) -> Segment:
+    """Compute labels as `predictor` does."""
     return lambda image: predictor.segment(image).mask
 
 
-def _labels_by_graph(path: Path) -> Segment:
+def labels_by_graph(path: Path) -> Segment:
     """Compute labels as a program does that has nothing but the file."""
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # errors, not warnings about the default of `size`
@@ -142,7 +148,7 @@ def _labels_by_graph(path: Path) -> Segment:
     return labels
 
 
-def _generated(channels: int) -> list[ParitySample]:
+def generated_samples(channels: int) -> list[ParitySample]:
     """Draw scenes in odd sizes; other channels than RGB repeat its three."""
     samples: list[ParitySample] = []
     for index, (height, width) in enumerate(_ODD_SIZES):

@@ -8,6 +8,8 @@ The functions below are ONNX, written as onnxscript: their bodies are translated
 # pyright: reportIndexIssue=false, reportOptionalOperand=false, reportCallIssue=false
 # pyright: reportAttributeAccessIssue=false, reportReturnType=false, reportGeneralTypeIssues=false
 
+from functools import cache
+
 import onnx
 from onnx import TensorProto
 from onnxscript import BOOL, INT64, graph, script
@@ -40,6 +42,7 @@ def label_type_of(num_classes: int) -> int:
     return TensorProto.UINT8 if num_classes <= _MAX_UINT8_CLASSES else TensorProto.UINT16
 
 
+@cache
 def decision_graph(num_classes: int, output_stride: int) -> onnx.ModelProto:
     """Build the graph that upsamples logits and chooses the most probable class of each pixel.
 
@@ -47,6 +50,8 @@ def decision_graph(num_classes: int, output_stride: int) -> onnx.ModelProto:
     inputs are `logits` `(B, C, h, w)`, and `image_size` and `network_size` of the sizing. Its
     outputs are `labels` `(B, H, W)`, train ids in uint8 or uint16, and `confidence` `(B, H, W)`,
     the softmax probability of the label, float in 0..1.
+
+    It takes a second, so the model is kept: do not change it.
 
     Args:
         num_classes: Number of classes, C.

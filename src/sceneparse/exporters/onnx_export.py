@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 import sceneparse
-from sceneparse.artifacts.onnx_file import FORMAT
+from sceneparse.artifacts.onnx_file import FORMAT, StoredPrecision
 from sceneparse.config import RunConfig
 from sceneparse.config.reading import config_yaml
 from sceneparse.errors import InputError
@@ -32,6 +32,8 @@ def onnx_model(
     predictor: Predictor,
     stored: dict[str, NDArray[Any]],
     license_text: str,
+    precision: StoredPrecision = "fp32",
+    graph_of_network: onnx.ModelProto | None = None,
 ) -> onnx.ModelProto:
     """Build the ONNX model of a segmenter and its way from pixels to labels.
 
@@ -47,11 +49,14 @@ def onnx_model(
         stored: The weights as they shall be stored, by their names in the state dict: fp16 is
             converted to fp32 when the model is loaded.
         license_text: Terms of the weights.
+        precision: How the weights are stored, for the metadata.
+        graph_of_network: The graph from `sized` to `logits`; none to translate the segmenter.
     """
     network = segmenter.network
+    inner = network_graph(segmenter) if graph_of_network is None else graph_of_network
     graphs = [
         sizing_graph(predictor.resize, network.input_stride, segmenter.channels).graph,
-        network_graph(segmenter).graph,
+        inner.graph,
         decision_graph(predictor.labels.num_classes, network.output_stride).graph,
     ]
     nodes = [node for graph in graphs for node in graph.node]
@@ -82,7 +87,8 @@ def onnx_model(
         ir_version=IR_VERSION,
     )
     strides = {"input": network.input_stride, "output": network.output_stride}
-    metadata = _metadata(config, predictor, license_text) | {"strides": json.dumps(strides)}
+    metadata = _metadata(config, predictor, license_text)
+    metadata |= {"strides": json.dumps(strides), "precision": precision}
     helper.set_model_props(model, metadata)
     onnx.checker.check_model(model)
     return model

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sceneparse.errors import InputError
+from sceneparse.exporters.samples import ParitySample
 from sceneparse.labels import Labels, Mask
 from sceneparse.metrics.scores import Scores, confusion_matrix
 
@@ -18,20 +18,6 @@ MAX_MIOU_POINTS = 0.1
 
 # Computes the train ids `(H, W)` of an image `(H, W, D)`.
 Segment = Callable[[NDArray[np.uint8]], Mask]
-
-
-class ParitySample(NamedTuple):
-    """An image to compare labels on.
-
-    Attributes:
-        name: For messages.
-        image: `(H, W, D)` uint8.
-        mask: Its ground truth, `(H, W)` train ids; none if there is none.
-    """
-
-    name: str
-    image: NDArray[np.uint8]
-    mask: Mask | None = None
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,8 @@ sums in float64, in which they are exact, so that every runtime computes the sam
 # pyright: reportIndexIssue=false, reportOptionalOperand=false, reportCallIssue=false
 # pyright: reportAttributeAccessIssue=false, reportReturnType=false, reportGeneralTypeIssues=false
 
+from functools import cache
+
 import onnx
 from onnx import TensorProto
 from onnxscript import BOOL, INT64, graph, script
@@ -86,6 +88,7 @@ def resized(image, size):
     return op.Transpose(op.Reshape(narrow, narrow_shape), perm=[0, 3, 2, 1])
 
 
+@cache
 def sizing_graph(resize: Resize, stride: int, channels: int) -> onnx.ModelProto:
     """Build the graph that turns images into the input of the network.
 
@@ -93,6 +96,8 @@ def sizing_graph(resize: Resize, stride: int, channels: int) -> onnx.ModelProto:
     for the network, or zeros for those of `resize`. Its outputs are `sized`, `(B, D, h, w)` float
     in 0..255, padded to a multiple of the stride; `image_size` `(2,)` int64, H and W; and
     `network_size` `(2,)` int64, h and w without padding.
+
+    It takes a second, so the model is kept: do not change it.
 
     Args:
         resize: The rule for sizes; of windows, the size of the whole image.

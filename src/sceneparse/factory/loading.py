@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sceneparse.artifacts.weights import StoredModel
 
 Runtime: TypeAlias = Literal["torch", "onnxruntime", "openvino"]
-Precision: TypeAlias = Literal["auto", "fp32", "bf16", "fp16"]
+Precision: TypeAlias = Literal["auto", "fp32", "bf16", "fp16", "int8"]
 
 _INSTALL: dict[Runtime, str] = {
     "torch": 'PyTorch (`pip install "sceneparse[train]"`)',
@@ -50,6 +50,7 @@ def load(
             fastest that is installed and can read the model. A precision may follow: as in
             `torch:fp32` or `openvino:bf16`; else it is bf16 where device and runtime compute it
             natively and the model was not trained in fp32, and otherwise fp32 (on older GPUs fp16).
+            An ONNX file that was exported in int8 is always computed so.
         **inference: Changed settings of inference by name, such as `flip=True` or `size=512`.
 
     Raises:
@@ -124,7 +125,7 @@ def _suitable_runtimes(model: str | Path, device: str, precision: Precision) -> 
     suitable: list[Runtime] = []
     if is_onnx(model) or (model == "bundled" and bundled_graph().is_file()):
         suitable = ["onnxruntime", "openvino"]
-        if precision != "fp32" and processor().has_bf16:
+        if precision not in ("fp32", "int8") and processor().has_bf16:
             suitable.reverse()
         if precision in ("bf16", "fp16"):
             suitable.remove("onnxruntime")
@@ -172,6 +173,12 @@ class OpenedModel(NamedTuple):
         """
         if isinstance(self.contents, OnnxModel):
             return _onnx_predictor(self, self.contents)
+        if self.precision == "int8":
+            raise InputError(
+                f"runtime {self.runtime}: it does not compute in int8; choose another precision, "
+                "or export the model to ONNX in int8",
+                "runtime",
+            )
         from sceneparse.factory.torch_loading import predictor_of
         from sceneparse.system.device import select_device
 
@@ -225,8 +232,9 @@ def _onnx_predictor(model: OpenedModel, file: OnnxModel) -> Predictor:
         "input_stride": file.input_stride,
         "output_stride": file.output_stride,
     }
+    is_int8 = _is_int8(model, file)
     if model.runtime == "openvino":
-        precision = _openvino_precision(model, device)
+        precision = "int8" if is_int8 else _openvino_precision(model, device)
         from sceneparse.inference.backends.openvino import OpenVinoNetwork
 
         channels = model.config.channels
@@ -234,9 +242,28 @@ def _onnx_predictor(model: OpenedModel, file: OnnxModel) -> Predictor:
     else:
         from sceneparse.inference.backends.onnxruntime import OnnxRuntimeNetwork
 
-        network = OnnxRuntimeNetwork(file.path, **facts, device=device)
+        network = OnnxRuntimeNetwork(
+            file.path, **facts, device=device, precision="int8" if is_int8 else "fp32"
+        )
     reading = factory.image_reading(model.config)
     return factory.predictor_around(network, model.labels, model.config.inference, reading)
+
+
+def _is_int8(model: OpenedModel, file: OnnxModel) -> bool:
+    """Return whether a file is computed in int8.
+
+    Raises:
+        InputError: If another precision was asked for than the file has.
+    """
+    is_int8 = file.precision == "int8"
+    if model.precision not in ("auto", "int8") if is_int8 else model.precision == "int8":
+        raise InputError(
+            f"{file.path}: its weights are stored in {file.precision}, so that {model.runtime} "
+            f"cannot compute it in {model.precision}; use auto, or export the model in another "
+            "precision",
+            "runtime",
+        )
+    return is_int8
 
 
 def _openvino_precision(model: OpenedModel, device: str) -> Literal["fp32", "bf16"]:

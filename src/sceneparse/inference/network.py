@@ -52,6 +52,16 @@ class ImageLogits(NamedTuple):
     covered: tuple[float, float]
 
 
+def network_input(images: NDArray[np.uint8], input_stride: int) -> NDArray[np.float32]:
+    """Turn sized images `(B, H, W, D)` into the input of an exported network, `(B, D, h, w)`.
+
+    Their last rows and columns are repeated up to multiples of the input stride.
+    """
+    missing = [(0, -side % input_stride) for side in images.shape[1:3]]
+    padded = np.pad(images, ((0, 0), *missing, (0, 0)), mode="edge")
+    return padded.transpose(0, 3, 1, 2).astype(np.float32)
+
+
 def as_array(logits: Logits) -> NDArray[np.float32]:
     """Return logits as an array in the memory of the host."""
     return logits if isinstance(logits, np.ndarray) else logits.cpu().numpy()

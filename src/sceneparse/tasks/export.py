@@ -4,26 +4,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal, get_args
 
-from sceneparse import factory
+from sceneparse.artifacts.onnx_file import StoredPrecision
 from sceneparse.artifacts.weights import StoredModel, write_weights
 from sceneparse.config import RunConfig
 from sceneparse.data.datasets.ade20k_full import Ade20kFullData
-from sceneparse.data.datasets.recognise import recognise
 from sceneparse.data.datasets.synthetic import SyntheticData
-from sceneparse.data.io.decode import read_image
 from sceneparse.errors import InputError
 from sceneparse.factory.loading import with_overrides
 from sceneparse.factory.torch_loading import deployed, find_weights
-from sceneparse.recording.events import Callback, Message, ignore
+from sceneparse.recording.events import Callback, Message, Progress, ignore
 from sceneparse.system.files import create_folder
 from sceneparse.system.paths import expand_user
-from sceneparse.tasks.evaluate import check_same_classes
-from sceneparse.tasks.image_files import find_images
-
-if TYPE_CHECKING:
-    from sceneparse.exporters.parity import ParitySample
+from sceneparse.tasks.export_images import calibration_and_comparison, comparison
 
 ExportFormat = Literal["onnx", "safetensors"]
 BUNDLED_LICENSE = (
@@ -59,7 +53,7 @@ def export(
     *,
     to: ExportFormat = "onnx",
     out: str | Path | None = None,
-    half: bool = False,
+    precision: StoredPrecision = "fp32",
     images: str | Path | None = None,
     overrides: Sequence[str] = (),
     license_text: str | None = None,
@@ -76,9 +70,12 @@ def export(
         model: A run folder, a weights file, or `bundled`.
         to: The format.
         out: The file; none for the name of the model in the current folder.
-        half: Store weights in fp16: half the size; they are computed in fp32.
+        precision: How weights are stored: `fp16` halves the file, and is computed in fp32; `int8`
+            is computed in integers, and is only for ONNX and with images.
         images: What an ONNX file is compared on: an image, a folder of images, or a data set whose
-            validation masks also compare scores; none for generated scenes in odd sizes.
+            validation masks also compare scores; none for generated scenes in odd sizes. For int8,
+            the training images of the data set, or every second image, are calibrated on, and
+            mIoU may fall by half a point.
         overrides: Settings of inference to store in the file, such as `inference.flip=true`.
         license_text: Terms of the weights, for the metadata of an ONNX file.
         max_bytes: Maximum size of the file; none for no limit.
@@ -87,7 +84,8 @@ def export(
 
     Raises:
         InputError: If the model does not exist, an override is wrong, a package is missing, the
-            labels differ too much, or the file exists, would be too large, or cannot be written.
+            labels differ or the scores fall too much, or the file exists, would be too large, or
+            cannot be written.
 
     Example:
         >>> exported = sceneparse.export("bundled", out="model.onnx")  # doctest: +SKIP
@@ -95,6 +93,7 @@ def export(
         model.onnx: 23.70 MB
         ...
     """
+    _check_precision(precision, to, images)
     name = f"{Path(model).resolve().name.removesuffix('.safetensors')}.{to}"
     path = expand_user(out) if out is not None else Path(name)
     if path.is_dir() or (path.exists() and not overwrite):
@@ -108,13 +107,14 @@ def export(
     stored = stored._replace(config=_without_local_paths(stored.config))
     create_folder(path.parent, "out")
     if to == "safetensors":
+        half = precision == "fp16"
         return Exported(path, write_weights(path, stored, half=half, max_bytes=max_bytes))
     if license_text is None:
         license_text = BUNDLED_LICENSE if model == "bundled" else UNKNOWN_LICENSE
     return _export_onnx(
         stored,
         path,
-        half=half,
+        precision=precision,
         images=None if images is None else expand_user(images),
         license_text=license_text,
         max_bytes=max_bytes,
@@ -126,7 +126,7 @@ def _export_onnx(
     stored: StoredModel,
     path: Path,
     *,
-    half: bool,
+    precision: StoredPrecision,
     images: Path | None,
     license_text: str,
     max_bytes: int | None,
@@ -138,32 +138,54 @@ def _export_onnx(
             f'exporting to ONNX needs {", ".join(missing)}: `pip install "sceneparse[train,onnx]"`'
         )
     from sceneparse.exporters.checked_export import export_checked
+    from sceneparse.exporters.int8_export import export_int8
 
+    if precision == "int8" and images is not None:
+        calibration, samples = calibration_and_comparison(stored, images)
+        quantized = export_int8(
+            stored,
+            path,
+            license_text=license_text,
+            calibration=calibration,
+            samples=samples,
+            max_bytes=max_bytes,
+            on_step=lambda text: callback(Message(text)),
+            on_progress=lambda task, done, total: callback(Progress(task, done, total)),
+        )
+        return Exported(path, quantized.size, tuple(quantized.notes()))
     checked = export_checked(
         stored,
         path,
-        half=half,
+        precision="fp16" if precision == "fp16" else "fp32",
         license_text=license_text,
-        samples=[] if images is None else _samples(stored, images),
+        samples=None if images is None else comparison(stored, images),
         max_bytes=max_bytes,
         on_step=lambda text: callback(Message(text)),
     )
     return Exported(path, checked.size, tuple(checked.notes()))
 
 
-def _samples(stored: StoredModel, path: Path) -> "list[ParitySample]":
-    """Read images, or the validation images and masks of a data set."""
-    from sceneparse.exporters.parity import ParitySample
-
-    data = recognise(path) if path.is_dir() else None
-    if data is not None:
-        dataset = factory.dataset(data, "validation")
-        check_same_classes(stored.labels.class_names, dataset.labels.class_names)
-        samples = (dataset[index] for index in range(len(dataset)))
-        return [ParitySample(sample.name, sample.image, sample.mask) for sample in samples]
-    reading = factory.image_reading(stored.config)
-    files = find_images([path], None).sources
-    return [ParitySample(str(file), read_image(file, reading=reading)) for file in files]
+def _check_precision(
+    precision: StoredPrecision, to: ExportFormat, images: str | Path | None
+) -> None:
+    if precision not in get_args(StoredPrecision):
+        raise InputError(
+            f"precision {precision}: unknown, expected one of "
+            f"{', '.join(get_args(StoredPrecision))}; choose one of these",
+            "precision",
+        )
+    if precision == "int8" and to != "onnx":
+        raise InputError(
+            f"precision int8: {to} files hold fp32 or fp16; choose one of these, or export to ONNX",
+            "precision",
+            "to",
+        )
+    if precision == "int8" and images is None:
+        raise InputError(
+            "precision int8: needs images to calibrate and to compare on; give a data set, or a "
+            "folder of images",
+            "images",
+        )
 
 
 def _without_local_paths(config: RunConfig) -> RunConfig:

@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import onnxruntime
@@ -25,6 +25,7 @@ class OnnxRuntimeNetwork:
         input_stride: int,
         output_stride: int,
         device: str = "cpu",
+        precision: Literal["fp32", "int8"] = "fp32",
     ) -> None:
         """Load a file.
 
@@ -34,6 +35,7 @@ class OnnxRuntimeNetwork:
             input_stride: Sizes that are multiples of this need no padding.
             output_stride: Pixels of the input per row or column of the logits.
             device: `cpu`, or `cuda` with a build of ONNX Runtime for it.
+            precision: That of the file, for messages.
 
         Raises:
             InputError: If the file or the device cannot be used.
@@ -42,6 +44,7 @@ class OnnxRuntimeNetwork:
         self.input_stride = input_stride
         self.output_stride = output_stride
         self._device = device
+        self._precision = precision
         provider = CPU if device == "cpu" else CUDA
         if provider not in onnxruntime.get_available_providers():
             raise InputError(
@@ -49,7 +52,9 @@ class OnnxRuntimeNetwork:
                 "onnxruntime-gpu, or use cpu"
             )
         try:
-            self._session = onnxruntime.InferenceSession(path, _options(), providers=[provider])
+            self._session = onnxruntime.InferenceSession(
+                path, session_options(), providers=[provider]
+            )
         except Exception as error:  # its exceptions have no common class
             raise InputError(
                 f"{path}: ONNX Runtime cannot load it ({error}); export the model again"
@@ -60,7 +65,7 @@ class OnnxRuntimeNetwork:
 
     def __str__(self) -> str:
         """Return what computes the logits, for messages."""
-        return f"ONNX Runtime, fp32 on {self._device}"
+        return f"ONNX Runtime, {self._precision} on {self._device}"
 
     def logits(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Compute the logits `(B, C, h, w)` of images `(B, H, W, D)`, which are sized already."""
@@ -69,7 +74,8 @@ class OnnxRuntimeNetwork:
         return np.asarray(logits)
 
 
-def _options() -> Any:
+def session_options() -> Any:
+    """Return the options of a session on this machine."""
     options = onnxruntime.SessionOptions()
     # A number of its own makes ONNX Runtime pin threads to cores, which containers forbid.
     options.intra_op_num_threads = int(os.environ.get("OMP_NUM_THREADS", usable_cores()))

@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import openvino
 from numpy.typing import NDArray
-from openvino import opset13
 
 from sceneparse.errors import InputError
+from sceneparse.inference.backends.openvino_import import openvino
+from sceneparse.inference.network import network_input
 from sceneparse.system.processor import usable_cores
 
 
@@ -23,7 +23,7 @@ class OpenVinoNetwork:
         input_stride: int,
         output_stride: int,
         channels: int,
-        precision: Literal["fp32", "bf16"] = "fp32",
+        precision: Literal["fp32", "bf16", "int8"] = "fp32",
     ) -> None:
         """Load a file and compile its network for the CPU.
 
@@ -33,7 +33,8 @@ class OpenVinoNetwork:
             input_stride: Sizes that are multiples of this need no padding.
             output_stride: Pixels of the input per row or column of the logits.
             channels: Channels of the images, D.
-            precision: Precision of the network; `bf16` needs a processor that has it.
+            precision: Precision of the network; `bf16` needs a processor that has it, and `int8` a
+                file with quantised weights, whose other layers are computed in fp32.
 
         Raises:
             InputError: If the file cannot be used.
@@ -49,7 +50,7 @@ class OpenVinoNetwork:
                 network,
                 "CPU",
                 {
-                    "INFERENCE_PRECISION_HINT": {"fp32": "f32", "bf16": "bf16"}[precision],
+                    "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32",
                     "PERFORMANCE_HINT": "LATENCY",
                     "INFERENCE_NUM_THREADS": usable_cores(),
                 },
@@ -65,9 +66,7 @@ class OpenVinoNetwork:
 
     def logits(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Compute the logits `(B, C, h, w)` of images `(B, H, W, D)`, which are sized already."""
-        missing = [(0, -side % self.input_stride) for side in images.shape[1:3]]
-        padded = np.pad(images, ((0, 0), *missing, (0, 0)), mode="edge")
-        batch = padded.transpose(0, 3, 1, 2).astype(np.float32)
+        batch = network_input(images, self.input_stride)
         # The result lives in memory that the next call overwrites.
         return np.array(self._compiled([batch])[0])
 
@@ -80,7 +79,7 @@ def _network(model: Any, channels: int) -> Any:
         for output in operation.outputs()
         for name in output.get_names()
     }
-    sized = opset13.parameter([-1, channels, -1, -1], np.float32)
+    sized = openvino.opset13.parameter([-1, channels, -1, -1], np.float32)
     for target in values["sized"].get_target_inputs():
         target.replace_source_output(sized.output(0))
     make: Any = openvino.Model
