@@ -6,17 +6,21 @@ NumPy, so that an exported model predicts where torch is not installed; a torch 
 its device.
 """
 
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sceneparse.data.loader import prefetch
 from sceneparse.inference.network import ImageLogits, as_array
 from sceneparse.inference.slabs import LogitSlabs
 from sceneparse.labels import Mask
 from sceneparse.metrics.scores import ConfusionMatrix, confusion_matrix
 from sceneparse.ops.interpolation import positions
+from sceneparse.system.processor import usable_cores
+
+Result = TypeVar("Result")
 
 # Arrays of the size of a tile that are held at a time: logits, their rows and exponentials.
 _ARRAYS_OF_A_TILE = 4
@@ -71,9 +75,13 @@ def label_map(
         return tensor_label_map(slabs, size, dtype, max_bytes)
     mask = np.empty(size, dtype)
     confidence = np.empty(size, np.float32)
-    for tile in _tiles(slabs, size, max_bytes):
+
+    def decide(tile: _Tile) -> None:
         mask[tile.pixels] = tile.classes
         confidence[tile.pixels] = 1 / _exp_sum(tile.shifted)
+
+    for _ in _decided(slabs, size, max_bytes, decide):
+        pass
     return LabelMap(mask, confidence)
 
 
@@ -128,11 +136,13 @@ def score(
 
         return tensor_score(slabs, target, ignore_index, max_bytes)
     prediction = np.empty(target.shape, np.int32)
-    loss = 0.0
     size = (target.shape[0], target.shape[1])
-    for tile in _tiles(slabs, size, max_bytes):
+
+    def decide(tile: _Tile) -> float:
         prediction[tile.pixels] = tile.classes
-        loss += _cross_entropy(tile.shifted, target[tile.pixels], ignore_index)
+        return _cross_entropy(tile.shifted, target[tile.pixels], ignore_index)
+
+    loss = sum(_decided(slabs, size, max_bytes, decide))
     return Counts(confusion_matrix(prediction, target, slabs.shape[0], ignore_index), loss)
 
 
@@ -181,16 +191,26 @@ class _Rectangle(NamedTuple):
         return self.rows.sources, self.columns.sources
 
 
-def _tiles(logits: LogitSlabs, size: tuple[int, int], max_bytes: int) -> Iterator[_Tile]:
-    """Upsample logits `(C, h, w)` and choose the classes, tile by tile.
+def _decided(
+    logits: LogitSlabs, size: tuple[int, int], max_bytes: int, decide: Callable[[_Tile], Result]
+) -> Iterator[Result]:
+    """Upsample logits `(C, h, w)`, choose the classes, and yield `decide(tile)` in order.
 
+    Each processor core takes a tile, because NumPy computes in one thread, without Python's lock.
     The classes are the last axis of a tile, along which NumPy's argmax and sums are fast.
     """
-    for rectangle, part in _parts(logits, size, max_bytes):
+    threads = usable_cores()
+
+    def computed(found: tuple[_Rectangle, NDArray[np.float32]]) -> Result:
+        rectangle, part = found
         tile = _upsampled(rectangle, part)
         best = tile.argmax(axis=-1)
         tile -= np.take_along_axis(tile, best[..., None], axis=-1)
-        yield _Tile((rectangle.rows.pixels, rectangle.columns.pixels), best, tile)
+        pixels = rectangle.rows.pixels, rectangle.columns.pixels
+        return decide(_Tile(pixels, best, tile))
+
+    parts = _parts(logits, size, max_bytes // threads)
+    return prefetch(computed, parts, threads=threads, ahead=2 * threads)
 
 
 def _parts(
