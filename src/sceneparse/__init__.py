@@ -99,7 +99,14 @@ def __getattr__(name: str) -> Any:
     """Import a public name from where it lives."""
     if name not in _HOMES:
         raise AttributeError(f"module 'sceneparse' has no attribute {name!r}")
-    return getattr(import_module(f"sceneparse.{_HOMES[name]}"), name)
+    try:
+        return getattr(import_module(f"sceneparse.{_HOMES[name]}"), name)
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f"sceneparse.{name} needs {error.name}, which is not installed: "
+            'pip install "sceneparse[train]"',
+            name=error.name,
+        ) from error
 
 
 def __dir__() -> list[str]:

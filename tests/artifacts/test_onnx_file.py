@@ -41,7 +41,7 @@ def test_a_damaged_file_is_read_or_refused_with_its_name(seed: int, tmp_path: Pa
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "format `None`, expected `sceneparse onnx 1`"),
+        (b"", "found nothing that sceneparse wrote"),
         (b"not a model", "not an ONNX file, or broken"),
         (b"\x72\xff\xff\xff\xff\x7f", "not an ONNX file, or broken"),  # metadata of 32 GiB
         (b"\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", "not an ONNX file, or broken"),

@@ -66,6 +66,7 @@ def test_the_decision_in_the_graph_equals_that_of_sceneparse(num_classes: int, s
             "logits": logits,
             "image_size": np.array([height, width]),
             "network_size": np.array([round(stride * side) for side in covered]),
+            "decide": np.array(True),
         }
         own_covered = tuple(side / stride for side in feeds["network_size"])
         labels, confidence = (np.asarray(found) for found in graph.run(None, feeds))

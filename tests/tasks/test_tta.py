@@ -95,3 +95,9 @@ def test_the_advice_needs_a_significant_gain_on_the_other_half() -> None:
         "no significant gain on these images" in TtaReport((plain, lucky), (plain, lucky)).advice()
     )
     assert "keep the current settings" in TtaReport((plain,), (plain,)).advice()
+
+
+def test_few_images_recommend_nothing() -> None:
+    plain, better = trial_of(PLAIN, 5), trial_of(SETTINGS[1], 7)
+    few = [Trial(trial.setting, trial.counts[:6], 1.0) for trial in (plain, better)]
+    assert "too few to recommend" in TtaReport(tuple(few), tuple(few)).advice()

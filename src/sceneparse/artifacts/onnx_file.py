@@ -53,6 +53,11 @@ def read_onnx(path: Path) -> OnnxModel:
         InputError: If the file does not exist, is broken, or was not exported by sceneparse.
     """
     metadata = read_metadata(path)
+    if "format" not in metadata:
+        raise InputError(
+            f"{path}: found nothing that sceneparse wrote into ONNX files; give a file that "
+            "`sceneparse export` wrote"
+        )
     if metadata.get("format") != FORMAT:
         raise InputError(
             f"{path}: found an ONNX file of format `{metadata.get('format')}`, expected "

@@ -20,7 +20,7 @@ def atomic_write(path: Path) -> Generator[Path]:
             yield temporary
     except (OSError, RuntimeError) as error:  # torch.save reports a full disk as the latter
         raise InputError(
-            f"{path}: cannot be written ({error}); the previous file is unchanged; free some disk "
+            f"{path}: cannot be written ({error}); a previous file is unchanged; free some disk "
             "space and try again (training resumes from its last checkpoint)"
         ) from error
 

@@ -16,7 +16,10 @@ def export(
         list[str] | None,
         typer.Argument(help="Overrides to store: inference.field=value.", show_default=False),
     ] = None,
-    to: Annotated[Literal["onnx", "safetensors"], typer.Option(help="Format.")] = "onnx",
+    to: Annotated[
+        Literal["onnx", "safetensors"] | None,
+        typer.Option(help="Format.", show_default="that of the suffix, else onnx"),
+    ] = None,
     out: Annotated[
         Path | None, path_option("File to write.", show_default="the model's name")
     ] = None,

@@ -30,8 +30,8 @@ def predict(
         typer.Option("--format", help="Of mask, color, overlay, json, coco, geojson, with commas."),
     ] = "mask,color,overlay,json",
     classes: Annotated[
-        str, typer.Option(help="Names or ids of the only classes to show, with commas.")
-    ] = "",
+        str | None, typer.Option(help="Names or ids of the only classes to show, with commas.")
+    ] = None,
     jobs: Annotated[
         int | None,
         typer.Option(help="Threads that read, and that write; by default the cores, at most 4."),
@@ -59,7 +59,7 @@ def predict(
             out=sys.stdout.buffer if is_stream else out,
             model=model,
             formats=formats,
-            classes=classes,
+            classes=() if classes is None else classes,
             jobs=jobs,
             overwrite=overwrite,
             overrides=overrides,

@@ -47,7 +47,8 @@ def decision_graph(num_classes: int, output_stride: int) -> onnx.ModelProto:
     """Build the graph that upsamples logits and chooses the most probable class of each pixel.
 
     It goes from band to band, so that no tensor of all classes has the size of the image. Its
-    inputs are `logits` `(B, C, h, w)`, and `image_size` and `network_size` of the sizing. Its
+    inputs are `logits` `(B, C, h, w)`, `image_size` and `network_size` of the sizing, and `decide`,
+    a bool: if it is false, the outputs are empty and cost nothing. Its
     outputs are `labels` `(B, H, W)`, train ids in uint8 or uint16, and `confidence` `(B, H, W)`,
     the softmax probability of the label, float in 0..1.
 
@@ -61,7 +62,7 @@ def decision_graph(num_classes: int, output_stride: int) -> onnx.ModelProto:
     label_type = label_type_of(num_classes)
 
     @script()
-    def decision(logits, image_size, network_size):
+    def decision(logits, image_size, network_size, decide):
         shape = op.Shape(logits)
         label_zero = op.Cast(0, to=label_type)
         covered = op.Cast(network_size, to=1) / stride
@@ -70,7 +71,7 @@ def decision_graph(num_classes: int, output_stride: int) -> onnx.ModelProto:
         left, right, share = interpolated(op.Range(0, width, 1), width, covered[1], shape[3])
         share = op.Unsqueeze(share, [0, 1, 3])
         band_rows = op.Min(op.Max(_BAND_VALUES / (width * shape[0] * shape[1]), 1), height)
-        bands = (height + band_rows - 1) / band_rows
+        bands = op.Where(decide, (height + band_rows - 1) / band_rows, 0)
         offsets = op.Range(0, band_rows, 1)
 
         @graph()
@@ -89,7 +90,12 @@ def decision_graph(num_classes: int, output_stride: int) -> onnx.ModelProto:
             return still, label, probability
 
         label_bands, confidence_bands = op.Loop(bands, True, body=decided)
-        whole = op.Concat(op.Slice(shape, [0], [1]), [-1], op.Slice(image_size, [1], [2]), axis=0)
+        whole = op.Concat(
+            op.Slice(shape, [0], [1]),
+            op.Reshape(bands * band_rows, [1]),
+            op.Slice(image_size, [1], [2]),
+            axis=0,
+        )
         last = op.Slice(image_size, [0], [1])
         padded_labels = op.Reshape(op.Transpose(label_bands, perm=[2, 0, 1, 3]), whole)
         labels = op.Slice(padded_labels, [0], last, [1])
@@ -105,6 +111,7 @@ def decision_graph(num_classes: int, output_stride: int) -> onnx.ModelProto:
             "logits": (TensorProto.FLOAT, ["B", num_classes, "h", "w"]),
             "image_size": size_type,
             "network_size": size_type,
+            "decide": (TensorProto.BOOL, []),
         },
         {
             "labels": (label_type, ["B", "H", "W"]),

@@ -38,7 +38,7 @@ def onnx_model(
     """Build the ONNX model of a segmenter and its way from pixels to labels.
 
     Inputs: `images`, uint8 `(B, H, W, D)`, and optionally `size`, the height and width at which the
-    network sees them. Outputs, at the size of the images: `labels` and `confidence`, `(B, H, W)`;
+    network sees them, and `decide`, whether labels are computed. Outputs, at the size of the images: `labels` and `confidence`, `(B, H, W)`;
     and `logits`, `(B, C, h, w)` at the decoder's stride.
 
     Args:
@@ -63,15 +63,19 @@ def onnx_model(
     initializers = [tensor for graph in graphs for tensor in graph.initializer]
     conversions, initializers = _as_stored(initializers, stored)
     # An input with an initializer has it as default.
-    size = helper.make_tensor_value_info("size", TensorProto.INT64, [2])
     initializers.append(numpy_helper.from_array(np.zeros(2, np.int64), "size"))
+    initializers.append(numpy_helper.from_array(np.array(True), "decide"))
     value = helper.make_tensor_value_info
     shape = ["B", "H", "W"]
     num_classes = predictor.labels.num_classes
     graph = helper.make_graph(
         [*conversions, *nodes],
         "sceneparse",
-        [value("images", TensorProto.UINT8, [*shape, segmenter.channels]), size],
+        [
+            value("images", TensorProto.UINT8, [*shape, segmenter.channels]),
+            value("size", TensorProto.INT64, [2]),
+            value("decide", TensorProto.BOOL, []),
+        ],
         [
             value("labels", label_type_of(num_classes), shape),
             value("confidence", TensorProto.FLOAT, shape),

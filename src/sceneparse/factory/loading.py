@@ -100,7 +100,9 @@ def choose_runtime(model: str | Path, device: str, runtime: str) -> tuple[Runtim
     for candidate in candidates:
         if find_spec(candidate) is not None:
             return candidate, precision
-    fix = "" if is_onnx(model) else "; or export the model to ONNX where PyTorch is installed"
+    fix = ""
+    if not is_onnx(model) and model != "bundled":
+        fix = "; or export the model to ONNX where PyTorch is installed"
     raise InputError(
         f"{model}: reading it needs {' or '.join(_INSTALL[each] for each in candidates)}{fix}"
     )
@@ -198,6 +200,8 @@ def open_model(
         InputError: If the model does not exist or cannot be read, an override is wrong, or a
             package is missing.
     """
+    if model != "bundled" and not is_onnx(model) and not expand_user(model).exists():
+        raise InputError(f"{model}: no such weights file or run folder; give an existing one")
     chosen, precision = choose_runtime(model, device, runtime)
     if chosen == "torch":
         from sceneparse.factory.torch_loading import find_weights

@@ -144,7 +144,7 @@ class Labels:
             names = {name.lower(): name for name in self.class_names}
             near = get_close_matches(unknown[0].lower(), names, 3)
             found = [names[name] for name in near]
-            hint = f"did you mean {' or '.join(found)}?" if found else "none has a similar name;"
+            hint = f"did you mean {' or '.join(found)}?" if found else "none has a similar name."
             raise InputError(
                 f"{unknown[0]!r}: no class of this model; {hint} Expected names or ids of its "
                 f"{self.num_classes} classes, such as {self.class_names[0]} or {self.raw_ids[0]}",

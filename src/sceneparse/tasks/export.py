@@ -1,5 +1,6 @@
 """Export a model to one file: for other programs, or for sharing."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
@@ -13,6 +14,7 @@ from sceneparse.data.datasets.ade20k_full import Ade20kFullData
 from sceneparse.data.datasets.synthetic import SyntheticData
 from sceneparse.errors import InputError
 from sceneparse.factory.loading import with_overrides
+from sceneparse.factory.model_files import is_onnx
 from sceneparse.factory.torch_loading import deployed, find_weights
 from sceneparse.recording.events import Callback, Message, Progress, ignore
 from sceneparse.system.files import create_folder
@@ -51,7 +53,7 @@ class Exported:
 def export(
     model: str | Path,
     *,
-    to: ExportFormat = "onnx",
+    to: ExportFormat | None = None,
     out: str | Path | None = None,
     precision: StoredPrecision = "fp32",
     images: str | Path | None = None,
@@ -68,7 +70,7 @@ def export(
 
     Args:
         model: A run folder, a weights file, or `bundled`.
-        to: The format.
+        to: The format; none for that of the suffix of `out`, and ONNX for other suffixes.
         out: The file; none for the name of the model in the current folder.
         precision: How weights are stored: `fp16` halves the file, and is computed in fp32; `int8`
             is computed in integers, and is only for ONNX and with images.
@@ -93,19 +95,18 @@ def export(
         model.onnx: 23.70 MB
         ...
     """
+    if is_onnx(model):
+        raise InputError(
+            f"{model}: is an ONNX file already; export the run or weights file that it came from"
+        )
+    to = _format_of(to, out)
     _check_precision(precision, to, images)
     name = f"{Path(model).resolve().name.removesuffix('.safetensors')}.{to}"
     path = expand_user(out) if out is not None else Path(name)
-    if path.is_dir() or (path.exists() and not overwrite):
-        raise InputError(
-            f"{path}: exists already; allow overwriting, or choose another file",
-            "overwrite",
-            "out",
-        )
+    _check_target(path, overwrite=overwrite)
     found = find_weights(model)
     stored = deployed(found._replace(config=with_overrides(found.config, overrides)))
     stored = stored._replace(config=_without_local_paths(stored.config))
-    create_folder(path.parent, "out")
     if to == "safetensors":
         half = precision == "fp16"
         return Exported(path, write_weights(path, stored, half=half, max_bytes=max_bytes))
@@ -163,6 +164,34 @@ def _export_onnx(
         on_step=lambda text: callback(Message(text)),
     )
     return Exported(path, checked.size, tuple(checked.notes()))
+
+
+def _format_of(to: ExportFormat | None, out: str | Path | None) -> ExportFormat:
+    """Return the format that was asked for, or that the suffix of the file means."""
+    formats: dict[str, ExportFormat] = {f".{name}": name for name in get_args(ExportFormat)}
+    meant = None if out is None else formats.get(Path(out).suffix.lower())
+    if None not in (to, meant) and to != meant:
+        raise InputError(
+            f"{out}: this suffix means {meant}, not {to}; choose another file or format",
+            "out",
+            "to",
+        )
+    return to or meant or "onnx"
+
+
+def _check_target(path: Path, *, overwrite: bool) -> None:
+    """Refuse a target before the work that a mistake would waste."""
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder; give a file", "out")
+    if path.exists() and not overwrite:
+        raise InputError(
+            f"{path}: exists already; allow overwriting, or choose another file",
+            "overwrite",
+            "out",
+        )
+    create_folder(path.parent, "out")
+    if not os.access(path.parent, os.W_OK):
+        raise InputError(f"{path.parent}: cannot be written to; choose another folder", "out")
 
 
 def _check_precision(

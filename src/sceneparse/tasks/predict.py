@@ -81,6 +81,8 @@ def predict(
     chosen = checked_formats(_listed(formats))
     jobs = _checked_jobs(jobs)
     folder = expand_user(out) if isinstance(out, str | Path) else None
+    if folder is not None and folder.is_file():
+        raise InputError(f"{folder}: is a file; give a folder for the results", "out")
     given = images if isinstance(images, bytes) else _paths(images)
     found = find_images(given, None if folder is None else folder.resolve())
     if found.left_out:
@@ -90,6 +92,10 @@ def predict(
     predictor = load(model, device, overrides, runtime=runtime)
     callback(Message(f"{predictor.network}; {predictor}"))
     shown = predictor.labels.train_ids(_listed(classes))
+    if isinstance(classes, str) and not shown:
+        raise InputError(
+            "found no class in an empty list; name classes, or leave it out", "classes"
+        )
     writer = Writer(
         made_by={
             "model": str(model),

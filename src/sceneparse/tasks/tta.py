@@ -114,6 +114,10 @@ class Trial:
         return bootstrap_intervals(self.reported_on)
 
 
+# With fewer images, a bootstrap interval says little; with one it has no width.
+MIN_REPORTED = 10
+
+
 @dataclass(frozen=True)
 class TtaReport:
     """All settings that were compared on a model.
@@ -143,7 +147,13 @@ class TtaReport:
         if winner.setting == PLAIN:
             return "no setting scores higher: keep the current settings"
         gain = self.gain(winner).miou.gain
+        images = len(winner.reported_on)
         overrides = shlex.join([*self.given, *winner.setting.overrides])
+        if images < MIN_REPORTED:
+            return (
+                f"reported on {images} of the images, too few to recommend anything; use at least "
+                f"{2 * MIN_REPORTED}; the best setting is: {overrides}"
+            )
         if not gain.low > 0:
             return (
                 "no significant gain on these images: keep the current settings, or use more "

@@ -45,6 +45,9 @@ class OnnxRuntimeNetwork:
         self.output_stride = output_stride
         self._device = device
         self._precision = precision
+        kind = device.partition(":")[0]
+        if kind not in ("cpu", "cuda"):
+            raise InputError(f"device {device}: not one of ONNX Runtime; use auto, cpu or cuda")
         provider = CPU if device == "cpu" else CUDA
         if provider not in onnxruntime.get_available_providers():
             raise InputError(
@@ -59,9 +62,6 @@ class OnnxRuntimeNetwork:
             raise InputError(
                 f"{path}: ONNX Runtime cannot load it ({error}); export the model again"
             ) from None
-        # Otherwise labels and confidence would be computed too, only to be dropped.
-        self._only_logits = onnxruntime.RunOptions()
-        self._only_logits.only_execute_path_to_fetches = True
 
     def __str__(self) -> str:
         """Return what computes the logits, for messages."""
@@ -70,7 +70,9 @@ class OnnxRuntimeNetwork:
     def logits(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Compute the logits `(B, C, h, w)` of images `(B, H, W, D)`, which are sized already."""
         feeds = {"images": images, "size": np.array(images.shape[1:3], np.int64)}
-        (logits,) = self._session.run(["logits"], feeds, self._only_logits)
+        # Otherwise the decision would be computed too, only to be dropped.
+        feeds["decide"] = np.array(False)
+        (logits,) = self._session.run(["logits"], feeds)
         return np.asarray(logits)
 
 
