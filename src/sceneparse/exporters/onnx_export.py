@@ -38,8 +38,9 @@ def onnx_model(
     """Build the ONNX model of a segmenter and its way from pixels to labels.
 
     Inputs: `images`, uint8 `(B, H, W, D)`, and optionally `size`, the height and width at which the
-    network sees them, and `decide`, whether labels are computed. Outputs, at the size of the images: `labels` and `confidence`, `(B, H, W)`;
-    and `logits`, `(B, C, h, w)` at the decoder's stride.
+    network sees them, and `decide`, whether labels are computed. Outputs, at the size of the
+    images: `labels` and `confidence`, `(B, H, W)`; and `logits`, `(B, C, h, w)` at the decoder's
+    stride.
 
     Args:
         segmenter: The network, on the CPU and in fp32.

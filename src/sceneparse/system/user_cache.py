@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import platformdirs
-from filelock import FileLock, Timeout
 
 from sceneparse.errors import InputError
 from sceneparse.system.paths import expand_user
@@ -45,6 +44,8 @@ def lock_folder(
     Raises:
         InputError: If the folder cannot be created, or another process holds the lock.
     """
+    from filelock import FileLock, Timeout  # takes 20 ms, and few commands lock
+
     lock = FileLock(folder / "lock", blocking=waits)
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -10,7 +10,6 @@ from PIL import Image
 from sceneparse.data.dataset import Sample
 from sceneparse.errors import InputError
 from sceneparse.labels import Labels, ade20k_labels
-from sceneparse.scenes import draw_scene
 from sceneparse.system.settings import PositiveInt, Side, settings
 
 # First scene of each split, so far apart that splits of one seed share no scene.
@@ -77,6 +76,9 @@ class SyntheticScenes:
         """
         if not 0 <= index < self.images:
             raise IndexError(index)
+        # Every command reads settings of data, and few draw scenes.
+        from sceneparse.scenes import draw_scene
+
         image, raw = draw_scene(self.seed, self.first_index + index, self.height, self.width)
         return Sample(image, self.labels.encode(raw), f"scene_{index:06d}")
 
