@@ -12,7 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 import sceneparse
 from sceneparse.artifacts.onnx_file import FORMAT, StoredPrecision
 from sceneparse.config import RunConfig
-from sceneparse.config.reading import config_yaml
+from sceneparse.config.reading import config_document
 from sceneparse.errors import InputError
 from sceneparse.exporters.decision_graph import decision_graph, label_type_of
 from sceneparse.exporters.network_graph import network_graph
@@ -133,7 +133,7 @@ def _metadata(config: RunConfig, predictor: Predictor, license_text: str) -> dic
     labels: Labels = predictor.labels
     return {
         "format": FORMAT,
-        "config": config_yaml(config),
+        "config": json.dumps(config_document(config)),
         "labels": labels.to_json(),
         "class_names": json.dumps(labels.class_names, ensure_ascii=False),
         "palette": json.dumps(labels.colors),

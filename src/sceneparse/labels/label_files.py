@@ -1,7 +1,6 @@
 """Reading labels from `labels.yaml`, `labels.json`, or the header of a weights file."""
 
 import colorsys
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -47,7 +46,7 @@ def labels_from_text(text: str, source: str) -> Labels:
     Raises:
         InputError: If the text does not hold labels.
     """
-    document = _document(text, source)
+    document = parse_yaml(text, source)
     if not isinstance(document, Mapping) or not document.get("classes"):
         raise InputError(f"{source}: expected a key `classes` with the names of the classes")
     try:
@@ -71,22 +70,6 @@ def labels_from_text(text: str, source: str) -> Labels:
         )
     except InputError as error:
         raise InputError(f"{source}: {error}") from None
-
-
-def _document(text: str, source: str) -> Any:
-    """Read JSON as such, in a hundredth of the time, and all else as YAML, which names mistakes."""
-    try:
-        return json.loads(text, object_pairs_hook=_without_repetition)
-    except (ValueError, RecursionError):
-        return parse_yaml(text, source)
-
-
-def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return a mapping, unless a key occurs twice."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("a key occurs twice")
-    return found
 
 
 def distinct_colors(count: int) -> tuple[Color, ...]:
