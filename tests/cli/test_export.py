@@ -99,9 +99,14 @@ def test_export_keeps_weights_and_existing_files_and_drops_local_paths(
     # The exported file does not contain local paths.
     assert str(rectangles_root.parent) not in str(read.config)
     assert str(rectangles_root.name) in str(read.config)
-    for path in (file, tmp_path):
-        with pytest.raises(InputError, match="exists already; allow overwriting"):
-            export(model, to="safetensors", out=path, precision="fp16", overwrite=path == tmp_path)
+    with pytest.raises(InputError, match="exists already; allow overwriting"):
+        export(model, to="safetensors", out=file, precision="fp16")
+    with pytest.raises(InputError, match="is a folder; give a file"):
+        export(model, to="safetensors", out=tmp_path, precision="fp16", overwrite=True)
+    with pytest.raises(InputError, match="this suffix means safetensors, not onnx"):
+        export(model, to="onnx", out=tmp_path / "other.safetensors")
+    with pytest.raises(InputError, match="is an ONNX file already"):
+        export("model.onnx", out=tmp_path / "other.onnx")
     with pytest.raises(InputError, match=r"away\.safetensors: the folder cannot be created"):
         export(model, to="safetensors", out=file / "in_a_file", precision="fp16")
     half = export(model, to="safetensors", out=file, precision="fp16", overwrite=True)
