@@ -18,6 +18,7 @@ from sceneparse.exporters.parity import Parity, Segment, compare, require_parity
 from sceneparse.exporters.samples import ParitySample
 from sceneparse.factory.loading import OpenedModel
 from sceneparse.factory.torch_loading import predictor_of, segmenter_of
+from sceneparse.inference.backends.onnxruntime import CPU, session_options
 from sceneparse.inference.predictor import Predictor
 from sceneparse.inference.settings import NoRefinement
 from sceneparse.labels import Mask
@@ -137,9 +138,7 @@ def labels_by(predictor: Predictor) -> Segment:
 
 def labels_by_graph(path: Path) -> Segment:
     """Compute labels as a program does that has nothing but the file."""
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # errors, not warnings about the default of `size`
-    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(path, session_options(), providers=[CPU])
 
     def labels(image: NDArray[np.uint8]) -> Mask:
         (found,) = session.run(["labels"], {"images": image[None]})

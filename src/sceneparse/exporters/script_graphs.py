@@ -31,7 +31,8 @@ def graph_of(
     """
     model = function.to_model_proto()
     for values, found in ((inputs, model.graph.input), (outputs, model.graph.output)):
-        assert [value.name for value in found] == list(values)  # noqa: S101 - a mistake in the code
+        if [value.name for value in found] != list(values):
+            raise ValueError(f"{prefix}: found other names than {', '.join(values)}")
         del found[:]
         found.extend(helper.make_tensor_value_info(name, *value) for name, value in values.items())
     del model.graph.value_info[:]
