@@ -69,7 +69,7 @@ def export(
     network and decision. It is kept only if its labels agree with PyTorch's.
 
     Args:
-        model: A run folder, a weights file, or `bundled`.
+        model: A run folder, a weights file, `bundled`, or `hf://owner/name`.
         to: The format; none for that of the suffix of `out`, and ONNX for other suffixes.
         out: The file; none for the name of the model in the current folder.
         precision: How weights are stored: `fp16` halves the file, and is computed in fp32; `int8`
