@@ -10,7 +10,7 @@ import json
 import re
 import socket
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -40,10 +40,11 @@ class Repository:
     def head(self) -> str:
         return list(self.commits)[-1]
 
-    def commit(self, files: Mapping[str, bytes]) -> str:
-        """Add files in a new commit, and return its hash."""
+    def commit(self, files: Mapping[str, bytes], removed: Sequence[str] = ()) -> str:
+        """Add and remove files in a new commit, and return its hash."""
         kept = self.commits[self.head] if self.commits else {}
         sha = hashlib.sha1(f"commit {len(self.commits)}".encode()).hexdigest()  # noqa: S324
+        kept = {name: content for name, content in kept.items() if name not in removed}
         self.commits[sha] = {**kept, **files}
         return sha
 
@@ -210,7 +211,8 @@ class FakeHub:
         return Answer(content, headers={**headers, "ETag": f'"{_digest(content)}"'})
 
     def _whoami(self, token: str, body: bytes) -> Answer:
-        return as_json({"name": "me", "type": "user"}) if token else error(401)
+        auth = {"accessToken": {"role": "write" if token == WRITER else "read"}}
+        return as_json({"name": "me", "type": "user", "auth": auth}) if token else error(401)
 
     def _create(self, token: str, body: bytes) -> Answer:
         wanted = json.loads(body)
@@ -260,14 +262,17 @@ class FakeHub:
 
     def _commit(self, token: str, body: bytes, name: str, revision: str) -> Answer:
         files: dict[str, bytes] = {}
+        removed: list[str] = []
         for line in body.splitlines():
             entry = json.loads(line)
             value: dict[str, Any] = entry["value"]
             if entry["key"] == "file":
                 files[value["path"]] = base64.b64decode(value["content"])
+            elif entry["key"] == "deletedFile":
+                removed.append(value["path"])
             elif entry["key"] == "lfsFile":
                 files[value["path"]] = self._stored[value["oid"]]
-        sha = self.repositories[name].commit(files)
+        sha = self.repositories[name].commit(files, removed)
         url = f"{self.url}/{name}/commit/{sha}"
         return as_json({"success": True, "commitOid": sha, "commitUrl": url, "hookOutput": ""})
 

@@ -96,6 +96,8 @@ def _message(error: Exception) -> str | None:
 
     if isinstance(error, RuntimeError) and isinstance(error.__cause__, Exception):
         error = error.__cause__  # of an upload
+    if isinstance(error, errors.LocalTokenNotFoundError):
+        return f"found no access token; {_LOG_IN}"
     if isinstance(error, errors.HFValidationError):
         return f"no valid name of a repository ({error}); correct it"
     if isinstance(error, errors.OfflineModeIsEnabled):
