@@ -53,7 +53,7 @@ def test_the_image_holds_the_runtime_alone(image: ImageFolder) -> None:
     assert {"sceneparse", "onnxruntime", "fastapi", "uvicorn", "huggingface_hub"} <= names
     assert not names & {"torch", "pip", "setuptools", "hatchling", "opencv_python_headless"}
     size = sum(path.stat().st_size for path in packages.rglob("*") if path.is_file())
-    assert size < 450e6
+    assert size < 350e6
 
 
 @pytest.mark.install

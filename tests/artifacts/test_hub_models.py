@@ -13,6 +13,7 @@ import sceneparse
 from sceneparse.artifacts import hub_client
 from sceneparse.artifacts.hub import HubAddress, hub_address
 from sceneparse.errors import InputError
+from sceneparse.factory import runtime_choice
 from sceneparse.factory.model_files import BUNDLED
 
 WEIGHTS = Path(str(BUNDLED))
@@ -142,6 +143,15 @@ def test_what_cannot_be_loaded_is_explained(
         sceneparse.load("hf://me/secret")
     hub.broken = 500
     with pytest.raises(InputError, match="the Hub answered with status 500; try again later"):
+        sceneparse.load("hf://me/rooms")
+
+
+def test_a_model_without_a_file_for_the_installed_runtime_is_refused(
+    shared: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = {"onnxruntime": True}
+    monkeypatch.setattr(runtime_choice, "find_spec", found.get)
+    with pytest.raises(InputError, match=r"found only model.safetensors, expected model.onnx; ins"):
         sceneparse.load("hf://me/rooms")
 
 

@@ -43,6 +43,11 @@ ALL = ("torch", "onnxruntime", "openvino")
         ("runs/mine", "auto", "auto", "", ALL, "torch"),
         ("model.onnx", "auto", "auto", "", ALL, "onnxruntime"),
         ("model.onnx", "auto", "openvino:fp32", "", ALL, "openvino"),
+        ("hf://me/rooms", "auto", "auto", "", ALL, "onnxruntime"),
+        ("hf://me/rooms", "auto", "auto", "", ("torch",), "torch"),
+        ("hf://me/rooms", "cuda", "auto", "", ALL, "torch"),
+        ("hf://me/rooms@v1/model.safetensors", "auto", "auto", "", ALL, "torch"),
+        ("hf://me/rooms/sub/mine.onnx", "auto", "auto", "", ALL, "onnxruntime"),
     ],
 )
 def test_the_fastest_installed_runtime_is_chosen(

@@ -101,7 +101,7 @@ def test_a_card_states_scores_with_their_intervals(shared: Shared) -> None:
     assert data.library_name == "sceneparse"
     assert data.pipeline_tag == "image-segmentation"
     assert data.datasets == ["me/drawn"]
-    assert data.eval_results is not None
+    assert data.eval_results[0].dataset_name == "Own images"
     miou, accuracy = data.eval_results[:2]
     assert (miou.metric_type, miou.metric_value) == ("mean_iou", round(scores["miou"], 4))
     assert miou.metric_args == {
@@ -122,7 +122,7 @@ def test_a_card_states_data_recipe_and_use(shared: Shared) -> None:
         "| started from | random weights |",
         "| epochs | 1 |",
         "| optimizer | Adam, learning rate 0.01 |",
-        "minutes for 1 epochs with validation |",
+        "minutes, with validation |",
         "sceneparse predict image.jpg --model hf://me/rectangles --out predictions",
         "[`demo.html`](https://huggingface.co/me/rectangles/resolve/main/demo.html?download=true)",
         "background, red, green, blue",
@@ -219,6 +219,8 @@ def test_a_push_that_must_fail_fails_before_the_export(
     says("this access token does not permit it", token="hf_writer")  # noqa: S106
     hub.close()
     says("the Hub cannot be reached", token="hf_writer")  # noqa: S106
+    with pytest.raises(InputError, match="none: no such weights file or run folder"):
+        push(tmp_path / "none", "me/rooms", license="mit")
     with pytest.raises(InputError, match="is an ONNX file; give the run"):
         push("model.onnx", "me/rooms", license="mit")
     assert "me/rooms" not in hub.repositories

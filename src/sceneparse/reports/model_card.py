@@ -78,7 +78,8 @@ class CardFacts:
         labels: Its classes.
         parameters: Number of its parameters.
         license: Its terms.
-        data: What it was trained on, in words.
+        data_name: Name of the data that it was trained on.
+        data: The same in words, with numbers.
         datasets: Data sets on the Hub that it was trained on.
         recipe: How it was trained: names and values.
         scores: Its scores; none if there are none.
@@ -94,6 +95,7 @@ class CardFacts:
     labels: Labels
     parameters: int
     license: CardLicense
+    data_name: str
     data: str
     datasets: tuple[str, ...]
     recipe: dict[str, str]
@@ -146,8 +148,8 @@ def _metadata(facts: CardFacts) -> str:
         EvalResult(
             task_type="image-segmentation",
             task_name="Semantic segmentation",
-            dataset_type=facts.datasets[0] if facts.datasets else "own",
-            dataset_name=facts.datasets[0] if facts.datasets else "the data below",
+            dataset_type=facts.datasets[0] if facts.datasets else "other",
+            dataset_name=facts.data_name,
             dataset_split=split or None,
             metric_type=score.identifier,
             metric_name=score.name,

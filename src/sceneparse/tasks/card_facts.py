@@ -104,23 +104,26 @@ def _scores_of_run(folder: RunFolder) -> CardScores | None:
     return CardScores(scores, "validation", None, {}, origin)
 
 
+def data_name(config: RunConfig) -> str:
+    """Name the data that a model was trained on."""
+    match config.data:
+        case SyntheticData():
+            return "Generated scenes, in classes of ADE20K"
+        case PublishedData() as data:
+            return f"{data.title[0].upper()}{data.title[1:]}"
+        case FolderData():
+            return "Own images"
+
+
 def data_in_words(config: RunConfig) -> str:
     """Describe the data that a model was trained on, with numbers if they are still there."""
-    data = config.data
-    match data:
-        case SyntheticData():
-            what = "Scenes that sceneparse generates, in classes of ADE20K"
-        case PublishedData():
-            what = f"{data.title[0].upper()}{data.title[1:]}"
-        case FolderData():
-            what = "Own images"
     counts = [
         f"{count} {split} images"
         for split in ("training", "validation")
         if (count := _number_of_images(config, split)) is not None
     ]
     bands = "" if config.bands is None else f" Bands {', '.join(map(str, config.bands))} of each."
-    return f"{what}: {', '.join(counts) or 'their number was not recorded'}.{bands}"
+    return f"{data_name(config)}: {', '.join(counts) or 'their number was not recorded'}.{bands}"
 
 
 def _number_of_images(config: RunConfig, split: str) -> int | None:
@@ -175,7 +178,7 @@ def _time_and_machine(folder: RunFolder) -> dict[str, str]:
         with folder.timing.open(encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file))
         seconds = sum(float(row["train_s"]) + float(row["validation_s"]) for row in rows)
-        facts["time"] = f"{seconds / 60:.1f} minutes for {len(rows)} epochs with validation"
+        facts["time"] = f"{seconds / 60:.1f} minutes, with validation"
     try:
         environment = json.loads(folder.environment.read_text(encoding="utf-8"))
     except (OSError, ValueError):

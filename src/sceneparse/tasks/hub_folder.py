@@ -23,7 +23,7 @@ from sceneparse.recording.events import Callback, Message
 from sceneparse.reports.model_card import CARD_FILE, CardFacts, CardLicense, model_card
 from sceneparse.scenes import draw_scene
 from sceneparse.system.paths import expand_user
-from sceneparse.tasks.card_facts import card_scores, data_in_words, recipe
+from sceneparse.tasks.card_facts import card_scores, data_in_words, data_name, recipe
 from sceneparse.tasks.export import export, without_local_paths
 
 DEMO_FILE, PREVIEW_FILE = "demo.html", "preview.jpg"
@@ -97,6 +97,7 @@ def write_hub_folder(
         labels=stored.labels,
         parameters=sum(tensor.numel() for tensor in segmenter_of(stored).parameters()),
         license=contents.license,
+        data_name=data_name(stored.config),
         data=data_in_words(stored.config),
         datasets=contents.datasets,
         recipe=recipe(stored.config, own),

@@ -8,10 +8,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Literal
 
-from sceneparse.artifacts.hub import HUB_PREFIX, HubAddress
+from sceneparse.artifacts.hub import HUB_PREFIX, HubAddress, is_hub_address
 from sceneparse.artifacts.hub_client import hub_api, hub_errors
 from sceneparse.errors import InputError
-from sceneparse.factory.model_files import is_onnx
+from sceneparse.factory.model_files import is_onnx, weights_file
 from sceneparse.factory.runtime_choice import pinned_model
 from sceneparse.recording.events import Callback, Message, ignore
 from sceneparse.reports.model_card import CardLicense
@@ -111,6 +111,12 @@ def push(
         preview=_existing(preview, "preview"),
         demo=_existing(demo, "demo"),
     )
+    if not is_hub_address(model):
+        with weights_file(model) as path:
+            if not path.is_file():
+                raise InputError(
+                    f"{path}: no such weights file or run folder; give an existing one"
+                )
     api = hub_api(token)
     if out is None:
         _check_access(api, repo, public=public, callback=callback)
