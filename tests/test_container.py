@@ -10,7 +10,9 @@ import pytest
 from PIL import Image
 
 from sceneparse.scenes import draw_scene
+from sceneparse.tasks.export import export
 from tests.dockerfile import ImageFolder, Stage, build_context, read_dockerfile, words_of
+from tests.fake_hub import FakeHub, Repository
 
 ROOT = Path(__file__).parents[1]
 STAGES = read_dockerfile(ROOT / "Dockerfile")
@@ -81,6 +83,26 @@ def test_the_image_predicts_too(image: ImageFolder, tmp_path: Path) -> None:
     assert (tmp_path / "out" / "image.png").is_file()
 
 
+@pytest.mark.install
+@pytest.mark.timeout(900)
+def test_the_image_keeps_models_of_the_hub_in_its_cache(
+    image: ImageFolder, hub: FakeHub, tmp_path: Path
+) -> None:
+    graph = export("bundled", out=tmp_path / "model.onnx", precision="fp16").path
+    hub.repositories["me/rooms"] = Repository()
+    hub.repositories["me/rooms"].commit({"model.onnx": graph.read_bytes()})
+    Image.fromarray(draw_scene(0, 0, 96, 128)[0]).save(tmp_path / "image.png")
+    words = ["sceneparse", "predict", str(tmp_path / "image.png"), "--model", "hf://me/rooms"]
+    for out in ("once", "again"):
+        done = _command(
+            image, STAGES[-1], [*words, "--out", str(tmp_path / out)], HF_ENDPOINT=hub.url
+        )
+        assert done.returncode == 0, done.stderr
+        assert done.stderr == ""
+        assert ("downloading hf://me/rooms/model.onnx" in done.stdout) == (out == "once")
+    assert list(image.path("/cache").rglob("model.onnx"))
+
+
 def _contents(image: ImageFolder) -> dict[str, int]:
     """Return the files of the image, except those in /cache, with the time of their change."""
     files = (path for path in image.root.rglob("*") if path.is_file())
@@ -92,12 +114,12 @@ def _contents(image: ImageFolder) -> dict[str, int]:
 
 
 def _command(
-    image: ImageFolder, stage: Stage, words: list[str]
+    image: ImageFolder, stage: Stage, words: list[str], **variables: str
 ) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         words,
         cwd=image.path(stage.last("WORKDIR")),
-        env=image.environment(stage.variables),
+        env={**image.environment(stage.variables), **variables},
         capture_output=True,
         text=True,
         check=False,
