@@ -16,6 +16,7 @@ from sceneparse.cli import (
     export,
     plan,
     predict,
+    push,
     score,
     train,
     tta,
@@ -58,6 +59,7 @@ app.command()(score.score)
 app.command()(compare.compare)
 app.command()(tta.tta)
 app.command()(export.export)
+app.command()(push.push)
 app.command()(describe.summary)
 app.command()(describe.config)
 app.add_typer(data.app, name="data")

@@ -11,7 +11,9 @@ from sceneparse.cli.progress import shown_events
 
 
 def export(
-    model: Annotated[str, typer.Argument(help="A run folder, a weights file, or `bundled`.")],
+    model: Annotated[
+        str, typer.Argument(help="A run folder, a weights file, `bundled`, or hf://owner/name.")
+    ],
     overrides: Annotated[
         list[str] | None,
         typer.Argument(help="Overrides to store: inference.field=value.", show_default=False),

@@ -69,7 +69,7 @@ def export(
     network and decision. It is kept only if its labels agree with PyTorch's.
 
     Args:
-        model: A run folder, a weights file, or `bundled`.
+        model: A run folder, a weights file, `bundled`, or `hf://owner/name`.
         to: The format; none for that of the suffix of `out`, and ONNX for other suffixes.
         out: The file; none for the name of the model in the current folder.
         precision: How weights are stored: `fp16` halves the file, and is computed in fp32; `int8`
@@ -106,7 +106,7 @@ def export(
     _check_target(path, overwrite=overwrite)
     found = find_weights(model)
     stored = deployed(found._replace(config=with_overrides(found.config, overrides)))
-    stored = stored._replace(config=_without_local_paths(stored.config))
+    stored = stored._replace(config=without_local_paths(stored.config))
     if to == "safetensors":
         half = precision == "fp16"
         return Exported(path, write_weights(path, stored, half=half, max_bytes=max_bytes))
@@ -217,8 +217,11 @@ def _check_precision(
         )
 
 
-def _without_local_paths(config: RunConfig) -> RunConfig:
-    """Reduce the data paths of this machine to their last component."""
+def without_local_paths(config: RunConfig) -> RunConfig:
+    """Reduce the paths of this machine in a config to their last component."""
+    start = config.model.weights
+    if isinstance(start, Path):
+        config = replace(config, model=replace(config.model, weights=Path(start.name)))
     data = config.data
     if isinstance(data, SyntheticData):
         return config
