@@ -17,6 +17,7 @@ from sceneparse.cli import (
     plan,
     predict,
     score,
+    serve,
     train,
     tta,
     video,
@@ -58,6 +59,7 @@ app.command()(score.score)
 app.command()(compare.compare)
 app.command()(tta.tta)
 app.command()(export.export)
+app.command()(serve.serve)
 app.command()(describe.summary)
 app.command()(describe.config)
 app.add_typer(data.app, name="data")
@@ -128,4 +130,7 @@ _EXTRA_OF = {
     "matplotlib": "train",
     "psutil": "train",
     "tensorboard": "tensorboard",
+    "fastapi": "serve",
+    "uvicorn": "serve",
+    "prometheus_client": "serve",
 }
