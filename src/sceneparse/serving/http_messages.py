@@ -86,10 +86,10 @@ class FinishedBodies:
         async def send_and_finish(message: Message) -> None:
             is_last = not message.get("more_body", False)
             if message["type"] == "http.response.start":
-                body.was_too_slow = message["status"] == _TIMED_OUT
+                body.is_awaited &= message["status"] != _TIMED_OUT
                 if body.is_open:
                     MutableHeaders(scope=message)["Connection"] = "close"
-            elif body.is_open and is_last and not body.was_too_slow:
+            elif body.is_open and is_last and body.is_awaited:
                 await send({**message, "more_body": True})
                 await body.skip(self._max_bytes)
                 message = {"type": "http.response.body"}
@@ -106,7 +106,8 @@ class _Body:
         self.is_open = (
             b"transfer-encoding" in headers or headers.get(b"content-length", b"0") != b"0"
         )
-        self.was_too_slow = False
+        # A client that waits for permission sends nothing after an error.
+        self.is_awaited = b"expect" not in headers
         self._receive = receive
 
     async def receive(self) -> Message:
