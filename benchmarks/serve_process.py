@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import psutil
 
-_ADDRESS = re.compile(r"http://127\.0\.0\.1:(\d+)")
+_ADDRESS = re.compile(r"http://[\d.]+:(\d+)")
 
 
 class Answer(NamedTuple):
@@ -114,6 +114,8 @@ def server_process(
             process.send_signal(signal.SIGTERM)
         process.wait(60)
         rest.join(10)
+        if process.stdout is not None:
+            process.stdout.close()
 
 
 def _wait_until_ready(server: ServerProcess, timeout_s: float = 30) -> None:
