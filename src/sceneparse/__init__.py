@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from sceneparse.labels import Labels
     from sceneparse.metrics.comparison import Comparison, compare
     from sceneparse.models.unet import UNet
+    from sceneparse.serving.server_settings import ServerSettings
     from sceneparse.tasks.check import CheckReport, check
     from sceneparse.tasks.convert import Converted, convert
     from sceneparse.tasks.download import Downloaded, download
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from sceneparse.tasks.push import Pushed, push
     from sceneparse.tasks.run import Run
     from sceneparse.tasks.score import ScoreReport, score
+    from sceneparse.tasks.serve import serve
     from sceneparse.tasks.train import train
     from sceneparse.tasks.tta import TtaReport, tta
     from sceneparse.tasks.video import SegmentedVideo, segment_video
@@ -47,6 +49,7 @@ __all__ = [
     "RunConfig",
     "ScoreReport",
     "SegmentedVideo",
+    "ServerSettings",
     "TtaReport",
     "UNet",
     "check",
@@ -61,6 +64,7 @@ __all__ = [
     "push",
     "score",
     "segment_video",
+    "serve",
     "train",
     "tta",
 ]
@@ -81,6 +85,7 @@ _HOMES = {
     "RunConfig": "config",
     "ScoreReport": "tasks.score",
     "SegmentedVideo": "tasks.video",
+    "ServerSettings": "serving.server_settings",
     "TtaReport": "tasks.tta",
     "UNet": "models.unet",
     "check": "tasks.check",
@@ -95,6 +100,7 @@ _HOMES = {
     "push": "tasks.push",
     "score": "tasks.score",
     "segment_video": "tasks.video",
+    "serve": "tasks.serve",
     "train": "tasks.train",
     "tta": "tasks.tta",
 }

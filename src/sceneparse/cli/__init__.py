@@ -18,6 +18,7 @@ from sceneparse.cli import (
     predict,
     push,
     score,
+    serve,
     train,
     tta,
     video,
@@ -60,6 +61,7 @@ app.command()(compare.compare)
 app.command()(tta.tta)
 app.command()(export.export)
 app.command()(push.push)
+app.command()(serve.serve)
 app.command()(describe.summary)
 app.command()(describe.config)
 app.add_typer(data.app, name="data")
@@ -130,4 +132,7 @@ _EXTRA_OF = {
     "matplotlib": "train",
     "psutil": "train",
     "tensorboard": "tensorboard",
+    "fastapi": "serve",
+    "uvicorn": "serve",
+    "prometheus_client": "serve",
 }
