@@ -35,6 +35,7 @@ class ModelOfServer(BaseModel):
     id: str = Field(description="The value of the parameter `model`.")
     name: str
     description: str = Field(description="How pixels become a mask.")
+    void_id: int = Field(description="Id in masks of pixels of no class.", ge=0)
     classes: list[ClassOfModel] = Field(description="By train id, the value in layer `labels`.")
 
 
@@ -59,11 +60,19 @@ class Layer(BaseModel):
     data: str = Field(description="base64 of zlib of the values, row by row.")
 
 
+class ImageLayer(BaseModel):
+    """The image as it was read: upright, without transparency."""
+
+    type: str = Field(description="`image/jpeg`.")
+    data: str = Field(description="base64 of the file.")
+
+
 class Layers(BaseModel):
     """The layers that were asked for."""
 
     labels: Layer | None = Field(default=None, description="Train ids: indices of the classes.")
     confidence: Layer | None = Field(default=None, description="0..255 for 0..1.")
+    image: ImageLayer | None = Field(default=None, description="For formats that browsers lack.")
 
 
 class SegmentAnswer(BaseModel):

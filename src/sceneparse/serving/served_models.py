@@ -60,11 +60,12 @@ class ServedModel:
         return [{"id": raw, "name": name, "color": list(color)} for raw, name, color in rows]
 
     def document(self) -> dict[str, Any]:
-        """Return id, name, description and classes as plain data."""
+        """Return id, name, description, classes and the id of void as plain data."""
         return {
             "id": self.id,
             "name": self.name,
             "description": self.description,
+            "void_id": self.predictor.labels.void_id,
             "classes": self.classes,
         }
 
