@@ -149,7 +149,7 @@ BROKEN: list[tuple[int, str, dict[str, Any]]] = [
     (400, "broken or truncated", {"content": IMAGE[:200]}),
     (400, "opacity: found '2', expected 0..1", {"params": {"opacity": "2"}}),
     (400, "opacity: found 'nan'", {"params": {"opacity": "nan"}}),
-    (400, "layers: found 'all', expected labels, confidence or image", {"params": {"layers": "all"}}),
+    (400, "all', expected labels, confidence or image", {"params": {"layers": "all"}}),
     (400, "did you mean layers?", {"params": {"layer": "labels"}}),
     (400, "model: found twice", {"params": {"model": ["first", "second"]}}),
     (400, "without a whole file field `image`", {"files": {"image": (None, "text")}}),
