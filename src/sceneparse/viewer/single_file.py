@@ -26,6 +26,8 @@ _POLICY = (
     "style-src 'unsafe-inline'; img-src blob: data:; media-src blob: data:; "
     "connect-src blob: data:; base-uri 'none'; form-action 'none'"
 )
+# Without it, the engine says that the file is not complete.
+_COMPLETE = '<template id="data-end"></template>\n'
 _NO_SCRIPT = "<noscript><p>This page computes in your browser, with JavaScript.</p></noscript>\n"
 
 
@@ -77,6 +79,7 @@ def single_file(title: str, model: LocalModel) -> str:
         _json_block("model-facts", model.facts),
         *(f"<script>{script}</script>\n" for script in scripts),
         *(_data_block(name, content) for name, content in data.items()),
+        _COMPLETE,
     ]
     page = page.replace(_HEAD, _HEAD + meta, 1)
     before, _, after = page.rpartition(_END)

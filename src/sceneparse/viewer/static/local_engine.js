@@ -10,6 +10,8 @@
  * @returns {Engine} As `http_engine.js` describes it.
  */
 function createEngine() {
+  // After a larger image, the worker ends, because the memory of WebAssembly never shrinks.
+  const KEPT_PIXELS = 16e6;
   const NEEDED = ["DecompressionStream", "OffscreenCanvas", "Worker", "WebAssembly"];
   const facts = JSON.parse(document.getElementById("model-facts").textContent);
   let url = null;
@@ -17,11 +19,7 @@ function createEngine() {
   let queue = Promise.resolve();
 
   function block(name) {
-    const element = document.getElementById(`data-${name}`);
-    if (!element) {
-      throw new Error("This file is incomplete: copy or download it again.");
-    }
-    return element.textContent;
+    return document.getElementById(`data-${name}`).textContent;
   }
 
   /** @returns {Promise<string>} The URL of the worker's script. */
@@ -80,6 +78,9 @@ function createEngine() {
       onProgress?.("Reading the model…");
       await new Promise((done) => document.addEventListener("DOMContentLoaded", done));
     }
+    if (!document.getElementById("data-end")) {
+      throw new Error("This file is incomplete: copy or download it again.");
+    }
     const worker = new Worker(await workerUrl());
     const data = { loader: block("loader"), binary: block("binary"), model: block("model") };
     await ask(worker, { start: data }, { onProgress });
@@ -87,7 +88,10 @@ function createEngine() {
   }
 
   function ready(onProgress) {
-    starting ??= start(onProgress);
+    starting ??= start(onProgress).catch((error) => {
+      starting = null;
+      throw error;
+    });
     return starting;
   }
 
@@ -99,6 +103,10 @@ function createEngine() {
     const { resize } = facts;
     const result = await ask(worker, { segment: { image, setting, resize } }, { signal });
     const seconds = (performance.now() - begin) / 1000;
+    if (result.width * result.height > KEPT_PIXELS) {
+      worker.terminate();
+      starting = null;
+    }
     return { ...result, classes: facts.classes, seconds };
   }
 

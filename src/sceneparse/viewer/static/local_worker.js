@@ -3,7 +3,8 @@
 /* The worker of `local_engine.js`: it runs after ONNX Runtime's script, in the same file. */
 
 (() => {
-  const MAX_PIXELS = 120e6;
+  const MAX_PIXELS = 64e6;
+  const MAX_NETWORK_PIXELS = 8e6;
   // Canvases of phones hold few pixels, so an image is read tile by tile.
   const TILE = 2048;
   const MAX_THREADS = 4;
@@ -121,10 +122,10 @@
     return rgb;
   }
 
-  /** Height and width for the network, as `Resize.network_size`; zeros for those of training. */
+  /** Height and width for the network, as `Resize.network_size` has them. */
   function networkSize({ kind, size, stride }, width, height, scale) {
-    if (scale === 1) {
-      return [0, 0];
+    if (kind === "stretch" && scale === 1) {
+      return [size, size];
     }
     const short = Math.min(width, height);
     const rounded = (length) =>
@@ -137,6 +138,12 @@
     const { width, height } = bitmap;
     const integers = (...values) => BigInt64Array.from(values, BigInt);
     const size = networkSize(resize, width, height, setting.scale);
+    if (setting.views * size[0] * size[1] > MAX_NETWORK_PIXELS) {
+      bitmap.close();
+      throw new ImageError(
+        `This image of ${width}×${height} pixels is too long for the model here. Cut it in parts.`,
+      );
+    }
     const inputs = {
       images: new ort.Tensor("uint8", pixelsOf(bitmap), [1, height, width, 3]),
       size: new ort.Tensor("int64", integers(...size), [2]),
