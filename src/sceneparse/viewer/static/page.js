@@ -33,6 +33,8 @@ class Page {
     }
     this.#showBusy(null);
     this.#showMessage(null);
+    byId("welcome").hidden = this.#items.length > 0;
+    byId("work").hidden = this.#items.length === 0;
     const options = () => this.#models.map(({ id, name }) => element("option", { value: id }, name));
     byId("model").replaceChildren(...options());
     byId("other").replaceChildren(element("option", { value: "" }, "nothing"), ...options());
@@ -172,7 +174,7 @@ class Page {
         item.results.set(model, found);
       }
     } catch (error) {
-      if (!work.signal.aborted) this.#fail(error, () => this.#show(item));
+      if (!work.signal.aborted) this.#fail(error, () => this.#show(item), item);
       return;
     }
     this.#showBusy(null);
@@ -196,19 +198,25 @@ class Page {
     }
   }
 
-  #fail(error, retry) {
+  /** Says what went wrong, of an image if there is one, and offers what can be done. */
+  #fail(error, retry, item = null) {
     this.#showBusy(null);
     byId("viewer").hidden = true;
+    byId("welcome").hidden = true;
     byId("work").hidden = false;
-    this.#showMessage(error.message, retry);
+    const actions = [element("button", { type: "button", onclick: retry }, "Try again")];
+    const remove = { type: "button", onclick: () => this.#remove(item) };
+    if (item) actions.push(element("button", remove, "Remove"));
+    this.#showMessage([
+      ...(item ? [element("h2", {}, item.name)] : []),
+      element("p", {}, error.message),
+      element("p", { className: "actions" }, ...actions),
+    ]);
   }
 
-  #showMessage(text, retry = null) {
-    const message = byId("message");
-    message.hidden = text === null;
-    if (text === null) return;
-    const again = element("button", { type: "button", onclick: retry }, "Try again");
-    message.replaceChildren(element("p", {}, text), again);
+  #showMessage(content) {
+    byId("message").hidden = content === null;
+    byId("message").replaceChildren(...(content ?? []));
   }
 
   #showBusy(text) {
