@@ -126,7 +126,7 @@ def _from_npm() -> dict[str, bytes]:
             "runtime",
         )
     with tempfile.TemporaryDirectory(prefix="sceneparse-npm-") as folder:
-        command = [npm, "pack", f"{PACKAGE}@{VERSION}", "--ignore-scripts", "--silent"]
+        command = [npm, "pack", f"{PACKAGE}@{VERSION}", "--ignore-scripts", "--loglevel=error"]
         try:
             done = subprocess.run(  # noqa: S603 - a fixed command
                 command,
@@ -137,7 +137,8 @@ def _from_npm() -> dict[str, bytes]:
                 timeout=_NPM_TIMEOUT_S,
                 check=False,
             )
-            said = done.stderr.strip() or f"it ended with exit status {done.returncode}"
+            first_line = done.stderr.strip().partition("\n")[0]
+            said = f"exit status {done.returncode}, {first_line}"
         except subprocess.TimeoutExpired:
             said = f"it did not end within {_NPM_TIMEOUT_S} seconds"
         except OSError as error:
