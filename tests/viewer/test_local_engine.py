@@ -265,6 +265,14 @@ def test_a_browser_that_hides_pixels_is_refused(page: Page, html: Path, tmp_path
     expect(page.locator("#message")).to_contain_text("hides the pixels of images")
 
 
+def test_a_browser_without_newer_functions_computes(page: Page, html: Path, tmp_path: Path) -> None:
+    changed = tmp_path / "changed.html"
+    text = with_worker_prefix(html.read_text("utf-8"), b"delete Uint8Array.fromBase64;")
+    changed.write_text(text, "utf-8")
+    page.goto(changed.as_uri())
+    assert segment(page, encoded(draw_scene(0, 0, 64, 64)[0]))["width"] == 64
+
+
 def with_worker_prefix(page: str, script: bytes) -> str:
     """Put a script before that of the worker; gzip allows members one after the other."""
     start = 'id="data-worker">'

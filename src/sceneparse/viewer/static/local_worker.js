@@ -3,11 +3,11 @@
 /* The worker of `local_engine.js`: it runs after ONNX Runtime's script, in the same file. */
 
 (() => {
+  // They take 4 GB and a minute.
   const MAX_PIXELS = 64e6;
   const MAX_NETWORK_PIXELS = 8e6;
   // Canvases of phones hold few pixels, so an image is read tile by tile.
   const TILE = 2048;
-  const MAX_THREADS = 4;
   let session = null;
 
   /** A mistake in an image, after which the worker goes on. */
@@ -61,9 +61,8 @@
     const module = new Blob([await inflated(loader)], { type: "text/javascript" });
     wasm.wasmPaths = { mjs: URL.createObjectURL(module) };
     wasm.proxy = false;
-    wasm.numThreads = self.crossOriginIsolated
-      ? Math.min(MAX_THREADS, navigator.hardwareConcurrency)
-      : 1;
+    // Threads share memory, which pages from disk may not.
+    wasm.numThreads = 1;
     ort.env.logLevel = "error";
     const [wasmBinary, weights] = await Promise.all([inflated(binary), inflated(model)]);
     wasm.wasmBinary = wasmBinary;
