@@ -52,9 +52,10 @@ def test_the_examples_run(tmp_path: Path, request: pytest.FixtureRequest) -> Non
         )
         assert done.returncode == 0, f"{code}\n{done.stdout}{done.stderr}"
         outputs.append(done.stdout)
-    assert len(outputs) == 10
+    assert len(outputs) == 11
     (agreement,) = re.findall(r"the graph: ([\d.]+)% of the labels agree", outputs[0])
     assert float(agreement) >= 99.9
+    assert (tmp_path / "model.html").is_file()
     assert (tmp_path / "from_onnx" / "image.geojson").is_file()
     assert (tmp_path / "from_python" / "image_overlay.jpg").is_file()
     assert '"status":"ok"' in outputs[3]

@@ -1,4 +1,4 @@
-"""Cache folders of data sets, and their locks."""
+"""The user's cache folder, the cache folders of data sets, and their locks."""
 
 import hashlib
 import os
@@ -13,20 +13,24 @@ from sceneparse.errors import InputError
 from sceneparse.system.paths import expand_user
 
 
-def cache_folder(root: Path) -> Path:
-    """Return the cache folder of a data root, which need not exist.
+def user_cache_folder() -> Path:
+    """Return the folder of all caches, which need not exist.
 
-    It lies in `$SCENEPARSE_CACHE` or, without that variable, in the user's cache folder of the
+    It is `$SCENEPARSE_CACHE` or, without that variable, lies in the user's cache folder of the
     operating system.
     """
     variable = os.environ.get("SCENEPARSE_CACHE")
     if variable:
-        parent = expand_user(variable)
-    else:
-        parent = platformdirs.user_cache_path("sceneparse", appauthor=False)
+        return expand_user(variable)
+    return platformdirs.user_cache_path("sceneparse", appauthor=False)
+
+
+def cache_folder(root: Path) -> Path:
+    """Return the cache folder of a data root, which need not exist."""
     resolved = root.resolve()
     readable_name = re.sub(r"[^\w.-]+", "_", resolved.name)[:40]
-    return parent / f"{readable_name}-{hashlib.sha256(os.fsencode(resolved)).hexdigest()[:12]}"
+    name = f"{readable_name}-{hashlib.sha256(os.fsencode(resolved)).hexdigest()[:12]}"
+    return user_cache_folder() / name
 
 
 @contextmanager

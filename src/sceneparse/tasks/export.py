@@ -1,27 +1,24 @@
 """Export a model to one file: for other programs, or for sharing."""
 
 import os
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 from sceneparse.artifacts.onnx_file import StoredPrecision
-from sceneparse.artifacts.weights import StoredModel, write_weights
-from sceneparse.config import RunConfig
-from sceneparse.data.datasets.ade20k_full import Ade20kFullData
-from sceneparse.data.datasets.synthetic import SyntheticData
 from sceneparse.errors import InputError
-from sceneparse.factory.loading import with_overrides
-from sceneparse.factory.model_files import is_onnx
-from sceneparse.factory.torch_loading import deployed, find_weights
-from sceneparse.recording.events import Callback, Message, Progress, ignore
+from sceneparse.factory.model_files import graph_file, is_onnx
+from sceneparse.recording.events import Callback, Message, ignore
 from sceneparse.system.files import create_folder
 from sceneparse.system.paths import expand_user
-from sceneparse.tasks.export_images import calibration_and_comparison, comparison
 
-ExportFormat = Literal["onnx", "safetensors"]
+if TYPE_CHECKING:
+    from sceneparse.exporters.html_export import HtmlFile
+
+ExportFormat = Literal["onnx", "safetensors", "html"]
 BUNDLED_LICENSE = (
     "Apache-2.0; trained on images of ADE20K, whose licence allows only non-commercial research "
     "and education: see the model card of sceneparse"
@@ -55,31 +52,36 @@ def export(
     *,
     to: ExportFormat | None = None,
     out: str | Path | None = None,
-    precision: StoredPrecision = "fp32",
+    precision: StoredPrecision | None = None,
     images: str | Path | None = None,
     overrides: Sequence[str] = (),
     license_text: str | None = None,
+    runtime: str | Path | None = None,
     max_bytes: int | None = None,
     overwrite: bool = False,
     callback: Callback = ignore,
 ) -> Exported:
-    """Write a model to one file: ONNX for other programs, or safetensors for sharing.
+    """Write a model to one file: ONNX for other programs, a page, or safetensors for sharing.
 
     The ONNX file takes the pixels of images of any size, and contains sizing, normalisation,
-    network and decision. It is kept only if its labels agree with PyTorch's.
+    network and decision. It is kept only if its labels agree with PyTorch's. The page, `html`,
+    holds the same and a runtime: it opens in a browser, without a network, and computes there.
 
     Args:
-        model: A run folder, a weights file, `bundled`, or `hf://owner/name`.
+        model: A run folder, a weights file, `bundled`, or `hf://owner/name`; for a page also an
+            exported ONNX file, which needs no PyTorch, as `bundled` alone does not.
         to: The format; none for that of the suffix of `out`, and ONNX for other suffixes.
         out: The file; none for the name of the model in the current folder.
         precision: How weights are stored: `fp16` halves the file, and is computed in fp32; `int8`
-            is computed in integers, and is only for ONNX and with images.
+            is computed in integers, and needs images. None: fp16 for a page, fp32 else.
         images: What an ONNX file is compared on: an image, a folder of images, or a data set whose
             validation masks also compare scores; none for generated scenes in odd sizes. For int8,
             the training images of the data set, or every second image, are calibrated on, and
             mIoU may fall by half a point.
         overrides: Settings of inference to store in the file, such as `inference.flip=true`.
-        license_text: Terms of the weights, for the metadata of an ONNX file.
+        license_text: Terms of the weights, for the metadata of an ONNX file, and for a page.
+        runtime: For a page, the folder of the unpacked npm package `onnxruntime-web`; none to take
+            it from the user's cache, or to get it with npm.
         max_bytes: Maximum size of the file; none for no limit.
         overwrite: Whether an existing file may be replaced.
         callback: Called with each event.
@@ -95,75 +97,74 @@ def export(
         model.onnx: 23.70 MB
         ...
     """
-    if is_onnx(model):
-        raise InputError(
-            f"{model}: is an ONNX file already; export the run or weights file that it came from"
-        )
     to = _format_of(to, out)
+    is_ready = _is_ready(model, to, is_changed=bool(precision or images or overrides))
+    precision = precision or ("fp16" if to == "html" else "fp32")
     _check_precision(precision, to, images)
-    name = f"{Path(model).resolve().name.removesuffix('.safetensors')}.{to}"
-    path = expand_user(out) if out is not None else Path(name)
+    name = Path(model).resolve().name.removesuffix(".safetensors").removesuffix(".onnx")
+    path = expand_user(out) if out is not None else Path(f"{name}.{to}")
     _check_target(path, overwrite=overwrite)
-    found = find_weights(model)
-    stored = deployed(found._replace(config=with_overrides(found.config, overrides)))
-    stored = stored._replace(config=without_local_paths(stored.config))
+    if is_ready:
+        graph = graph_file(model)
+        page = _page_writer(path, name, runtime, max_bytes, callback)(graph, license_text)
+        return Exported(path, page.size, page.notes)
+    from sceneparse.artifacts.weights import write_weights
+    from sceneparse.tasks.export_onnx import OnnxOptions, stored_model, write_onnx
+
+    stored = stored_model(model, overrides)
     if to == "safetensors":
         half = precision == "fp16"
         return Exported(path, write_weights(path, stored, half=half, max_bytes=max_bytes))
     if license_text is None:
         license_text = BUNDLED_LICENSE if model == "bundled" else UNKNOWN_LICENSE
-    return _export_onnx(
-        stored,
-        path,
-        precision=precision,
-        images=None if images is None else expand_user(images),
-        license_text=license_text,
-        max_bytes=max_bytes,
-        callback=callback,
+    images = None if images is None else expand_user(images)
+    options = OnnxOptions(precision, images, license_text, max_bytes, callback)
+    if to == "onnx":
+        checked = write_onnx(stored, path, options)
+        return Exported(path, checked.size, tuple(checked.notes()))
+    write_page = _page_writer(path, name, runtime, max_bytes, callback)
+    with tempfile.TemporaryDirectory() as folder:
+        graph = Path(folder) / "model.onnx"
+        checked = write_onnx(stored, graph, replace(options, max_bytes=None))
+        page = write_page(graph, license_text)
+    # The page has notes of its own on what it does not compute.
+    return Exported(path, page.size, (*checked._replace(outside=[]).notes(), *page.notes))
+
+
+def _is_ready(model: str | Path, to: ExportFormat, *, is_changed: bool) -> bool:
+    """Return whether a model is an ONNX file as it shall be.
+
+    Raises:
+        InputError: If it is an ONNX file, and shall be another.
+    """
+    if not is_onnx(model):
+        return to == "html" and model == "bundled" and not is_changed
+    if to == "html" and not is_changed:
+        return True
+    kept = "; its precision and settings stay, and nothing is compared" if to == "html" else ""
+    raise InputError(
+        f"{model}: is an ONNX file already{kept}; export the run or weights file that it came from",
+        *(("precision", "images") if to == "html" else ()),
     )
 
 
-def _export_onnx(
-    stored: StoredModel,
-    path: Path,
-    *,
-    precision: StoredPrecision,
-    images: Path | None,
-    license_text: str,
-    max_bytes: int | None,
-    callback: Callback,
-) -> Exported:
-    missing = [name for name in ("onnx", "onnxscript", "onnxruntime") if find_spec(name) is None]
+def _page_writer(
+    path: Path, name: str, runtime: str | Path | None, max_bytes: int | None, callback: Callback
+) -> "Callable[[Path, str | None], HtmlFile]":
+    """Find the runtime of a page, and return what writes a page with an ONNX file inside."""
+    missing = [name for name in ("onnx", "onnxruntime") if find_spec(name) is None]
     if missing:
         raise InputError(
-            f'exporting to ONNX needs {", ".join(missing)}: `pip install "sceneparse[train,onnx]"`'
+            f'exporting to HTML needs {", ".join(missing)}: `pip install "sceneparse[onnx]"`'
         )
-    from sceneparse.exporters.checked_export import export_checked
-    from sceneparse.exporters.int8_export import export_int8
+    from sceneparse.exporters.html_export import export_html
+    from sceneparse.exporters.web_runtime import find_runtime
 
-    if precision == "int8" and images is not None:
-        calibration, samples = calibration_and_comparison(stored, images)
-        quantized = export_int8(
-            stored,
-            path,
-            license_text=license_text,
-            calibration=calibration,
-            samples=samples,
-            max_bytes=max_bytes,
-            on_step=lambda text: callback(Message(text)),
-            on_progress=lambda task, done, total: callback(Progress(task, done, total)),
-        )
-        return Exported(path, quantized.size, tuple(quantized.notes()))
-    checked = export_checked(
-        stored,
-        path,
-        precision="fp16" if precision == "fp16" else "fp32",
-        license_text=license_text,
-        samples=None if images is None else comparison(stored, images),
-        max_bytes=max_bytes,
-        on_step=lambda text: callback(Message(text)),
+    folder = None if runtime is None else expand_user(runtime)
+    found = find_runtime(folder, lambda text: callback(Message(text)))
+    return lambda graph, license_text: export_html(
+        graph, path, name=name, runtime=found, license_text=license_text, max_bytes=max_bytes
     )
-    return Exported(path, checked.size, tuple(checked.notes()))
 
 
 def _format_of(to: ExportFormat | None, out: str | Path | None) -> ExportFormat:
@@ -203,7 +204,7 @@ def _check_precision(
             f"{', '.join(get_args(StoredPrecision))}; choose one of these",
             "precision",
         )
-    if precision == "int8" and to != "onnx":
+    if precision == "int8" and to == "safetensors":
         raise InputError(
             f"precision int8: {to} files hold fp32 or fp16; choose one of these, or export to ONNX",
             "precision",
@@ -215,17 +216,3 @@ def _check_precision(
             "folder of images",
             "images",
         )
-
-
-def without_local_paths(config: RunConfig) -> RunConfig:
-    """Reduce the paths of this machine in a config to their last component."""
-    start = config.model.weights
-    if isinstance(start, Path):
-        config = replace(config, model=replace(config.model, weights=Path(start.name)))
-    data = config.data
-    if isinstance(data, SyntheticData):
-        return config
-    changes: dict[str, object] = {"root": Path(data.root.name), "cache": "auto"}
-    if isinstance(data, Ade20kFullData) and data.labels:
-        changes["labels"] = Path(data.labels.name)
-    return replace(config, data=replace(data, **changes))

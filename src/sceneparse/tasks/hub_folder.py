@@ -24,7 +24,8 @@ from sceneparse.reports.model_card import CARD_FILE, CardFacts, CardLicense, mod
 from sceneparse.scenes import draw_scene
 from sceneparse.system.paths import expand_user
 from sceneparse.tasks.card_facts import card_scores, data_in_words, data_name, recipe
-from sceneparse.tasks.export import export, without_local_paths
+from sceneparse.tasks.export import export
+from sceneparse.tasks.export_onnx import without_local_paths
 
 DEMO_FILE, PREVIEW_FILE = "demo.html", "preview.jpg"
 _PREVIEW_SIDE = 1024
