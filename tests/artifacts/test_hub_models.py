@@ -141,6 +141,9 @@ def test_what_cannot_be_loaded_is_explained(
     monkeypatch.delenv("HF_TOKEN")
     with pytest.raises(InputError, match="no such repository, or it is private"):
         sceneparse.load("hf://me/secret")
+    hub.broken = 200  # as the page of a hotel's network
+    with pytest.raises(InputError, match="the answer is not one of the Hub; check the connection"):
+        sceneparse.load("hf://me/rooms")
     hub.broken = 500
     with pytest.raises(InputError, match="the Hub answered with status 500; try again later"):
         sceneparse.load("hf://me/rooms")
@@ -152,6 +155,15 @@ def test_a_model_without_a_file_for_the_installed_runtime_is_refused(
     found = {"onnxruntime": True}
     monkeypatch.setattr(runtime_choice, "find_spec", found.get)
     with pytest.raises(InputError, match=r"found only model.safetensors, expected model.onnx; ins"):
+        sceneparse.load("hf://me/rooms")
+
+
+def test_a_cache_that_cannot_be_written_is_named(
+    shared: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "file" / "hub"))
+    with pytest.raises(InputError, match=r"cannot be kept \(Not a directory: .*set HF_HOME"):
         sceneparse.load("hf://me/rooms")
 
 

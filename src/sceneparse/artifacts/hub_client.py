@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Generator
 from contextlib import contextmanager
 from importlib.util import find_spec
+from json import JSONDecodeError
 from typing import TYPE_CHECKING, Any
 
 from sceneparse.errors import InputError
@@ -96,18 +97,22 @@ def _message(error: Exception) -> str | None:
 
     if isinstance(error, RuntimeError) and isinstance(error.__cause__, Exception):
         error = error.__cause__  # of an upload
-    if isinstance(error, errors.LocalTokenNotFoundError):
-        return f"found no access token; {_LOG_IN}"
-    if isinstance(error, errors.HFValidationError):
-        return f"no valid name of a repository ({error}); correct it"
-    if isinstance(error, errors.OfflineModeIsEnabled):
-        return (
-            "not in the cache, and HF_HUB_OFFLINE is set; unset it, or load the model once before"
-        )
     if isinstance(error, errors.HfHubHTTPError):
         return _answer(error)
+    for kind, message in {
+        errors.LocalTokenNotFoundError: f"found no access token; {_LOG_IN}",
+        errors.HFValidationError: f"no valid name of a repository ({error}); correct it",
+        errors.OfflineModeIsEnabled: "not in the cache, and HF_HUB_OFFLINE is set; unset it, or "
+        "load the model once before",
+    }.items():
+        if isinstance(error, kind):
+            return message
     if is_unreachable(error):
         return "the Hub cannot be reached, and the cache does not hold what is needed; try again"
+    if isinstance(error, JSONDecodeError | KeyError | errors.FileMetadataError):
+        return "the answer is not one of the Hub; check the connection, its proxy and HF_ENDPOINT"
+    if isinstance(error, OSError) and error.strerror:
+        return f"cannot be kept ({error.strerror}: {error.filename}); set HF_HOME to another folder"
     return None
 
 
