@@ -166,6 +166,7 @@ BROKEN: list[tuple[int, str, dict[str, Any]]] = [
         "400×300 pixels, expected at most 0.1 million",
         {"content": file_of(np.zeros((300, 400), np.uint8))},
     ),
+    (413, "at most 120 million pixels", {"content": b"P6 100000 100000 255\n" + bytes(100)}),
     (415, "not an image of a known format", {"content": b"hello"}),
     (415, "format EPS", {"content": file_of(photo(), "EPS")}),
     (415, "content type 'text/plain'", {"headers": {"Content-Type": "text/plain"}}),
@@ -321,6 +322,7 @@ def test_a_mistake_of_the_server_is_an_error_without_a_traceback() -> None:
         answer = client.post("/v1/segment", content=file_of(np.full((8, 8, 3), 200, np.uint8)))
         assert answer.status_code == 500
         assert answer.json() == {"error": "the server made a mistake; its log tells more"}
+        assert 'path="/v1/segment",status="500"} 1.0' in client.get("/metrics").text
         assert client.post("/v1/segment", content=IMAGE).status_code == 200
 
 
