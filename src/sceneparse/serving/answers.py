@@ -4,17 +4,21 @@ import base64
 import json
 import zlib
 from collections.abc import Mapping
+from io import BytesIO
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
+from sceneparse.drawing import displayed_rgb
 from sceneparse.inference.prediction import Prediction
 from sceneparse.labels import Mask
 from sceneparse.serving.request_options import JSON, MASK, RequestOptions
 
 # Higher levels take several times as long for a few percent.
 _ZLIB_LEVEL = 3
+_JPEG_QUALITY = 92
 
 
 def answer_body(prediction: Prediction, options: RequestOptions, seconds: float) -> bytes:
@@ -61,6 +65,8 @@ def _document(prediction: Prediction, options: RequestOptions, seconds: float) -
 
 
 def _layer(prediction: Prediction, name: str) -> Mapping[str, Any]:
+    if name == "image":
+        return _image(prediction)
     values = prediction.mask if name == "labels" else confidence_bytes(prediction.confidence)
     little_endian = values.astype(values.dtype.newbyteorder("<"), copy=False)
     packed = zlib.compress(np.ascontiguousarray(little_endian).data, _ZLIB_LEVEL)
@@ -69,6 +75,13 @@ def _layer(prediction: Prediction, name: str) -> Mapping[str, Any]:
         "shape": list(values.shape),
         "data": base64.b64encode(packed).decode("ascii"),
     }
+
+
+def _image(prediction: Prediction) -> dict[str, str]:
+    """Return the image as browsers show it: upright, of its size, whatever format it came in."""
+    file = BytesIO()
+    Image.fromarray(displayed_rgb(prediction.image)).save(file, "JPEG", quality=_JPEG_QUALITY)
+    return {"type": "image/jpeg", "data": base64.b64encode(file.getvalue()).decode("ascii")}
 
 
 def confidence_bytes(confidence: NDArray[np.float32]) -> Mask:

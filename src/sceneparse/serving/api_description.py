@@ -35,6 +35,7 @@ class ModelOfServer(BaseModel):
     id: str = Field(description="The value of the parameter `model`.")
     name: str
     description: str = Field(description="How pixels become a mask.")
+    void_id: int = Field(description="Id of void pixels in masks.", ge=0)
     classes: list[ClassOfModel] = Field(description="By train id, the value in layer `labels`.")
 
 
@@ -59,11 +60,19 @@ class Layer(BaseModel):
     data: str = Field(description="base64 of zlib of the values, row by row.")
 
 
+class ImageLayer(BaseModel):
+    """The image as browsers show it, upright."""
+
+    type: str = Field(description="Content type, `image/jpeg`.")
+    data: str = Field(description="base64 of a file.")
+
+
 class Layers(BaseModel):
     """The layers that were asked for."""
 
     labels: Layer | None = Field(default=None, description="Train ids: indices of the classes.")
     confidence: Layer | None = Field(default=None, description="0..255 for 0..1.")
+    image: ImageLayer | None = None
 
 
 class SegmentAnswer(BaseModel):
@@ -155,7 +164,7 @@ def segment_request(models: list[str]) -> dict[str, Any]:
         ("model", "Id of a model.", {"type": "string", "enum": models, "default": models[0]}),
         (
             "layers",
-            f"Layers in a JSON answer: {' and '.join(LAYERS)}, with a comma between them.",
+            f"Layers in a JSON answer, of {', '.join(LAYERS)}, with commas between them.",
             {"type": "string", "enum": ["", *LAYERS, ",".join(LAYERS)]},
         ),
         (

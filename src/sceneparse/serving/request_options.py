@@ -12,7 +12,7 @@ from sceneparse.serving.served_models import ServedModel
 JSON, MASK, OVERLAY = "application/json", "image/png", "image/jpeg"
 # In the order of preference of the server.
 ANSWER_TYPES = (JSON, MASK, OVERLAY)
-LAYERS = ("labels", "confidence")
+LAYERS = ("labels", "confidence", "image")
 _PARAMETERS = ("model", "layers", "opacity")
 
 

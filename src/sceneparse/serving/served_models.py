@@ -59,12 +59,19 @@ class ServedModel:
         rows = zip(labels.raw_ids, labels.class_names, labels.colors, strict=True)
         return [{"id": raw, "name": name, "color": list(color)} for raw, name, color in rows]
 
+    @property
+    def void_id(self) -> int:
+        """The id of void pixels in masks, as `Labels.decode` writes it."""
+        labels = self.predictor.labels
+        return labels.ignored_ids[0] if labels.ignored_ids else labels.ignore_index
+
     def document(self) -> dict[str, Any]:
-        """Return id, name, description and classes as plain data."""
+        """Return id, name, description, id of void and classes as plain data."""
         return {
             "id": self.id,
             "name": self.name,
             "description": self.description,
+            "void_id": self.void_id,
             "classes": self.classes,
         }
 
