@@ -11,7 +11,9 @@ DESKTOP = ViewportSize(width=1280, height=800)
 PHONE = ViewportSize(width=390, height=844)
 
 
-@pytest.fixture(scope="session")
+# Not for the whole session: Playwright's event loop runs in this thread until it ends, where the
+# tests of other modules may want one.
+@pytest.fixture(scope="module")
 def chromium() -> Generator[Browser]:
     """Debian's Chromium; without it, the test is skipped."""
     path = shutil.which("chromium")

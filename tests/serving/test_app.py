@@ -71,6 +71,17 @@ def test_layers_come_only_if_they_are_asked_for(client: TestClient) -> None:
     assert list(document["layers"]) == ["confidence"]
 
 
+def test_the_layer_image_is_the_upright_image_that_browsers_can_show(client: TestClient) -> None:
+    image = file_of(photo(), "TIFF", tiffinfo={0x0112: 6})
+    layers = client.post("/v1/segment?layers=image", content=image).json()["layers"]
+    assert layers["image"]["type"] == "image/jpeg"
+    with Image.open(BytesIO(base64.b64decode(layers["image"]["data"]))) as shown:
+        assert shown.size == (40, 56)
+        difference = np.asarray(shown).astype(int) - image_array(image)
+    # JPEG blurs colours of noise by about 13; the stripes turned wrongly differ by 60 and more.
+    assert abs(difference).mean() < 20
+
+
 def test_a_mask_is_a_png_in_the_ids_of_the_data_set(client: TestClient) -> None:
     image = file_of(photo())
     answer = client.post("/v1/segment", content=image, headers={"Accept": "image/png"})
@@ -133,6 +144,7 @@ def test_labels_lists_models_and_classes_by_train_id(client: TestClient) -> None
     first, second = client.get("/v1/labels").json()["models"]
     assert (first["id"], first["name"]) == ("first", "the first")
     assert first["description"] == "stretched to 64×64"
+    assert first["void_id"] == 255
     assert [each["id"] for each in first["classes"]] == [3, 1, 2]
     assert first["classes"][1] == {"id": 1, "name": "green", "color": [0, 240, 0]}
     assert second["id"] == "second"
@@ -149,7 +161,11 @@ BROKEN: list[tuple[int, str, dict[str, Any]]] = [
     (400, "broken or truncated", {"content": IMAGE[:200]}),
     (400, "opacity: found '2', expected 0..1", {"params": {"opacity": "2"}}),
     (400, "opacity: found 'nan'", {"params": {"opacity": "nan"}}),
-    (400, "all', expected labels, confidence or image", {"params": {"layers": "all"}}),
+    (
+        400,
+        "layers: found 'all', expected labels, confidence or image",
+        {"params": {"layers": "all"}},
+    ),
     (400, "did you mean layers?", {"params": {"layer": "labels"}}),
     (400, "model: found twice", {"params": {"model": ["first", "second"]}}),
     (400, "without a whole file field `image`", {"files": {"image": (None, "text")}}),
@@ -166,6 +182,7 @@ BROKEN: list[tuple[int, str, dict[str, Any]]] = [
         "400×300 pixels, expected at most 0.1 million",
         {"content": file_of(np.zeros((300, 400), np.uint8))},
     ),
+    (413, "at most 120 million pixels", {"content": b"P6 100000 100000 255\n" + bytes(100)}),
     (415, "not an image of a known format", {"content": b"hello"}),
     (415, "format EPS", {"content": file_of(photo(), "EPS")}),
     (415, "content type 'text/plain'", {"headers": {"Content-Type": "text/plain"}}),
@@ -321,6 +338,7 @@ def test_a_mistake_of_the_server_is_an_error_without_a_traceback() -> None:
         answer = client.post("/v1/segment", content=file_of(np.full((8, 8, 3), 200, np.uint8)))
         assert answer.status_code == 500
         assert answer.json() == {"error": "the server made a mistake; its log tells more"}
+        assert 'path="/v1/segment",status="500"} 1.0' in client.get("/metrics").text
         assert client.post("/v1/segment", content=IMAGE).status_code == 200
 
 

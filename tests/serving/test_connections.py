@@ -218,6 +218,19 @@ def test_an_image_that_waits_too_long_ends_with_504(serve: Serve) -> None:
     assert_idle(service)
 
 
+def test_images_that_are_not_done_when_the_time_to_stop_is_over_end_with_503() -> None:
+    answers: list[bytes] = []
+    with service_of(MeanColors(delay_s=3), shutdown_timeout_s=1) as service:
+        with running(service) as port:
+            client = threading.Thread(target=lambda: answers.extend(together(port, 1)))
+            client.start()
+            while b"sceneparse_queue_length 1.0" not in service.metrics.text():
+                time.sleep(0.01)
+        client.join()
+    assert status_of(answers[0]) == 503
+    assert "being stopped" in error_of(answers[0])
+
+
 def test_bodies_that_are_too_many_together_are_refused(serve: Serve) -> None:
     port, service = serve(max_body_mb=0.1, max_bodies_mb=0.1)
     head = START + b"Connection: close\r\nContent-Length: 80000\r\n\r\n"

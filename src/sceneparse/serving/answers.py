@@ -18,7 +18,7 @@ from sceneparse.serving.request_options import JSON, MASK, RequestOptions
 
 # Higher levels take several times as long for a few percent.
 _ZLIB_LEVEL = 3
-_JPEG_QUALITY = 90
+_JPEG_QUALITY = 92
 
 
 def answer_body(prediction: Prediction, options: RequestOptions, seconds: float) -> bytes:
@@ -66,7 +66,7 @@ def _document(prediction: Prediction, options: RequestOptions, seconds: float) -
 
 def _layer(prediction: Prediction, name: str) -> Mapping[str, Any]:
     if name == "image":
-        return _image_layer(prediction)
+        return _image(prediction)
     values = prediction.mask if name == "labels" else confidence_bytes(prediction.confidence)
     little_endian = values.astype(values.dtype.newbyteorder("<"), copy=False)
     packed = zlib.compress(np.ascontiguousarray(little_endian).data, _ZLIB_LEVEL)
@@ -77,7 +77,8 @@ def _layer(prediction: Prediction, name: str) -> Mapping[str, Any]:
     }
 
 
-def _image_layer(prediction: Prediction) -> Mapping[str, Any]:
+def _image(prediction: Prediction) -> dict[str, str]:
+    """Return the image as browsers show it: upright, of its size, whatever format it came in."""
     file = BytesIO()
     Image.fromarray(displayed_rgb(prediction.image)).save(file, "JPEG", quality=_JPEG_QUALITY)
     return {"type": "image/jpeg", "data": base64.b64encode(file.getvalue()).decode("ascii")}

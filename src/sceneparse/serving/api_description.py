@@ -35,7 +35,7 @@ class ModelOfServer(BaseModel):
     id: str = Field(description="The value of the parameter `model`.")
     name: str
     description: str = Field(description="How pixels become a mask.")
-    void_id: int = Field(description="Id in masks of pixels of no class.", ge=0)
+    void_id: int = Field(description="Id of void pixels in masks.", ge=0)
     classes: list[ClassOfModel] = Field(description="By train id, the value in layer `labels`.")
 
 
@@ -61,10 +61,10 @@ class Layer(BaseModel):
 
 
 class ImageLayer(BaseModel):
-    """The image as it was read: upright, without transparency."""
+    """The image as browsers show it, upright."""
 
-    type: str = Field(description="`image/jpeg`.")
-    data: str = Field(description="base64 of the file.")
+    type: str = Field(description="Content type, `image/jpeg`.")
+    data: str = Field(description="base64 of a file.")
 
 
 class Layers(BaseModel):
@@ -72,7 +72,7 @@ class Layers(BaseModel):
 
     labels: Layer | None = Field(default=None, description="Train ids: indices of the classes.")
     confidence: Layer | None = Field(default=None, description="0..255 for 0..1.")
-    image: ImageLayer | None = Field(default=None, description="For formats that browsers lack.")
+    image: ImageLayer | None = None
 
 
 class SegmentAnswer(BaseModel):
@@ -164,7 +164,7 @@ def segment_request(models: list[str]) -> dict[str, Any]:
         ("model", "Id of a model.", {"type": "string", "enum": models, "default": models[0]}),
         (
             "layers",
-            f"Layers in a JSON answer: {' and '.join(LAYERS)}, with a comma between them.",
+            f"Layers in a JSON answer, of {', '.join(LAYERS)}, with commas between them.",
             {"type": "string", "enum": ["", *LAYERS, ",".join(LAYERS)]},
         ),
         (

@@ -55,7 +55,12 @@ class CountedRequests:
                 self._metrics.count_request(_counted_path(scope["path"]), message["status"])
             await send(message)
 
-        await self._app(scope, receive, send_counted)
+        try:
+            await self._app(scope, receive, send_counted)
+        except Exception:
+            # Starlette answers it outside of this.
+            self._metrics.count_request(_counted_path(scope["path"]), 500)
+            raise
 
 
 def _counted_path(path: str) -> str:

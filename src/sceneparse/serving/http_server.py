@@ -1,6 +1,7 @@
 """The server: a socket, an event loop, and signals that stop it in order."""
 
 import errno
+import os
 import signal
 import socket
 import threading
@@ -98,7 +99,7 @@ def bound_socket(host: str, port: int) -> socket.socket:
     family, _, _, _, address = found[0]
     bound = socket.socket(family)
     try:
-        if hasattr(socket, "SO_REUSEPORT"):
+        if os.name == "posix":  # Windows would let two programs have one port.
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind(address)
     except OSError as error:

@@ -60,7 +60,7 @@ class ServedModel:
         return [{"id": raw, "name": name, "color": list(color)} for raw, name, color in rows]
 
     def document(self) -> dict[str, Any]:
-        """Return id, name, description, classes and the id of void as plain data."""
+        """Return id, name, description, id of void and classes as plain data."""
         return {
             "id": self.id,
             "name": self.name,
