@@ -32,5 +32,7 @@ def test_a_mask_holds_the_ids_of_the_data_set(
     with Image.open(BytesIO(content)) as mask:
         assert mask.mode == mode
         found = np.asarray(mask)
-    expected = np.where(labels == 255, 255 if void_id is None else void_id, 3 * labels.astype(int) + 1)
+    expected = np.where(
+        labels == 255, 255 if void_id is None else void_id, 3 * labels.astype(int) + 1
+    )
     assert np.array_equal(found, expected)

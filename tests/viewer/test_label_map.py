@@ -105,7 +105,10 @@ def test_the_legend_lists_classes_by_area_with_their_mean_confidence(scripts: Pa
     found = scripts.evaluate(
         "(given) => classesFound(segmentationOf(given))", segmentation(labels, confidence, 3)
     )
-    assert [(each["name"], each["share"]) for each in found] == [("class 2", 0.5), ("class 0", 0.25)]
+    assert [(each["name"], each["share"]) for each in found] == [
+        ("class 2", 0.5),
+        ("class 0", 0.25),
+    ]
     assert found[0]["confidence"] == pytest.approx((51 + 102 + 153 + 204) / 4 / 255)
     assert found[1]["confidence"] == pytest.approx(0.5)
 

@@ -193,13 +193,13 @@ def test_a_pinch_zooms_around_the_fingers(
     )
     after = pixels_of(page)
     assert not np.array_equal(before, after)
-    assert page.locator(".stage canvas").first.evaluate("(each) => each.style.touchAction") == "none"
+    assert (
+        page.locator(".stage canvas").first.evaluate("(each) => each.style.touchAction") == "none"
+    )
     context.close()
 
 
-def test_downloads_equal_the_files_of_predict(
-    opened: Page, image: Path, tmp_path: Path
-) -> None:
+def test_downloads_equal_the_files_of_predict(opened: Page, image: Path, tmp_path: Path) -> None:
     choose(opened, image)
     with opened.expect_download() as download:
         opened.get_by_title("Download the mask").click()

@@ -1,9 +1,9 @@
 """What a resumed run may change in its config."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 from sceneparse.config.reading import config_document
-from sceneparse.config.run_config import RunConfig
+from sceneparse.config.run_config import RunConfig, TrainingSettings
 from sceneparse.config.schema import flat
 
 # Where the data lie, what the run computes on and what it draws: the numbers stay the same.
@@ -14,6 +14,7 @@ _MAY_DIFFER = (
     "training.device",
     "training.threads",
     "training.processes",
+    "training.checkpoint",
     "report.",
 )
 
@@ -33,10 +34,9 @@ def config_differences(asked: RunConfig, stored: RunConfig) -> list[str]:
 
 def resumed_config(asked: RunConfig, stored: RunConfig) -> RunConfig:
     """Return the stored config with what may differ taken from the one that is asked for."""
-    training = replace(
-        stored.training,
-        **{name: getattr(asked.training, name) for name in ("device", "threads", "processes")},
-    )
+    names = [field.name for field in fields(TrainingSettings)]
+    free = [name for name in names if f"training.{name}".startswith(_MAY_DIFFER)]
+    training = replace(stored.training, **{name: getattr(asked.training, name) for name in free})
     paths = ("root", "cache", "labels")
     moved = {name: getattr(asked.data, name) for name in paths if hasattr(asked.data, name)}
     data = replace(stored.data, **moved)

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from sceneparse import factory
-from sceneparse.artifacts.checkpoint import read_checkpoint
+from sceneparse.artifacts.checkpoint import Checkpoints, read_checkpoint
 from sceneparse.artifacts.run_folder import RunFolder
 from sceneparse.config import ReportSettings, RunConfig
 from sceneparse.config.reading import resolve_config
@@ -20,6 +20,7 @@ from sceneparse.inference.predictor import Predictor
 from sceneparse.labels import Labels
 from sceneparse.models.segmenter import Segmenter
 from sceneparse.recording.events import Callback, Message, activity, ignore
+from sceneparse.recording.recorded_run import RecordedRun
 from sceneparse.recording.recorder import Recorder, SilentObserver, check_tensorboard
 from sceneparse.recording.run_drawings import samples_to_draw
 from sceneparse.system.memory_advice import advice_on_memory
@@ -124,8 +125,17 @@ def _train(
             config, settings, segmenter, training, validate, rank_info, data_key, class_statistics
         )
     samples = _samples(config.report, validation, rank_info)
+    recorded = RecordedRun()
     if resume:
-        state.load_state_dict(read_checkpoint(folder.checkpoint))
+        # Rank zero chooses, so that all processes resume from the same step.
+        checkpoints = Checkpoints(folder.checkpoints)
+        saved = read_checkpoint(
+            broadcast_from_rank_zero(
+                lambda: checkpoints.newest(lambda text: callback(Message(text)))
+            )
+        )
+        recorded = RecordedRun.from_state_dict(saved.pop("recorded"))
+        state.load_state_dict(saved)
     elif rank_info.rank == 0:
         # Create the folder last, so that after an earlier error the user can use the same folder.
         folder.create()
@@ -142,6 +152,7 @@ def _train(
             setup.loader.steps_per_epoch,
             stop,
             callback,
+            recorded=recorded,
         )
         is_finished = _train_rank_zero(recorder, folder, state, setup, stop, callback)
     else:
