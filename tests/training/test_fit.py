@@ -138,6 +138,23 @@ def test_resuming_with_another_config_is_refused(
         run(other, copied.path, resume=True)
 
 
+def test_a_finished_run_goes_on_with_more_epochs_and_not_with_fewer(
+    rectangles_config: Path, copied: RunFolder, tmp_path: Path
+) -> None:
+    longer = read_config(rectangles_config, ["training.epochs=3", "report.every=3"])
+    events: list[Event] = []
+    went_on = train(longer, out=copied.path, resume=True, callback=events.append)
+    assert "training.epochs: 3 instead of 1" in "\n".join(map(str, events))
+    whole = run(longer, tmp_path / "whole")
+    # The schedule is constant here, so the first epoch was the same.
+    assert went_on.weights.read_bytes() == whole.weights.read_bytes()
+    assert went_on.files.metrics.read_bytes() == whole.files.metrics.read_bytes()
+    assert went_on.files.config.read_bytes() == whole.files.config.read_bytes()
+    shorter = read_config(rectangles_config, ["training.epochs=2"])
+    with pytest.raises(InputError, match=r"training\.epochs: 2 instead of 3.*another folder"):
+        run(shorter, copied.path, resume=True)
+
+
 def test_the_same_seed_gives_the_same_weights(
     rectangles_config: Path, once: RunFolder, tmp_path: Path
 ) -> None:

@@ -12,7 +12,7 @@ from sceneparse.config import RunConfig
 from sceneparse.config.reading import config_yaml, parse_config
 from sceneparse.errors import InputError
 from sceneparse.labels import Labels
-from sceneparse.system.files import create_folder, synchronise_folder
+from sceneparse.system.files import PARTIAL_FILES, create_folder, synchronise_folder
 
 WEIGHTS_FILE = "model.safetensors"
 # Increase this number when the files change so that an older version could misread them.
@@ -99,6 +99,12 @@ class RunFolder:
         for folder in (self.path, self.path.parent):
             synchronise_folder(folder)
 
+    def remove_partial_files(self) -> None:
+        """Remove files that a crash has interrupted; a temporary name shows that they are."""
+        for folder in (self.path, self.checkpoints):
+            for path in folder.glob(PARTIAL_FILES):
+                path.unlink(missing_ok=True)
+
     def check_free(self) -> None:
         """Refuse a folder in which a new run would overwrite something.
 
@@ -138,7 +144,13 @@ class RunFolder:
         """Write labels, environment and config when a run starts."""
         write_text(self.labels, labels.to_json())
         write_text(self.environment, json.dumps({"format": FORMAT, **environment}, indent=1))
-        write_text(self.config, config_yaml(config))
+        self.write_config(config)
+
+    def write_config(self, config: RunConfig) -> None:
+        """Write the config, which a resumed run may have changed where it may."""
+        text = config_yaml(config)
+        if not self.config.is_file() or self.config.read_text(encoding="utf-8") != text:
+            write_text(self.config, text)
 
     def read_history(self) -> list[dict[str, float]]:
         """Read the row of each epoch in `metrics.csv`, without its empty fields."""

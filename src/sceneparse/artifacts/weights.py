@@ -1,8 +1,9 @@
 """Weights files: the weights of a network with its config and labels, in one file."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -76,7 +77,20 @@ def encoded_weights(model: StoredModel, *, half: bool = False) -> bytes:
         "config": config_yaml(model.config),
         "labels": model.labels.to_json(),
     }
-    return save(stored_tensors(model.tensors, half=half), metadata)
+    return _with_sorted_metadata(save(stored_tensors(model.tensors, half=half), metadata))
+
+
+def _with_sorted_metadata(content: bytes) -> bytes:
+    """Sort the metadata of a safetensors file, so that equal models make equal files.
+
+    The library writes them in the random order of a hash map.
+    """
+    start = 8 + int.from_bytes(content[:8], "little")
+    header: dict[str, Any] = json.loads(content[8:start])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # Tensors begin at a multiple of eight bytes.
+    return len(text).to_bytes(8, "little") + text + content[start:]
 
 
 def stored_tensors(tensors: Mapping[str, Tensor], *, half: bool) -> dict[str, Tensor]:

@@ -100,8 +100,9 @@ class Recorder:
 
     def __enter__(self) -> Self:
         """Draw the predictions of a new run, or make the folder one of the resumed step."""
+        self._folder.remove_partial_files()
         self._recorded.write(self._folder)
-        self._drawings.drop_epochs_after(self._state.step // self._steps_per_epoch)
+        self._drawings.resume_after(self._state.step // self._steps_per_epoch)
         if self._state.step == 0:
             # From here on the run can be resumed.
             self.save()

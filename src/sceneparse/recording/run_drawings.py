@@ -40,8 +40,10 @@ class RunDrawings:
         ]
         prediction_panels(self._folder.predictions(when), rows, predictor.labels, title)
 
-    def drop_epochs_after(self, epoch: int) -> None:
+    def resume_after(self, epoch: int) -> None:
         """Remove the pages of epochs that a resumed run is going to repeat."""
+        # A crash may have come before the curves of this epoch.
+        self._are_curves_old = epoch > 0
         for path in self._folder.path.glob("predictions_epoch_*.png"):
             if int(path.stem.rpartition("_")[2]) > epoch:
                 path.unlink()

@@ -10,6 +10,9 @@ from uuid import uuid4
 
 from sceneparse.errors import InputError
 
+# Names of the files that `replacing` has not completed.
+PARTIAL_FILES = ".*.part"
+
 
 def create_folder(path: Path, *parameters: str) -> None:
     """Create a folder and those above it, if they do not exist.
