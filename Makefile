@@ -15,7 +15,7 @@ WHEELS ?=
 DEVICE ?= cuda
 GPU_PYTHON ?= $(if $(WHEELS),python3,$(BIN)/python)
 
-.PHONY: install demo check test test-avx2 test-slow test-install test-oldest docs bench gpu gpu-wheels accuracy what-helps own-data bundled-graph clean
+.PHONY: install demo check test test-avx2 test-slow test-install test-oldest torture docs bench gpu gpu-wheels accuracy what-helps own-data bundled-graph clean
 install: $(VENV)/.installed
 
 $(VENV)/.installed: pyproject.toml constraints.txt
@@ -35,7 +35,7 @@ check: install
 
 # One process per core with one thread each, because most tests are too small for more threads.
 test: install
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile -m "not slow and not install"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile -m "not slow and not install and not torture"
 
 # Compute like a processor that has AVX2 but no bf16, with other rounding errors.
 test-avx2: export ATEN_CPU_CAPABILITY = avx2
@@ -47,13 +47,17 @@ test-slow: install
 
 # Test with the oldest PyTorch that pyproject.toml allows.
 test-oldest: $(OLDEST)/.installed
-	OMP_NUM_THREADS=1 $(OLDEST)/bin/python -m pytest -n auto --dist loadfile -m "not slow and not install"
+	OMP_NUM_THREADS=1 $(OLDEST)/bin/python -m pytest -n auto --dist loadfile -m "not slow and not install and not torture"
 
 $(OLDEST)/.installed: pyproject.toml constraints.txt .ci/constraints_oldest.py
 	test -x $(OLDEST)/bin/python || $(PYTHON) -m venv $(OLDEST)
 	$(OLDEST)/bin/python .ci/constraints_oldest.py > $(OLDEST)/constraints.txt
 	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check -c $(OLDEST)/constraints.txt -e ".[train,lite,tensorboard,dev]"
 	touch $@
+
+# Damage and kill runs at every moment: takes an hour.
+torture: install
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m torture -s
 
 # Takes minutes, and temporarily 6 GB of disk space.
 test-install: install

@@ -13,7 +13,7 @@ import material
 from gpu_common import CheckContext, CheckResult, CheckSkipped
 from machine import ROOT
 from measure import measured
-from sceneparse.artifacts.checkpoint import read_checkpoint
+from sceneparse.artifacts.checkpoint import Checkpoints, read_checkpoint
 from sceneparse.config import RunConfig
 from sceneparse.config.reading import parse_config, read_config
 from sceneparse.data.datasets.synthetic import SyntheticScenes
@@ -168,7 +168,7 @@ report: {{images: 1, every: 50}}
 
 
 def _state(folder: Path) -> dict[str, Any]:
-    return flat(read_checkpoint(folder / "checkpoints" / "last.pt"))
+    return flat(read_checkpoint(Checkpoints(folder / "checkpoints").paths()[0]))
 
 
 def flat(value: Any, name: str = "") -> dict[str, Any]:

@@ -14,7 +14,7 @@ from torch.distributed import TCPStore  # pyright: ignore[reportPrivateImportUsa
 from torch.multiprocessing.spawn import start_processes
 
 from sceneparse import factory
-from sceneparse.artifacts.checkpoint import read_checkpoint
+from sceneparse.artifacts.checkpoint import Checkpoints, read_checkpoint
 from sceneparse.config.reading import parse_config, read_config
 from sceneparse.data.loader import Batch
 from sceneparse.errors import InputError
@@ -218,10 +218,10 @@ def assert_close(run: Path, other: Path) -> None:
         torch.cat(
             [
                 tensor.double().flatten()
-                for name, tensor in read_checkpoint(checkpoint)["segmenter"].items()
+                for name, tensor in read_checkpoint(checkpoints.paths()[0])["segmenter"].items()
                 if name.startswith("network.")
             ]
         )
-        for checkpoint in (path / "checkpoints" / "last.pt" for path in (run, other))
+        for checkpoints in (Checkpoints(path / "checkpoints") for path in (run, other))
     )
     assert float((weights - expected).norm()) <= 1e-4 * float(expected.norm())

@@ -83,7 +83,7 @@ class Runner:
             RunFailedError: If the command fails.
         """
         folder, config = self.folder(name, seed), self.config_of_run(overrides, seed)
-        resume = not restart and folder.checkpoint.is_file() and _has_config(folder, config)
+        resume = not restart and folder.has_checkpoint and _has_config(folder, config)
         if resume and _is_finished(folder, config):
             return
         if not resume:

@@ -15,7 +15,7 @@ import pytest
 import torch
 from PIL import Image
 
-from sceneparse.artifacts.checkpoint import read_checkpoint
+from sceneparse.artifacts.checkpoint import Checkpoints, read_checkpoint
 from sceneparse.artifacts.weights import read_weights
 from sceneparse.system.stop_signals import stop_signals
 from tests.cli.command import COMMAND, run_and_stop
@@ -35,7 +35,7 @@ def test_a_run_writes_all_documented_files(
         "timing.csv",
         "model.safetensors",
         "labels.json",
-        "checkpoints/last.pt",
+        "checkpoints/step_000000024.pt",
         "predictions_initial.png",
         "predictions_epoch_002.png",
         "predictions_epoch_004.png",
@@ -83,7 +83,8 @@ def test_an_interrupted_run_resumes_to_the_same_result(
     assert resumed.returncode == 0, resumed.stderr
     assert metrics.read_bytes() == (tmp_path / "whole" / "metrics.csv").read_bytes()
     states = [
-        read_checkpoint(tmp_path / name / "checkpoints" / "last.pt") for name in ("whole", "parts")
+        read_checkpoint(Checkpoints(tmp_path / name / "checkpoints").paths()[0])
+        for name in ("whole", "parts")
     ]
     for part in ("segmenter", "optimizer"):
         assert_same(states[0][part], states[1][part])
@@ -122,7 +123,8 @@ def test_a_run_that_receives_a_stop_signal_saves_its_state(
     assert (done.returncode, done.stderr) == (128 + number, "")
     assert done.stdout.count("stopped; the state is saved. Resume with:") == 1
     rows = metrics.read_text().count("\n") - 1
-    assert read_checkpoint(tmp_path / "run" / "checkpoints" / "last.pt")["step"] >= 6 * rows > 0
+    last = Checkpoints(tmp_path / "run" / "checkpoints").paths()[0]
+    assert read_checkpoint(last)["step"] >= 6 * rows > 0
 
 
 def assert_same(one: object, other: object) -> None:

@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import torch
 from PIL import Image
 from tests.conftest import rectangles
 
-from sceneparse.artifacts.checkpoint import read_checkpoint, write_checkpoint
+from sceneparse.artifacts.checkpoint import Checkpoints, read_checkpoint, write_checkpoint
 from sceneparse.artifacts.run_folder import RunFolder
 from sceneparse.artifacts.weights import read_weights
 from sceneparse.config import RunConfig
@@ -22,6 +23,10 @@ from sceneparse.tasks.run import Run
 from sceneparse.tasks.train import train
 
 SPARSE = ("training.validate_every=50", "report.every=50")
+
+
+def last_checkpoint(folder: RunFolder) -> dict[str, Any]:
+    return read_checkpoint(Checkpoints(folder.checkpoints).paths()[0])
 
 
 def run(config: RunConfig, path: Path, *, resume: bool = False) -> Run:
@@ -68,9 +73,9 @@ def test_ema_weights_are_kept_and_the_checkpoint_also_holds_the_raw_weights(
     report = evaluate(tmp_path / "run", device="cpu")
     assert report.scores.miou == trained.best_miou
     kept = read_weights(trained.weights).tensors
-    state = read_checkpoint(trained.files.checkpoint)
+    state = last_checkpoint(trained.files)
     assert all(torch.equal(state["average"][name], kept[name]) for name in kept)
-    learned = read_checkpoint(once.checkpoint)["segmenter"]
+    learned = last_checkpoint(once)["segmenter"]
     assert all(torch.equal(state["segmenter"][name], learned[name]) for name in kept)
     assert not torch.equal(kept["network.head.weight"], learned["network.head.weight"])
 
@@ -133,6 +138,23 @@ def test_resuming_with_another_config_is_refused(
         run(other, copied.path, resume=True)
 
 
+def test_a_finished_run_goes_on_with_more_epochs_and_not_with_fewer(
+    rectangles_config: Path, copied: RunFolder, tmp_path: Path
+) -> None:
+    longer = read_config(rectangles_config, ["training.epochs=3", "report.every=3"])
+    events: list[Event] = []
+    went_on = train(longer, out=copied.path, resume=True, callback=events.append)
+    assert "training.epochs: 3 instead of 1" in "\n".join(map(str, events))
+    whole = run(longer, tmp_path / "whole")
+    # The schedule is constant here, so the first epoch was the same.
+    assert went_on.weights.read_bytes() == whole.weights.read_bytes()
+    assert went_on.files.metrics.read_bytes() == whole.files.metrics.read_bytes()
+    assert went_on.files.config.read_bytes() == whole.files.config.read_bytes()
+    shorter = read_config(rectangles_config, ["training.epochs=2"])
+    with pytest.raises(InputError, match=r"training\.epochs: 2 instead of 3.*another folder"):
+        run(shorter, copied.path, resume=True)
+
+
 def test_the_same_seed_gives_the_same_weights(
     rectangles_config: Path, once: RunFolder, tmp_path: Path
 ) -> None:
@@ -155,10 +177,12 @@ def test_a_loss_that_is_not_finite_ends_the_run(rectangles_config: Path, tmp_pat
 
 
 def test_checkpoints_hold_data_only(copied: RunFolder) -> None:
-    assert read_checkpoint(copied.checkpoint)["step"] == 6
-    torch.save({"step": Path}, copied.checkpoint)
-    with pytest.raises(InputError, match="broken checkpoint"):
-        read_checkpoint(copied.checkpoint)
+    state = last_checkpoint(copied)
+    assert state["step"] == 6
+    path = copied.checkpoints / "code.pt"
+    write_checkpoint(path, {**state, "step": Path})
+    with pytest.raises(InputError, match="no checkpoint"):
+        read_checkpoint(path)
 
 
 def test_more_than_255_classes_are_trained_and_predicted(
@@ -262,8 +286,8 @@ def test_a_run_stopped_before_its_first_checkpoint_writes_no_row_twice(
     config = read_config(rectangles_config, ["training.epochs=1"])
     whole = copied.metrics.read_text()
     # Simulate a crash after the first row, when only the checkpoint of step 0 exists.
-    state = read_checkpoint(copied.checkpoint)
-    write_checkpoint(copied.checkpoint, {**state, "step": 0})
+    for path in Checkpoints(copied.checkpoints).paths()[:1]:
+        path.unlink()
     run(config, copied.path, resume=True)
     assert len(copied.metrics.read_text().splitlines()) == len(whole.splitlines()) == 2
 

@@ -14,7 +14,7 @@ from sceneparse import factory
 from sceneparse.augmentation.transform import Transform
 from sceneparse.config.reading import parse_config
 from sceneparse.training.auto import resolve
-from sceneparse.training.loop import EpochRecord, fit, train_step
+from sceneparse.training.loop import EpochRecord, Request, fit, train_step
 from sceneparse.training.setup import TrainSetup, set_up_training
 from sceneparse.training.state import TrainState
 from sceneparse.training.validation import evaluate_dataset
@@ -41,8 +41,8 @@ class Watcher:
     def save(self) -> None:
         torch.save(self.state.state_dict(), self.path)
 
-    def wants_stop(self) -> bool:
-        return self.state.step == self.stop_at
+    def request(self) -> Request:
+        return Request.STOP if self.state.step == self.stop_at else Request.NOTHING
 
     path: Path
 

@@ -12,11 +12,11 @@ from sceneparse.config import RunConfig
 from sceneparse.config.reading import config_yaml, parse_config
 from sceneparse.errors import InputError
 from sceneparse.labels import Labels
-from sceneparse.system.files import create_folder
+from sceneparse.system.files import PARTIAL_FILES, create_folder, synchronise_folder
 
 WEIGHTS_FILE = "model.safetensors"
 # Increase this number when the files change so that an older version could misread them.
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -60,9 +60,9 @@ class RunFolder:
         return self.path / WEIGHTS_FILE
 
     @property
-    def checkpoint(self) -> Path:
-        """The state that a resumed run needs."""
-        return self.path / "checkpoints" / "last.pt"
+    def checkpoints(self) -> Path:
+        """The folder of the states that a resumed run needs."""
+        return self.path / "checkpoints"
 
     @property
     def tensorboard(self) -> Path:
@@ -83,6 +83,11 @@ class RunFolder:
         """Return the path of the predictions drawn at `initial`, `epoch_005` or `final`."""
         return self.path / f"predictions_{when}.png"
 
+    @property
+    def has_checkpoint(self) -> bool:
+        """Whether there is a run to resume."""
+        return any(self.checkpoints.glob("step_*.pt"))
+
     def create(self) -> None:
         """Create the folder.
 
@@ -90,8 +95,15 @@ class RunFolder:
             InputError: If the folder is not empty, or cannot be created.
         """
         self.check_free()
-        create_folder(self.path, "out")
-        create_folder(self.checkpoint.parent, "out")
+        create_folder(self.checkpoints, "out")
+        for folder in (self.path, self.path.parent):
+            synchronise_folder(folder)
+
+    def remove_partial_files(self) -> None:
+        """Remove files that a crash has interrupted; a temporary name shows that they are."""
+        for folder in (self.path, self.checkpoints):
+            for path in folder.glob(PARTIAL_FILES):
+                path.unlink(missing_ok=True)
 
     def check_free(self) -> None:
         """Refuse a folder in which a new run would overwrite something.
@@ -99,7 +111,7 @@ class RunFolder:
         Raises:
             InputError: If the folder is not empty.
         """
-        if self.checkpoint.exists():
+        if self.has_checkpoint:
             raise InputError(
                 f"{self.path}: holds a run already; resume it, or choose another folder",
                 "resume",
@@ -132,7 +144,13 @@ class RunFolder:
         """Write labels, environment and config when a run starts."""
         write_text(self.labels, labels.to_json())
         write_text(self.environment, json.dumps({"format": FORMAT, **environment}, indent=1))
-        write_text(self.config, config_yaml(config))
+        self.write_config(config)
+
+    def write_config(self, config: RunConfig) -> None:
+        """Write the config, which a resumed run may have changed where it may."""
+        text = config_yaml(config)
+        if not self.config.is_file() or self.config.read_text(encoding="utf-8") != text:
+            write_text(self.config, text)
 
     def read_history(self) -> list[dict[str, float]]:
         """Read the row of each epoch in `metrics.csv`, without its empty fields."""

@@ -1,15 +1,16 @@
 """Weights files: the weights of a network with its config and labels, in one file."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from sceneparse.artifacts.writing import atomic_write
+from sceneparse.artifacts.writing import write_bytes
 from sceneparse.config import RunConfig
 from sceneparse.config.reading import config_yaml, parse_config
 from sceneparse.errors import InputError
@@ -53,13 +54,7 @@ def write_weights(
     Raises:
         InputError: If the file would be too large, or cannot be written.
     """
-    tensors = stored_tensors(model.tensors, half=half)
-    metadata = {
-        "format": FORMAT,
-        "config": config_yaml(model.config),
-        "labels": model.labels.to_json(),
-    }
-    content = save(tensors, metadata)
+    content = encoded_weights(model, half=half)
     if max_bytes is not None and len(content) > max_bytes:
         raise InputError(
             f"{path}: the file would have {len(content) / 1e6:.2f} MB, more than "
@@ -71,9 +66,31 @@ def write_weights(
                 else "store it in fp16, or train a smaller network"
             )
         )
-    with atomic_write(path) as temporary:
-        temporary.write_bytes(content)
+    write_bytes(path, content)
     return len(content)
+
+
+def encoded_weights(model: StoredModel, *, half: bool = False) -> bytes:
+    """Return the content of a weights file; see `write_weights`."""
+    metadata = {
+        "format": FORMAT,
+        "config": config_yaml(model.config),
+        "labels": model.labels.to_json(),
+    }
+    return _with_sorted_metadata(save(stored_tensors(model.tensors, half=half), metadata))
+
+
+def _with_sorted_metadata(content: bytes) -> bytes:
+    """Sort the metadata of a safetensors file, so that equal models make equal files.
+
+    The library writes them in the random order of a hash map.
+    """
+    start = 8 + int.from_bytes(content[:8], "little")
+    header: dict[str, Any] = json.loads(content[8:start])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # Tensors begin at a multiple of eight bytes.
+    return len(text).to_bytes(8, "little") + text + content[start:]
 
 
 def stored_tensors(tensors: Mapping[str, Tensor], *, half: bool) -> dict[str, Tensor]:

@@ -25,11 +25,20 @@ def atomic_write(path: Path) -> Generator[Path]:
         ) from error
 
 
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file atomically.
+
+    Raises:
+        InputError: If the file cannot be written; the previous file is unchanged.
+    """
+    with atomic_write(path) as temporary:
+        temporary.write_bytes(content)
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a text file atomically.
 
     Raises:
         InputError: If the file cannot be written; the previous file is unchanged.
     """
-    with atomic_write(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    write_bytes(path, text.encode())

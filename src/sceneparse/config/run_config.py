@@ -51,6 +51,14 @@ class TrainingSettings:
     """Early stopping: validations in a row without a better mIoU after which the run ends."""
     validate_every: PositiveInt = 1
     """Epochs from one validation to the next."""
+    checkpoint_epochs: PositiveInt = 1
+    """Epochs from one checkpoint to the next. A run that ends or is stopped is always saved."""
+    checkpoint_steps: PositiveInt | None = None
+    """Steps from one checkpoint to the next, beside those of epochs and minutes."""
+    checkpoint_minutes: PositiveFloat = 10
+    """Save also when the last checkpoint is older: at most so much work can be lost."""
+    checkpoints_kept: PositiveInt = 2
+    """Checkpoints that are kept: with two, a damaged one is replaced by the one before."""
 
 
 @settings

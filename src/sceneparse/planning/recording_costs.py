@@ -11,6 +11,7 @@ from sceneparse.factory.torch_loading import find_weights, predictor_of
 from sceneparse.inference.evaluation import Evaluation
 from sceneparse.planning.estimate import RunCosts
 from sceneparse.recording.events import ignore
+from sceneparse.recording.recorded_run import RecordedRun
 from sceneparse.recording.recorder import Recorder
 from sceneparse.recording.run_drawings import samples_to_draw
 from sceneparse.reports.progress_animation import progress_gif
@@ -43,7 +44,15 @@ def recording_costs(
         clock = _Laps()
         samples = samples_to_draw(validation, config.report.images)
         recorder = Recorder(
-            config, folder, state, setup.predictor, samples, 1, StopRequests(), ignore
+            config,
+            folder,
+            state,
+            setup.predictor,
+            samples,
+            1,
+            StopRequests(),
+            ignore,
+            recorded=RecordedRun(),
         )
         with recorder:
             begin_s = clock.lap()

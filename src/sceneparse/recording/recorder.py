@@ -9,18 +9,18 @@ from typing import Any, Self
 
 from torch import Tensor
 
-from sceneparse.artifacts.checkpoint import write_checkpoint
+from sceneparse.artifacts.checkpoint import Checkpoints
 from sceneparse.artifacts.run_folder import RunFolder
-from sceneparse.artifacts.weights import StoredModel, write_weights
+from sceneparse.artifacts.weights import StoredModel, encoded_weights
 from sceneparse.config import ReportSettings, RunConfig
 from sceneparse.data.dataset import Sample
 from sceneparse.inference.predictor import Predictor
 from sceneparse.recording.events import Callback, EpochEnded, Message, StepEnded
+from sceneparse.recording.recorded_run import RecordedRun, metrics_row
 from sceneparse.recording.remaining_time import RemainingTime, Timetable
 from sceneparse.recording.run_drawings import RunDrawings, headline
-from sceneparse.recording.run_tables import append_epoch, drop_epochs_after, metrics_row
 from sceneparse.system.stop_signals import StopRequests
-from sceneparse.training.loop import EpochRecord
+from sceneparse.training.loop import EpochRecord, Request
 from sceneparse.training.state import TrainState
 
 # Share of an epoch's time spent waiting for data above which a hint is reported.
@@ -43,9 +43,9 @@ class SilentObserver:
     def save(self) -> None:
         """Do nothing: rank zero saves."""
 
-    def wants_stop(self) -> bool:
-        """Tell whether this process has received a stop signal."""
-        return self._stop.requested
+    def request(self) -> Request:
+        """Ask to stop if this process has received a stop signal."""
+        return Request.STOP if self._stop.requested else Request.NOTHING
 
 
 class Recorder:
@@ -61,6 +61,8 @@ class Recorder:
         steps_per_epoch: int,
         stop: StopRequests,
         callback: Callback,
+        *,
+        recorded: RecordedRun,
     ) -> None:
         """Prepare to record a run.
 
@@ -73,6 +75,7 @@ class Recorder:
             steps_per_epoch: Training steps of an epoch.
             stop: Stop requests of this process.
             callback: Called with each event.
+            recorded: What the run has recorded up to this step; it is added to.
         """
         self._config = config
         self._folder = folder
@@ -82,6 +85,9 @@ class Recorder:
         self._steps_per_epoch = steps_per_epoch
         self._stop = stop
         self._callback = callback
+        self._recorded = recorded
+        self._checkpoints = Checkpoints(folder.checkpoints, config.training.checkpoints_kept)
+        self._saved_at = time.monotonic()
         self._has_reported_wait = False
         self._tensorboard = _summary_writer(folder.tensorboard, config.report)
         timetable = Timetable(
@@ -93,8 +99,10 @@ class Recorder:
         self._remaining = RemainingTime(timetable, state.step // steps_per_epoch)
 
     def __enter__(self) -> Self:
-        """Draw the predictions of a new run, or drop the table rows that a resumed run repeats."""
-        drop_epochs_after(self._folder, self._state.step // self._steps_per_epoch)
+        """Draw the predictions of a new run, or make the folder one of the resumed step."""
+        self._folder.remove_partial_files()
+        self._recorded.write(self._folder)
+        self._drawings.resume_after(self._state.step // self._steps_per_epoch)
         if self._state.step == 0:
             # From here on the run can be resumed.
             self.save()
@@ -130,10 +138,11 @@ class Recorder:
 
     def epoch_ended(self, record: EpochRecord) -> None:
         """Write table rows and curves, the weights if they are the best, and drawings if due."""
-        append_epoch(self._folder, record)
+        self._recorded.add(record)
         if record.is_best:
             model = StoredModel(self._state.kept.state_dict(), self._config, self._predictor.labels)
-            write_weights(self._folder.weights, model)
+            self._recorded.best = encoded_weights(model)
+        self._recorded.write(self._folder)
         self._drawings.curves()
         drawing_s = None
         if record.epoch % self._config.report.every == 0:
@@ -153,11 +162,21 @@ class Recorder:
 
     def save(self) -> None:
         """Write the checkpoint."""
-        write_checkpoint(self._folder.checkpoint, self._state.state_dict())
+        recorded = self._recorded.state_dict()
+        self._checkpoints.write({**self._state.state_dict(), "recorded": recorded})
+        self._saved_at = time.monotonic()
 
-    def wants_stop(self) -> bool:
-        """Tell whether this process has received a stop signal."""
-        return self._stop.requested
+    def request(self) -> Request:
+        """Ask to stop at a signal, and to save as often as the config says."""
+        if self._stop.requested:
+            return Request.STOP
+        training = self._config.training
+        step = self._state.step
+        epoch, step_of_epoch = divmod(step, self._steps_per_epoch)
+        is_due = step_of_epoch == 0 and epoch % training.checkpoint_epochs == 0
+        is_due |= training.checkpoint_steps is not None and step % training.checkpoint_steps == 0
+        is_due |= time.monotonic() - self._saved_at >= 60 * training.checkpoint_minutes
+        return Request.SAVE if is_due else Request.NOTHING
 
     def finish(self, best: Predictor) -> None:
         """Draw the predictions of the kept weights, and the animation."""

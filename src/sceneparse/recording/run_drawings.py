@@ -40,6 +40,14 @@ class RunDrawings:
         ]
         prediction_panels(self._folder.predictions(when), rows, predictor.labels, title)
 
+    def resume_after(self, epoch: int) -> None:
+        """Remove the pages of epochs that a resumed run is going to repeat."""
+        # A crash may have come before the curves of this epoch.
+        self._are_curves_old = epoch > 0
+        for path in self._folder.path.glob("predictions_epoch_*.png"):
+            if int(path.stem.rpartition("_")[2]) > epoch:
+                path.unlink()
+
     def curves(self, *, at_once: bool = False) -> None:
         """Draw the learning curves `at_once`, or if the last drawing is some seconds old."""
         self._are_curves_old = True

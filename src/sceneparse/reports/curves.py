@@ -14,6 +14,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from sceneparse.errors import InputError
+from sceneparse.system.files import replacing
 
 Curve = NDArray[np.float64]
 
@@ -54,8 +55,7 @@ def training_history(metrics_csv: Path, out: Path) -> None:
         InputError: If the file has no epochs.
     """
     history = _read(metrics_csv)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with mpl.rc_context(STYLE):
+    with replacing(out) as temporary, mpl.rc_context(STYLE):
         figure = Figure(
             figsize=(14, 10), dpi=100, layout=ConstrainedLayoutEngine(w_pad=PADDING, h_pad=PADDING)
         )
@@ -66,7 +66,7 @@ def training_history(metrics_csv: Path, out: Path) -> None:
         _draw_both_splits(accuracy, history, "pixel_accuracy", "pixel accuracy")
         _draw_rate(rate, history)
         _mark_best(history, {"loss": loss, "miou": miou, "pixel_accuracy": accuracy})
-        canvas.print_png(out)
+        canvas.print_png(temporary)
 
 
 def _read(metrics_csv: Path) -> dict[str, Curve]:

@@ -21,6 +21,7 @@ from sceneparse.drawing import (
     readable_name,
 )
 from sceneparse.labels import Labels, Mask
+from sceneparse.system.files import replacing
 
 WIDTH = 1280
 MARGIN = 30
@@ -80,9 +81,9 @@ def prediction_panels(path: Path, rows: Sequence[PanelRow], labels: Labels, titl
     for part in parts:
         page.paste(part, (0, top))
         top += part.height
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # `optimize=True` takes four times as long and makes the file 3 % smaller.
-    page.save(path)
+    with replacing(path) as temporary:
+        # `optimize=True` takes four times as long and makes the file 3 % smaller.
+        page.save(temporary, "PNG")
 
 
 def _title_strip(title: str) -> Image.Image:

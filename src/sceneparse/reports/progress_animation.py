@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from sceneparse.drawing import RgbImage
+from sceneparse.system.files import replacing
 
 MAX_COLORS = 255  # Pillow takes the 256th as transparent, for pixels that do not change
 NUM_EXACT_COLORS = 80
@@ -44,8 +45,9 @@ def progress_gif(
     last_s = max(LAST_FRAME_S, seconds_per_frame)
     seconds = [seconds_per_frame] * (len(images) - 1) + [last_s]
     durations = [round(1000 * duration) for duration in seconds]
-    out.parent.mkdir(parents=True, exist_ok=True)
-    images[0].save(out, save_all=True, append_images=images[1:], duration=durations, loop=0)
+    more = {"save_all": True, "append_images": images[1:], "duration": durations, "loop": 0}
+    with replacing(out) as temporary:
+        images[0].save(temporary, "GIF", **more)
 
 
 def _read(path: Path, width: int) -> RgbImage:

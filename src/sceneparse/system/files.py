@@ -1,5 +1,6 @@
 """Folders, and files that are written whole or not at all."""
 
+import errno
 import os
 import shutil
 from collections.abc import Generator
@@ -8,6 +9,9 @@ from pathlib import Path
 from uuid import uuid4
 
 from sceneparse.errors import InputError
+
+# Names of the files that `replacing` has not completed.
+PARTIAL_FILES = ".*.part"
 
 
 def create_folder(path: Path, *parameters: str) -> None:
@@ -49,6 +53,21 @@ def require_free_space(path: Path, needed: int, what: str) -> None:
         )
 
 
+def synchronise_folder(path: Path) -> None:
+    """Wait until new and renamed files of a folder are on the disk, as far as the system can."""
+    if os.name == "nt":
+        return  # Windows opens no folders.
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        # Some network file systems synchronise no folders.
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF):
+            raise
+    finally:
+        os.close(descriptor)
+
+
 @contextmanager
 def replacing(path: Path) -> Generator[Path]:
     """Hand out a temporary file beside `path`, and move it there once it is complete.
@@ -56,7 +75,8 @@ def replacing(path: Path) -> Generator[Path]:
     Several processes may write the same file at the same time: one of them wins.
 
     Raises:
-        OSError: If the file cannot be written; what was there before is untouched.
+        OSError: If the file cannot be written; what was there before is untouched. After a crash
+            at any moment, the file is as before or complete.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{uuid4().hex[:12]}.part")
@@ -65,6 +85,7 @@ def replacing(path: Path) -> Generator[Path]:
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
         temporary.replace(path)
+        synchronise_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -6,11 +6,11 @@ from pathlib import Path
 import torch
 
 from sceneparse import factory
-from sceneparse.artifacts.checkpoint import read_checkpoint
+from sceneparse.artifacts.checkpoint import Checkpoints, read_checkpoint
 from sceneparse.artifacts.run_folder import RunFolder
 from sceneparse.config import ReportSettings, RunConfig
 from sceneparse.config.reading import resolve_config
-from sceneparse.config.resuming import config_differences, resumed_config
+from sceneparse.config.resuming import allowed_changes, config_differences, resumed_config
 from sceneparse.data.class_statistics import ClassStatistics
 from sceneparse.data.dataset import Dataset, Sample
 from sceneparse.errors import InputError
@@ -19,7 +19,9 @@ from sceneparse.inference.evaluation import Evaluation
 from sceneparse.inference.predictor import Predictor
 from sceneparse.labels import Labels
 from sceneparse.models.segmenter import Segmenter
+from sceneparse.optimization.settings import Constant, Plateau
 from sceneparse.recording.events import Callback, Message, activity, ignore
+from sceneparse.recording.recorded_run import RecordedRun
 from sceneparse.recording.recorder import Recorder, SilentObserver, check_tensorboard
 from sceneparse.recording.run_drawings import samples_to_draw
 from sceneparse.system.memory_advice import advice_on_memory
@@ -99,9 +101,9 @@ def _train(
 ) -> Run:
     _check_processes(config, rank_info)
     if resume:
-        config = _resumed_config(config, folder)
+        config = _resumed_config(config, folder, callback)
     elif rank_info.rank == 0:
-        folder.check_free()
+        _check_free(config, folder)
     training, validation = open_splits(config, rank_info, callback)
     data_key = data_key_of(training, rank_info)
     torch.manual_seed(config.seed)
@@ -124,8 +126,19 @@ def _train(
             config, settings, segmenter, training, validate, rank_info, data_key, class_statistics
         )
     samples = _samples(config.report, validation, rank_info)
+    recorded = RecordedRun()
     if resume:
-        state.load_state_dict(read_checkpoint(folder.checkpoint))
+        # Rank zero chooses, so that all processes resume from the same step.
+        checkpoints = Checkpoints(folder.checkpoints)
+        saved = read_checkpoint(
+            broadcast_from_rank_zero(
+                lambda: checkpoints.newest(lambda text: callback(Message(text)))
+            )
+        )
+        recorded = RecordedRun.from_state_dict(saved.pop("recorded"))
+        state.load_state_dict(saved)
+        if rank_info.rank == 0:
+            folder.write_config(config)
     elif rank_info.rank == 0:
         # Create the folder last, so that after an earlier error the user can use the same folder.
         folder.create()
@@ -142,6 +155,7 @@ def _train(
             setup.loader.steps_per_epoch,
             stop,
             callback,
+            recorded=recorded,
         )
         is_finished = _train_rank_zero(recorder, folder, state, setup, stop, callback)
     else:
@@ -225,13 +239,46 @@ def _check_processes(config: RunConfig, rank_info: RankInfo) -> None:
     )
 
 
-def _resumed_config(config: RunConfig, folder: RunFolder) -> RunConfig:
+def _check_free(config: RunConfig, folder: RunFolder) -> None:
+    """Refuse a folder with files, and say whether its run is one of this config."""
+    if folder.has_checkpoint and folder.config.is_file():
+        differences = config_differences(config, folder.read_config())
+        if not differences:
+            raise InputError(
+                f"{folder.path}: holds a run of this config already; resume it, or choose another "
+                "folder",
+                "resume",
+                "out",
+            )
+        raise InputError(
+            f"{folder.path}: holds a run of another config ({'; '.join(differences)}); choose "
+            "another folder",
+            "out",
+        )
+    folder.check_free()
+
+
+def _resumed_config(config: RunConfig, folder: RunFolder, callback: Callback) -> RunConfig:
     stored = folder.read_config()
     differences = config_differences(config, stored)
     if differences:
         raise InputError(
             f"{folder.config}: the run was started with another config "
-            f"({'; '.join(differences)}); resume with the same config, or start a new run"
+            f"({'; '.join(differences)}), so it would be another run; resume with the same values, "
+            "or start a new run in another folder, from these weights with "
+            f"model.weights={folder.path}"
+        )
+    changes = allowed_changes(config, stored)
+    if changes:
+        callback(Message(f"the run goes on with {'; '.join(changes)}"))
+    if config.training.epochs > stored.training.epochs and not isinstance(
+        config.schedule, Constant | Plateau
+    ):
+        callback(
+            Message(
+                "its learning rate continues on the schedule of all "
+                f"{config.training.epochs} epochs, as if the run had been so long from the start"
+            )
         )
     return resumed_config(config, stored)
 

@@ -2,6 +2,7 @@
 
 import math
 import time
+from enum import IntEnum
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -15,7 +16,7 @@ from sceneparse.errors import InputError
 from sceneparse.inference.evaluation import Evaluation
 from sceneparse.losses.loss import LossOutput
 from sceneparse.metrics.scores import Scores
-from sceneparse.training.distributed import all_reduce, any_rank, broadcast_buffers
+from sceneparse.training.distributed import all_reduce, broadcast_buffers, max_over_ranks
 from sceneparse.training.parts import in_parts
 from sceneparse.training.setup import TrainSetup
 from sceneparse.training.state import EpochSums, TrainState
@@ -45,6 +46,14 @@ class EpochRecord(NamedTuple):
     timing: dict[str, float]
 
 
+class Request(IntEnum):
+    """What an observer wants after a step; the greatest of all processes is done."""
+
+    NOTHING = 0
+    SAVE = 1
+    STOP = 2
+
+
 class Observer(Protocol):
     """Follows a run, saves it and may stop it."""
 
@@ -53,15 +62,15 @@ class Observer(Protocol):
         ...
 
     def epoch_ended(self, record: EpochRecord) -> None:
-        """Take note of an epoch; its checkpoint is saved afterwards."""
+        """Take note of an epoch."""
         ...
 
     def save(self) -> None:
         """Write a checkpoint of the current state."""
         ...
 
-    def wants_stop(self) -> bool:
-        """Return whether to stop after this step."""
+    def request(self) -> Request:
+        """Return what to do after this step."""
         ...
 
 
@@ -89,17 +98,23 @@ def fit(state: TrainState, setup: TrainSetup, observer: Observer) -> bool:
         clock.images += len(batch.names) * setup.rank_info.world_size
         observer.step_ended(state.step, loss)
         if state.step % setup.loader.steps_per_epoch == 0:
-            record = _end_epoch(state, setup, clock)
-            observer.epoch_ended(record)
-            observer.save()
+            observer.epoch_ended(_end_epoch(state, setup, clock))
             clock = Clock()
-        if any_rank(observer.wants_stop()):
-            # The one checkpoint holds the sums of all processes.
-            state.sums.confusion = all_reduce(state.sums.confusion)
-            observer.save()
+        request = max_over_ranks(observer.request())
+        if request != Request.NOTHING or setup.is_over(state):
+            _save(state, observer)
+        if request == Request.STOP:
             break
     batches.close()
     return setup.is_over(state)
+
+
+def _save(state: TrainState, observer: Observer) -> None:
+    """Save a checkpoint, which holds the sums of all processes."""
+    own = state.sums.confusion
+    state.sums.confusion = all_reduce(own.clone())
+    observer.save()
+    state.sums.confusion = own
 
 
 def train_step(state: TrainState, setup: TrainSetup, batch: Batch) -> Tensor:

@@ -1,0 +1,129 @@
+"""Runs that are killed or stopped at random moments end as if nothing had happened."""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sceneparse.artifacts.run_folder import RunFolder
+from tests.cli.command import run_and_stop, run_command
+from tests.reliability.test_crash_states import results
+
+# A checkpoint after each step, so that many moments lie in the writing of one.
+OVERRIDES = ("training.epochs=3", "training.checkpoint_steps=1", "report.every=2")
+STOPS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1")
+
+
+class WholeRun:
+    """A run that is never disturbed, and how long it takes once its folder exists."""
+
+    def __init__(self, config: Path, home: Path) -> None:
+        self.arguments = ("train", str(config), *OVERRIDES)
+        began: list[float] = []
+
+        def begin(pid: int) -> None:
+            waiting_for(home / "whole")(pid)
+            began.append(time.monotonic())
+
+        done = run_and_stop([*self.arguments, "--out", "whole"], home, begin)
+        self.seconds = time.monotonic() - began[0]
+        assert done.returncode == 0, done.stderr
+        self.expected = results(RunFolder(home / "whole"))
+
+
+def waiting_for(folder: Path) -> Callable[[int], None]:
+    """Return a function that waits until a run can be resumed."""
+
+    def wait(_: int) -> None:
+        deadline = time.monotonic() + 120
+        while not RunFolder(folder).has_checkpoint:
+            assert time.monotonic() < deadline
+            time.sleep(0.002)
+
+    return wait
+
+
+@pytest.fixture(scope="module")
+def whole(rectangles_config: Path, tmp_path_factory: pytest.TempPathFactory) -> WholeRun:
+    """A run that is never disturbed."""
+    return WholeRun(rectangles_config, tmp_path_factory.mktemp("whole"))
+
+
+def check_kills(whole: WholeRun, home: Path, count: int, seed: int) -> int:
+    """Kill and resume a run `count` times, and return in how many it was not yet over."""
+    random = np.random.default_rng(seed)
+    disturbed = 0
+    for number in range(count):
+        folder = home / f"run{number}"
+        delay = random.uniform(0, whole.seconds)
+
+        def kill(pid: int, folder: Path = folder, delay: float = delay) -> None:
+            waiting_for(folder)(pid)
+            time.sleep(delay)
+            with suppress(ProcessLookupError):  # It may be over already.
+                os.kill(pid, signal.SIGKILL)
+
+        done = run_and_stop([*whole.arguments, "--out", folder.name], home, kill)
+        disturbed += done.returncode == -signal.SIGKILL
+        resumed = run_command([*whole.arguments, "--out", folder.name, "--resume"], home)
+        assert resumed.returncode == 0, resumed.stderr
+        assert results(RunFolder(folder)) == whole.expected, f"killed after {delay:.3f} s"
+    return disturbed
+
+
+def check_stops(whole: WholeRun, home: Path, count: int, seed: int) -> int:
+    """Stop and resume a run `count` times, and return in how many it was not yet over."""
+    random = np.random.default_rng(seed)
+    disturbed = 0
+    for number in range(count):
+        folder = home / f"run{number}"
+        delay = random.uniform(0, whole.seconds)
+        stop = getattr(signal, STOPS[number % len(STOPS)])
+
+        def send(pid: int, folder: Path = folder, delay: float = delay, stop: int = stop) -> None:
+            waiting_for(folder)(pid)
+            time.sleep(delay)
+            with suppress(ProcessLookupError):
+                os.kill(pid, stop)
+
+        done = run_and_stop([*whole.arguments, "--out", folder.name], home, send)
+        where = f"{stop} after {delay:.3f} s"
+        if done.returncode == 128 + stop and "the state is saved" in done.stdout:
+            disturbed += 1
+        else:
+            # The signal came when the training was over already.
+            assert results(RunFolder(folder)).keys() >= {"model.safetensors"}, where
+        resumed = run_command([*whole.arguments, "--out", folder.name, "--resume"], home)
+        assert resumed.returncode == 0, resumed.stderr
+        assert results(RunFolder(folder)) == whole.expected, where
+    return disturbed
+
+
+def test_a_killed_run_ends_like_one_that_was_not(whole: WholeRun, tmp_path: Path) -> None:
+    check_kills(whole, tmp_path, count=2, seed=0)
+
+
+def test_a_stopped_run_ends_like_one_that_was_not(whole: WholeRun, tmp_path: Path) -> None:
+    check_stops(whole, tmp_path, count=2, seed=0)
+
+
+@pytest.mark.torture
+@pytest.mark.timeout(7200)
+def test_runs_killed_at_fifty_moments_end_the_same(whole: WholeRun, tmp_path: Path) -> None:
+    disturbed = check_kills(whole, tmp_path, count=50, seed=1)
+    sys.stdout.write(f"{disturbed} of 50 kills came before the end of the run\n")
+    assert disturbed >= 25
+
+
+@pytest.mark.torture
+@pytest.mark.timeout(7200)
+def test_runs_stopped_at_fifty_moments_end_the_same(whole: WholeRun, tmp_path: Path) -> None:
+    disturbed = check_stops(whole, tmp_path, count=50, seed=1)
+    sys.stdout.write(f"{disturbed} of 50 signals came before the end of the run\n")
+    assert disturbed >= 25
