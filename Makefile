@@ -8,7 +8,7 @@ NAMES ?=
 BENCH := .venv-bench
 OLDEST := .venv-oldest
 BENCHMARKS := limits train_classic train_lite0 fused_loss evaluate_2100 confusion two_processes busy scaling \
-	infer_classic infer_lite0 cold_start large parity
+	infer_classic infer_lite0 cold_start large parity serve_load serve_fuzz
 
 # For a machine with a GPU and without packages: the folder of wheels from `make gpu-wheels`.
 WHEELS ?=
@@ -100,7 +100,7 @@ bundled-graph: install
 
 $(BENCH)/.installed: pyproject.toml constraints.txt benchmarks/requirements.txt
 	test -x $(BENCH)/bin/python || $(PYTHON) -m venv $(BENCH)
-	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[train,lite,onnx,openvino]" -r benchmarks/requirements.txt
+	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[train,lite,onnx,openvino,serve]" -r benchmarks/requirements.txt
 	touch $@
 
 clean:

@@ -31,6 +31,8 @@ BENCHMARKS = (
     "cold_start",
     "large",
     "parity",
+    "serve_load",
+    "serve_fuzz",
 )
 
 Rows = Sequence[dict[str, Any]]

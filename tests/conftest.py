@@ -19,7 +19,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 if sys.platform != "win32":
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
-pytest_plugins = ["tests.skips", "tests.browser"]
+pytest_plugins = ["tests.skips", "tests.browser", "tests.hub_session"]
 SHARED = Path(__file__).parents[2] / "shared"
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 COLORS = np.array([[40, 40, 40], [220, 60, 60], [60, 200, 80], [70, 90, 230]], dtype=np.float64)

@@ -24,6 +24,7 @@ def test_a_file_is_short(path: Path) -> None:
         "import sceneparse",
         "import sceneparse.cli",
         "from sceneparse import Labels, Predictor",
+        "from sceneparse import serve; from sceneparse.serving.app import create_app",
         "from sceneparse.config.reading import parse_config as p; p('loss: {kind: focal}', '')",
     ],
 )

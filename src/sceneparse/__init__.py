@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from sceneparse.labels import Labels
     from sceneparse.metrics.comparison import Comparison, compare
     from sceneparse.models.unet import UNet
+    from sceneparse.serving.server_settings import ServerSettings
     from sceneparse.tasks.check import CheckReport, check
     from sceneparse.tasks.convert import Converted, convert
     from sceneparse.tasks.download import Downloaded, download
@@ -23,8 +24,10 @@ if TYPE_CHECKING:
     from sceneparse.tasks.export import Exported, export
     from sceneparse.tasks.plan import Planned, plan
     from sceneparse.tasks.predict import predict
+    from sceneparse.tasks.push import Pushed, push
     from sceneparse.tasks.run import Run
     from sceneparse.tasks.score import ScoreReport, score
+    from sceneparse.tasks.serve import serve
     from sceneparse.tasks.train import train
     from sceneparse.tasks.tta import TtaReport, tta
     from sceneparse.tasks.video import SegmentedVideo, segment_video
@@ -41,10 +44,12 @@ __all__ = [
     "Planned",
     "Prediction",
     "Predictor",
+    "Pushed",
     "Run",
     "RunConfig",
     "ScoreReport",
     "SegmentedVideo",
+    "ServerSettings",
     "TtaReport",
     "UNet",
     "check",
@@ -56,8 +61,10 @@ __all__ = [
     "load",
     "plan",
     "predict",
+    "push",
     "score",
     "segment_video",
+    "serve",
     "train",
     "tta",
 ]
@@ -73,10 +80,12 @@ _HOMES = {
     "Planned": "tasks.plan",
     "Prediction": "inference.prediction",
     "Predictor": "inference.predictor",
+    "Pushed": "tasks.push",
     "Run": "tasks.run",
     "RunConfig": "config",
     "ScoreReport": "tasks.score",
     "SegmentedVideo": "tasks.video",
+    "ServerSettings": "serving.server_settings",
     "TtaReport": "tasks.tta",
     "UNet": "models.unet",
     "check": "tasks.check",
@@ -88,8 +97,10 @@ _HOMES = {
     "load": "factory.loading",
     "plan": "tasks.plan",
     "predict": "tasks.predict",
+    "push": "tasks.push",
     "score": "tasks.score",
     "segment_video": "tasks.video",
+    "serve": "tasks.serve",
     "train": "tasks.train",
     "tta": "tasks.tta",
 }

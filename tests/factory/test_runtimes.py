@@ -8,20 +8,22 @@ from tests.conftest import rectangles
 
 import sceneparse
 from sceneparse.errors import InputError
-from sceneparse.factory import loading, model_files
-from sceneparse.factory.loading import choose_runtime, load
+from sceneparse.factory import loading, model_files, runtime_choice
+from sceneparse.factory.loading import load
+from sceneparse.factory.runtime_choice import choose_runtime
 from sceneparse.system.processor import Processor
 
 
 def on_processor(monkeypatch: pytest.MonkeyPatch, *instructions: str) -> None:
     """Choose as on a processor with these instructions and without a GPU."""
-    monkeypatch.setattr(loading, "processor", lambda: Processor("", frozenset(instructions)))
-    monkeypatch.setattr(loading, "_has_gpu", lambda: False)
+    for module in (loading, runtime_choice):
+        monkeypatch.setattr(module, "processor", lambda: Processor("", frozenset(instructions)))
+    monkeypatch.setattr(runtime_choice, "_has_gpu", lambda: False)
 
 
 def installed(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
     """Choose as if no other runtimes were installed."""
-    monkeypatch.setattr(loading, "find_spec", lambda name: name if name in names else None)
+    monkeypatch.setattr(runtime_choice, "find_spec", lambda name: name if name in names else None)
 
 
 ALL = ("torch", "onnxruntime", "openvino")
@@ -41,6 +43,11 @@ ALL = ("torch", "onnxruntime", "openvino")
         ("runs/mine", "auto", "auto", "", ALL, "torch"),
         ("model.onnx", "auto", "auto", "", ALL, "onnxruntime"),
         ("model.onnx", "auto", "openvino:fp32", "", ALL, "openvino"),
+        ("hf://me/rooms", "auto", "auto", "", ALL, "onnxruntime"),
+        ("hf://me/rooms", "auto", "auto", "", ("torch",), "torch"),
+        ("hf://me/rooms", "cuda", "auto", "", ALL, "torch"),
+        ("hf://me/rooms@v1/model.safetensors", "auto", "auto", "", ALL, "torch"),
+        ("hf://me/rooms/sub/mine.onnx", "auto", "auto", "", ALL, "onnxruntime"),
     ],
 )
 def test_the_fastest_installed_runtime_is_chosen(

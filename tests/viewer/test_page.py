@@ -15,25 +15,25 @@ from playwright.sync_api import Browser, Page, expect
 
 import sceneparse
 from sceneparse.scenes import draw_scene
-from tests.browser import PHONE
-from tests.serving.running import RunningServer
+from tests.browser import DESKTOP, PHONE
+from tests.viewer.running import running_server
 
 pytestmark = pytest.mark.browser
 SIZE = (96, 128)
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A server of the bundled model, with and without flipping."""
     folder = tmp_path_factory.mktemp("server")
-    with RunningServer("bundled", "bundled", "inference.flip=false", folder=folder) as running:
-        yield running
+    with running_server("bundled", "bundled", "inference.flip=false", folder=folder) as address:
+        yield address
 
 
 @pytest.fixture
-def opened(page: Page, server: RunningServer) -> Page:
+def opened(page: Page, server: str) -> Page:
     """The page, ready."""
-    page.goto(server.address)
+    page.goto(server)
     expect(page.locator("#model option")).to_have_count(2)
     return page
 
@@ -42,7 +42,7 @@ def opened(page: Page, server: RunningServer) -> Page:
 def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A generated scene as a PNG file."""
     path = tmp_path_factory.mktemp("images") / "scene.png"
-    Image.fromarray(draw_scene(7, SIZE).image).save(path)
+    Image.fromarray(draw_scene(0, 7, *SIZE)[0]).save(path)
     return path
 
 
@@ -168,12 +168,10 @@ def test_the_keyboard_reaches_regions_and_zoom(opened: Page, image: Path) -> Non
     assert largest in (stage.get_attribute("aria-label") or "")
 
 
-def test_a_pinch_zooms_around_the_fingers(
-    chromium: Browser, server: RunningServer, image: Path
-) -> None:
+def test_a_pinch_zooms_around_the_fingers(chromium: Browser, server: str, image: Path) -> None:
     context = chromium.new_context(viewport=PHONE, has_touch=True, is_mobile=True)
     page = context.new_page()
-    page.goto(server.address)
+    page.goto(server)
     choose(page, image)
     before = pixels_of(page)
     # Playwright has no gesture of two fingers.
@@ -264,24 +262,24 @@ def test_the_page_says_that_the_server_is_gone_and_tries_again(opened: Page, ima
 
 
 def test_a_token_is_asked_for_once(page: Page, image: Path, tmp_path: Path) -> None:
-    with RunningServer("bundled", "--token", "open sesame", folder=tmp_path) as guarded:
-        page.goto(guarded.address)
+    with running_server("bundled", "--token", "open-sesame", folder=tmp_path) as address:
+        page.goto(address)
         page.get_by_label("This server needs a token").fill("wrong")
         page.get_by_text("Continue").click()
-        page.get_by_label("This server needs a token").fill("open sesame")
+        page.get_by_label("This server needs a token").fill("open-sesame")
         page.get_by_text("Continue").click()
         expect(page.locator("#model option")).to_have_count(1)
         choose(page, image)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("viewport", [{"width": 1280, "height": 800}, PHONE])
+@pytest.mark.parametrize("viewport", [DESKTOP, PHONE])
 def test_everyone_can_use_the_page(
-    chromium: Browser, server: RunningServer, image: Path, viewport: Any, scheme: Any
+    chromium: Browser, server: str, image: Path, viewport: Any, scheme: Any
 ) -> None:
     context = chromium.new_context(viewport=viewport, color_scheme=scheme)
     page = context.new_page()
-    page.goto(server.address)
+    page.goto(server)
     expect(page.locator("#model option")).to_have_count(2)
     check_accessibility(page)
     page.get_by_text("About", exact=True).click()

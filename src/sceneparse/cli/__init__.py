@@ -16,7 +16,9 @@ from sceneparse.cli import (
     export,
     plan,
     predict,
+    push,
     score,
+    serve,
     train,
     tta,
     video,
@@ -58,6 +60,8 @@ app.command()(score.score)
 app.command()(compare.compare)
 app.command()(tta.tta)
 app.command()(export.export)
+app.command()(push.push)
+app.command()(serve.serve)
 app.command()(describe.summary)
 app.command()(describe.config)
 app.add_typer(data.app, name="data")
@@ -128,4 +132,7 @@ _EXTRA_OF = {
     "matplotlib": "train",
     "psutil": "train",
     "tensorboard": "tensorboard",
+    "fastapi": "serve",
+    "uvicorn": "serve",
+    "prometheus_client": "serve",
 }

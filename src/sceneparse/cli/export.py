@@ -14,7 +14,8 @@ def export(
     model: Annotated[
         str,
         typer.Argument(
-            help="A run folder, a weights file, or `bundled`; for HTML also an ONNX file."
+            help="A run folder, a weights file, `bundled`, or hf://owner/name; for HTML also an "
+            "ONNX file."
         ),
     ],
     overrides: Annotated[

@@ -23,7 +23,10 @@ def predict(
     ],
     out: Annotated[Path, path_option("Folder for the results, or - for standard output.")],
     model: Annotated[
-        str, typer.Option(help="A run folder, weights file or ONNX file, or `bundled`.")
+        str,
+        typer.Option(
+            help="A run folder, weights file or ONNX file, `bundled`, or hf://owner/name."
+        ),
     ] = "bundled",
     formats: Annotated[
         str,

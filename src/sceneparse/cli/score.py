@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 def evaluate(
     model: Annotated[
-        str, typer.Argument(help="A run folder, weights file or ONNX file, or `bundled`.")
+        str,
+        typer.Argument(
+            help="A run folder, weights file or ONNX file, `bundled`, or hf://owner/name."
+        ),
     ],
     overrides: Annotated[
         list[str] | None,

@@ -11,7 +11,7 @@ from sceneparse.cli.progress import shown_events
 
 
 def tta(
-    model: Annotated[str, typer.Argument(help="A run folder or a weights file.")],
+    model: Annotated[str, typer.Argument(help="A run folder, a weights file, or hf://owner/name.")],
     overrides: Annotated[
         list[str] | None,
         typer.Argument(

@@ -17,7 +17,10 @@ def video(
         typer.Argument(help="Overrides: inference.field=value.", show_default=False),
     ] = None,
     model: Annotated[
-        str, typer.Option(help="A run folder, weights file or ONNX file, or `bundled`.")
+        str,
+        typer.Option(
+            help="A run folder, weights file or ONNX file, `bundled`, or hf://owner/name."
+        ),
     ] = "bundled",
     opacity: Annotated[float, typer.Option(help="Opacity of the class colours, in 0..1.")] = 0.5,
     smoothing_s: Annotated[

@@ -1,18 +1,17 @@
 """Load a trained model as a predictor, with whatever runtime suits it and the machine."""
 
-import ctypes
-import platform
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, cast, get_args
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from sceneparse import factory
+from sceneparse.artifacts.hub import is_hub_address
 from sceneparse.artifacts.onnx_file import OnnxModel, read_onnx
 from sceneparse.config import RunConfig
 from sceneparse.config.reading import config_document, config_of
 from sceneparse.errors import InputError
-from sceneparse.factory.model_files import bundled_graph, is_onnx
+from sceneparse.factory.model_files import graph_file, is_onnx
+from sceneparse.factory.runtime_choice import Precision, Runtime, choose_runtime, pinned_model
 from sceneparse.inference.predictor import Predictor
 from sceneparse.labels import Labels
 from sceneparse.system.paths import expand_user
@@ -20,15 +19,6 @@ from sceneparse.system.processor import processor
 
 if TYPE_CHECKING:
     from sceneparse.artifacts.weights import StoredModel
-
-Runtime: TypeAlias = Literal["torch", "onnxruntime", "openvino"]
-Precision: TypeAlias = Literal["auto", "fp32", "bf16", "fp16", "int8"]
-
-_INSTALL: dict[Runtime, str] = {
-    "torch": 'PyTorch (`pip install "sceneparse[train]"`)',
-    "onnxruntime": 'ONNX Runtime (`pip install "sceneparse[runtime]"`)',
-    "openvino": 'OpenVINO (`pip install "sceneparse[openvino]"`)',
-}
 
 
 def load(
@@ -42,8 +32,8 @@ def load(
     """Load a trained model as a predictor.
 
     Args:
-        model: A run folder, a weights file, an ONNX file that was exported from one, or `bundled`
-            for the bundled model.
+        model: A run folder, a weights file, an ONNX file that was exported from one, `bundled`
+            for the bundled model, or `hf://owner/name` for one on the Hugging Face Hub.
         device: `auto`, or a device such as `cpu` or `cuda:1`.
         overrides: Changed settings of inference, as `inference.field=value`.
         runtime: What computes the network: `torch`, `onnxruntime` or `openvino`, or `auto` for the
@@ -70,82 +60,6 @@ def load(
         document["inference"] |= inference
         opened = opened._replace(config=config_of(document, "load"))
     return opened.predictor()
-
-
-def choose_runtime(model: str | Path, device: str, runtime: str) -> tuple[Runtime, Precision]:
-    """Choose what computes a network: the fastest of what is installed and can read the model.
-
-    Run folders and weights files need PyTorch; ONNX files need ONNX Runtime or OpenVINO. The
-    bundled model has both forms: PyTorch computes it on a GPU, and on a CPU if the others are
-    missing, since they start and compute faster there (`docs/deploy.md`). OpenVINO is preferred
-    where it computes in bf16, which ONNX Runtime does not.
-
-    Args:
-        model: As for `load`.
-        device: As for `load`.
-        runtime: As for `load`.
-
-    Raises:
-        InputError: If the runtime that was asked for cannot read the model, or none is installed.
-    """
-    wanted, precision = _parsed(runtime)
-    suitable = _suitable_runtimes(model, device, precision)
-    if wanted not in (None, *suitable):
-        raise InputError(
-            f"{model}: {runtime} cannot compute it, expected {' or '.join(suitable)}; choose "
-            "another runtime, or export the model to ONNX",
-            "runtime",
-        )
-    candidates: list[Runtime] = suitable if wanted is None else [wanted]
-    for candidate in candidates:
-        if find_spec(candidate) is not None:
-            return candidate, precision
-    fix = ""
-    if not is_onnx(model) and model != "bundled":
-        fix = "; or export the model to ONNX where PyTorch is installed"
-    raise InputError(
-        f"{model}: reading it needs {' or '.join(_INSTALL[each] for each in candidates)}{fix}"
-    )
-
-
-def _parsed(runtime: str) -> tuple[Runtime | None, Precision]:
-    """Divide a runtime into its name, none for `auto`, and a precision."""
-    name, _, precision = runtime.partition(":")
-    names = ("auto", *get_args(Runtime))
-    if name not in names or (precision or "auto") not in get_args(Precision):
-        raise InputError(
-            f"runtime {runtime}: unknown; expected one of {', '.join(names)}, with a precision if "
-            "you want to set it, as in torch:fp32 or openvino:bf16",
-            "runtime",
-        )
-    chosen = None if name == "auto" else cast("Runtime", name)
-    return chosen, cast("Precision", precision or "auto")
-
-
-def _suitable_runtimes(model: str | Path, device: str, precision: Precision) -> list[Runtime]:
-    """Return the runtimes that can compute a model in a precision, the fastest first."""
-    suitable: list[Runtime] = []
-    if is_onnx(model) or (model == "bundled" and bundled_graph().is_file()):
-        suitable = ["onnxruntime", "openvino"]
-        if precision not in ("fp32", "int8") and processor().has_bf16:
-            suitable.reverse()
-        if precision in ("bf16", "fp16"):
-            suitable.remove("onnxruntime")
-    if not is_onnx(model):
-        on_gpu = device not in ("auto", "cpu") or (device == "auto" and _has_gpu())
-        suitable.insert(0 if on_gpu else len(suitable), "torch")
-    return suitable
-
-
-def _has_gpu() -> bool:
-    """Return whether PyTorch may find a GPU, without importing it."""
-    if platform.system() == "Darwin":
-        return platform.machine() == "arm64"
-    try:
-        ctypes.CDLL("nvcuda.dll" if platform.system() == "Windows" else "libcuda.so.1")
-    except OSError:
-        return False
-    return True
 
 
 class OpenedModel(NamedTuple):
@@ -200,7 +114,9 @@ def open_model(
         InputError: If the model does not exist or cannot be read, an override is wrong, or a
             package is missing.
     """
-    if model != "bundled" and not is_onnx(model) and not expand_user(model).exists():
+    model = pinned_model(model, device, runtime)
+    is_there = model == "bundled" or is_hub_address(model) or expand_user(model).exists()
+    if not is_there and not is_onnx(model):
         raise InputError(f"{model}: no such weights file or run folder; give an existing one")
     chosen, precision = choose_runtime(model, device, runtime)
     if chosen == "torch":
@@ -208,7 +124,7 @@ def open_model(
 
         contents = find_weights(model)
     else:
-        contents = read_onnx(bundled_graph() if model == "bundled" else expand_user(model))
+        contents = read_onnx(graph_file(model))
     config = with_overrides(contents.config, overrides)
     return OpenedModel(contents, config, contents.labels, chosen, device, precision)
 

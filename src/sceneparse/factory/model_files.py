@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
 
+from sceneparse.artifacts.hub import hub_address, is_hub_address, local_file, pin
 from sceneparse.artifacts.onnx_file import ONNX_SUFFIX
 from sceneparse.artifacts.run_folder import WEIGHTS_FILE
 from sceneparse.errors import InputError
@@ -25,6 +26,17 @@ def is_onnx(model: str | Path) -> bool:
     return Path(model).suffix.lower() == ONNX_SUFFIX
 
 
+def graph_file(model: str | Path) -> Path:
+    """Return the path of an ONNX file, of one on the Hub, or of that of the bundled model.
+
+    Raises:
+        InputError: If it cannot be fetched from the Hub.
+    """
+    if model == "bundled":
+        return bundled_graph()
+    return local_file(hub_address(model)) if is_hub_address(model) else expand_user(model)
+
+
 def model_digest(model: str | Path) -> str:
     """Return a digest of the file of a model: 16 hexadecimal digits of SHA-256.
 
@@ -42,9 +54,15 @@ def model_digest(model: str | Path) -> str:
 def weights_file(model: str | Path) -> Generator[Path]:
     """Give the weights file of a run folder, a file itself, or that of the bundled model.
 
+    A file on the Hub is fetched.
+
     Raises:
-        InputError: If there is no bundled model, or no weights in the folder.
+        InputError: If there is no bundled model, no weights in the folder, or the file cannot be
+            fetched.
     """
+    if is_hub_address(model):
+        yield local_file(pin(hub_address(model), (WEIGHTS_FILE,)))
+        return
     if model == "bundled":
         if not BUNDLED.is_file():
             raise InputError(

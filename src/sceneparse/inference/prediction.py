@@ -213,6 +213,7 @@ class Prediction:
         image_name: str = "image",
         more: Mapping[str, str] | None = None,
         georeference: Georeference | None = None,
+        opacity: float = 0.5,
     ) -> bytes:
         """Return the content of one of the files that `save` writes.
 
@@ -221,16 +222,18 @@ class Prediction:
             image_name: Name of the image in the file.
             more: More entries of the JSON, and of the metadata of other formats.
             georeference: Where the image lies, for GeoJSON.
+            opacity: Opacity of the colours of an overlay, in 0..1.
 
         Raises:
-            InputError: If there is no such format.
+            InputError: If there is no such format, or the opacity is out of range.
 
         Example:
             >>> sceneparse.load()("image.jpg").encode("mask")[1:4]
             b'PNG'
         """
         (kind,) = checked_formats([kind])
-        return encoded(self, kind, {"image": image_name, **(more or {})}, georeference)
+        record = {"image": image_name, **(more or {})}
+        return encoded(self, kind, record, georeference, opacity)
 
     def save(
         self,

@@ -30,6 +30,7 @@ def encoded(
     kind: str,
     record: Mapping[str, str],
     georeference: Georeference | None = None,
+    opacity: float = 0.5,
 ) -> bytes:
     """Encode a prediction in one of the formats of `prediction_files.SUFFIXES`.
 
@@ -38,6 +39,7 @@ def encoded(
         kind: The format.
         record: What made it, and of which image: a key `image`. It is stored in the file.
         georeference: Where the image lies, for GeoJSON.
+        opacity: Opacity of the colours of an overlay, in 0..1.
     """
     match kind:
         case "mask":
@@ -46,7 +48,7 @@ def encoded(
         case "color":
             return _png(_color_image(prediction.mask, prediction.labels), record)
         case "overlay":
-            return _jpeg(prediction, record)
+            return _jpeg(prediction, record, opacity)
         case "coco":
             return _json(coco_document(prediction, record["image"], record))
         case "geojson":
@@ -116,9 +118,9 @@ def _png(image: Image.Image, record: Mapping[str, str]) -> bytes:
     return file.getvalue()
 
 
-def _jpeg(prediction: "Prediction", record: Mapping[str, str]) -> bytes:
+def _jpeg(prediction: "Prediction", record: Mapping[str, str], opacity: float) -> bytes:
     step = overlay_step(*prediction.mask.shape)
-    drawn = prediction.every(step).overlay(legend=True)
+    drawn = prediction.every(step).overlay(opacity, legend=True)
     file = BytesIO()
     Image.fromarray(drawn).save(file, "JPEG", quality=92, comment=json.dumps(record))
     return file.getvalue()

@@ -105,7 +105,7 @@ class Predictor:
             [(240, 320), (240, 320)]
         """
         if isinstance(image, list | tuple):
-            return self._predict_all(_image_arrays(image, self.reading))
+            return self.segment_all(_image_arrays(image, self.reading))
         return self.segment(image_array(image, self.reading))
 
     def segment(self, pixels: NDArray[np.uint8]) -> Prediction:
@@ -119,6 +119,34 @@ class Predictor:
             (48, 64)
         """
         return self._predict(self._logits([pixels])[0], pixels)
+
+    def segment_all(self, images: Sequence[NDArray[np.uint8]]) -> list[Prediction]:
+        """Segment images that were read already, those of one network size together.
+
+        Args:
+            images: Each as for `segment`.
+
+        Returns:
+            A prediction of each image, in their order.
+
+        Example:
+            >>> images = [np.zeros((48, 64, 3), np.uint8)] * 2
+            >>> [prediction.mask.shape for prediction in sceneparse.load().segment_all(images)]
+            [(48, 64), (48, 64)]
+        """
+        stride = self.network.input_stride
+        indices_of_size: dict[tuple[int, int], list[int]] = {}
+        for index, image in enumerate(images):
+            size = self.resize.network_size(image.shape[0], image.shape[1], stride)
+            indices_of_size.setdefault(size, []).append(index)
+        predictions: dict[int, Prediction] = {}
+        for indices in indices_of_size.values():
+            for start in range(0, len(indices), self.batch_size):
+                batch = indices[start : start + self.batch_size]
+                logits = self._logits([images[index] for index in batch])
+                for index, own in zip(batch, logits, strict=True):
+                    predictions[index] = self._predict(own, images[index])
+        return [predictions[index] for index in range(len(images))]
 
     def label_map(self, image: ImageInput) -> Mask:
         """Segment one image into labels alone; without confidence the decision is much faster.
@@ -185,21 +213,6 @@ class Predictor:
             return slabs_of_images(images, self.network, self.resize, self.views[0].scale)
         logits = logits_over_views(images, self.network, self.resize, self.views)
         return [LogitSlabs.of(each) for each in logits]
-
-    def _predict_all(self, images: Sequence[NDArray[np.uint8]]) -> list[Prediction]:
-        stride = self.network.input_stride
-        indices_of_size: dict[tuple[int, int], list[int]] = {}
-        for index, image in enumerate(images):
-            size = self.resize.network_size(image.shape[0], image.shape[1], stride)
-            indices_of_size.setdefault(size, []).append(index)
-        predictions: dict[int, Prediction] = {}
-        for indices in indices_of_size.values():
-            for start in range(0, len(indices), self.batch_size):
-                batch = indices[start : start + self.batch_size]
-                logits = self._logits([images[index] for index in batch])
-                for index, own in zip(batch, logits, strict=True):
-                    predictions[index] = self._predict(own, images[index])
-        return [predictions[index] for index in range(len(images))]
 
     def _predict(self, logits: LogitSlabs, image: NDArray[np.uint8]) -> Prediction:
         found = self._label_map(logits, image)

@@ -85,6 +85,11 @@ class Labels:
         """Data type of a mask of train ids: uint8 with up to 255 classes, else uint16."""
         return np.uint8 if self.num_classes <= 255 else np.uint16
 
+    @property
+    def void_id(self) -> int:
+        """Id of void pixels in written masks: the first ignored id, or else `ignore_index`."""
+        return self.ignored_ids[0] if self.ignored_ids else self.ignore_index
+
     @cached_property
     def palette(self) -> NDArray[np.uint8]:
         """Colours of the classes, `(num_classes, 3)` in 0..255."""
@@ -121,12 +126,11 @@ class Labels:
     def decode(self, mask: Mask) -> Mask:
         """Convert train ids `(H, W)` to the raw ids of annotation files.
 
-        `ignore_index` becomes the first ignored id; without ignored ids it stays `ignore_index`.
+        `ignore_index` becomes `void_id`.
         """
-        highest = max(*self.raw_ids, *self.ignored_ids, 0)
-        void = self.ignored_ids[0] if self.ignored_ids else self.ignore_index
-        dtype = np.uint8 if max(highest, void) <= 255 else np.uint16
-        table = np.full(self.ignore_index + 1, void, dtype=dtype)
+        highest = max(*self.raw_ids, *self.ignored_ids, self.void_id)
+        dtype = np.uint8 if highest <= 255 else np.uint16
+        table = np.full(self.ignore_index + 1, self.void_id, dtype=dtype)
         table[: self.num_classes] = self.raw_ids
         return table[mask]
 

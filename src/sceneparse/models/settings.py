@@ -5,14 +5,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from annotated_types import Ge, Le, MinLen, MultipleOf
+from pydantic import StringConstraints
 
 from sceneparse.system.settings import Kinds, ShareBelowOne, UserPath, settings
 
 if TYPE_CHECKING:
     from sceneparse.models.segmenter import Segmenter
 
+# On the Hugging Face Hub, as in hf://owner/name.
+HubWeights = Annotated[str, StringConstraints(pattern="^hf://")]
 # A path is a run folder or a weights file.
-StartingWeights = Literal["bundled", "none"] | UserPath
+StartingWeights = Literal["bundled", "none"] | HubWeights | UserPath
 NormalizationKind = Literal["batch", "group"]
 Channels = Annotated[int, Ge(1), Le(4096)]
 
@@ -68,8 +71,8 @@ class UNetModel(ModelSettings):
     width: Annotated[int, Ge(2), Le(1024), MultipleOf(2)] = 64
     """Channels of the first stage; each deeper one has twice as many."""
     weights: Literal["imagenet"] | StartingWeights = "none"
-    """Initial weights: `none`, random numbers; `bundled`; a run folder or a
-    weights file."""
+    """Initial weights: `none`, random numbers; `bundled`; a run folder, a weights file or
+    `hf://owner/name`."""
     normalization: NormalizationKind = "batch"
     """`batch`, over the whole batch of all processes; `group`, independent of the batch."""
 
@@ -107,7 +110,8 @@ class EncoderUNetModel(ModelSettings):
     """Name of a timm model."""
     weights: Literal["imagenet"] | StartingWeights = "imagenet"
     """Initial weights: `imagenet`, for the encoder; `none`, random numbers; `bundled`,
-    the bundled model; or a run folder or weights file, from which all that fits is loaded."""
+    the bundled model; or a run folder, a weights file or `hf://owner/name`, from which all that
+    fits is loaded."""
     decoder_channels: Annotated[tuple[Channels, ...], MinLen(1)] = (160, 192, 128, 64, 32)
     """Width of each decoder block, deepest first; those beyond the output stride are not built."""
     output_stride: Literal[1, 2, 4, 8] = 8

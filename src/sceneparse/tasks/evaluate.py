@@ -9,6 +9,7 @@ from sceneparse.data.dataset import Dataset
 from sceneparse.data.datasets.synthetic import SyntheticData
 from sceneparse.errors import InputError
 from sceneparse.factory.loading import OpenedModel, open_model
+from sceneparse.factory.runtime_choice import pinned_model
 from sceneparse.recording.events import Callback, Message, Progress, ignore
 from sceneparse.system.memory_advice import PREDICTION, advice_on_memory
 from sceneparse.system.paths import expand_user
@@ -33,7 +34,7 @@ def evaluate(
     over all images.
 
     Args:
-        model: A run folder, a weights file, an ONNX file, or `bundled`.
+        model: A run folder, a weights file, an ONNX file, `bundled`, or `hf://owner/name`.
         data: The data root; none for the one that the model was trained on.
         split: Name of the split.
         overrides: Changed settings of inference, as `inference.field=value`.
@@ -50,6 +51,7 @@ def evaluate(
         0.61
     """
     root = None if data is None else expand_user(data)
+    model = pinned_model(model, device, runtime, lambda text: callback(Message(text)))
     opened = open_model(model, device, runtime, overrides)
     dataset = open_data_of(opened, root, split)
     data_settings = opened.config.data

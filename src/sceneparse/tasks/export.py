@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from sceneparse.artifacts.onnx_file import StoredPrecision
 from sceneparse.errors import InputError
-from sceneparse.factory.model_files import bundled_graph, is_onnx
+from sceneparse.factory.model_files import graph_file, is_onnx
 from sceneparse.recording.events import Callback, Message, ignore
 from sceneparse.system.files import create_folder
 from sceneparse.system.paths import expand_user
@@ -68,8 +68,8 @@ def export(
     holds the same and a runtime: it opens in a browser, without a network, and computes there.
 
     Args:
-        model: A run folder, a weights file, or `bundled`; for a page also an exported ONNX file,
-            which needs no PyTorch, as `bundled` alone does not.
+        model: A run folder, a weights file, `bundled`, or `hf://owner/name`; for a page also an
+            exported ONNX file, which needs no PyTorch, as `bundled` alone does not.
         to: The format; none for that of the suffix of `out`, and ONNX for other suffixes.
         out: The file; none for the name of the model in the current folder.
         precision: How weights are stored: `fp16` halves the file, and is computed in fp32; `int8`
@@ -105,7 +105,7 @@ def export(
     path = expand_user(out) if out is not None else Path(f"{name}.{to}")
     _check_target(path, overwrite=overwrite)
     if is_ready:
-        graph = bundled_graph() if model == "bundled" else expand_user(model)
+        graph = graph_file(model)
         page = _page_writer(path, name, runtime, max_bytes, callback)(graph, license_text)
         return Exported(path, page.size, page.notes)
     from sceneparse.artifacts.weights import write_weights

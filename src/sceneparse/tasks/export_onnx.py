@@ -49,7 +49,7 @@ def stored_model(model: str | Path, overrides: Sequence[str]) -> StoredModel:
     """
     found = find_weights(model)
     stored = deployed(found._replace(config=with_overrides(found.config, overrides)))
-    return stored._replace(config=_without_local_paths(stored.config))
+    return stored._replace(config=without_local_paths(stored.config))
 
 
 def write_onnx(
@@ -93,8 +93,11 @@ def write_onnx(
     )
 
 
-def _without_local_paths(config: RunConfig) -> RunConfig:
-    """Reduce the data paths of this machine to their last component."""
+def without_local_paths(config: RunConfig) -> RunConfig:
+    """Reduce the paths of this machine in a config to their last component."""
+    start = config.model.weights
+    if isinstance(start, Path):
+        config = replace(config, model=replace(config.model, weights=Path(start.name)))
     data = config.data
     if isinstance(data, SyntheticData):
         return config

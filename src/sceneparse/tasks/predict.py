@@ -15,6 +15,7 @@ from sceneparse.data.io.geotiff import (
 from sceneparse.errors import InputError
 from sceneparse.factory.loading import load
 from sceneparse.factory.model_files import model_digest
+from sceneparse.factory.runtime_choice import pinned_model
 from sceneparse.inference.prediction_files import (
     DEFAULT_FORMATS,
     PredictionFiles,
@@ -56,7 +57,8 @@ def predict(
         images: Image files, folders of them, which may have subfolders, or patterns such as
             `images/**/*.jpg`; or the bytes of one image file.
         out: Folder for the results; or a binary stream, which takes one image in one format.
-        model: A run folder, a weights file, an ONNX file, or `bundled` for the bundled model.
+        model: A run folder, a weights file, an ONNX file, `bundled` for the bundled model, or
+            `hf://owner/name`.
         formats: What is written: `mask`, `color`, `overlay`, `json`, `coco` (run lengths) and
             `geojson` (polygons); as a list, or with commas between them.
         classes: Names or ids of the only classes to show, as a list, or with commas between them;
@@ -89,6 +91,7 @@ def predict(
         names = ", ".join(path.name for path in found.left_out[:_LISTED])
         callback(Message(f"{len(found.left_out)} files are no images and are left out: {names}"))
     all_images = _images_to_segment(found, folder, chosen, callback)
+    model = pinned_model(model, device, runtime, lambda text: callback(Message(text)))
     predictor = load(model, device, overrides, runtime=runtime)
     callback(Message(f"{predictor.network}; {predictor}"))
     shown = predictor.labels.train_ids(_listed(classes))

@@ -20,6 +20,7 @@ from sceneparse.data.dataset import Sample
 from sceneparse.data.loader import prefetch
 from sceneparse.errors import InputError
 from sceneparse.factory.loading import OpenedModel, open_model, with_overrides
+from sceneparse.factory.runtime_choice import pinned_model
 from sceneparse.inference.cached_network import CachedNetwork
 from sceneparse.metrics.bootstrap import (
     ImageCounts,
@@ -30,7 +31,7 @@ from sceneparse.metrics.bootstrap import (
     image_counts,
     miou_and_pixel_accuracy,
 )
-from sceneparse.recording.events import Callback, ignore, tracked
+from sceneparse.recording.events import Callback, Message, ignore, tracked
 from sceneparse.system.memory_advice import PREDICTION, advice_on_memory
 from sceneparse.system.paths import expand_user
 from sceneparse.tasks.evaluate import open_data_of
@@ -177,7 +178,7 @@ def tta(
     Settings are chosen on one half of the images and reported on the other.
 
     Args:
-        model: A run folder, a weights file or an ONNX file.
+        model: A run folder, a weights file, an ONNX file, or `hf://owner/name`.
         data: The data root; none for the one that the model was trained on.
         split: Name of the split.
         images: Maximum number of images, spread over the data set; settings are chosen on half of
@@ -190,6 +191,7 @@ def tta(
         InputError: If model or data cannot be read, or there are fewer than two images.
     """
     root = None if data is None else expand_user(data)
+    model = pinned_model(model, device, on_step=lambda text: callback(Message(text)))
     opened = open_model(model, device, overrides=overrides)
     dataset = open_data_of(opened, root, split)
     number = min(images, len(dataset))

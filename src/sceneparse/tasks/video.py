@@ -70,7 +70,8 @@ def segment_video(
     Args:
         video: The video file, in any format that FFmpeg reads.
         out: The file to write: `.webm`, `.mkv` or `.mp4`.
-        model: A run folder, a weights file, an ONNX file, or `bundled` for the bundled model.
+        model: A run folder, a weights file, an ONNX file, `bundled` for the bundled model, or
+            `hf://owner/name`.
         opacity: Opacity of the class colours, in 0..1.
         smoothing_s: Time constant in seconds of the moving average of the probabilities, against
             flicker; 0 for each frame by itself.

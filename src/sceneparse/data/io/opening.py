@@ -29,6 +29,10 @@ class UnknownFormatError(InputError):
     """A file that Pillow does not know; other libraries may."""
 
 
+class TooLargeError(InputError):
+    """An image of more pixels or values than are read."""
+
+
 @contextmanager
 def open_image(source: Path | bytes, *, may_have_pages: bool = False) -> Generator[Image.Image]:
     """Open an image file, and convert errors while it is open to an `InputError`.
@@ -88,7 +92,7 @@ def errors_of(name: str) -> Generator[None]:
             f"{name}: not an image of a known format; replace it by a JPEG or PNG file"
         ) from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise InputError(f"{name}: too large; {_TOO_LARGE}") from None
+        raise TooLargeError(f"{name}: too large; {_TOO_LARGE}") from None
     except MemoryError:
         raise InputError(
             f"{name}: needs more memory than there is, or is broken and says so; scale the image "
@@ -107,21 +111,21 @@ def check_pixels(name: str, width: int, height: int) -> None:
     """Check that an image is not too large.
 
     Raises:
-        InputError: If it is.
+        TooLargeError: If it is.
     """
     if width * height > MAX_PIXELS:
-        raise InputError(f"{name}: {width}×{height} pixels; {_TOO_LARGE}")
+        raise TooLargeError(f"{name}: {width}×{height} pixels; {_TOO_LARGE}")
 
 
 def check_values(name: str, height: int, width: int, bands: int) -> None:
     """Check that an image of several bands is not too large.
 
     Raises:
-        InputError: If it is.
+        TooLargeError: If it is.
     """
     check_pixels(name, width, height)
     if height * width * bands > MAX_VALUES:
-        raise InputError(
+        raise TooLargeError(
             f"{name}: {width}×{height} pixels of {bands} bands; at most "
             f"{MAX_VALUES // 1_000_000} million values are read; choose fewer bands, or cut it "
             "into parts"

@@ -45,20 +45,29 @@ function createEngine() {
       return [...models.values()];
     },
     async segment(image, { model, signal }) {
-      const started = performance.now();
-      const query = new URLSearchParams({ model, layers: "labels,confidence,image" });
-      const answer = await ask(`v1/segment?${query}`, {
-        method: "POST", body: image, signal,
-        headers: { Accept: "application/json", "Content-Type": "application/octet-stream" },
-      });
-      const { width, height, layers, seconds } = await answer.json();
-      const [labels, confidence, shown] = await Promise.all([
-        pixelsOf(layers.labels), pixelsOf(layers.confidence), imageOf(layers.image)]);
+      const ownImage = createImageBitmap(image, { imageOrientation: "from-image" })
+        .catch(() => null); // Browsers read fewer formats than the server.
+      const found = await segmented(image, model, "labels,confidence", signal);
+      const { width, height, layers, seconds } = found;
+      const [labels, confidence] = await Promise.all([
+        pixelsOf(layers.labels), pixelsOf(layers.confidence)]);
+      let shown = await ownImage;
+      if (shown?.width !== width || shown?.height !== height) {
+        shown = await imageOf((await segmented(image, model, "image", signal)).layers.image);
+      }
       const { classes, void_id: voidId } = models.get(model);
-      return { width, height, labels, confidence, classes, voidId, image: shown,
-        seconds: seconds ?? (performance.now() - started) / 1000 };
+      return { width, height, labels, confidence, classes, voidId, image: shown, seconds };
     },
   };
+}
+
+/** Sends an image, and returns the answer with some layers. */
+async function segmented(image, model, layers, signal) {
+  const answer = await ask(`v1/segment?${new URLSearchParams({ model, layers })}`, {
+    method: "POST", body: image, signal,
+    headers: { Accept: "application/json", "Content-Type": "application/octet-stream" },
+  });
+  return answer.json();
 }
 
 /** Asks the server, with a token if it wants one. */
