@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -22,7 +21,7 @@ from sceneparse.factory.model_files import bundled_graph
 from sceneparse.inference.settings import InferenceSettings
 from sceneparse.tasks.export import export
 from tests.exporters.test_checked_export import trained
-from tests.web_runtime import html_of_bundled
+from tests.local_page import html_of_bundled, require_npm
 
 EMPTY = WebRuntime(b"", b"", b"")
 NETWORK = """
@@ -72,8 +71,7 @@ def test_the_bundled_page_is_small_and_holds_all_terms(tmp_path: Path) -> None:
 
 
 def test_an_onnx_file_becomes_a_page_without_torch(tmp_path: Path) -> None:
-    if shutil.which("npm") is None:
-        pytest.skip("npm is not installed")
+    require_npm()
     file = tmp_path / "mine.onnx"
     onnx.save(onnx.load(bundled_graph()), file)
     code = """
@@ -125,8 +123,7 @@ def test_a_page_that_is_too_large_is_not_written(tmp_path: Path) -> None:
 
 
 def test_a_run_is_compared_and_then_written(tmp_path: Path) -> None:
-    if shutil.which("npm") is None:
-        pytest.skip("npm is not installed")
+    require_npm()
     weights = tmp_path / "mine.safetensors"
     write_weights(
         weights, trained(f"{NETWORK}inference: {{resize: window, size: 64, flip: true}}\n")

@@ -7,6 +7,7 @@ import onnx
 import pytest
 from onnx import numpy_helper
 from PIL import Image
+from playwright.sync_api import Page
 
 from sceneparse.artifacts.onnx_file import read_metadata, read_onnx
 from sceneparse.config.reading import parse_config
@@ -18,6 +19,7 @@ from sceneparse.tasks.evaluate import evaluate
 from sceneparse.tasks.export import export
 from sceneparse.tasks.train import train
 from tests.conftest import rectangles
+from tests.local_page import encoded, require_npm, segment
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +58,19 @@ def test_int8_scores_within_half_a_point_of_fp32(
     # The same integers, and other kernels for what is not in integers: not what the gate checked.
     openvino = evaluate(quantized, data=rectangles_root, runtime="openvino")
     assert openvino.scores.miou >= fp32.scores.miou - 0.02
+
+
+@pytest.mark.browser
+def test_a_page_computes_in_int8(page: Page, quantized: Path, tmp_path: Path) -> None:
+    require_npm()
+    html = export(quantized, out=tmp_path / "int8.html").path
+    page.goto(html.as_uri())
+    predictor = load(quantized, runtime="onnxruntime")
+    for index in range(3):
+        image = rectangles(index)[0]
+        labels = segment(page, encoded(image), "trained")["labels"]
+        # The same integers, and other kernels for what is not in integers.
+        assert np.mean(labels == predictor.segment(image).mask) >= 0.98
 
 
 def test_the_file_holds_integers_and_says_so(model: Path, quantized: Path) -> None:

@@ -3,7 +3,6 @@
 import io
 import json
 import os
-import shutil
 import sys
 import tarfile
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 from sceneparse.errors import InputError
 from sceneparse.exporters.web_runtime import PACKAGE, VERSION, WebRuntime, find_runtime
 from sceneparse.system.user_cache import user_cache_folder
+from tests.local_page import require_npm
 
 FILES = ("ort.wasm.min.js", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm")
 
@@ -20,8 +20,7 @@ FILES = ("ort.wasm.min.js", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threade
 @pytest.fixture(scope="module")
 def runtime() -> WebRuntime:
     """The runtime, by npm; without npm, the test is skipped."""
-    if shutil.which("npm") is None:
-        pytest.skip("npm is not installed")
+    require_npm()
     return find_runtime()
 
 

@@ -8,13 +8,10 @@ import zlib
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import cache
-from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from PIL import Image
 from playwright.sync_api import Browser, Page, ViewportSize, expect
 
@@ -23,32 +20,9 @@ from sceneparse.data.io.decode import read_image
 from sceneparse.inference.predictor import Predictor
 from sceneparse.scenes import draw_scene
 from tests.browser import DESKTOP, PHONE
-from tests.web_runtime import html_of_bundled
+from tests.local_page import encoded, html_of_bundled, segment
 
 pytestmark = pytest.mark.browser
-
-SEGMENT = """async ({ data, model, abortAfter }) => {
-  const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
-  const controller = new AbortController();
-  if (abortAfter != null) setTimeout(() => controller.abort(), abortAfter);
-  const encoded = (values) => {
-    let letters = "";
-    for (let first = 0; first < values.length; first += 32768) {
-      letters += String.fromCharCode(...values.subarray(first, first + 32768));
-    }
-    return btoa(letters);
-  };
-  window.engine ??= createEngine();
-  try {
-    const found = await engine.segment(new Blob([bytes]), { model, signal: controller.signal });
-    const { width, height, classes, image } = found;
-    return { width, height, classes, imageSize: [image.width, image.height],
-      labels: encoded(found.labels), confidence: encoded(found.confidence) };
-  } catch (error) {
-    return { error: `${error.name}: ${error.message}` };
-  }
-}"""
-
 
 # Of the setting that sees larger images: small ones save time.
 SCALE = 0.25
@@ -75,26 +49,6 @@ def opened(chromium: Browser, html: Path) -> Iterator[Page]:
     yield page
     context.close()
     assert errors == []
-
-
-def segment(
-    page: Page, content: bytes, model: str = "larger", abort_after: int | None = None
-) -> dict[str, Any]:
-    """Segment an image file in a page."""
-    data = base64.b64encode(content).decode()
-    found = page.evaluate(SEGMENT, {"data": data, "model": model, "abortAfter": abort_after})
-    if "error" not in found:
-        for name in ("labels", "confidence"):
-            values = np.frombuffer(base64.b64decode(found[name]), np.uint8)
-            found[name] = values.reshape(found["height"], found["width"])
-    return found
-
-
-def encoded(image: Image.Image | NDArray[Any], kind: str = "PNG", **options: Any) -> bytes:
-    file = BytesIO()
-    whole = image if isinstance(image, Image.Image) else Image.fromarray(image)
-    whole.save(file, kind, **options)
-    return file.getvalue()
 
 
 @cache

@@ -3,7 +3,7 @@
 /* The worker of `local_engine.js`: it runs after ONNX Runtime's script, in the same file. */
 
 (() => {
-  // They take 4 GB and a minute.
+  // They take 2 GB of memory, and minutes.
   const MAX_PIXELS = 64e6;
   const MAX_NETWORK_PIXELS = 8e6;
   // Canvases of phones hold few pixels, so an image is read tile by tile.
