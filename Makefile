@@ -66,6 +66,7 @@ test-install: install
 docs: install
 	$(BIN)/python docs/make_reference.py
 	$(BIN)/python docs/make_augmentation.py
+	$(BIN)/python docs/make_page.py
 
 bench: $(BENCH)/.installed
 	set -e; for name in $(BENCHMARKS); do $(BENCH)/bin/python benchmarks/$$name.py; done

@@ -33,6 +33,8 @@ BENCHMARKS = (
     "parity",
     "serve_load",
     "serve_fuzz",
+    "page",
+    "single_page",
 )
 
 Rows = Sequence[dict[str, Any]]

@@ -13,6 +13,7 @@ from PIL import Image
 from tests.conftest import rectangles
 from tests.fake_hub import READER, FakeHub, Repository
 from tests.hub_session import connected_hub
+from tests.local_page import require_npm
 
 from sceneparse.artifacts.weights import read_weights
 from sceneparse.errors import InputError
@@ -161,7 +162,7 @@ def test_another_push_replaces_the_files(shared: Shared, run: Path, tmp_path: Pa
     with connected_hub(tmp_path) as hub:
         old = hub.repositories["me/rectangles"] = Repository(private=True)
         old.commit({"demo.html": b"of another model", "notes.txt": b"mine"})
-        push(run, "me/rectangles", license="only for tests", preview=image)
+        push(run, "me/rectangles", license="only for tests", preview=image, demo="none")
         files = old.commits[old.head]
     assert set(files) == {
         "README.md",
@@ -183,8 +184,12 @@ def test_what_would_be_uploaded_can_be_written_to_a_folder(
     scores = run / "scores.json"
     scores.write_text("{}")
     os.utime(scores, (0, 0))
+    require_npm()
     pushed = push(run, "me/other", license="mit", out=tmp_path / "ready", precision="fp16")
     assert pushed.folder == tmp_path / "ready"
+    page = (tmp_path / "ready" / "demo.html").read_text(encoding="utf-8")
+    assert "createEngine" in page
+    assert "mit" in page
     assert hub.requests == []
     text = (tmp_path / "ready" / "README.md").read_text(encoding="utf-8")
     assert "Scores of the validation during training, in the epoch that is kept" in text

@@ -43,8 +43,12 @@ def push(
         ),
     ] = None,
     demo: Annotated[
-        Path | None, path_option("Page (HTML) that runs the model, to upload beside it.")
-    ] = None,
+        str,
+        typer.Option(
+            help="Page that runs the model in a browser: `auto` makes one, `none` leaves it out, "
+            "or an HTML file."
+        ),
+    ] = "auto",
     precision: Annotated[
         Literal["fp32", "fp16"],
         typer.Option(help="How weights are stored: fp16 halves the files."),

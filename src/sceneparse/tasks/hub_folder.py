@@ -47,7 +47,7 @@ class HubContents:
         datasets: Names of data sets on the Hub that the model was trained on.
         scores: A score file; none to look for one in the run folder.
         preview: An image to segment as an example; none for a generated scene.
-        demo: A page that runs the model; none without one.
+        demo: A page that runs the model; `auto` to make one, `none` for none.
     """
 
     repo: str
@@ -55,7 +55,7 @@ class HubContents:
     datasets: tuple[str, ...] = ()
     scores: Path | None = None
     preview: Path | None = None
-    demo: Path | None = None
+    demo: Path | Literal["auto", "none"] = "auto"
 
 
 def write_hub_folder(
@@ -90,8 +90,7 @@ def write_hub_folder(
         for note in exported.notes:
             callback(Message(f"{name}: {note}"))
     preview = _write_preview(folder, contents.preview)
-    if contents.demo is not None:
-        shutil.copyfile(contents.demo, folder / DEMO_FILE)
+    has_demo = _write_demo(folder / DEMO_FILE, model, contents.demo, terms, callback)
     facts = CardFacts(
         repo=contents.repo,
         config=without_local_paths(stored.config),
@@ -106,13 +105,27 @@ def write_hub_folder(
         files={path.name: _WHAT[path.name] for path in sorted(folder.iterdir())},
         preview=PREVIEW_FILE if preview else None,
         preview_text=preview,
-        demo=DEMO_FILE if contents.demo else None,
+        demo=DEMO_FILE if has_demo else None,
         own_card=_card_of_bundled() if model == "bundled" else None,
     )
     write_text(folder / CARD_FILE, model_card(facts))
     paths = sorted(folder.iterdir())
     _refuse_local_paths(paths, list(_local_paths(stored, own)))
     return {path.name: path.stat().st_size for path in paths}
+
+
+def _write_demo(
+    path: Path, model: str | Path, demo: Path | str, terms: str, callback: Callback
+) -> bool:
+    """Write the page that runs the model, if there shall be one and it can be made."""
+    if isinstance(demo, Path):
+        shutil.copyfile(demo, path)
+    elif demo == "auto":
+        try:
+            export(model, out=path, license_text=terms, callback=callback)
+        except InputError as error:
+            callback(Message(f"without a page that runs the model: {error}"))
+    return path.is_file()
 
 
 def _write_preview(folder: Path, image: Path | None) -> str:

@@ -63,7 +63,7 @@ def push(
     scores: str | Path | None = None,
     datasets: Sequence[str] = (),
     preview: str | Path | None = None,
-    demo: str | Path | None = None,
+    demo: str | Path = "auto",
     precision: Literal["fp32", "fp16"] = "fp32",
     public: bool = False,
     out: str | Path | None = None,
@@ -86,7 +86,8 @@ def push(
         datasets: Names of data sets on the Hub that the model was trained on.
         preview: An image to segment as an example, which is published; none for a generated scene
             if the model has the classes of ADE20K, else no example.
-        demo: A page (HTML) that runs the model, to upload beside it.
+        demo: A page that runs the model in a browser, to upload beside it: a file, `auto` to make
+            one as `export` does, or `none`.
         precision: How weights are stored.
         public: Whether a new repository is visible to everyone.
         out: A new folder for the files; with it, nothing is uploaded.
@@ -109,7 +110,7 @@ def push(
         datasets=tuple(datasets),
         scores=_existing(scores, "scores"),
         preview=_existing(preview, "preview"),
-        demo=_existing(demo, "demo"),
+        demo=_demo(demo),
     )
     if not is_hub_address(model):
         with weights_file(model) as path:
@@ -155,6 +156,14 @@ def _license(model: str | Path, given: str | None) -> CardLicense:
     if given.lower() in LICENSES:
         return CardLicense(given.lower())
     return CardLicense("other", given)
+
+
+def _demo(demo: str | Path) -> Path | Literal["auto", "none"]:
+    match demo:
+        case "auto" | "none":
+            return demo
+        case _:
+            return _existing(demo, "demo") or Path(demo)
 
 
 def _existing(path: str | Path | None, parameter: str) -> Path | None:
