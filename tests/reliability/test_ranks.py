@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from sceneparse.artifacts.run_folder import RunFolder
+from tests.pair import LONGER, assert_close
 from tests.reliability.several_processes import Ended, run_ranks, send
 from tests.reliability.test_crash_states import results
 from tests.reliability.test_kills import STOPS, waiting_for
@@ -134,6 +135,30 @@ def test_a_run_that_loses_a_process_ends_and_resumes_to_the_same_end(
 
 def test_a_stopped_pair_ends_like_one_that_was_not(whole: WholePair, tmp_path: Path) -> None:
     check_stops(whole, tmp_path, count=1, seed=0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_run_stopped_on_two_processes_goes_on_on_more_or_fewer(
+    pair: Path, count: int, tmp_path: Path
+) -> None:
+    # Three processes can share this batch too, and none computes it in parts.
+    overrides = [text for text in LONGER if "accumulation" not in text]
+    arguments = ["train", str(pair / "run.yaml"), *overrides, "training.batch_size=6"]
+    whole = run_ranks([*arguments, "--out", "whole"], tmp_path)
+    assert whole.codes == [0, 0], whole.stderr
+    half = tmp_path / "half"
+
+    def stop(pids: list[int]) -> None:
+        while not RunFolder(half).metrics.exists():
+            time.sleep(0.005)
+        send(pids[1], signal.SIGTERM)
+
+    stopped = run_ranks([*arguments, "--out", "half"], tmp_path, disturb=stop)
+    assert stopped.codes == [128 + signal.SIGTERM] * 2, stopped
+    resumed = run_ranks([*arguments, "--out", "half", "--resume"], tmp_path, count)
+    assert resumed.codes == [0] * count, resumed.stderr
+    assert_close(half, tmp_path / "whole")
 
 
 @pytest.mark.torture

@@ -61,6 +61,8 @@ class Heartbeat:
         # Only time in which this process ran counts, so one that was stopped itself blames nobody.
         self._silent_s = 0.0
         self._unanswered_s = 0.0
+        self._watched_at = time.monotonic()
+        self._was_stopped = False
         self._left = threading.Event()
         self._threads = [
             threading.Thread(target=target, name=target.__name__, daemon=True)
@@ -73,7 +75,7 @@ class Heartbeat:
         """Whether this process reports if it cannot ask which one does: one on each machine."""
         # Where rank zero keeps the store, another process of its machine reports that it is lost.
         is_second = self._rank_zero_keeps_store and self._rank_info.rank == 1
-        return is_second or self._rank_info.local_rank == 0
+        return (is_second or self._rank_info.local_rank == 0) and not self._has_just_continued()
 
     def __enter__(self) -> Self:
         self.store.set(f"machine/{self._rank_info.rank}", socket.gethostname())
@@ -99,9 +101,8 @@ class Heartbeat:
             RuntimeError: If the process that keeps the store is gone.
         """
         is_first = is_first_failure(self.store)
-        if is_first and self._rank_info.rank == 0 and self._rank_zero_keeps_store:
-            # The store ends with this process.
-            time.sleep(2 * BEAT_S)
+        if is_first:
+            self._let_others_know()
         return is_first
 
     def _beat(self) -> None:
@@ -126,11 +127,11 @@ class Heartbeat:
 
     def _watch(self) -> None:
         """End this process if the next one, or the store, has been silent for too long."""
-        before = time.monotonic()
         while not self._left.wait(BEAT_S / 2):
+            self._was_stopped |= self._has_just_continued()
             now = time.monotonic()
-            elapsed = min(now - before, BEAT_S)
-            before = now
+            elapsed = min(now - self._watched_at, BEAT_S)
+            self._watched_at = now
             self._silent_s += elapsed
             self._unanswered_s += elapsed
             if self._unanswered_s > SILENCE_S:
@@ -156,15 +157,27 @@ class Heartbeat:
         """End this process, whose main thread may wait for another one forever."""
         if self._left.is_set():
             return
+        # What is left of the run has ended, and one of its processes has told why.
+        is_first = is_first and not self._has_just_continued()
         if is_first:
             sys.stderr.write(
                 f"error: {reason}: it was stopped, killed or cut off, so the run ends; its "
                 "checkpoints are whole: resume the run\n"
             )
             sys.stderr.flush()
+            self._let_others_know()
         elif self._left.wait(REPORT_S):
             return
         os._exit(EXIT_CODE)
+
+    def _let_others_know(self) -> None:
+        """Keep the store for a while, if it is a part of this process."""
+        if self._rank_info.rank == 0 and self._rank_zero_keeps_store:
+            self._left.wait(2 * BEAT_S)
+
+    def _has_just_continued(self) -> bool:
+        """Return whether this process was stopped for so long that the others have ended."""
+        return self._was_stopped or time.monotonic() - self._watched_at > SILENCE_S / 2
 
     @property
     def _store_name(self) -> str:
@@ -177,6 +190,7 @@ class Heartbeat:
         beats = self._beats_of_next
         while self._beats_of_next < beats + NEW_BEATS and not self._left.is_set():
             time.sleep(BEAT_S / 10)
+        self._was_stopped = False
 
 
 def is_first_failure(store: Store) -> bool:
