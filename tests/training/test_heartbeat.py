@@ -124,6 +124,18 @@ def test_the_others_end_when_one_is_stopped_and_it_writes_nothing_when_it_goes_o
     assert "resume the run" in message
 
 
+def test_a_killed_rank_zero_that_kept_the_store_is_reported(port: int, tmp_path: Path) -> None:
+    ranks = [slurm_step(rank, 3, port) for rank in range(3)]
+    with working(tmp_path, ranks, float("inf")) as processes:
+        send(processes[0], signal.SIGKILL)
+        for process in processes:
+            process.join()
+        assert [process.exitcode for process in processes] == [-signal.SIGKILL, 2, 2]
+    text = "".join((tmp_path / f"output_{rank}").read_text() for rank in range(3))
+    [message] = [line for line in text.splitlines() if line.startswith("error")]
+    assert message.startswith("error: process 0 of 3 ")
+
+
 def test_processes_that_are_all_stopped_for_a_while_go_on(port: int, tmp_path: Path) -> None:
     store = TCPStore("127.0.0.1", port, is_master=True, wait_for_workers=False)
     ranks = [torchrun(rank, 2, store.port) for rank in range(2)]
