@@ -127,3 +127,25 @@ def test_runs_stopped_at_fifty_moments_end_the_same(whole: WholeRun, tmp_path: P
     disturbed = check_stops(whole, tmp_path, count=50, seed=1)
     sys.stdout.write(f"{disturbed} of 50 signals came before the end of the run\n")
     assert disturbed >= 25
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_second_interrupt_ends_at_once(
+    rectangles_config: Path, tmp_path: Path, processes: int
+) -> None:
+    def interrupt_twice(pid: int) -> None:
+        waiting_for(tmp_path / "run")(pid)
+        os.kill(pid, signal.SIGINT)
+        time.sleep(0.1)
+        os.kill(pid, signal.SIGINT)
+
+    # The first one would be heeded after a step, which takes seconds.
+    slow = ("transform.size=256", "model.width=64", "training.batch_size=8", "report.every=4")
+    settings = (*slow, f"training.processes={processes}", "--out", "run")
+    done = run_and_stop(["train", str(rectangles_config), *settings], tmp_path, interrupt_twice)
+    assert done.returncode == 128 + signal.SIGINT, done.stderr
+    assert "the state is saved" not in done.stdout
+    # Whether Typer says that it was interrupted depends on its version.
+    assert done.stderr in ("", "interrupted\n")
+    # The checkpoint before the first step.
+    assert RunFolder(tmp_path / "run").has_checkpoint

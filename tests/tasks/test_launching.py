@@ -50,6 +50,54 @@ def test_a_signal_reaches_all_processes(name: str, tmp_path: Path) -> None:
     assert [process.returncode for process in processes] == [128 + number] * 2
 
 
+# Starts two processes that sleep, and tells their ids.
+FORWARDS = """
+import subprocess, sys, time
+from sceneparse.tasks.launching import exit_code, forward_signals
+processes = []
+with forward_signals(processes) as interrupts:
+    for _ in "ab":
+        command = [sys.executable, "-c", "import time; time.sleep(60)"]
+        processes.append(subprocess.Popen(command, start_new_session=True))
+    print(*(process.pid for process in processes), flush=True)
+    sys.exit(exit_code(processes, interrupts))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_ctrl_z_pauses_all_processes_until_they_are_continued() -> None:
+    launcher = subprocess.Popen(
+        [sys.executable, "-c", FORWARDS], stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+    assert launcher.stdout is not None
+    pids = [launcher.pid, *map(int, launcher.stdout.readline().split())]
+
+    def wait_until(*, are_stopped: bool) -> None:
+        states = ""
+        while not states or any((state == "T") != are_stopped for state in states):
+            stats = [Path(f"/proc/{pid}/stat").read_text() for pid in pids]
+            states = "".join(stat.rpartition(")")[2].split()[0] for stat in stats)
+
+    launcher.send_signal(signal.SIGTSTP)
+    wait_until(are_stopped=True)
+    launcher.send_signal(signal.SIGCONT)
+    wait_until(are_stopped=False)
+    # The processes die of the first one.
+    launcher.send_signal(signal.SIGINT)
+    launcher.send_signal(signal.SIGINT)
+    assert launcher.wait() == 128 + signal.SIGINT
+    launcher.stdout.close()
+
+
+def test_a_second_interrupt_kills_processes_that_ignore_it() -> None:
+    ignores = "import signal, time; signal.signal(2, signal.SIG_IGN); time.sleep(60)"
+    processes = started(ignores, ignores)
+    with launching.forward_signals(processes) as interrupts:
+        for _ in "ab":
+            os.kill(os.getpid(), signal.SIGINT)
+        assert launching.exit_code(processes, interrupts) == 128 + signal.SIGINT
+
+
 def test_a_failing_process_ends_processes_that_hang(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(launching, "GRACE_S", 0.1)
     processes = started(SLEEPS, "raise SystemExit(2)", SLEEPS)

@@ -79,8 +79,14 @@ def _let_threads_sleep() -> None:
         os.environ.update(OPENMP_WAITING)
 
 
+def _leave_out_lost_connections() -> None:
+    """Let PyTorch print no stack traces of connections to another process that is gone."""
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
+
+
 def main() -> None:
     """Run the command line; a mistake of the user ends with one message and exit code 2."""
+    _leave_out_lost_connections()
     # OpenMP reads its settings once, when PyTorch is imported.
     _let_threads_sleep()
     for stream in (sys.stdout, sys.stderr):

@@ -27,6 +27,13 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Resume from the folder's checkpoint.")
     ] = False,
+    requeue: Annotated[
+        bool,
+        typer.Option(
+            "--requeue",
+            help="In SLURM: at its warning (SIGUSR1) save and requeue the job, which resumes.",
+        ),
+    ] = False,
 ) -> None:
     """Train a network; write weights, scores, curves and drawings to a run folder.
 
@@ -52,7 +59,9 @@ def train(
 
         callback = stack.enter_context(shown_events())
         folder = out or default_folder(config)
-        run = train_run(settings, out=folder, resume=resume, callback=callback)
+        run = train_run(settings, out=folder, resume=resume, requeue=requeue, callback=callback)
+    if run.is_requeued:
+        raise typer.Exit(128 + run.stopped_by)
     if not run.is_finished:
         command = shlex.join(["sceneparse", *sys.argv[1:], *([] if resume else ["--resume"])])
         console.print(f"stopped; the state is saved. Resume with:\n  {command}", soft_wrap=True)

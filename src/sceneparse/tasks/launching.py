@@ -12,16 +12,18 @@ from contextlib import contextmanager
 import torch
 from torch.distributed import TCPStore  # pyright: ignore[reportPrivateImportUsage] - public
 
-from sceneparse.config import TrainingSettings
+from sceneparse.config import RunConfig, TrainingSettings
 from sceneparse.errors import InputError
 from sceneparse.system.device import select_device
-from sceneparse.system.ranks import find_rank_info
+from sceneparse.system.ranks import RankInfo, find_rank_info
 from sceneparse.system.stop_signals import stop_signals
-from sceneparse.training.distributed import is_first_failure
+from sceneparse.training.heartbeat import is_first_failure
 
 # After one process has failed, the others notice and report it. A process that still runs after
 # this time waits in a collective operation and never returns.
 GRACE_S = 10.0
+# After a second Ctrl-C, one that still runs waits for another or computes in PyTorch.
+INTERRUPTED_GRACE_S = 1.0
 POLL_S = 0.05
 LOCALHOST = "127.0.0.1"
 
@@ -47,6 +49,26 @@ def processes_to_start(training: TrainingSettings) -> int:
             f"{device.type}; use at most {count}, or training.device=cpu"
         )
     return training.processes
+
+
+def check_processes(config: RunConfig, rank_info: RankInfo) -> None:
+    """Check that as many processes were started as the config wants.
+
+    Raises:
+        InputError: If there are more or fewer.
+    """
+    asked = config.training.processes
+    if asked in ("auto", rank_info.world_size):
+        return
+    if rank_info.was_launched:
+        raise InputError(
+            f"training.processes: {asked}, but {rank_info.world_size} processes were started; "
+            f"remove the setting, or start {asked} processes"
+        )
+    raise InputError(
+        f"training.processes: {asked}, but only one process was started; start the run with "
+        f"`sceneparse train`, or start {asked} processes with torchrun"
+    )
 
 
 def run_processes(count: int, arguments: Sequence[str]) -> int:
@@ -78,13 +100,13 @@ def run_processes(count: int, arguments: Sequence[str]) -> int:
     # -P: a folder `sceneparse` in the working directory must not hide the package.
     command = [sys.executable, "-P", "-m", "sceneparse", *arguments]
     processes: Processes = []
-    with forward_signals(processes):
+    with forward_signals(processes) as interrupts:
         for rank in map(str, range(count)):
             env = {**environment, "RANK": rank, "LOCAL_RANK": rank}
             # In its own session, a process receives Ctrl-C only once, from `forward_signals`.
             started = subprocess.Popen(command, env=env, start_new_session=True)  # noqa: S603
             processes.append(started)
-        code = exit_code(processes)
+        code = exit_code(processes, interrupts)
     killed_by = code - 128
     if killed_by > 0 and killed_by not in stop_signals() and is_first_failure(store):
         raise InputError(
@@ -96,8 +118,12 @@ def run_processes(count: int, arguments: Sequence[str]) -> int:
     return code
 
 
-def exit_code(processes: Processes) -> int:
+def exit_code(processes: Processes, interrupts: Sequence[int] = ()) -> int:
     """Wait for all processes; after a failure, kill those that do not exit on their own.
+
+    Args:
+        processes: The processes.
+        interrupts: The signals SIGINT that were forwarded to them; the second ends them at once.
 
     Returns:
         The exit code of the first process that failed, 128 + signal if a signal ended it; 0 if
@@ -111,24 +137,43 @@ def exit_code(processes: Processes) -> int:
         failed = [code for code in codes if code]
         if failed and not first_failed:
             first_failed, deadline = failed[0], time.monotonic() + GRACE_S
+        if len(interrupts) > 1:
+            deadline = min(deadline, time.monotonic() + INTERRUPTED_GRACE_S)
         if time.monotonic() > deadline:
             for process in processes:
                 process.kill()
         time.sleep(POLL_S)
+    if len(interrupts) > 1:
+        return 128 + signal.SIGINT
     return first_failed if first_failed >= 0 else 128 - first_failed
 
 
 @contextmanager
-def forward_signals(processes: Processes) -> Generator[None]:
-    """Forward stop signals to the processes while the `with` block runs."""
+def forward_signals(processes: Processes) -> Generator[list[int]]:
+    """Forward stop signals to the processes while the `with` block runs, and Ctrl-Z too.
+
+    Yields:
+        The signals SIGINT that have arrived.
+    """
+    interrupts: list[int] = []
 
     def forward(number: int, _frame: object) -> None:
+        if number == signal.SIGINT:
+            interrupts.append(number)
         for process in processes:
             process.send_signal(number)
 
+    def pause(_number: int, frame: object) -> None:
+        forward(signal.SIGSTOP, frame)
+        os.kill(os.getpid(), signal.SIGSTOP)
+        # The shell has continued this process.
+        forward(signal.SIGCONT, frame)
+
     before = {number: signal.signal(number, forward) for number in stop_signals()}
+    if sys.platform != "win32" and signal.getsignal(signal.SIGTSTP) is not signal.SIG_IGN:
+        before[signal.SIGTSTP] = signal.signal(signal.SIGTSTP, pause)
     try:
-        yield
+        yield interrupts
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

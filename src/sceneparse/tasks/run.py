@@ -19,6 +19,7 @@ class Run:
         best_miou: Validation mIoU of these weights, in 0..1.
         resize: How validation resizes images for the network.
         stopped_by: Number of the signal that stopped the run, in any process; 0 if none.
+        is_requeued: Whether SLURM has been asked to start the job again.
     """
 
     folder: Path
@@ -27,6 +28,7 @@ class Run:
     best_miou: float
     resize: str
     stopped_by: int = 0
+    is_requeued: bool = False
 
     @property
     def files(self) -> RunFolder:

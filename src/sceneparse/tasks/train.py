@@ -27,6 +27,8 @@ from sceneparse.recording.run_drawings import samples_to_draw
 from sceneparse.system.memory_advice import advice_on_memory
 from sceneparse.system.ranks import RankInfo, find_rank_info
 from sceneparse.system.stop_signals import StopRequests
+from sceneparse.tasks.launching import check_processes
+from sceneparse.tasks.requeuing import has_begun, requeued_after_warning
 from sceneparse.tasks.run import Run
 from sceneparse.tasks.run_data import data_key_of, open_splits, validate_over_ranks
 from sceneparse.training.auto import resolve
@@ -47,6 +49,7 @@ def train(
     out: str | Path | None = None,
     overrides: Sequence[str] = (),
     resume: bool = False,
+    requeue: bool = False,
     callback: Callback = ignore,
 ) -> Run:
     """Train a network and write its weights, scores and drawings to a run folder.
@@ -61,10 +64,13 @@ def train(
             name of the config file in `runs/`, and `runs/run` for a config.
         overrides: Changed fields of the config, as `section.field=value`.
         resume: Resume from the checkpoint in the folder.
+        requeue: In a job of SLURM, resume if the folder has a checkpoint, and after SLURM's warning
+            (SIGUSR1) save the state and ask SLURM to start the job again.
         callback: Called with each event in rank zero; `print` shows them.
 
     Raises:
-        InputError: If the config or the data set has faults, or the folder cannot be used.
+        InputError: If the config or the data set has faults, the folder cannot be used, or the job
+            cannot be requeued.
 
     Example:
         >>> run = sceneparse.train("mydata.yaml", overrides=["training.epochs=5"])  # doctest: +SKIP
@@ -75,14 +81,14 @@ def train(
     if out is None:
         out = default_folder(Path("run") if isinstance(config, RunConfig) else Path(config))
     rank_info = find_rank_info()
+    folder = RunFolder(Path(out))
+    if rank_info.rank != 0:
+        callback = ignore
     with process_group(rank_info):
-        return _train(
-            settings,
-            RunFolder(Path(out)),
-            callback if rank_info.rank == 0 else ignore,
-            rank_info,
-            resume=resume,
-        )
+        if requeue:
+            resume |= has_begun(folder)
+        run = _train(settings, folder, callback, rank_info, resume=resume)
+        return requeued_after_warning(run, rank_info, callback) if requeue else run
 
 
 def default_folder(config: Path) -> Path:
@@ -99,7 +105,7 @@ def default_folder(config: Path) -> Path:
 def _train(
     config: RunConfig, folder: RunFolder, callback: Callback, rank_info: RankInfo, *, resume: bool
 ) -> Run:
-    _check_processes(config, rank_info)
+    check_processes(config, rank_info)
     if resume:
         config = _resumed_config(config, folder, callback)
     elif rank_info.rank == 0:
@@ -222,21 +228,6 @@ def _class_statistics(
         return None
     with activity(callback, "counting the pixels of each class"):
         return factory.class_statistics(config, training)
-
-
-def _check_processes(config: RunConfig, rank_info: RankInfo) -> None:
-    asked = config.training.processes
-    if asked in ("auto", rank_info.world_size):
-        return
-    if rank_info.was_launched:
-        raise InputError(
-            f"training.processes: {asked}, but {rank_info.world_size} processes were started; "
-            f"remove the setting, or start {asked} processes"
-        )
-    raise InputError(
-        f"training.processes: {asked}, but only one process was started; start the run with "
-        f"`sceneparse train`, or start {asked} processes with torchrun"
-    )
 
 
 def _check_free(config: RunConfig, folder: RunFolder) -> None:

@@ -11,20 +11,25 @@ from typing import TypeVar, cast
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.distributed import PrefixStore, Store  # pyright: ignore[reportPrivateImportUsage] - public
+from torch.distributed import (
+    PrefixStore,  # pyright: ignore[reportPrivateImportUsage] - public
+    Store,  # pyright: ignore[reportPrivateImportUsage] - public
+    TCPStore,  # pyright: ignore[reportPrivateImportUsage] - public
+)
 from torch.distributed.rendezvous import rendezvous
 from torch.nn.parallel import DistributedDataParallel
 
 from sceneparse.errors import InputError, ReportedByOtherRank
 from sceneparse.system.ranks import RankInfo, first_slurm_node
+from sceneparse.training.heartbeat import REPORT_S, Heartbeat
 
 Value = TypeVar("Value")
 
-# The other processes wait while rank zero draws images or writes to a slow disk.
+# The other processes wait while rank zero draws images or writes to a slow disk; the heartbeat
+# notices earlier if it does not.
 TIMEOUT = timedelta(minutes=30)
-# A launcher ends all processes when the first one ends; the one that reports the error needs a
-# moment to print it.
-REPORT_S = 1.0
+# Machines may import PyTorch from a slow disk.
+JOIN_TIMEOUT = timedelta(minutes=10)
 
 
 @contextmanager
@@ -32,7 +37,8 @@ def process_group(rank_info: RankInfo) -> Generator[None]:
     """Join the process group of a run; a single process, or one that has joined, does nothing.
 
     One process re-raises an error from inside the `with`; the others raise `ReportedByOtherRank`.
-    At the end, all processes wait for each other.
+    At the end, all processes wait for each other. If one of them falls silent, the others end: one
+    prints why, and all exit with code 2.
 
     Args:
         rank_info: The rank of this process.
@@ -44,6 +50,20 @@ def process_group(rank_info: RankInfo) -> Generator[None]:
         yield
         return
     store = _store(rank_info)
+    with _heartbeat(rank_info) as heartbeat:
+        try:
+            _join(rank_info, store)
+            yield
+            any_rank(False)
+        except BaseException as error:
+            raised = _raised_once(error, heartbeat)
+            if raised is error:
+                raise
+            raise raised from error
+    dist.destroy_process_group()
+
+
+def _join(rank_info: RankInfo, store: Store) -> None:
     # Collectives on CPU tensors go over gloo and need not wait for the accelerators.
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
     dist.init_process_group(
@@ -53,15 +73,6 @@ def process_group(rank_info: RankInfo) -> Generator[None]:
         world_size=rank_info.world_size,
         timeout=TIMEOUT,
     )
-    try:
-        yield
-        any_rank(False)
-    except BaseException as error:
-        raised = _raised_once(error, store)
-        if raised is error:
-            raise
-        raise raised from error
-    dist.destroy_process_group()
 
 
 def device_of(rank_info: RankInfo, kind: str) -> torch.device:
@@ -163,22 +174,38 @@ def _store(rank_info: RankInfo) -> Store:
         # Jobs on one node, and steps of one job, need different ports; services use lower ones.
         job, step = int(os.environ["SLURM_JOB_ID"]), int(os.environ["SLURM_STEP_ID"])
         os.environ.setdefault("MASTER_PORT", str(15000 + (job + 101 * step) % 10000))
-    store, _, _ = next(rendezvous("env://", rank_info.rank, rank_info.world_size, timeout=TIMEOUT))
+    try:
+        store, _, _ = next(
+            rendezvous("env://", rank_info.rank, rank_info.world_size, timeout=JOIN_TIMEOUT)
+        )
+    except dist.DistError as error:
+        # Without a store, processes cannot agree; one of each machine reports.
+        kind = ReportedByOtherRank if rank_info.local_rank else InputError
+        raise kind(
+            f"process {rank_info.rank} of {rank_info.world_size}: not all processes of the run "
+            f"have started within {JOIN_TIMEOUT.seconds // 60} minutes ({error})"
+        ) from error
     return store
 
 
-def is_first_failure(store: Store) -> bool:
-    """Count a failure in the store of the run and return whether it is the first one."""
-    return store.add("errors", 1) == 1
+def _heartbeat(rank_info: RankInfo) -> Heartbeat:
+    address, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+    store: Store = TCPStore(address, port, is_master=False, wait_for_workers=False)
+    # The launcher's store keeps the keys of processes that torchrun has started again.
+    restarts = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+    if restarts != "0":
+        store = PrefixStore(f"restart_{restarts}", store)
+    has_launcher = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
+    return Heartbeat(store, rank_info, rank_zero_keeps_store=not has_launcher)
 
 
-def _raised_once(error: BaseException, store: Store) -> BaseException:
+def _raised_once(error: BaseException, heartbeat: Heartbeat) -> BaseException:
     """Return what this process raises for an error: only the first to fail reports it."""
     try:
-        is_first = is_first_failure(store)
+        is_first = heartbeat.report_failure()
     except RuntimeError:
-        # The process that kept the store is gone, so another process failed first.
-        is_first = False
+        # The process that kept the store is gone; unless it has told why, it was killed.
+        is_first = heartbeat.reports_lost_store and not heartbeat.is_failure_known
     if not isinstance(error, Exception):
         return error
     if not is_first:
