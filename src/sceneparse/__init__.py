@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sceneparse.tasks.export import Exported, export
     from sceneparse.tasks.plan import Planned, plan
     from sceneparse.tasks.predict import predict
+    from sceneparse.tasks.replay import Replay, replay
     from sceneparse.tasks.run import Run
     from sceneparse.tasks.score import ScoreReport, score
     from sceneparse.tasks.train import train
@@ -41,6 +42,7 @@ __all__ = [
     "Planned",
     "Prediction",
     "Predictor",
+    "Replay",
     "Run",
     "RunConfig",
     "ScoreReport",
@@ -56,6 +58,7 @@ __all__ = [
     "load",
     "plan",
     "predict",
+    "replay",
     "score",
     "segment_video",
     "train",
@@ -73,6 +76,7 @@ _HOMES = {
     "Planned": "tasks.plan",
     "Prediction": "inference.prediction",
     "Predictor": "inference.predictor",
+    "Replay": "tasks.replay",
     "Run": "tasks.run",
     "RunConfig": "config",
     "ScoreReport": "tasks.score",
@@ -88,6 +92,7 @@ _HOMES = {
     "load": "factory.loading",
     "plan": "tasks.plan",
     "predict": "tasks.predict",
+    "replay": "tasks.replay",
     "score": "tasks.score",
     "segment_video": "tasks.video",
     "train": "tasks.train",

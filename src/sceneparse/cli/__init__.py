@@ -16,6 +16,7 @@ from sceneparse.cli import (
     export,
     plan,
     predict,
+    replay,
     score,
     train,
     tta,
@@ -51,6 +52,7 @@ def _options(
 app.command()(train.demo)
 app.command()(plan.plan)
 app.command()(train.train)
+app.command()(replay.replay)
 app.command()(score.evaluate)
 app.command()(predict.predict)
 app.command()(video.video)

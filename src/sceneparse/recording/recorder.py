@@ -164,6 +164,8 @@ class Recorder:
         validation_s = record.timing["validation_s"] if record.validation else None
         self._remaining.epoch_ended(record.epoch, validation_s, drawing_s)
         self._callback(EpochEnded(record, self._config.training.epochs))
+        for text in self._recorded.watch.messages(record, self._predictor.labels.class_names):
+            self._callback(Message(text))
         self._report_wait(record.timing["data_wait_share"])
 
     def step_skipped(self, step: NonFiniteStep) -> str:

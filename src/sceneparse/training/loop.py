@@ -156,10 +156,10 @@ def _without_nonfinite(
     state.guard.count(found.step)
     # The other processes wait until rank zero has written the file.
     file = broadcast_from_rank_zero(lambda: observer.step_skipped(step))
-    in_a_row = state.guard.in_a_row
-    if setup.config.training.on_nonfinite != "skip" or in_a_row > MAX_IN_A_ROW:
+    in_a_row, policy = state.guard.in_a_row, setup.config.training.on_nonfinite
+    if policy != "skip" or in_a_row > MAX_IN_A_ROW:
         batches.close()
-        text = message(step, file, setup.loader.steps_per_epoch, in_a_row)
+        text = message(step, file, setup.loader.steps_per_epoch, policy, in_a_row)
         raise NonFiniteStopError(text, step.number)
     if state.step == step.number:
         return batches
@@ -180,12 +180,12 @@ def train_step(state: TrainState, setup: TrainSetup, batch: Batch) -> Tensor:
     Returns:
         The mean loss over the valid pixels of the whole batch, a scalar.
     """
-    image, mask = _on_device(setup, batch)
+    image, mask = to_device(setup, batch)
     factor = state.schedule.factor(state.step)
     for group in state.optimizer.param_groups:
         group["lr"] = group["base_lr"] * factor * state.guard.lr_factor
     # Dropout then depends on no earlier step, and a run resumes exactly.
-    torch.manual_seed(_step_seed(setup.config.seed, state.step, setup.rank_info.rank))
+    torch.manual_seed(step_seed(setup.config.seed, state.step, setup.rank_info.rank))
     # Counted over the whole batch, however many parts compute it.
     valid = all_reduce((mask != setup.loss.ignore_index).sum()).clamp(min=1).float()
     total = torch.zeros_like(state.sums.loss)
@@ -213,11 +213,12 @@ def train_step(state: TrainState, setup: TrainSetup, batch: Batch) -> Tensor:
     return mean_loss
 
 
-def _step_seed(seed: int, step: int, rank: int) -> int:
+def step_seed(seed: int, step: int, rank: int) -> int:
+    """Return the seed of dropout in a step of a process."""
     return int(np.random.SeedSequence([seed, step, rank]).generate_state(1)[0])
 
 
-def _on_device(setup: TrainSetup, batch: Batch) -> tuple[Tensor, Tensor]:
+def to_device(setup: TrainSetup, batch: Batch) -> tuple[Tensor, Tensor]:
     """Move a batch to the device: images `(B, C, H, W)` in 0..255 and masks `(B, H, W)`."""
     device = setup.device
     image, mask, color_jitter = (

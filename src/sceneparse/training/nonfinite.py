@@ -213,24 +213,33 @@ def described(found: Measured, loader: Loader) -> NonFiniteStep:
     )
 
 
-def message(step: NonFiniteStep, file: str, steps_per_epoch: int, in_a_row: int = 1) -> str:
+def message(
+    step: NonFiniteStep, file: str, steps_per_epoch: int, policy: str, in_a_row: int
+) -> str:
     """Write why a run ends, and what its user can do.
 
     Args:
         step: The step.
         file: Its file in the run folder; empty if it was not kept.
         steps_per_epoch: Steps of an epoch.
+        policy: `training.on_nonfinite` of the run.
         in_a_row: Number of bad steps in a row.
     """
     names = ", ".join(step.names[:4]) + (", ..." if len(step.names) > 4 else "")
     row = f"{in_a_row} steps in a row were not finite; " if in_a_row > 1 else ""
     kept = f"; `sceneparse replay {file}` says where it comes from" if file else ""
+    resumed = {
+        "rollback": "which halves the learning rate",
+        "skip": "which leaves such steps out",
+    }
+    ways = [f"with training.on_nonfinite={way}, {what}" for way, what in resumed.items()]
+    ways = [] if policy == "rollback" else ways[: 1 if policy == "skip" else 2]
+    resuming = f"Resume {', or '.join(ways)}; or start" if ways else "Start"
     return (
         f"{row}step {step.number} (epoch {step.step // steps_per_epoch + 1}): {step.reason}; the "
-        f"weights are those before it; its {len(step.names)} images are {names}{kept}. Resume with "
-        "training.on_nonfinite=rollback, which halves the learning rate, or with "
-        "training.on_nonfinite=skip; or start another run with a lower optimizer.lr, with "
-        "training.clip_norm=1, or with training.precision=fp32"
+        f"weights are those before it; its {len(step.names)} images are {names}{kept}. {resuming} "
+        "another run with a lower optimizer.lr, with training.clip_norm=1, or with "
+        "training.precision=fp32"
     )
 
 
