@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from sceneparse.tasks.plan import Planned, plan
     from sceneparse.tasks.predict import predict
     from sceneparse.tasks.push import Pushed, push
+    from sceneparse.tasks.replay import Replay, replay
     from sceneparse.tasks.run import Run
     from sceneparse.tasks.score import ScoreReport, score
     from sceneparse.tasks.serve import serve
@@ -45,6 +46,7 @@ __all__ = [
     "Prediction",
     "Predictor",
     "Pushed",
+    "Replay",
     "Run",
     "RunConfig",
     "ScoreReport",
@@ -62,6 +64,7 @@ __all__ = [
     "plan",
     "predict",
     "push",
+    "replay",
     "score",
     "segment_video",
     "serve",
@@ -81,6 +84,7 @@ _HOMES = {
     "Prediction": "inference.prediction",
     "Predictor": "inference.predictor",
     "Pushed": "tasks.push",
+    "Replay": "tasks.replay",
     "Run": "tasks.run",
     "RunConfig": "config",
     "ScoreReport": "tasks.score",
@@ -98,6 +102,7 @@ _HOMES = {
     "plan": "tasks.plan",
     "predict": "tasks.predict",
     "push": "tasks.push",
+    "replay": "tasks.replay",
     "score": "tasks.score",
     "segment_video": "tasks.video",
     "serve": "tasks.serve",

@@ -126,7 +126,7 @@ def test_all_auto_settings_are_resolved_and_stored(rectangles_config: Path, tmp_
 
 
 def test_a_run_is_not_overwritten(rectangles_config: Path, copied: RunFolder) -> None:
-    with pytest.raises(InputError, match="holds a run already"):
+    with pytest.raises(InputError, match="holds a run of this config already; resume it"):
         run(read_config(rectangles_config, ["training.epochs=1"]), copied.path)
 
 

@@ -4,7 +4,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -54,7 +54,7 @@ def work(environment: Mapping[str, str], folder: Path, busy_s: float) -> None:
 @contextmanager
 def working(
     folder: Path, environments: Sequence[Mapping[str, str]], busy_s: float
-) -> Iterator[list[BaseProcess]]:
+) -> Generator[list[BaseProcess]]:
     """Start processes, and wait until rank zero works."""
     processes: list[BaseProcess] = [
         CONTEXT.Process(target=work, args=({**own, "OUTPUT": str(rank)}, folder, busy_s))

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from sceneparse import factory
+from sceneparse.artifacts.kept_step import NonFiniteStep
 from sceneparse.augmentation.transform import Transform
 from sceneparse.config.reading import parse_config
 from sceneparse.training.auto import resolve
@@ -31,12 +32,17 @@ class Watcher:
         self.losses: list[float] = []
         self.records: list[EpochRecord] = []
         self.saved: dict[str, Any] = {}
+        self.skipped: list[NonFiniteStep] = []
 
     def step_ended(self, step: int, loss: Tensor) -> None:
         self.losses.append(float(loss))
 
     def epoch_ended(self, record: EpochRecord) -> None:
         self.records.append(record)
+
+    def step_skipped(self, step: NonFiniteStep) -> str:
+        self.skipped.append(step)
+        return ""
 
     def save(self) -> None:
         torch.save(self.state.state_dict(), self.path)

@@ -65,6 +65,11 @@ class RunFolder:
         return self.path / "checkpoints"
 
     @property
+    def nonfinite(self) -> Path:
+        """The folder of steps whose loss or gradient was not finite."""
+        return self.path / "nonfinite"
+
+    @property
     def tensorboard(self) -> Path:
         """TensorBoard logs."""
         return self.path / "tensorboard"
@@ -101,7 +106,7 @@ class RunFolder:
 
     def remove_partial_files(self) -> None:
         """Remove files that a crash has interrupted; a temporary name shows that they are."""
-        for folder in (self.path, self.checkpoints):
+        for folder in (self.path, self.checkpoints, self.nonfinite):
             for path in folder.glob(PARTIAL_FILES):
                 path.unlink(missing_ok=True)
 

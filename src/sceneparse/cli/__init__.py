@@ -4,7 +4,7 @@ import errno
 import io
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -17,6 +17,7 @@ from sceneparse.cli import (
     plan,
     predict,
     push,
+    replay,
     score,
     serve,
     train,
@@ -53,6 +54,7 @@ def _options(
 app.command()(train.demo)
 app.command()(plan.plan)
 app.command()(train.train)
+app.command()(replay.replay)
 app.command()(score.evaluate)
 app.command()(predict.predict)
 app.command()(video.video)
@@ -100,13 +102,23 @@ def main() -> None:
         sys.stderr.write("interrupted\n" if find_rank_info().rank == 0 else "")
         sys.exit(130)
     except ReportedByOtherRank:
-        sys.exit(2)
+        _exit_at_once(2)
     except (InputError, ModuleNotFoundError, OSError) as error:
         message = _message(error)
         if message is None:
             raise
         sys.stderr.write(f"error: {message}\n")
-        sys.exit(2)
+        _exit_at_once(2)
+
+
+def _exit_at_once(code: int) -> NoReturn:
+    """Exit, without waiting for the threads of other processes if there are several."""
+    if find_rank_info().world_size > 1:
+        # Threads of PyTorch may still wait for a process that is gone, and abort this one at exit.
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def _message(error: Exception) -> str | None:

@@ -16,6 +16,7 @@ _MAY_DIFFER = (
     "training.processes",
     "training.patience",
     "training.checkpoint",
+    "training.on_nonfinite",
     "report.",
 )
 

@@ -47,6 +47,10 @@ class TrainingSettings:
     ema: Annotated[float, Gt(0), Lt(1)] | None = None
     """Decay of an exponential moving average of the weights, such as 0.999; the averaged network is
     validated, drawn and kept. The decay is smaller in the first steps."""
+    on_nonfinite: Literal["stop", "skip", "rollback"] = "stop"
+    """What to do after a step whose loss or gradient is not finite, which never changes the
+    weights: `stop` the run; `skip` the step, unless ten in a row are such; `rollback` to the last
+    checkpoint and go on with half the learning rate."""
     patience: PositiveInt | None = None
     """Early stopping: validations in a row without a better mIoU after which the run ends."""
     validate_every: PositiveInt = 1

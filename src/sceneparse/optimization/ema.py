@@ -6,7 +6,8 @@ from typing import Any, Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import get_ema_multi_avg_fn
+
+from sceneparse.ops.tensor_lists import move_towards_
 
 AveragedNetwork = TypeVar("AveragedNetwork", bound=nn.Module)
 
@@ -31,16 +32,22 @@ class WeightEMA(Generic[AveragedNetwork]):
         self.decay = decay
 
     @torch.no_grad()
-    def update(self, network: nn.Module, step: int) -> None:
-        """Update the average with the weights of a network after a step, counted from 0."""
+    def update(self, network: nn.Module, step: int, taken: Tensor | None = None) -> None:
+        """Update the average with the weights of a network after a step, counted from 0.
+
+        Args:
+            network: The network.
+            step: The step.
+            taken: 0 on the device if the average shall stay as it is, else 1.
+        """
         decay = min(self.decay, (1 + step) / (10 + step))
         averaged, current = _tensors(self.network), _tensors(network)
         pairs = [
             pair for pair in zip(averaged, current, strict=True) if pair[0].is_floating_point()
         ]
-        get_ema_multi_avg_fn(decay)(
-            [average for average, _ in pairs], [tensor for _, tensor in pairs], step
-        )
+        averages = [average for average, _ in pairs]
+        share = 1 - decay if taken is None else (1 - decay) * taken
+        move_towards_(averages, [tensor for _, tensor in pairs], share)
         for average, tensor in zip(averaged, current, strict=True):
             if not average.is_floating_point():
                 average.copy_(tensor)

@@ -86,7 +86,12 @@ class Sgd(OptimizerSettings):
         import torch
 
         nesterov = self.momentum > 0
-        return torch.optim.SGD(groups, momentum=self.momentum, nesterov=nesterov, fused=fused)
+        sgd = torch.optim.SGD(groups, momentum=self.momentum, nesterov=nesterov, fused=fused)
+        if nesterov:
+            # A first step that is skipped would leave the momentum of a fused SGD undefined.
+            for parameter in (parameter for group in groups for parameter in group["params"]):
+                sgd.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+        return sgd
 
 
 OPTIMIZERS: dict[str, type[OptimizerSettings]] = {"adam": Adam, "adamw": AdamW, "sgd": Sgd}

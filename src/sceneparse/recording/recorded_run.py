@@ -7,7 +7,7 @@ whatever a crash has left of them.
 import csv
 import io
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import torch
 
 from sceneparse.artifacts.run_folder import RunFolder
 from sceneparse.artifacts.writing import write_bytes, write_text
+from sceneparse.recording.divergence import DivergenceWatch
 from sceneparse.training.loop import EpochRecord
 
 Row = Mapping[str, int | float | None]
@@ -28,11 +29,13 @@ class RecordedRun:
         metrics: Rows of `metrics.csv`, one per epoch.
         timing: Rows of `timing.csv`, one per epoch.
         best: Content of `model.safetensors`; empty before the first validation.
+        watch: What it has said about not learning.
     """
 
     metrics: list[Row] = field(default_factory=list)
     timing: list[Row] = field(default_factory=list)
     best: bytes = b""
+    watch: DivergenceWatch = field(default_factory=DivergenceWatch)
 
     def add(self, record: EpochRecord) -> None:
         """Add the row of an epoch to both tables."""
@@ -55,14 +58,20 @@ class RecordedRun:
     def state_dict(self) -> dict[str, Any]:
         """Return the record as data of a checkpoint."""
         best = torch.frombuffer(bytearray(self.best), dtype=torch.uint8) if self.best else None
-        return {"metrics": list(self.metrics), "timing": list(self.timing), "best": best}
+        return {
+            "metrics": list(self.metrics),
+            "timing": list(self.timing),
+            "best": best,
+            "watch": asdict(self.watch),
+        }
 
     @classmethod
     def from_state_dict(cls, state: Mapping[str, Any]) -> "RecordedRun":
         """Return the record of a checkpoint."""
         best = state["best"]
         content = b"" if best is None else best.numpy().tobytes()
-        return cls(list(state["metrics"]), list(state["timing"]), content)
+        watch = DivergenceWatch(**state["watch"])
+        return cls(list(state["metrics"]), list(state["timing"]), content, watch)
 
 
 def metrics_row(record: EpochRecord) -> dict[str, int | float | None]:

@@ -10,6 +10,7 @@ from typing import Any, Self
 from torch import Tensor
 
 from sceneparse.artifacts.checkpoint import Checkpoints
+from sceneparse.artifacts.kept_step import NonFiniteStep, keep_step
 from sceneparse.artifacts.run_folder import RunFolder
 from sceneparse.artifacts.weights import StoredModel, encoded_weights
 from sceneparse.config import ReportSettings, RunConfig
@@ -21,6 +22,7 @@ from sceneparse.recording.remaining_time import RemainingTime, Timetable
 from sceneparse.recording.run_drawings import RunDrawings, headline
 from sceneparse.system.stop_signals import StopRequests
 from sceneparse.training.loop import EpochRecord, Request
+from sceneparse.training.nonfinite import MAX_KEPT, skipped_step
 from sceneparse.training.state import TrainState
 
 # Share of an epoch's time spent waiting for data above which a hint is reported.
@@ -39,6 +41,10 @@ class SilentObserver:
 
     def epoch_ended(self, record: EpochRecord) -> None:
         """Do nothing."""
+
+    def step_skipped(self, step: NonFiniteStep) -> str:  # noqa: ARG002 - part of the interface
+        """Do nothing: rank zero keeps it."""
+        return ""
 
     def save(self) -> None:
         """Do nothing: rank zero saves."""
@@ -158,7 +164,19 @@ class Recorder:
         validation_s = record.timing["validation_s"] if record.validation else None
         self._remaining.epoch_ended(record.epoch, validation_s, drawing_s)
         self._callback(EpochEnded(record, self._config.training.epochs))
+        for text in self._recorded.watch.messages(record, self._predictor.labels.class_names):
+            self._callback(Message(text))
         self._report_wait(record.timing["data_wait_share"])
+
+    def step_skipped(self, step: NonFiniteStep) -> str:
+        """Keep one of the first steps that are not finite, and report the first one."""
+        file = ""
+        if self._state.guard.skipped <= MAX_KEPT:
+            network = self._state.segmenter.state_dict()
+            file = str(keep_step(self._folder.nonfinite, step, network))
+        if self._config.training.on_nonfinite == "skip" and self._state.guard.skipped == 1:
+            self._callback(Message(skipped_step(step, file)))
+        return file
 
     def save(self) -> None:
         """Write the checkpoint."""
@@ -180,6 +198,9 @@ class Recorder:
 
     def finish(self, best: Predictor) -> None:
         """Draw the predictions of the kept weights, and the animation."""
+        skipped = self._state.guard.skipped
+        if skipped:
+            self._callback(Message(f"steps skipped because they were not finite: {skipped}"))
         title = f"kept weights, epoch {self._state.best_epoch}"
         title += f" · validation mIoU {self._state.best_miou:.3f}"
         self._drawings.predictions("final", title, best)

@@ -6,7 +6,6 @@ from pathlib import Path
 import torch
 
 from sceneparse import factory
-from sceneparse.artifacts.checkpoint import Checkpoints, read_checkpoint
 from sceneparse.artifacts.run_folder import RunFolder
 from sceneparse.config import ReportSettings, RunConfig
 from sceneparse.config.reading import resolve_config
@@ -29,6 +28,7 @@ from sceneparse.system.ranks import RankInfo, find_rank_info
 from sceneparse.system.stop_signals import StopRequests
 from sceneparse.tasks.launching import check_processes
 from sceneparse.tasks.requeuing import has_begun, requeued_after_warning
+from sceneparse.tasks.restoring import restore, roll_back
 from sceneparse.tasks.run import Run
 from sceneparse.tasks.run_data import data_key_of, open_splits, validate_over_ranks
 from sceneparse.training.auto import resolve
@@ -39,6 +39,7 @@ from sceneparse.training.distributed import (
 )
 from sceneparse.training.environment import environment
 from sceneparse.training.loop import fit
+from sceneparse.training.nonfinite import NonFiniteStopError
 from sceneparse.training.setup import TrainSetup, set_up_training
 from sceneparse.training.state import TrainState
 
@@ -134,15 +135,7 @@ def _train(
     samples = _samples(config.report, validation, rank_info)
     recorded = RecordedRun()
     if resume:
-        # Rank zero chooses, so that all processes resume from the same step.
-        checkpoints = Checkpoints(folder.checkpoints)
-        saved = read_checkpoint(
-            broadcast_from_rank_zero(
-                lambda: checkpoints.newest(lambda text: callback(Message(text)))
-            )
-        )
-        recorded = RecordedRun.from_state_dict(saved.pop("recorded"))
-        state.load_state_dict(saved)
+        recorded = restore(state, folder, callback)
         if rank_info.rank == 0:
             folder.write_config(config)
     elif rank_info.rank == 0:
@@ -152,20 +145,7 @@ def _train(
     stop = StopRequests()
     if rank_info.rank == 0:
         _announce(setup, state, len(validation), callback)
-        recorder = Recorder(
-            config,
-            folder,
-            state,
-            setup.predictor,
-            samples,
-            setup.loader.steps_per_epoch,
-            stop,
-            callback,
-            recorded=recorded,
-        )
-        is_finished = _train_rank_zero(recorder, folder, state, setup, stop, callback)
-    else:
-        is_finished = _train_other_rank(state, setup, stop)
+    is_finished = _train_recorded(config, folder, state, setup, samples, recorded, stop, callback)
     return Run(
         folder=folder.path,
         is_finished=is_finished,
@@ -184,17 +164,37 @@ def _samples(config: ReportSettings, validation: Dataset, rank_info: RankInfo) -
     return samples_to_draw(validation, config.images)
 
 
-def _train_rank_zero(
-    recorder: Recorder,
+def _train_recorded(
+    config: RunConfig,
     folder: RunFolder,
     state: TrainState,
     setup: TrainSetup,
+    samples: Sequence[Sample],
+    recorded: RecordedRun,
     stop: StopRequests,
     callback: Callback,
 ) -> bool:
-    """Train in rank zero, record the run, and return whether it is finished."""
-    with stop, recorder, advice_on_memory():
-        is_finished = fit(state, setup, recorder)
+    """Train, with rollbacks if the config wants them, and return whether the run is finished."""
+    while True:
+        try:
+            if setup.rank_info.rank != 0:
+                return _train_other_rank(state, setup, stop)
+            recorder = Recorder(
+                config,
+                folder,
+                state,
+                setup.predictor,
+                samples,
+                setup.loader.steps_per_epoch,
+                stop,
+                callback,
+                recorded=recorded,
+            )
+            with stop, recorder, advice_on_memory():
+                is_finished = fit(state, setup, recorder)
+            break
+        except NonFiniteStopError as error:
+            recorded = roll_back(error, config, state, folder, setup.rank_info, callback)
     if is_finished:
         recorder.finish(predictor_of(find_weights(folder.path), setup.device))
         _report_early_stopping(state, setup, callback)

@@ -1,22 +1,35 @@
 """The training loop. It counts steps, so a run resumes from its step alone."""
 
-import math
 import time
+from collections.abc import Generator
 from enum import IntEnum
 from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from sceneparse import factory
+from sceneparse.artifacts.kept_step import NonFiniteStep
 from sceneparse.augmentation.colors import jitter_colors_of_batch
 from sceneparse.data.loader import Batch
-from sceneparse.errors import InputError
 from sceneparse.inference.evaluation import Evaluation
 from sceneparse.losses.loss import LossOutput
 from sceneparse.metrics.scores import Scores
-from sceneparse.training.distributed import all_reduce, broadcast_buffers, max_over_ranks
+from sceneparse.training.distributed import (
+    all_reduce,
+    broadcast_buffers,
+    broadcast_from_rank_zero,
+    max_over_ranks,
+)
+from sceneparse.training.nonfinite import (
+    MAX_IN_A_ROW,
+    NonFiniteStopError,
+    described,
+    gradient_norm,
+    message,
+    step_if_finite,
+)
 from sceneparse.training.parts import in_parts
 from sceneparse.training.setup import TrainSetup
 from sceneparse.training.state import EpochSums, TrainState
@@ -65,6 +78,10 @@ class Observer(Protocol):
         """Take note of an epoch."""
         ...
 
+    def step_skipped(self, step: NonFiniteStep) -> str:
+        """Take note of a step that was not finite, and return the file that keeps it, if any."""
+        ...
+
     def save(self) -> None:
         """Write a checkpoint of the current state."""
         ...
@@ -86,7 +103,8 @@ def fit(state: TrainState, setup: TrainSetup, observer: Observer) -> bool:
         Whether the run is over; if not, the observer has stopped it and saved the state.
 
     Raises:
-        InputError: If the training loss is not finite.
+        NonFiniteStopError: If the loss or gradient of a step is not finite, and the config does
+            not say to skip it.
     """
     clock = Clock()
     batches = setup.loader.batches(state.step, setup.total_steps)
@@ -97,11 +115,14 @@ def fit(state: TrainState, setup: TrainSetup, observer: Observer) -> bool:
         state.step += 1
         clock.images += len(batch.names) * setup.rank_info.world_size
         observer.step_ended(state.step, loss)
+        if state.guard.is_due(state.step, setup.loader.steps_per_epoch):
+            batches = _without_nonfinite(state, setup, observer, batches)
         if state.step % setup.loader.steps_per_epoch == 0:
             observer.epoch_ended(_end_epoch(state, setup, clock))
             clock = Clock()
         request = max_over_ranks(observer.request())
         if request != Request.NOTHING or setup.is_over(state):
+            batches = _without_nonfinite(state, setup, observer, batches)
             _save(state, observer)
         if request == Request.STOP:
             break
@@ -117,6 +138,37 @@ def _save(state: TrainState, observer: Observer) -> None:
     state.sums.confusion = own
 
 
+def _without_nonfinite(
+    state: TrainState, setup: TrainSetup, observer: Observer, batches: Generator[Batch]
+) -> Generator[Batch]:
+    """Look for a step that was not finite; skip it, and go on with the step after it.
+
+    Returns:
+        The batches that follow.
+
+    Raises:
+        NonFiniteStopError: If there is such a step, and it shall not be skipped.
+    """
+    found = state.guard.read()
+    if found is None:
+        return batches
+    step = described(found, setup.loader)
+    state.guard.count(found.step)
+    # The other processes wait until rank zero has written the file.
+    file = broadcast_from_rank_zero(lambda: observer.step_skipped(step))
+    in_a_row, policy = state.guard.in_a_row, setup.config.training.on_nonfinite
+    if policy != "skip" or in_a_row > MAX_IN_A_ROW:
+        batches.close()
+        text = message(step, file, setup.loader.steps_per_epoch, policy, in_a_row)
+        raise NonFiniteStopError(text, step.number)
+    if state.step == step.number:
+        return batches
+    # The steps after it have changed nothing.
+    state.step = step.number
+    batches.close()
+    return setup.loader.batches(state.step, setup.total_steps)
+
+
 def train_step(state: TrainState, setup: TrainSetup, batch: Batch) -> Tensor:
     """Do one optimizer step; the caller counts it.
 
@@ -128,15 +180,17 @@ def train_step(state: TrainState, setup: TrainSetup, batch: Batch) -> Tensor:
     Returns:
         The mean loss over the valid pixels of the whole batch, a scalar.
     """
-    image, mask = _on_device(setup, batch)
+    image, mask = to_device(setup, batch)
     factor = state.schedule.factor(state.step)
     for group in state.optimizer.param_groups:
-        group["lr"] = group["base_lr"] * factor
+        group["lr"] = group["base_lr"] * factor * state.guard.lr_factor
     # Dropout then depends on no earlier step, and a run resumes exactly.
-    torch.manual_seed(_step_seed(setup.config.seed, state.step, setup.rank_info.rank))
+    torch.manual_seed(step_seed(setup.config.seed, state.step, setup.rank_info.rank))
     # Counted over the whole batch, however many parts compute it.
     valid = all_reduce((mask != setup.loss.ignore_index).sum()).clamp(min=1).float()
     total = torch.zeros_like(state.sums.loss)
+    confusion = torch.zeros_like(state.sums.confusion)
+    state.guard.keep_buffers()
     for part in in_parts(setup.model, image, mask, setup.settings.accumulation):
         with factory.autocast(setup.settings.precision, setup.device):
             sums: LossOutput = setup.model(*part, setup.loss)
@@ -144,27 +198,27 @@ def train_step(state: TrainState, setup: TrainSetup, batch: Batch) -> Tensor:
         loss = sums.total * setup.rank_info.world_size / valid
         state.scaler.scale(loss).backward()
         total += sums.total.detach()
-        state.sums.confusion += sums.confusion
-    max_norm = setup.config.training.clip_norm
-    if max_norm is not None:
-        state.scaler.unscale_(state.optimizer)
-        groups = state.optimizer.param_groups
-        weights = [weight for group in groups for weight in group["params"]]
-        nn.utils.clip_grad_norm_(weights, max_norm)
-    state.scaler.step(state.optimizer)
-    state.scaler.update()
+        confusion += sums.confusion
+    mean_loss = all_reduce(total).float() / valid
+    state.scaler.unscale_(state.optimizer)
+    norm = gradient_norm(state.optimizer, setup.config.training.clip_norm)
+    taken = state.guard.check(state.step, mean_loss, norm, state.scaler)
+    step_if_finite(state.optimizer, state.scaler, taken)
     state.optimizer.zero_grad()
+    state.guard.restore_buffers(taken)
     if state.average:
-        state.average.update(state.segmenter, state.step)
-    state.sums.loss += all_reduce(total)
-    return total.float() / valid
+        state.average.update(state.segmenter, state.step, taken)
+    state.sums.loss += torch.where(taken > 0, total, 0)
+    state.sums.confusion += confusion * taken.long()
+    return mean_loss
 
 
-def _step_seed(seed: int, step: int, rank: int) -> int:
+def step_seed(seed: int, step: int, rank: int) -> int:
+    """Return the seed of dropout in a step of a process."""
     return int(np.random.SeedSequence([seed, step, rank]).generate_state(1)[0])
 
 
-def _on_device(setup: TrainSetup, batch: Batch) -> tuple[Tensor, Tensor]:
+def to_device(setup: TrainSetup, batch: Batch) -> tuple[Tensor, Tensor]:
     """Move a batch to the device: images `(B, C, H, W)` in 0..255 and masks `(B, H, W)`."""
     device = setup.device
     image, mask, color_jitter = (
@@ -215,11 +269,6 @@ def _end_epoch(state: TrainState, setup: TrainSetup, clock: Clock) -> EpochRecor
     mean_loss = float(state.sums.loss) / max(1, int(confusion.sum()))
     train_seconds = clock.seconds()
     waited = float(all_reduce(torch.tensor(clock.waited))) / setup.rank_info.world_size
-    if not math.isfinite(mean_loss):
-        raise InputError(
-            f"epoch {epoch}: the training loss is {mean_loss}; start another run with a lower "
-            "optimizer.lr, with training.clip_norm=1, or with training.precision=fp32"
-        )
     state.sums = EpochSums.zeros(confusion.shape[0], confusion.device)
     validation = None
     is_best = False

@@ -25,6 +25,7 @@ from sceneparse.training.auto import RuntimeSettings
 from sceneparse.training.batch_norm_check import check_batch_norm
 from sceneparse.training.compilation import compiled
 from sceneparse.training.distributed import data_parallel, device_of
+from sceneparse.training.nonfinite import FiniteGuard
 from sceneparse.training.parts import has_unused_parameters
 from sceneparse.training.state import EpochSums, TrainState
 
@@ -125,6 +126,7 @@ def set_up_training(
         scaler=GradScaler(device.type, enabled=is_fp16),
         sums=EpochSums.zeros(labels.num_classes, device),
         data_key=data_key,
+        guard=FiniteGuard(segmenter, device),
         average=WeightEMA(segmenter, decay) if decay else None,
     )
 

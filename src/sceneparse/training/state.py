@@ -12,6 +12,7 @@ from sceneparse.models.segmenter import Segmenter
 from sceneparse.ops.precision import sum_dtype
 from sceneparse.optimization.ema import WeightEMA
 from sceneparse.optimization.schedule import Schedule
+from sceneparse.training.nonfinite import FiniteGuard
 
 
 @dataclass
@@ -46,6 +47,7 @@ class TrainState:
         scaler: Scales the loss in fp16; disabled in other precisions.
         sums: Sums over the current epoch.
         data_key: Digest of the names and classes of the training data.
+        guard: Keeps steps that are not finite out of the state.
         average: Moving average of the weights, if the run has one.
         step: Number of optimizer steps done.
         best_miou: Best validation mIoU so far.
@@ -58,6 +60,7 @@ class TrainState:
     scaler: GradScaler
     sums: EpochSums
     data_key: str
+    guard: FiniteGuard
     average: WeightEMA[Segmenter] | None = None
     step: int = 0
     best_miou: float = float("nan")
@@ -80,6 +83,7 @@ class TrainState:
             "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state_dict(),
             "precision": self.scaler.state_dict(),
+            "guard": self.guard.state_dict(),
             "sums": {"loss": self.sums.loss, "confusion": self.sums.confusion},
         }
 
@@ -109,5 +113,6 @@ class TrainState:
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.load_state_dict(state["schedule"])
         self.scaler.load_state_dict(state["precision"])
+        self.guard.load_state_dict(state["guard"])
         self.sums.loss.copy_(state["sums"]["loss"])
         self.sums.confusion.copy_(state["sums"]["confusion"])
