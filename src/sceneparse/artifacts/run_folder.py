@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sceneparse.artifacts.writing import write_text
+from sceneparse.artifacts.writing import remove, write_text
 from sceneparse.config import RunConfig
 from sceneparse.config.reading import config_yaml, parse_config
 from sceneparse.errors import InputError
@@ -103,7 +103,7 @@ class RunFolder:
         """Remove files that a crash has interrupted; a temporary name shows that they are."""
         for folder in (self.path, self.checkpoints):
             for path in folder.glob(PARTIAL_FILES):
-                path.unlink(missing_ok=True)
+                remove(path)
 
     def check_free(self) -> None:
         """Refuse a folder in which a new run would overwrite something.

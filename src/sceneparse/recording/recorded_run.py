@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from sceneparse.artifacts.run_folder import RunFolder
-from sceneparse.artifacts.writing import write_bytes, write_text
+from sceneparse.artifacts.writing import remove, write_bytes, write_text
 from sceneparse.training.loop import EpochRecord
 
 Row = Mapping[str, int | float | None]
@@ -48,7 +48,7 @@ class RecordedRun:
         for path, rows in ((folder.metrics, self.metrics), (folder.timing, self.timing)):
             _write_table(path, rows)
         if not self.best:
-            folder.weights.unlink(missing_ok=True)
+            remove(folder.weights)
         elif not folder.weights.is_file() or folder.weights.read_bytes() != self.best:
             write_bytes(folder.weights, self.best)
 
@@ -86,7 +86,7 @@ def metrics_row(record: EpochRecord) -> dict[str, int | float | None]:
 
 def _write_table(path: Path, rows: list[Row]) -> None:
     if not rows:
-        path.unlink(missing_ok=True)
+        remove(path)
         return
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")

@@ -24,6 +24,7 @@ from sceneparse.recording.events import Callback, Message, activity, ignore
 from sceneparse.recording.recorded_run import RecordedRun
 from sceneparse.recording.recorder import Recorder, SilentObserver, check_tensorboard
 from sceneparse.recording.run_drawings import samples_to_draw
+from sceneparse.recording.run_space import require_space_of_run
 from sceneparse.system.memory_advice import advice_on_memory
 from sceneparse.system.ranks import RankInfo, find_rank_info
 from sceneparse.system.stop_signals import StopRequests
@@ -138,8 +139,10 @@ def _train(
         recorded = RecordedRun.from_state_dict(saved.pop("recorded"))
         state.load_state_dict(saved)
         if rank_info.rank == 0:
+            require_space_of_run(folder, config, state)
             folder.write_config(config)
     elif rank_info.rank == 0:
+        require_space_of_run(folder, config, state)
         # Create the folder last, so that after an earlier error the user can use the same folder.
         folder.create()
         folder.write_start(config, training.labels, environment(config.seed))
