@@ -156,13 +156,13 @@ def disturbed_at_each(
     return count
 
 
-FULL = "No space left on device"
+FULL = "free some disk space"
 # The disk is full when a file is opened, so that writing it fails; or when one is renamed, so that
 # the free space does not suffice for the next.
 WAYS = {
     "full": ("open", FILL.format(left=0), FULL),
     "almost full": ("open", FILL.format(left=4096), FULL),
-    "full before": ("os.rename", FILL.format(left=0), "free"),
+    "full before": ("os.rename", FILL.format(left=0), FULL),
     "read-only": ("os.rename", READ_ONLY, "Read-only file system"),
     "limited": ("open", LIMIT, "File too large"),
 }

@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from sceneparse.artifacts.checkpoint_contents import check_archive, check_tensors
 from sceneparse.artifacts.writing import atomic_write, remove
 from sceneparse.errors import InputError
 
@@ -99,11 +100,13 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     """
     payload = _payload(path)
     try:
+        check_archive(payload)
         state: dict[str, Any] = torch.load(BytesIO(payload), map_location="cpu", weights_only=True)
+        check_tensors(state, len(payload))
         found = state.pop("format", None)
     except Exception as error:
         raise InputError(
-            f"{path}: no checkpoint ({type(error).__name__}); start a new run"
+            f"{path}: no checkpoint ({type(error).__name__}: {error!s:.100}); start a new run"
         ) from error
     if found != FORMAT:
         raise InputError(

@@ -53,7 +53,7 @@ def atomic_write(path: Path, size: int = 0) -> Generator[Path]:
     with messages_of_disk(path):
         free = free_bytes(path)
         if size > free:
-            found = f"{free / 1e6:,.1f} MB of free disk space, and it takes {size / 1e6:,.1f} MB"
+            found = f"{_amount(free)} of free disk space, and it takes {_amount(size)}"
             raise InputError(_message(path, found, _NO_SPACE))
         with replacing(path) as temporary:
             yield temporary
@@ -86,6 +86,10 @@ def remove(path: Path) -> None:
     """
     with messages_of_disk(path):
         path.unlink(missing_ok=True)
+
+
+def _amount(size: float) -> str:
+    return f"{size / 1e6:,.1f} MB" if size >= 1e6 else f"{size:,.0f} bytes"
 
 
 def _message(path: Path, found: str, fix: str) -> str:

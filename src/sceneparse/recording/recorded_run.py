@@ -15,6 +15,7 @@ import torch
 
 from sceneparse.artifacts.run_folder import RunFolder
 from sceneparse.artifacts.writing import remove, write_bytes, write_text
+from sceneparse.errors import InputError
 from sceneparse.training.loop import EpochRecord
 
 Row = Mapping[str, int | float | None]
@@ -59,10 +60,19 @@ class RecordedRun:
 
     @classmethod
     def from_state_dict(cls, state: Mapping[str, Any]) -> "RecordedRun":
-        """Return the record of a checkpoint."""
-        best = state["best"]
-        content = b"" if best is None else best.numpy().tobytes()
-        return cls(list(state["metrics"]), list(state["timing"]), content)
+        """Return the record of a checkpoint.
+
+        Raises:
+            InputError: If it is none.
+        """
+        try:
+            best = state["best"]
+            content = b"" if best is None else best.numpy().tobytes()
+            return cls(list(state["metrics"]), list(state["timing"]), content)
+        except (LookupError, RuntimeError, TypeError, AttributeError) as error:
+            raise InputError(
+                f"the checkpoint holds no record of a run ({type(error).__name__}); start a new run"
+            ) from None
 
 
 def metrics_row(record: EpochRecord) -> dict[str, int | float | None]:

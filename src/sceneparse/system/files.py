@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from uuid import uuid4
 
@@ -42,6 +43,28 @@ def free_bytes(path: Path) -> float:
     existing = next(parent for parent in (path, *path.absolute().parents) if parent.exists())
     usage = shutil.disk_usage(existing)
     return usage.free if usage.total else math.inf
+
+
+def read_short_text(path: Path | Traversable, max_bytes: int = 2**24) -> str:
+    """Read a text file in UTF-8, but not one that would fill the memory.
+
+    Args:
+        path: The file.
+        max_bytes: Its largest size.
+
+    Raises:
+        InputError: If it is larger.
+        OSError: If it cannot be read.
+        UnicodeDecodeError: If it is not in UTF-8.
+    """
+    with path.open("rb") as file:
+        content = file.read(max_bytes + 1)
+    if len(content) > max_bytes:
+        raise InputError(
+            f"{path}: found more than {max_bytes / 1e6:.0f} MB, expected a short text; give "
+            "another file"
+        )
+    return content.decode()
 
 
 def require_free_space(path: Path, needed: int, what: str) -> None:

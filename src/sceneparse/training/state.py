@@ -96,7 +96,7 @@ class TrainState:
             )
         try:
             self._restore(state)
-        except (KeyError, RuntimeError, ValueError) as error:
+        except (LookupError, RuntimeError, ValueError, TypeError, AttributeError) as error:
             raise InputError(f"the checkpoint does not fit the run's config ({error})") from error
 
     def _restore(self, state: dict[str, Any]) -> None:
