@@ -19,6 +19,7 @@ from sceneparse.metrics.scores import Scores
 from sceneparse.training.distributed import all_reduce, broadcast_buffers, max_over_ranks
 from sceneparse.training.parts import in_parts
 from sceneparse.training.setup import TrainSetup
+from sceneparse.training.smaller_parts import with_fitting_parts
 from sceneparse.training.state import EpochSums, TrainState
 
 
@@ -132,19 +133,27 @@ def train_step(state: TrainState, setup: TrainSetup, batch: Batch) -> Tensor:
     factor = state.schedule.factor(state.step)
     for group in state.optimizer.param_groups:
         group["lr"] = group["base_lr"] * factor
-    # Dropout then depends on no earlier step, and a run resumes exactly.
-    torch.manual_seed(_step_seed(setup.config.seed, state.step, setup.rank_info.rank))
     # Counted over the whole batch, however many parts compute it.
     valid = all_reduce((mask != setup.loss.ignore_index).sum()).clamp(min=1).float()
-    total = torch.zeros_like(state.sums.loss)
-    for part in in_parts(setup.model, image, mask, setup.settings.accumulation):
-        with factory.autocast(setup.settings.precision, setup.device):
-            sums: LossOutput = setup.model(*part, setup.loss)
-        # DDP averages gradients over processes, but the loss is a sum over all pixels.
-        loss = sums.total * setup.rank_info.world_size / valid
-        state.scaler.scale(loss).backward()
-        total += sums.total.detach()
-        state.sums.confusion += sums.confusion
+
+    def backward() -> LossOutput:
+        """Compute the gradients, and return the sums of all parts."""
+        # Dropout then depends on no earlier step, and a run resumes exactly.
+        torch.manual_seed(_step_seed(setup.config.seed, state.step, setup.rank_info.rank))
+        total = torch.zeros_like(state.sums.loss)
+        confusion = torch.zeros_like(state.sums.confusion)
+        for part in in_parts(setup.model, image, mask, state.parts):
+            with factory.autocast(setup.settings.precision, setup.device):
+                sums: LossOutput = setup.model(*part, setup.loss)
+            # DDP averages gradients over processes, but the loss is a sum over all pixels.
+            loss = sums.total * setup.rank_info.world_size / valid
+            state.scaler.scale(loss).backward()
+            total += sums.total.detach()
+            confusion += sums.confusion
+        return LossOutput(total, confusion)
+
+    total, confusion = with_fitting_parts(state, setup, len(image), backward)
+    state.sums.confusion += confusion
     max_norm = setup.config.training.clip_norm
     if max_norm is not None:
         state.scaler.unscale_(state.optimizer)

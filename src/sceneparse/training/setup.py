@@ -126,6 +126,7 @@ def set_up_training(
         sums=EpochSums.zeros(labels.num_classes, device),
         data_key=data_key,
         average=WeightEMA(segmenter, decay) if decay else None,
+        parts=settings.accumulation,
     )
 
     model: nn.Module = segmenter
