@@ -14,7 +14,8 @@ from typing import Any
 
 import torch
 
-from sceneparse.artifacts.writing import atomic_write
+from sceneparse.artifacts.checkpoint_contents import check_archive, check_tensors
+from sceneparse.artifacts.writing import atomic_write, remove
 from sceneparse.errors import InputError
 
 # Increase this number when the contents change so that an older version could misread them.
@@ -50,7 +51,7 @@ class Checkpoints:
         """
         write_checkpoint(self.folder / f"step_{state['step']:09d}.pt", state)
         for path in self.paths()[self.kept :]:
-            path.unlink(missing_ok=True)
+            remove(path)
 
     def newest(self, on_damage: Callable[[str], object]) -> Path:
         """Return the newest checkpoint that is whole.
@@ -86,7 +87,7 @@ def write_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
     buffer = BytesIO()
     torch.save({"format": FORMAT, **state}, buffer)
     content = buffer.getbuffer()
-    with atomic_write(path) as temporary, temporary.open("wb") as file:
+    with atomic_write(path, len(content)) as temporary, temporary.open("wb") as file:
         file.write(_MAGIC + hashlib.sha256(content).digest())
         file.write(content)
 
@@ -99,11 +100,13 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     """
     payload = _payload(path)
     try:
+        check_archive(payload)
         state: dict[str, Any] = torch.load(BytesIO(payload), map_location="cpu", weights_only=True)
+        check_tensors(state, len(payload))
         found = state.pop("format", None)
     except Exception as error:
         raise InputError(
-            f"{path}: no checkpoint ({type(error).__name__}); start a new run"
+            f"{path}: no checkpoint ({type(error).__name__}: {error!s:.100}); start a new run"
         ) from error
     if found != FORMAT:
         raise InputError(

@@ -7,6 +7,8 @@ from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, Literal, NamedTuple, TypeAlias, cast, get_args
 
+from sceneparse.artifacts.external_data import check_external_data
+from sceneparse.artifacts.protobuf import fields
 from sceneparse.config import RunConfig
 from sceneparse.config.reading import parse_config
 from sceneparse.errors import InputError
@@ -21,9 +23,6 @@ FORMAT = "sceneparse onnx 1"
 # Field of `ModelProto` with the metadata, in https://github.com/onnx/onnx/blob/main/onnx/onnx.proto.
 _METADATA_FIELD = 14
 _MAX_METADATA_BYTES = 2**24
-# Kinds of fields in protobuf's encoding, and the lengths of those of fixed length.
-_VARINT, _WITH_LENGTH = 0, 2
-_LENGTHS = {1: 8, 5: 4}
 
 
 class OnnxModel(NamedTuple):
@@ -50,7 +49,8 @@ def read_onnx(path: Path) -> OnnxModel:
     """Read what an ONNX file says about itself.
 
     Raises:
-        InputError: If the file does not exist, is broken, or was not exported by sceneparse.
+        InputError: If the file does not exist, is broken, was not exported by sceneparse, or takes
+            weights from elsewhere than its folder.
     """
     metadata = read_metadata(path)
     if "format" not in metadata:
@@ -63,6 +63,7 @@ def read_onnx(path: Path) -> OnnxModel:
             f"{path}: found an ONNX file of format `{metadata.get('format')}`, expected "
             f"`{FORMAT}`; give one that this version of sceneparse exported"
         )
+    check_external_data(path)
     try:
         strides = json.loads(metadata["strides"])
         input_stride, output_stride = int(strides["input"]), int(strides["output"])
@@ -93,8 +94,8 @@ def read_metadata(path: Path) -> dict[str, str]:
         with path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
             entries = [
-                {number: text.decode() for number, text in _fields(BytesIO(entry), len(entry))}
-                for _, entry in _fields(file, size, only=_METADATA_FIELD)
+                {number: text.decode() for number, text in _contents(BytesIO(entry), len(entry))}
+                for _, entry in _contents(file, size, only=_METADATA_FIELD)
             ]
     except FileNotFoundError:
         raise InputError(f"{path}: no such ONNX file; give an existing one") from None
@@ -105,34 +106,14 @@ def read_metadata(path: Path) -> dict[str, str]:
     return {entry.get(1, ""): entry.get(2, "") for entry in entries}
 
 
-def _fields(file: BinaryIO, size: int, only: int | None = None) -> Iterator[tuple[int, bytes]]:
-    """Yield number and content of the fields of a protobuf message that have a length."""
+def _contents(file: BinaryIO, size: int, only: int | None = None) -> Iterator[tuple[int, bytes]]:
+    """Yield number and content of the fields of a message, or of those of one number."""
     budget = _MAX_METADATA_BYTES
-    while file.tell() < size:
-        number, kind = divmod(_varint(file), 8)
-        if kind == _VARINT:
-            _varint(file)
-            continue
-        length = _varint(file) if kind == _WITH_LENGTH else _LENGTHS.get(kind, size)
-        if file.tell() + length > size:
-            raise ValueError(f"damaged at byte {file.tell()}")
-        if kind != _WITH_LENGTH or only not in (None, number):
+    for number, length in fields(file, size):
+        if only not in (None, number):
             file.seek(length, os.SEEK_CUR)
             continue
         budget -= length
         if budget < 0:
             raise ValueError("its metadata are too large")
         yield number, file.read(length)
-
-
-def _varint(file: BinaryIO) -> int:
-    """Read a whole number: seven bits per byte, the lowest first."""
-    value = 0
-    for shift in range(0, 70, 7):
-        byte = file.read(1)
-        if not byte:
-            raise ValueError("it ends too early")
-        value |= (byte[0] & 127) << shift
-        if byte[0] < 128:
-            return value
-    raise ValueError("damaged number")

@@ -7,12 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sceneparse.artifacts.writing import write_text
+from sceneparse.artifacts.writing import remove, write_text
 from sceneparse.config import RunConfig
-from sceneparse.config.reading import config_yaml, parse_config
+from sceneparse.config.reading import config_yaml, read_config
 from sceneparse.errors import InputError
 from sceneparse.labels import Labels
-from sceneparse.system.files import PARTIAL_FILES, create_folder, synchronise_folder
+from sceneparse.system.files import (
+    PARTIAL_FILES,
+    create_folder,
+    read_short_text,
+    synchronise_folder,
+)
 
 WEIGHTS_FILE = "model.safetensors"
 # Increase this number when the files change so that an older version could misread them.
@@ -108,7 +113,7 @@ class RunFolder:
         """Remove files that a crash has interrupted; a temporary name shows that they are."""
         for folder in (self.path, self.checkpoints, self.nonfinite):
             for path in folder.glob(PARTIAL_FILES):
-                path.unlink(missing_ok=True)
+                remove(path)
 
     def check_free(self) -> None:
         """Refuse a folder in which a new run would overwrite something.
@@ -141,7 +146,7 @@ class RunFolder:
                 "or start a new run"
             )
         self._check_format()
-        return parse_config(self.config.read_text(encoding="utf-8"), str(self.config))
+        return read_config(self.config)
 
     def write_start(
         self, config: RunConfig, labels: Labels, environment: Mapping[str, Any]
@@ -158,19 +163,29 @@ class RunFolder:
             write_text(self.config, text)
 
     def read_history(self) -> list[dict[str, float]]:
-        """Read the row of each epoch in `metrics.csv`, without its empty fields."""
+        """Read the row of each epoch in `metrics.csv`, without its empty fields.
+
+        Raises:
+            InputError: If it is not a table of numbers.
+        """
         if not self.metrics.exists():
             return []
-        with self.metrics.open(encoding="utf-8", newline="") as file:
+        try:
+            lines = read_short_text(self.metrics).splitlines()
             return [
                 {name: float(text) for name, text in row.items() if text}
-                for row in csv.DictReader(file)
+                for row in csv.DictReader(lines)
             ]
+        except (OSError, ValueError, TypeError, csv.Error) as error:
+            raise InputError(
+                f"{self.metrics}: not a table of numbers ({error}); resume the run, which writes "
+                "it again"
+            ) from None
 
     def _check_format(self) -> None:
         try:
-            found = json.loads(self.environment.read_text(encoding="utf-8")).get("format")
-        except (OSError, ValueError, AttributeError):
+            found = json.loads(read_short_text(self.environment)).get("format")
+        except (OSError, ValueError, AttributeError, RecursionError):
             raise InputError(
                 f"{self.environment}: missing or broken, so the run folder is incomplete; start a "
                 "new run in another folder",

@@ -139,7 +139,7 @@ def _message(error: Exception) -> str | None:
             return None
 
 
-_DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
+_DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG}
 _DISK_HINT = "free some disk space, or choose another folder"
 _EXTRA_OF = {
     "torch": "train",

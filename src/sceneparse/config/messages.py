@@ -9,6 +9,8 @@ from pydantic import ValidationError
 from sceneparse.config.run_config import RunConfig
 from sceneparse.config.schema import fields_of, sections_of
 
+# Of a message; a file may hold anything.
+_LINES, _LENGTH = 40, 1000
 Sections = Mapping[str | None, type]
 
 
@@ -18,9 +20,11 @@ def explained(error: ValidationError, source: str) -> str:
     for detail in error.errors(include_url=False):
         location = _location_of(detail["loc"])
         lines.setdefault(location.path, []).append(_mistake(location, detail))
-    return "\n".join(
-        [f"{source}:", *(f"  {path}: {'; or '.join(said)}" for path, said in lines.items())]
-    )
+    listed = [f"  {path}: {'; or '.join(said)}" for path, said in lines.items()]
+    shown = [line if len(line) <= _LENGTH else f"{line[:_LENGTH]}…" for line in listed[:_LINES]]
+    if len(listed) > _LINES:
+        shown.append(f"  and {len(listed) - _LINES} more")
+    return "\n".join([f"{source}:", *shown])
 
 
 class _Location(NamedTuple):

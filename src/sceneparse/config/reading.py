@@ -12,6 +12,7 @@ from sceneparse.config.overrides import apply_override
 from sceneparse.config.run_config import RunConfig
 from sceneparse.config.schema import adapter
 from sceneparse.errors import InputError
+from sceneparse.system.files import read_short_text
 from sceneparse.system.paths import expand_user
 from sceneparse.system.yaml_text import parse_yaml, write_yaml
 
@@ -29,7 +30,7 @@ def read_config(path: Path, overrides: Sequence[str] = ()) -> RunConfig:
     packaged = resources.files("sceneparse") / path.as_posix()
     source = packaged if packaged.is_file() and not path.exists() else path
     try:
-        text = source.read_text(encoding="utf-8")
+        text = read_short_text(source)
     except FileNotFoundError:
         raise InputError(f"{path}: no such config file") from None
     except (OSError, UnicodeDecodeError) as error:

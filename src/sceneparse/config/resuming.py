@@ -13,6 +13,7 @@ _MAY_DIFFER = (
     "data.labels",
     "training.device",
     "training.threads",
+    "training.check_memory",
     "training.processes",
     "training.patience",
     "training.checkpoint",

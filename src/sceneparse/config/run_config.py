@@ -27,6 +27,9 @@ class TrainingSettings:
     """Parts in which each process computes its share of a batch, one after another: less memory
     for the same step, except that batch normalisation sees each part by itself; `auto`: as many
     as the memory needs."""
+    check_memory: bool = True
+    """Do not start on a CPU if by estimate its memory does not suffice; `false`: start all the
+    same."""
     precision: Literal["auto", "bf16", "fp16", "fp32"] = "auto"
     """`auto`: the fastest in a short measurement; bf16 only where it is computed natively."""
     memory_format: Literal["auto", "channels_last", "contiguous"] = "auto"

@@ -110,7 +110,7 @@ def _read(path: Path, files: PairedFiles) -> dict[str, CachedCounts]:
             for name, entry in document["files"].items()
             if _is_valid_entry(entry, files.labels.num_classes)
         }
-    except (OSError, ValueError, TypeError, LookupError, AttributeError):
+    except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError):
         return {}
 
 

@@ -97,7 +97,15 @@ def _read(path: Path, files: PairedFiles) -> dict[str, tuple[int, ...]]:
             return {}
         entry = np.array(list(document["files"].values()), np.int64).reshape(-1, _ENTRY)
         return dict(zip(document["files"], map(tuple, entry.tolist()), strict=True))
-    except (OSError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError):
+    except (
+        OSError,
+        ValueError,
+        TypeError,
+        LookupError,
+        AttributeError,
+        ArithmeticError,
+        RecursionError,
+    ):
         return {}
 
 

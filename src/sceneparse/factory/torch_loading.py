@@ -8,6 +8,7 @@ import torch
 
 from sceneparse import factory
 from sceneparse.artifacts.weights import StoredModel, read_weights
+from sceneparse.config import RunConfig
 from sceneparse.errors import InputError
 from sceneparse.factory.model_files import weights_file
 from sceneparse.inference.predictor import Predictor
@@ -72,14 +73,37 @@ def segmenter_of(weights: StoredModel) -> Segmenter:
         InputError: If the weights do not fit the network that their config describes.
     """
     config = deployed(weights).config
+    _check_fit(weights, config)
     segmenter = config.model.build(weights.labels.num_classes, config.channels)
-    try:
-        segmenter.load_state_dict(weights.tensors)
-    except RuntimeError as error:
-        raise InputError(
-            f"the weights do not fit the network of their config: {error}; use another weights file"
-        ) from None
+    segmenter.load_state_dict(weights.tensors)
     return segmenter.eval()
+
+
+def _check_fit(weights: StoredModel, config: RunConfig) -> None:
+    """Check that weights fit the network of a config, before it takes memory.
+
+    A small file of a stranger may describe a network of any size.
+
+    Raises:
+        InputError: If they do not.
+    """
+    with torch.device("meta"):
+        expected = config.model.build(weights.labels.num_classes, config.channels).state_dict()
+    found = weights.tensors
+    wrong = [name for name in expected if name not in found] or [
+        name for name in found if name not in expected or found[name].shape != expected[name].shape
+    ]
+    if wrong:
+        name = wrong[0]
+        raise InputError(
+            f"the weights do not fit the network of their config, in {len(wrong)} tensors: "
+            f"{name:.100} has shape {_shape(found.get(name))}, expected "
+            f"{_shape(expected.get(name))}; use another weights file"
+        )
+
+
+def _shape(tensor: torch.Tensor | None) -> str:
+    return "none" if tensor is None else str(tuple(tensor.shape))
 
 
 def predictor_of(

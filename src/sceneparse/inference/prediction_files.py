@@ -10,6 +10,7 @@ from typing import Any
 from PIL import Image
 
 from sceneparse.errors import InputError
+from sceneparse.system.files import read_short_text
 
 SUFFIXES = {
     "mask": ".png",
@@ -135,7 +136,7 @@ def read_record(path: Path) -> Mapping[str, Any]:
     """Read from a result what made it; nothing if the file is no result."""
     try:
         if path.suffix in (".json", ".geojson"):
-            document = json.loads(path.read_text(encoding="utf-8"))
+            document = json.loads(read_short_text(path, 2**30))
             for key in ("info", RECORD_KEY):
                 document = document.get(key, document)
         else:
@@ -143,6 +144,6 @@ def read_record(path: Path) -> Mapping[str, Any]:
                 tags = getattr(image, "tag_v2", {})
                 text = image.info.get(RECORD_KEY) or image.info.get("comment")
                 document = json.loads(text or tags.get(_IMAGE_DESCRIPTION, "{}"))
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError, AttributeError, RecursionError):
         return {}
     return document if isinstance(document, Mapping) else {}

@@ -7,6 +7,7 @@ from typing import Any
 
 from sceneparse.errors import InputError
 from sceneparse.labels import Color, Labels, ade20k_labels, table_labels, table_names
+from sceneparse.system.files import read_short_text
 from sceneparse.system.paths import expand_user
 from sceneparse.system.yaml_text import parse_yaml
 
@@ -28,7 +29,7 @@ def read_labels(name_or_path: str) -> Labels:
             f"{', '.join(table_names())}"
         )
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_short_text(path)
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read ({error})") from None
     return labels_from_text(text, str(path))

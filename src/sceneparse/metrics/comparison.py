@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from sceneparse.errors import InputError
 from sceneparse.metrics.bootstrap import ImageCounts, ScoreDifferences, bootstrap_differences
+from sceneparse.system.files import read_short_text
 
 
 class ScoreFile(NamedTuple):
@@ -138,7 +139,7 @@ def read_score_file(path: Path) -> ScoreFile:
         InputError: If the file cannot be read, or has no counts per image.
     """
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(read_short_text(path, 2**30))
         ids = {entry["id"]: entry["name"] for entry in document["per_class"]}
         images = document["per_image"]
         index_of = {raw: index for index, raw in enumerate(ids)}
@@ -148,7 +149,7 @@ def read_score_file(path: Path) -> ScoreFile:
         names = [str(image["name"]) for image in images]
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(f"{path}: cannot be read ({error})") from None
     except (ValueError, KeyError, TypeError, OverflowError):
         raise InputError(

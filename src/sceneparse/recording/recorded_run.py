@@ -14,7 +14,8 @@ from typing import Any
 import torch
 
 from sceneparse.artifacts.run_folder import RunFolder
-from sceneparse.artifacts.writing import write_bytes, write_text
+from sceneparse.artifacts.writing import remove, write_bytes, write_text
+from sceneparse.errors import InputError
 from sceneparse.recording.divergence import DivergenceWatch
 from sceneparse.training.loop import EpochRecord
 
@@ -51,7 +52,7 @@ class RecordedRun:
         for path, rows in ((folder.metrics, self.metrics), (folder.timing, self.timing)):
             _write_table(path, rows)
         if not self.best:
-            folder.weights.unlink(missing_ok=True)
+            remove(folder.weights)
         elif not folder.weights.is_file() or folder.weights.read_bytes() != self.best:
             write_bytes(folder.weights, self.best)
 
@@ -67,11 +68,20 @@ class RecordedRun:
 
     @classmethod
     def from_state_dict(cls, state: Mapping[str, Any]) -> "RecordedRun":
-        """Return the record of a checkpoint."""
-        best = state["best"]
-        content = b"" if best is None else best.numpy().tobytes()
-        watch = DivergenceWatch(**state["watch"])
-        return cls(list(state["metrics"]), list(state["timing"]), content, watch)
+        """Return the record of a checkpoint.
+
+        Raises:
+            InputError: If it is none.
+        """
+        try:
+            best = state["best"]
+            content = b"" if best is None else best.numpy().tobytes()
+            watch = DivergenceWatch(**state["watch"])
+            return cls(list(state["metrics"]), list(state["timing"]), content, watch)
+        except (LookupError, RuntimeError, TypeError, AttributeError) as error:
+            raise InputError(
+                f"the checkpoint holds no record of a run ({type(error).__name__}); start a new run"
+            ) from None
 
 
 def metrics_row(record: EpochRecord) -> dict[str, int | float | None]:
@@ -95,7 +105,7 @@ def metrics_row(record: EpochRecord) -> dict[str, int | float | None]:
 
 def _write_table(path: Path, rows: list[Row]) -> None:
     if not rows:
-        path.unlink(missing_ok=True)
+        remove(path)
         return
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")

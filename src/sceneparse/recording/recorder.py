@@ -23,6 +23,7 @@ from sceneparse.recording.run_drawings import RunDrawings, headline
 from sceneparse.system.stop_signals import StopRequests
 from sceneparse.training.loop import EpochRecord, Request
 from sceneparse.training.nonfinite import MAX_KEPT, skipped_step
+from sceneparse.training.smaller_parts import meaning_of_parts
 from sceneparse.training.state import TrainState
 
 # Share of an epoch's time spent waiting for data above which a hint is reported.
@@ -92,6 +93,7 @@ class Recorder:
         self._stop = stop
         self._callback = callback
         self._recorded = recorded
+        self._parts = state.parts
         self._checkpoints = Checkpoints(folder.checkpoints, config.training.checkpoints_kept)
         self._saved_at = time.monotonic()
         self._has_reported_wait = False
@@ -128,6 +130,11 @@ class Recorder:
 
     def step_ended(self, step: int, loss: Tensor) -> None:
         """Report some of the steps, because reading the loss waits for the accelerator."""
+        if self._state.parts != self._parts:
+            self._parts = self._state.parts
+            images = int(self._config.training.batch_size)
+            meaning = meaning_of_parts(self._state.segmenter, self._parts, images)
+            self._callback(Message(f"step {step}: {meaning}"))
         self._remaining.step_ended(step, time.monotonic())
         if step % 10 == 0 or step % self._steps_per_epoch < 2:
             epochs = self._config.training.epochs

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from sceneparse.artifacts.run_folder import RunFolder
+from sceneparse.artifacts.writing import remove
 from sceneparse.data.dataset import Dataset, Sample
 from sceneparse.inference.predictor import Predictor
 from sceneparse.reports.curves import training_history
@@ -46,7 +47,7 @@ class RunDrawings:
         self._are_curves_old = epoch > 0
         for path in self._folder.path.glob("predictions_epoch_*.png"):
             if int(path.stem.rpartition("_")[2]) > epoch:
-                path.unlink()
+                remove(path)
 
     def curves(self, *, at_once: bool = False) -> None:
         """Draw the learning curves `at_once`, or if the last drawing is some seconds old."""

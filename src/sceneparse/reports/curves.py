@@ -13,8 +13,8 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from sceneparse.artifacts.writing import atomic_write
 from sceneparse.errors import InputError
-from sceneparse.system.files import replacing
 
 Curve = NDArray[np.float64]
 
@@ -55,7 +55,7 @@ def training_history(metrics_csv: Path, out: Path) -> None:
         InputError: If the file has no epochs.
     """
     history = _read(metrics_csv)
-    with replacing(out) as temporary, mpl.rc_context(STYLE):
+    with atomic_write(out) as temporary, mpl.rc_context(STYLE):
         figure = Figure(
             figsize=(14, 10), dpi=100, layout=ConstrainedLayoutEngine(w_pad=PADDING, h_pad=PADDING)
         )

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageOps
 
+from sceneparse.artifacts.writing import atomic_write
 from sceneparse.drawing import (
     INK,
     LegendEntry,
@@ -21,7 +22,6 @@ from sceneparse.drawing import (
     readable_name,
 )
 from sceneparse.labels import Labels, Mask
-from sceneparse.system.files import replacing
 
 WIDTH = 1280
 MARGIN = 30
@@ -81,7 +81,7 @@ def prediction_panels(path: Path, rows: Sequence[PanelRow], labels: Labels, titl
     for part in parts:
         page.paste(part, (0, top))
         top += part.height
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         # `optimize=True` takes four times as long and makes the file 3 % smaller.
         page.save(temporary, "PNG")
 

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
+from sceneparse.artifacts.writing import atomic_write
 from sceneparse.drawing import RgbImage
-from sceneparse.system.files import replacing
 
 MAX_COLORS = 255  # Pillow takes the 256th as transparent, for pixels that do not change
 NUM_EXACT_COLORS = 80
@@ -46,7 +46,7 @@ def progress_gif(
     seconds = [seconds_per_frame] * (len(images) - 1) + [last_s]
     durations = [round(1000 * duration) for duration in seconds]
     more = {"save_all": True, "append_images": images[1:], "duration": durations, "loop": 0}
-    with replacing(out) as temporary:
+    with atomic_write(out) as temporary:
         images[0].save(temporary, "GIF", **more)
 
 

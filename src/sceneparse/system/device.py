@@ -1,13 +1,13 @@
 """Selection of the device, its precision, and its memory."""
 
 import ctypes
-from pathlib import Path
 from typing import Literal
 
 import psutil
 import torch
 
 from sceneparse.errors import InputError
+from sceneparse.system.memory_limit import cgroup_free_bytes
 from sceneparse.system.processor import processor
 
 
@@ -57,9 +57,7 @@ def memory_bytes(device: torch.device) -> int:
         return torch.cuda.mem_get_info(device)[0]
     available = psutil.virtual_memory().available
     # The limit of a container may be below the memory of the machine.
-    limit_file = Path("/sys/fs/cgroup/memory.max")
-    limit_bytes = limit_file.read_text().strip() if limit_file.is_file() else "max"
-    return min(available, int(limit_bytes)) if limit_bytes.isdecimal() else available
+    return int(min(available, cgroup_free_bytes()))
 
 
 def synchronize(device: torch.device) -> None:

@@ -1,10 +1,12 @@
 """Folders, and files that are written whole or not at all."""
 
 import errno
+import math
 import os
 import shutil
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from uuid import uuid4
 
@@ -33,6 +35,38 @@ def create_folder(path: Path, *parameters: str) -> None:
         ) from None
 
 
+def free_bytes(path: Path) -> float:
+    """Return the free space on the disk of a file or folder, which need not exist, in bytes.
+
+    Some network file systems do not tell; then it is infinite.
+    """
+    existing = next(parent for parent in (path, *path.absolute().parents) if parent.exists())
+    usage = shutil.disk_usage(existing)
+    return usage.free if usage.total else math.inf
+
+
+def read_short_text(path: Path | Traversable, max_bytes: int = 2**24) -> str:
+    """Read a text file in UTF-8, but not one that would fill the memory.
+
+    Args:
+        path: The file.
+        max_bytes: Its largest size.
+
+    Raises:
+        InputError: If it is larger.
+        OSError: If it cannot be read.
+        UnicodeDecodeError: If it is not in UTF-8.
+    """
+    with path.open("rb") as file:
+        content = file.read(max_bytes + 1)
+    if len(content) > max_bytes:
+        raise InputError(
+            f"{path}: found more than {max_bytes / 1e6:.0f} MB, expected a short text; give "
+            "another file"
+        )
+    return content.decode()
+
+
 def require_free_space(path: Path, needed: int, what: str) -> None:
     """Refuse to begin what would fill a disk.
 
@@ -44,8 +78,7 @@ def require_free_space(path: Path, needed: int, what: str) -> None:
     Raises:
         InputError: If there is less free space on the disk.
     """
-    existing = next(parent for parent in (path, *path.absolute().parents) if parent.exists())
-    free = shutil.disk_usage(existing).free
+    free = free_bytes(path)
     if needed > free:
         raise InputError(
             f"{path}: found {free / 1e6:,.0f} MB of free disk space, and {what} "
@@ -87,7 +120,9 @@ def replacing(path: Path) -> Generator[Path]:
         temporary.replace(path)
         synchronise_folder(path.parent)
     finally:
-        temporary.unlink(missing_ok=True)
+        # On a disk that has become read-only, the first error is the one to tell.
+        with suppress(OSError):
+            temporary.unlink()
 
 
 def write_whole(path: Path, content: bytes) -> None:

@@ -7,11 +7,15 @@ from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.composer import Composer, ComposerError
-from ruamel.yaml.constructor import DuplicateKeyError
+from ruamel.yaml.constructor import DuplicateKeyError, SafeConstructor
 from ruamel.yaml.error import YAMLError
 from ruamel.yaml.events import AliasEvent
 
 from sceneparse.errors import InputError
+
+# As many as labels of 65,535 classes take; parsed, a document takes a hundred times as much memory.
+MAX_CHARACTERS = 2**23
+_MAX_BITS = 3322
 
 
 class _ComposerWithoutAliases(Composer):
@@ -25,6 +29,21 @@ class _ComposerWithoutAliases(Composer):
         return super().compose_node(parent, index)
 
 
+class _ConstructorOfShortNumbers(SafeConstructor):
+    """Refuses numbers that Python cannot write in a message, such as `0xff...`."""
+
+    def construct_yaml_int(self, node: Any) -> int:
+        found = super().construct_yaml_int(node)
+        if found.bit_length() > _MAX_BITS:
+            raise ValueError("a whole number of more than a thousand digits")
+        return found
+
+
+_ConstructorOfShortNumbers.add_constructor(
+    "tag:yaml.org,2002:int", _ConstructorOfShortNumbers.construct_yaml_int
+)
+
+
 def parse_yaml(text: str, source: str) -> Any:
     """Parse YAML, and so JSON, into plain data.
 
@@ -33,8 +52,13 @@ def parse_yaml(text: str, source: str) -> Any:
         source: Its name in messages.
 
     Raises:
-        InputError: If it is not YAML, gives a key twice, or has aliases.
+        InputError: If it is too long, is not YAML, gives a key twice, or has aliases.
     """
+    if len(text) > MAX_CHARACTERS:
+        raise InputError(
+            f"{source}: found {len(text):,} characters, expected at most {MAX_CHARACTERS:,}; give "
+            "a config or labels file"
+        )
     if text.lstrip().startswith("{"):
         # A JSON parser takes a hundredth of the time; what it refuses, YAML reads or explains.
         with suppress(ValueError, RecursionError):
@@ -46,8 +70,8 @@ def parse_yaml(text: str, source: str) -> Any:
         raise InputError(f"{source}: `{key}` is given twice{_where(error)}") from None
     except YAMLError as error:
         raise InputError(f"{source}: not YAML ({error})") from None
-    except (ValueError, RecursionError) as error:  # an impossible date; a thousand brackets
-        raise InputError(f"{source}: not YAML ({type(error).__name__}: {error})") from None
+    except Exception as error:  # an impossible date; a thousand brackets; faults of the parser
+        raise InputError(f"{source}: not YAML ({type(error).__name__}: {error!s:.200})") from None
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -65,7 +89,7 @@ def parse_value(text: str) -> Any:
     """Parse one value such as `3e-4` or `[1, 2]`; return what is not YAML as text."""
     try:
         return _reader().load(text)
-    except (YAMLError, ValueError, RecursionError):
+    except Exception:  # see `parse_yaml`
         return text
 
 
@@ -90,6 +114,7 @@ def write_yaml(document: Any, *, in_one_line: bool = False) -> str:
 def _reader() -> YAML:
     yaml = YAML(typ="safe", pure=True)
     yaml.Composer = _ComposerWithoutAliases
+    yaml.Constructor = _ConstructorOfShortNumbers
     return yaml
 
 

@@ -130,7 +130,7 @@ def _find_present(out: Path, source: Source) -> Downloaded | None:
     try:
         record = json.loads((out / _RECORD).read_bytes())
         checksum, expected = record["checksum"], int(record["files"])
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
         checksum, expected = "", 0
     if checksum != str(source.checksum):
         raise InputError(

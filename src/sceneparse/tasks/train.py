@@ -23,6 +23,7 @@ from sceneparse.recording.events import Callback, Message, activity, ignore
 from sceneparse.recording.recorded_run import RecordedRun
 from sceneparse.recording.recorder import Recorder, SilentObserver, check_tensorboard
 from sceneparse.recording.run_drawings import samples_to_draw
+from sceneparse.recording.run_space import require_space_of_run
 from sceneparse.system.memory_advice import advice_on_memory
 from sceneparse.system.ranks import RankInfo, find_rank_info
 from sceneparse.system.stop_signals import StopRequests
@@ -40,6 +41,7 @@ from sceneparse.training.distributed import (
 from sceneparse.training.environment import environment
 from sceneparse.training.loop import fit
 from sceneparse.training.nonfinite import NonFiniteStopError
+from sceneparse.training.probing import probed_config
 from sceneparse.training.setup import TrainSetup, set_up_training
 from sceneparse.training.state import TrainState
 
@@ -123,7 +125,7 @@ def _train(
     # Rank zero measures for all processes, so that their settings agree.
     with advice_on_memory():
         settings = broadcast_from_rank_zero(lambda: resolve(config, segmenter, training, rank_info))
-    config = settings.stored_in(config)
+    asked, config = config, settings.stored_in(config)
 
     def validate(predictor: Predictor) -> Evaluation:
         return validate_over_ranks(predictor, validation, settings.threads, rank_info)
@@ -132,13 +134,16 @@ def _train(
         state, setup = set_up_training(
             config, settings, segmenter, training, validate, rank_info, data_key, class_statistics
         )
+        config = probed_config(config, asked, state, setup, validation)
     samples = _samples(config.report, validation, rank_info)
     recorded = RecordedRun()
     if resume:
         recorded = restore(state, folder, callback)
         if rank_info.rank == 0:
+            require_space_of_run(folder, config, state)
             folder.write_config(config)
     elif rank_info.rank == 0:
+        require_space_of_run(folder, config, state)
         # Create the folder last, so that after an earlier error the user can use the same folder.
         folder.create()
         folder.write_start(config, training.labels, environment(config.seed))
@@ -278,7 +283,7 @@ def _announce(setup: TrainSetup, state: TrainState, images: int, callback: Callb
     """Report the size of the run and the resolved `auto` settings."""
     settings = setup.settings
     parameters = sum(parameter.numel() for parameter in state.segmenter.parameters())
-    parts = f" in {settings.accumulation} parts" if settings.accumulation > 1 else ""
+    parts = f" in {state.parts} parts" if state.parts > 1 else ""
     callback(
         Message(
             f"{parameters / 1e6:.2f} M parameters · {len(setup.loader.dataset)} images to train "
@@ -299,9 +304,6 @@ def _report_early_stopping(state: TrainState, setup: TrainSetup, callback: Callb
     training = setup.config.training
     if state.step < setup.total_steps:
         epoch = state.step // setup.loader.steps_per_epoch
-        callback(
-            Message(
-                f"early stopping after epoch {epoch} of {training.epochs}: no better mIoU than "
-                f"that of epoch {state.best_epoch} in {training.patience} validations"
-            )
-        )
+        best = f"no better mIoU than that of epoch {state.best_epoch}"
+        why = f"{best} in {training.patience} validations"
+        callback(Message(f"early stopping after epoch {epoch} of {training.epochs}: {why}"))

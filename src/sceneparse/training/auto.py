@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import torch
 
@@ -14,6 +15,7 @@ from sceneparse.system.device import memory_bytes, select_device
 from sceneparse.system.ranks import RankInfo
 from sceneparse.training.compilation import missing_to_compile
 from sceneparse.training.memory import fitting_parts, step_budget, step_bytes
+from sceneparse.training.memory_check import require_cpu_memory
 from sceneparse.training.trials import MemoryFormat, Way, fastest, measured, possible_ways
 
 # The total batch size of the usual ADE20K recipes; a larger one would need another learning rate.
@@ -103,24 +105,23 @@ def resolve(
         rank_info: The rank of this process; `None` for a run of one process.
 
     Raises:
-        InputError: If the device does not exist, or the processes cannot share the batch evenly.
+        InputError: If the device does not exist, the processes cannot share the batch evenly, or
+            the memory of a CPU by estimate does not suffice.
     """
     rank_info = rank_info or RankInfo()
     asked = config.training
     device = select_device(asked.device)
     ways = possible_ways(asked.precision, asked.memory_format, device)
+    batch_size = _batch_size(asked.batch_size, len(training), rank_info.world_size)
+    if device.type == "cpu" and asked.check_memory:
+        least = "fp32" if all(way.precision == "fp32" for way in ways) else "bf16"
+        require_cpu_memory(config, segmenter, training.labels, least, batch_size, rank_info)
     times: dict[Way, float] = {}
     if len(ways) > 1:
         loss = config.loss.build(training.labels)
         sides = config.transform.size, config.transform.mask_size
         times = measured(ways, segmenter, loss, sides, device)
     precision, memory_format = fastest(times) if times else ways[0]
-    batch_size = asked.batch_size
-    if batch_size == "auto":
-        available = max(2, len(training)) // rank_info.world_size
-        share = min(reference_share(rank_info.world_size), max(1, available))
-        batch_size = share * rank_info.world_size
-    _check_shares(batch_size, rank_info.world_size)
     accumulation = asked.accumulation
     if accumulation == "auto":
         shared_by = rank_info.local_world_size if device.type == "cpu" else 1
@@ -147,6 +148,15 @@ def resolve(
         accumulation=accumulation,
         uncompiled=missing,
     )
+
+
+def _batch_size(asked: int | Literal["auto"], images: int, processes: int) -> int:
+    """Return the images of a step: as asked, or those of the usual recipes."""
+    if asked == "auto":
+        share = min(reference_share(processes), max(1, max(2, images) // processes))
+        asked = share * processes
+    _check_shares(asked, processes)
+    return asked
 
 
 def _is_compiling_wanted(config: RunConfig, device: torch.device, steps_per_epoch: int) -> bool:

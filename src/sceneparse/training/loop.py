@@ -32,6 +32,7 @@ from sceneparse.training.nonfinite import (
 )
 from sceneparse.training.parts import in_parts
 from sceneparse.training.setup import TrainSetup
+from sceneparse.training.smaller_parts import with_fitting_parts
 from sceneparse.training.state import EpochSums, TrainState
 
 
@@ -184,21 +185,27 @@ def train_step(state: TrainState, setup: TrainSetup, batch: Batch) -> Tensor:
     factor = state.schedule.factor(state.step)
     for group in state.optimizer.param_groups:
         group["lr"] = group["base_lr"] * factor * state.guard.lr_factor
-    # Dropout then depends on no earlier step, and a run resumes exactly.
-    torch.manual_seed(step_seed(setup.config.seed, state.step, setup.rank_info.rank))
     # Counted over the whole batch, however many parts compute it.
     valid = all_reduce((mask != setup.loss.ignore_index).sum()).clamp(min=1).float()
-    total = torch.zeros_like(state.sums.loss)
-    confusion = torch.zeros_like(state.sums.confusion)
     state.guard.keep_buffers()
-    for part in in_parts(setup.model, image, mask, setup.settings.accumulation):
-        with factory.autocast(setup.settings.precision, setup.device):
-            sums: LossOutput = setup.model(*part, setup.loss)
-        # DDP averages gradients over processes, but the loss is a sum over all pixels.
-        loss = sums.total * setup.rank_info.world_size / valid
-        state.scaler.scale(loss).backward()
-        total += sums.total.detach()
-        confusion += sums.confusion
+
+    def backward() -> LossOutput:
+        """Compute the gradients, and return the sums of all parts."""
+        # Dropout then depends on no earlier step, and a run resumes exactly.
+        torch.manual_seed(step_seed(setup.config.seed, state.step, setup.rank_info.rank))
+        total = torch.zeros_like(state.sums.loss)
+        confusion = torch.zeros_like(state.sums.confusion)
+        for part in in_parts(setup.model, image, mask, state.parts):
+            with factory.autocast(setup.settings.precision, setup.device):
+                sums: LossOutput = setup.model(*part, setup.loss)
+            # DDP averages gradients over processes, but the loss is a sum over all pixels.
+            loss = sums.total * setup.rank_info.world_size / valid
+            state.scaler.scale(loss).backward()
+            total += sums.total.detach()
+            confusion += sums.confusion
+        return LossOutput(total, confusion)
+
+    total, confusion = with_fitting_parts(state, setup, len(image), backward)
     mean_loss = all_reduce(total).float() / valid
     state.scaler.unscale_(state.optimizer)
     norm = gradient_norm(state.optimizer, setup.config.training.clip_norm)

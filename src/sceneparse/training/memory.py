@@ -12,6 +12,8 @@ from sceneparse.models.segmenter import Segmenter
 MEMORY_SHARE = {"cpu": 0.4, "cuda": 0.7, "mps": 0.4}
 # Images that a part of a batch holds at least: batch normalisation needs two.
 MIN_PART = 2
+# A multiple of the strides of all networks and masks.
+_MEASURED_SIDE = 512
 
 
 def step_budget(device: str, available_bytes: float, network: nn.Module, *, has_ema: bool) -> float:
@@ -27,6 +29,11 @@ def step_budget(device: str, available_bytes: float, network: nn.Module, *, has_
     return MEMORY_SHARE[device] * available_bytes - (5 if has_ema else 4) * weight_bytes
 
 
+def min_part(processes: int) -> int:
+    """Return how many images of a process a part has at least."""
+    return MIN_PART if processes == 1 else 1
+
+
 def fitting_parts(share: int, image_bytes: float, budget_bytes: float, processes: int = 1) -> int:
     """Return the smallest power of two of parts whose images fit, or the largest possible one.
 
@@ -39,7 +46,7 @@ def fitting_parts(share: int, image_bytes: float, budget_bytes: float, processes
         budget_bytes: Memory that a part may take.
         processes: Number of processes that share each step.
     """
-    min_images = MIN_PART if processes == 1 else 1
+    min_images = min_part(processes)
     parts = 1
     # The largest part holds -(-share // parts) images, the smallest share // parts.
     while share // (2 * parts) >= min_images and -(-share // parts) * image_bytes > budget_bytes:
@@ -53,7 +60,8 @@ def step_bytes(
     """Measure the memory that one training image needs, in bytes.
 
     A forward pass on the CPU counts the tensors that autograd saves for the backward pass; they
-    depend on the network and the loss, not on the device.
+    depend on the network and the loss, not on the device. Large images are measured at a smaller
+    size, because they need memory in proportion to their pixels.
 
     Args:
         config: The config of the run.
@@ -70,9 +78,10 @@ def step_bytes(
             seen[storage.data_ptr()] = storage.nbytes()
         return tensor
 
-    size = config.transform.size
+    size = min(config.transform.size, _MEASURED_SIDE)
+    mask_size = size // config.transform.mask_stride
     image = torch.zeros(2, segmenter.channels, size, size, dtype=torch.uint8)
-    mask = torch.zeros(2, *2 * [config.transform.mask_size], dtype=torch.uint8)
+    mask = torch.zeros(2, mask_size, mask_size, dtype=torch.uint8)
     loss = config.loss.build(labels)
     state = {name: value.clone() for name, value in segmenter.state_dict().items()}
     with (
@@ -83,4 +92,4 @@ def step_bytes(
     # The forward pass has updated the running statistics of the normalisation layers.
     segmenter.load_state_dict(state)
     del kept
-    return sum(seen.values()) // 2
+    return int(sum(seen.values()) / 2 * (config.transform.size / size) ** 2)

@@ -128,6 +128,7 @@ def set_up_training(
         data_key=data_key,
         guard=FiniteGuard(segmenter, device),
         average=WeightEMA(segmenter, decay) if decay else None,
+        parts=settings.accumulation,
     )
 
     model: nn.Module = segmenter

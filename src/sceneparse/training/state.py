@@ -49,6 +49,7 @@ class TrainState:
         data_key: Digest of the names and classes of the training data.
         guard: Keeps steps that are not finite out of the state.
         average: Moving average of the weights, if the run has one.
+        parts: Parts in which a batch is computed, more if memory has run out.
         step: Number of optimizer steps done.
         best_miou: Best validation mIoU so far.
         best_epoch: Epoch of the best validation mIoU; 0 before the first validation.
@@ -62,6 +63,7 @@ class TrainState:
     data_key: str
     guard: FiniteGuard
     average: WeightEMA[Segmenter] | None = None
+    parts: int = 1
     step: int = 0
     best_miou: float = float("nan")
     best_epoch: int = 0
@@ -75,6 +77,7 @@ class TrainState:
         """Return the state as tensors, numbers and strings."""
         return {
             "step": self.step,
+            "parts": self.parts,
             "data_key": self.data_key,
             "best_miou": self.best_miou,
             "best_epoch": self.best_epoch,
@@ -100,11 +103,12 @@ class TrainState:
             )
         try:
             self._restore(state)
-        except (KeyError, RuntimeError, ValueError) as error:
+        except (LookupError, RuntimeError, ValueError, TypeError, AttributeError) as error:
             raise InputError(f"the checkpoint does not fit the run's config ({error})") from error
 
     def _restore(self, state: dict[str, Any]) -> None:
         self.step = state["step"]
+        self.parts = max(self.parts, state.get("parts", 1))
         self.best_miou = state["best_miou"]
         self.best_epoch = state["best_epoch"]
         self.segmenter.load_state_dict(state["segmenter"])

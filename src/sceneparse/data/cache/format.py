@@ -100,7 +100,7 @@ def read_index(path: Path) -> CacheIndex | None:
         first, *lines = path.read_bytes().splitlines()
         header = json.loads(first)
         root, header_recipe = header["root"], dict(header["recipe"])
-    except (OSError, ValueError, TypeError, LookupError):
+    except (OSError, ValueError, TypeError, LookupError, RecursionError):
         return None
     entries = [entry for line in lines if (entry := _entry(line))]
     return CacheIndex(root, header_recipe, {entry.name: entry for entry in entries})
@@ -122,7 +122,7 @@ def _entry(line: bytes) -> Entry | None:
         entry = Entry(
             str(name), int(offset), int(height), int(width), int(crc), tuple(source_stamps)
         )
-    except (ValueError, TypeError, ArithmeticError):
+    except (ValueError, TypeError, ArithmeticError, RecursionError):
         return None
     return entry if entry.offset >= 0 and entry.height > 0 and entry.width > 0 else None
 

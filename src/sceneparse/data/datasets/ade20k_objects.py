@@ -91,7 +91,7 @@ def _object_names(path: Path) -> dict[int, str]:
             for entry in _as_list(objects)
             if _is_named_object(entry)
         }
-    except (OSError, ValueError, TypeError, LookupError) as error:
+    except (OSError, ValueError, TypeError, LookupError, RecursionError) as error:
         raise InputError(
             f"{path}: not the JSON of an image of ADE20K ({type(error).__name__}: {error}); "
             "unpack the file again, or name the classes in a file: data.labels=labels.json"
@@ -118,5 +118,5 @@ def _read(path: Path, key: str) -> list[ObjectCategory] | None:
             ObjectCategory(int(id), str(name), int(count))
             for id, name, count in document["objects"]
         ]
-    except (OSError, ValueError, TypeError, LookupError):
+    except (OSError, ValueError, TypeError, LookupError, RecursionError):
         return None

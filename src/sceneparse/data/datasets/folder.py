@@ -49,6 +49,7 @@ from sceneparse.data.pairing import pair_folders
 from sceneparse.errors import InputError
 from sceneparse.labels import Labels
 from sceneparse.labels.label_files import labels_from_text
+from sceneparse.system.files import read_short_text
 from sceneparse.system.settings import UserPath, settings
 
 # Value of `data.format` for masks in files and a labels.yaml.
@@ -207,7 +208,7 @@ def folder_labels(root: Path) -> Labels:
             "`classes: [background, cat, dog]`"
         )
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_short_text(path)
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not YAML in UTF-8 ({error})") from None
     return labels_from_text(text, str(path))

@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 from sceneparse.data.file_listing import files_by_stem, subfolder_hint
 from sceneparse.data.io.decode import IMAGE_SUFFIXES
 from sceneparse.errors import InputError
+from sceneparse.system.files import read_short_text
 
 
 def read_split_list(path: Path, fix: str) -> tuple[str, ...]:
@@ -23,7 +24,7 @@ def read_split_list(path: Path, fix: str) -> tuple[str, ...]:
         InputError: If the list does not exist, is empty, or holds a name twice.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = read_short_text(path, 2**28).splitlines()
     except FileNotFoundError:
         raise InputError(
             f"{path}: no such list{subfolder_hint(path.parent.parent)}; {fix}"

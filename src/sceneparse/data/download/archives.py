@@ -154,8 +154,15 @@ def _zip_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> _Member:
         fault = "is compressed by another method than deflate"
     # `filename` ends before a null character, so that another name would be checked.
     name = info.orig_filename
-    opens = None if name.endswith("/") else lambda: archive.open(info)
+    opens = None if name.endswith("/") else lambda: _open_in_zip(archive, info)
     return _Member(name, info.file_size, info.compress_size, opens, fault)
+
+
+def _open_in_zip(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> IO[bytes]:
+    try:
+        return archive.open(info)
+    except OSError as error:  # a damaged offset; no error of writing
+        raise zipfile.BadZipFile(f"{info.filename!r:.100}: {error}") from None
 
 
 def _tar_members(path: Path, archive: tarfile.TarFile) -> Iterator[_Member]:

@@ -51,7 +51,7 @@ class PartialFile:
     def _validators(self) -> dict[str, str]:
         try:
             document = json.loads(self._validators_path.read_bytes())
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             # Without validators, size and checksum of the complete file decide.
             return {}
         return document if isinstance(document, dict) else {}

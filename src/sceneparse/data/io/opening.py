@@ -25,6 +25,10 @@ if Image.MAX_IMAGE_PIXELS is not None:
     Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS, MAX_PIXELS)
 
 
+# Formats for which Pillow starts another program or a library of the system.
+_PROGRAMS = frozenset({"EPS", "WMF", "EMF"})
+
+
 class UnknownFormatError(InputError):
     """A file that Pillow does not know; other libraries may."""
 
@@ -51,6 +55,11 @@ def open_image(source: Path | bytes, *, may_have_pages: bool = False) -> Generat
         BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file,
         _opened(name, file) as image,
     ):
+        if image.format in _PROGRAMS:
+            raise InputError(
+                f"{name}: {image.format}, which is a program that draws an image, and is not run; "
+                "convert it to PNG"
+            )
         check_pixels(name, image.width, image.height)
         check_pages(name, image, are_bands=may_have_pages)
         yield image
