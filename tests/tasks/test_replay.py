@@ -26,7 +26,7 @@ from sceneparse.tasks.replay import replay
 from sceneparse.tasks.train import train
 
 # Otherwise a pass before the first step measures the memory.
-UNMEASURED = "training.accumulation=1"
+UNMEASURED = ("training.accumulation=1", "training.check_memory=false")
 WILD = ("optimizer={kind: sgd, lr: 1e30}", "training.epochs=2")
 
 
@@ -105,7 +105,7 @@ def test_the_last_checkpoint_of_a_stopped_run_is_that_before_the_step(
 def test_a_run_rolls_back_and_goes_on_with_half_the_learning_rate(
     rectangles_config: Path, tmp_path: Path
 ) -> None:
-    config = read_config(rectangles_config, ["training.on_nonfinite=rollback", UNMEASURED])
+    config = read_config(rectangles_config, ["training.on_nonfinite=rollback", *UNMEASURED])
     with forward_passes(nan_in(9)):
         whole = train(config, out=tmp_path / "whole")
     rows = whole.files.read_history()
@@ -127,7 +127,7 @@ def test_a_run_rolls_back_and_goes_on_with_half_the_learning_rate(
 def test_a_skipped_step_is_reported_once_and_counted(
     rectangles_config: Path, tmp_path: Path
 ) -> None:
-    config = read_config(rectangles_config, ["training.on_nonfinite=skip", UNMEASURED])
+    config = read_config(rectangles_config, ["training.on_nonfinite=skip", *UNMEASURED])
     events: list[Any] = []
     with forward_passes(nan_in(2, 3, 9, 14, 20)):
         run = train(config, out=tmp_path / "run", callback=events.append)
@@ -148,7 +148,7 @@ def test_replay_tells_a_range_that_is_too_small_from_a_fault(
     rectangles_config: Path, tmp_path: Path
 ) -> None:
     config = read_config(
-        rectangles_config, ["training.epochs=1", "training.precision=fp16", UNMEASURED]
+        rectangles_config, ["training.epochs=1", "training.precision=fp16", *UNMEASURED]
     )
     with forward_passes(nan_in(3)), pytest.raises(InputError, match="step 3"):
         train(config, out=tmp_path / "run")
@@ -169,7 +169,7 @@ def test_replay_tells_a_range_that_is_too_small_from_a_fault(
 def test_replay_finds_weights_and_gradients_that_are_not_finite(
     rectangles_config: Path, tmp_path: Path
 ) -> None:
-    config = read_config(rectangles_config, ["training.epochs=1", UNMEASURED])
+    config = read_config(rectangles_config, ["training.epochs=1", *UNMEASURED])
     with forward_passes(nan_in(3)), pytest.raises(InputError, match="step 3"):
         train(config, out=tmp_path / "run")
     file = tmp_path / "run" / "nonfinite" / "step_3.json"
