@@ -260,7 +260,8 @@ def graph_with(location: str, *, nested: bool) -> bytes:
 
 @pytest.mark.parametrize("nested", [False, True])
 @pytest.mark.parametrize(
-    "location", ["../secret", "/etc/hostname", "inner/../../secret", "link", "a\\b", "c:x", ".."]
+    "location",
+    ["../secret", "/etc/hostname", "inner/../../secret", "link", "a\\b", "c:x", "..", "a\0b"],
 )
 def test_an_onnx_file_reads_no_file_outside_its_folder(
     location: str, nested: bool, tmp_path: Path
