@@ -33,6 +33,7 @@ from sceneparse.inference.prediction_files import read_record
 from sceneparse.labels.label_files import read_labels
 from sceneparse.metrics.comparison import read_score_file
 from tests.reliability import untrusted_files as files
+from tests.reliability.test_untrusted import graph_with
 
 # All kinds of files together.
 TORTURE_MINUTES = float(os.environ.get("FUZZ_MINUTES", "20"))
@@ -137,7 +138,11 @@ KINDS: dict[str, Kind] = {
         _read_weights,
     ),
     "checkpoint": (checkpoints, "step_000000003.pt", read_checkpoint),
-    "onnx": (lambda _: files.changed_bytes(files.onnx_file()), "model.onnx", read_onnx),
+    "onnx": (
+        lambda _: files.changed_bytes(graph_with("weights", nested=True)),
+        "model.onnx",
+        read_onnx,
+    ),
     "image": (
         lambda _: st.sampled_from(sorted(files.image_files().values())).flatmap(
             files.changed_bytes

@@ -21,9 +21,11 @@ from sceneparse.artifacts.checkpoint import read_checkpoint
 from sceneparse.artifacts.onnx_file import read_onnx
 from sceneparse.artifacts.weights import StoredModel, encoded_weights
 from sceneparse.config import RunConfig
+from sceneparse.config.reading import config_document
 from sceneparse.errors import InputError
 from sceneparse.factory.model_files import bundled_graph
 from sceneparse.models.settings import EncoderUNetModel, UNetModel
+from sceneparse.system.yaml_text import write_yaml
 from tests.cli.command import run_command
 from tests.conftest import write_rectangles
 from tests.reliability import untrusted_files as files
@@ -258,7 +260,8 @@ def graph_with(location: str, *, nested: bool) -> bytes:
 
 @pytest.mark.parametrize("nested", [False, True])
 @pytest.mark.parametrize(
-    "location", ["../secret", "/etc/hostname", "inner/../../secret", "link", "a\\b", "c:x", ".."]
+    "location",
+    ["../secret", "/etc/hostname", "inner/../../secret", "link", "a\\b", "c:x", "..", "a\0b"],
 )
 def test_an_onnx_file_reads_no_file_outside_its_folder(
     location: str, nested: bool, tmp_path: Path
@@ -305,3 +308,43 @@ def test_a_run_folder_names_no_file_to_write_outside_of_it(
     assert done.returncode == 0, done.stderr
     assert list(outside.iterdir()) == []
     assert json.loads((folder / "labels.json").read_text())
+
+
+def greedy_graph(*, at_start: bool) -> bytes:
+    """Return an ONNX file that asks for terabytes, as it is loaded or as it runs."""
+    inputs = [
+        helper.make_tensor_value_info("images", TensorProto.UINT8, ["b", "h", "w", 3]),
+        helper.make_tensor_value_info("size", TensorProto.INT64, [2]),
+        helper.make_tensor_value_info("decide", TensorProto.BOOL, []),
+    ]
+    output = helper.make_tensor_value_info("logits", TensorProto.FLOAT, None)
+    side = numpy_helper.from_array(np.array([10**6, 10**6], np.int64), "side")
+    nodes = [helper.make_node("ConstantOfShape", ["side" if at_start else "large"], ["logits"])]
+    if not at_start:
+        nodes.insert(0, helper.make_node("Mul", ["size", "side"], ["large"]))
+    model = helper.make_model(
+        helper.make_graph(nodes, "graph", inputs, [output], [side]),
+        opset_imports=[helper.make_opsetid("", 17)],
+        ir_version=9,
+    )
+    config = write_yaml(config_document(files.small_config()))
+    metadata = {"format": "sceneparse onnx 1", "strides": '{"input": 16, "output": 1}'}
+    helper.set_model_props(
+        model, {**metadata, "config": config, "labels": files.small_labels().to_json()}
+    )
+    return model.SerializeToString()
+
+
+@pytest.mark.parametrize("at_start", [True, False])
+@pytest.mark.parametrize("runtime", ["onnxruntime", "openvino:fp32"])
+def test_an_onnx_file_that_asks_for_terabytes_ends_with_one_message(
+    at_start: bool, runtime: str, tmp_path: Path
+) -> None:
+    (tmp_path / "m.onnx").write_bytes(greedy_graph(at_start=at_start))
+    Image.new("RGB", (40, 30)).save(tmp_path / "image.png")
+    arguments = ["predict", "image.png", "--model", "m.onnx", "--out", "new"]
+    done = run_command(
+        [*arguments, "--runtime", runtime], tmp_path, LIMIT.format(allowed=4 * 2**30)
+    )
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr

@@ -11,13 +11,11 @@ import torch
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 from PIL import Image
-from safetensors.torch import save
 
 from sceneparse.artifacts.checkpoint import write_checkpoint
 from sceneparse.artifacts.weights import StoredModel, encoded_weights
 from sceneparse.config import RunConfig
 from sceneparse.config.reading import config_document
-from sceneparse.factory.model_files import bundled_graph
 from sceneparse.labels import Labels
 from sceneparse.labels.label_files import labels_from_text
 from sceneparse.models.settings import UNetModel
@@ -288,13 +286,3 @@ def label_texts() -> SearchStrategy[bytes]:
             "ignored_ids": [255],
         }
     )
-
-
-def safetensors_of(tensors: dict[str, torch.Tensor], metadata: dict[str, str]) -> bytes:
-    """Return a safetensors file."""
-    return save(tensors, metadata)
-
-
-def onnx_file() -> bytes:
-    """Return an exported graph."""
-    return bundled_graph().read_bytes()

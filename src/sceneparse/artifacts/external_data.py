@@ -51,10 +51,13 @@ def check_external_data(path: Path) -> None:
 
 
 def _is_inside(folder: Path, location: str) -> bool:
-    if Path(location).name != location or "\\" in location or ":" in location:
+    if Path(location).name != location or set(location) & set("\\:\0"):
         return False
     # A link may lead elsewhere.
-    return (folder / location).resolve().parent == folder.resolve()
+    try:
+        return (folder / location).resolve().parent == folder.resolve()
+    except (OSError, RuntimeError):  # a name that is too long; links in a circle
+        return False
 
 
 def _locations(file: BinaryIO, end: int, message: _Message, depth: int) -> Iterator[str]:

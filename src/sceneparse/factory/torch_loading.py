@@ -8,7 +8,6 @@ import torch
 
 from sceneparse import factory
 from sceneparse.artifacts.weights import StoredModel, read_weights
-from sceneparse.config import RunConfig
 from sceneparse.errors import InputError
 from sceneparse.factory.model_files import weights_file
 from sceneparse.inference.predictor import Predictor
@@ -73,22 +72,25 @@ def segmenter_of(weights: StoredModel) -> Segmenter:
         InputError: If the weights do not fit the network that their config describes.
     """
     config = deployed(weights).config
-    _check_fit(weights, config)
-    segmenter = config.model.build(weights.labels.num_classes, config.channels)
-    segmenter.load_state_dict(weights.tensors)
+    # A small file of a stranger may describe a network of any size, so it takes no memory at first.
+    with torch.device("meta"):
+        segmenter = config.model.build(weights.labels.num_classes, config.channels)
+    _check_fit(weights, segmenter)
+    segmenter.load_state_dict(weights.tensors, assign=True)
+    if any(tensor.is_meta for tensor in (*segmenter.parameters(), *segmenter.buffers())):
+        # Some networks compute tensors that files do not store.
+        segmenter = config.model.build(weights.labels.num_classes, config.channels)
+        segmenter.load_state_dict(weights.tensors)
     return segmenter.eval()
 
 
-def _check_fit(weights: StoredModel, config: RunConfig) -> None:
-    """Check that weights fit the network of a config, before it takes memory.
-
-    A small file of a stranger may describe a network of any size.
+def _check_fit(weights: StoredModel, segmenter: Segmenter) -> None:
+    """Check that weights fit a network.
 
     Raises:
         InputError: If they do not.
     """
-    with torch.device("meta"):
-        expected = config.model.build(weights.labels.num_classes, config.channels).state_dict()
+    expected = segmenter.state_dict()
     found = weights.tensors
     wrong = [name for name in expected if name not in found] or [
         name for name in found if name not in expected or found[name].shape != expected[name].shape

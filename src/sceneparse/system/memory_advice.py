@@ -2,6 +2,7 @@
 
 from collections.abc import Generator
 from contextlib import contextmanager
+from pathlib import Path
 
 from sceneparse.errors import InputError
 
@@ -34,6 +35,19 @@ def advice_on_memory(advice: str = TRAINING) -> Generator[None]:
         if not is_known and not any(text in str(error) for text in _OF_ALLOCATORS):
             raise
         raise InputError(f"out of memory ({_first_line(error)}); {advice}") from error
+
+
+def cannot_compute(path: Path, runtime: str, error: Exception) -> str:
+    """Return the message for a model that a runtime failed to compute.
+
+    Args:
+        path: The file of the model.
+        runtime: Name of the runtime.
+        error: What it raised.
+    """
+    fix = PREDICTION if "alloc" in str(error) else "export the model again"
+    lines = [line for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    return f"{path}: {runtime} cannot compute it ({lines[-1][:200]}); {fix}"
 
 
 def _first_line(error: BaseException) -> str:

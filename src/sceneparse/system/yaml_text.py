@@ -15,7 +15,7 @@ from sceneparse.errors import InputError
 
 # As many as labels of 65,535 classes take; parsed, a document takes a hundred times as much memory.
 MAX_CHARACTERS = 2**23
-_MAX_BITS = 3322
+_MAX_BITS = 14_000
 
 
 class _ComposerWithoutAliases(Composer):
@@ -35,7 +35,7 @@ class _ConstructorOfShortNumbers(SafeConstructor):
     def construct_yaml_int(self, node: Any) -> int:
         found = super().construct_yaml_int(node)
         if found.bit_length() > _MAX_BITS:
-            raise ValueError("a whole number of more than a thousand digits")
+            raise ValueError("a number of thousands of digits")
         return found
 
 

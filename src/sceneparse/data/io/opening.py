@@ -85,30 +85,36 @@ def _opened(name: str, file: IO[bytes]) -> Image.Image:
     return Image.open(file)
 
 
+_MESSAGES: tuple[tuple[type[BaseException], str], ...] = (
+    (FileNotFoundError, "no such file"),
+    (IsADirectoryError, "is a folder; expected an image file"),
+    (
+        MemoryError,
+        "needs more memory than there is, or is broken and says so; scale the image down, or "
+        "replace the file",
+    ),
+)
+
+
 @contextmanager
 def errors_of(name: str) -> Generator[None]:
     """Convert errors of reading an image to an `InputError`."""
     try:
         yield
-    except FileNotFoundError:
-        raise InputError(f"{name}: no such file") from None
-    except IsADirectoryError:
-        raise InputError(f"{name}: is a folder; expected an image file") from None
-    except PermissionError as error:
-        raise InputError(f"{name}: cannot be read ({error.strerror})") from None
+    except InputError:
+        raise
     except UnidentifiedImageError:
         raise UnknownFormatError(
             f"{name}: not an image of a known format; replace it by a JPEG or PNG file"
         ) from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise TooLargeError(f"{name}: too large; {_TOO_LARGE}") from None
-    except MemoryError:
-        raise InputError(
-            f"{name}: needs more memory than there is, or is broken and says so; scale the image "
-            "down, or replace the file"
-        ) from None
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
-        raise InputError(f"{name}: broken or truncated ({error}); replace the file") from None
+    except PermissionError as error:
+        raise InputError(f"{name}: cannot be read ({error.strerror})") from None
+    except Exception as error:  # readers of damaged files fall over in any way
+        broken = f"broken or truncated ({error!s:.200}); replace the file"
+        said = next((text for kind, text in _MESSAGES if isinstance(error, kind)), broken)
+        raise InputError(f"{name}: {said}") from None
 
 
 def name_of(source: Path | bytes) -> str:

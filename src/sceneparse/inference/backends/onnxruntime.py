@@ -9,6 +9,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from sceneparse.errors import InputError
+from sceneparse.system.memory_advice import cannot_compute
 from sceneparse.system.processor import usable_cores
 
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
@@ -43,6 +44,7 @@ class OnnxRuntimeNetwork:
         self.num_classes = num_classes
         self.input_stride = input_stride
         self.output_stride = output_stride
+        self._path = path
         self._device = device
         self._precision = precision
         kind = device.partition(":")[0]
@@ -68,11 +70,18 @@ class OnnxRuntimeNetwork:
         return f"ONNX Runtime, {self._precision} on {self._device}"
 
     def logits(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Compute the logits `(B, C, h, w)` of images `(B, H, W, D)`, which are sized already."""
+        """Compute the logits `(B, C, h, w)` of images `(B, H, W, D)`, which are sized already.
+
+        Raises:
+            InputError: If the graph cannot be computed, or memory runs out.
+        """
         feeds = {"images": images, "size": np.array(images.shape[1:3], np.int64)}
         # Otherwise the decision would be computed too, only to be dropped.
         feeds["decide"] = np.array(False)
-        (logits,) = self._session.run(["logits"], feeds)
+        try:
+            (logits,) = self._session.run(["logits"], feeds)
+        except Exception as error:  # its exceptions have no common class
+            raise InputError(cannot_compute(self._path, "ONNX Runtime", error)) from None
         return np.asarray(logits)
 
 

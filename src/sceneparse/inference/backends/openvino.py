@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from sceneparse.errors import InputError
 from sceneparse.inference.backends.openvino_import import openvino
 from sceneparse.inference.network import network_input
+from sceneparse.system.memory_advice import cannot_compute
 from sceneparse.system.processor import usable_cores
 
 
@@ -42,6 +43,7 @@ class OpenVinoNetwork:
         self.num_classes = num_classes
         self.input_stride = input_stride
         self.output_stride = output_stride
+        self._path = path
         self._precision = precision
         core = openvino.Core()
         try:
@@ -65,10 +67,17 @@ class OpenVinoNetwork:
         return f"OpenVINO, {self._precision} on cpu"
 
     def logits(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Compute the logits `(B, C, h, w)` of images `(B, H, W, D)`, which are sized already."""
+        """Compute the logits `(B, C, h, w)` of images `(B, H, W, D)`, which are sized already.
+
+        Raises:
+            InputError: If the graph cannot be computed, or memory runs out.
+        """
         batch = network_input(images, self.input_stride)
-        # The result lives in memory that the next call overwrites.
-        return np.array(self._compiled([batch])[0])
+        try:
+            # The result lives in memory that the next call overwrites.
+            return np.array(self._compiled([batch])[0])
+        except RuntimeError as error:
+            raise InputError(cannot_compute(self._path, "OpenVINO", error)) from None
 
 
 def _network(model: Any, channels: int) -> Any:
