@@ -24,7 +24,7 @@ from sceneparse.data.datasets.synthetic import SyntheticScenes
 from sceneparse.factory.torch_loading import find_weights, predictor_of
 from sceneparse.system.device import native_precision
 from sceneparse.tasks.train import train
-from sceneparse.training.loop import _on_device
+from sceneparse.training.loop import to_device
 
 
 def copies(context: CheckContext) -> CheckResult:
@@ -37,7 +37,7 @@ def copies(context: CheckContext) -> CheckResult:
         for _ in range(10):
             busy = busy @ busy / side
         # The host frees the memory at once, and the next batch reuses it.
-        arrived.append(_on_device(setup, material.batch(4, side, side, 150, seed)))
+        arrived.append(to_device(setup, material.batch(4, side, side, 150, seed)))
     for seed, (image, mask) in enumerate(arrived):
         batch = material.batch(4, side, side, 150, seed)
         device_bytes = image.permute(0, 2, 3, 1).round().byte().cpu().numpy()

@@ -184,7 +184,7 @@ BROKEN: list[tuple[int, str, dict[str, Any]]] = [
     ),
     (413, "at most 120 million pixels", {"content": b"P6 100000 100000 255\n" + bytes(100)}),
     (415, "not an image of a known format", {"content": b"hello"}),
-    (415, "format EPS", {"content": file_of(photo(), "EPS")}),
+    (415, "EPS, which is a program", {"content": file_of(photo(), "EPS")}),
     (415, "content type 'text/plain'", {"headers": {"Content-Type": "text/plain"}}),
     (415, "curl's --data-binary", {"data": {"image": "x"}, "content": None}),
     (415, "content encoding 'gzip'", {"headers": {"Content-Encoding": "gzip"}}),

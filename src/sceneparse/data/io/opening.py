@@ -56,7 +56,7 @@ def open_image(source: Path | bytes, *, may_have_pages: bool = False) -> Generat
         _opened(name, file) as image,
     ):
         if image.format in _PROGRAMS:
-            raise InputError(
+            raise UnknownFormatError(
                 f"{name}: {image.format}, which is a program that draws an image, and is not run; "
                 "convert it to PNG"
             )
