@@ -185,6 +185,7 @@ def test_a_model_that_fails_the_gate_leaves_no_file(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_fp16_halves_the_file_and_is_reported(tmp_path: Path) -> None:
     stored = trained(NETWORKS["separable, levels, windows"])
     write_weights(tmp_path / "model.safetensors", stored)

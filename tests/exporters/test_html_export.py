@@ -122,6 +122,7 @@ def test_a_page_that_is_too_large_is_not_written(tmp_path: Path) -> None:
     assert not path.exists()
 
 
+@pytest.mark.slow
 def test_a_run_is_compared_and_then_written(tmp_path: Path) -> None:
     require_npm()
     weights = tmp_path / "mine.safetensors"

@@ -60,6 +60,7 @@ def test_int8_scores_within_half_a_point_of_fp32(
     assert openvino.scores.miou >= fp32.scores.miou - 0.02
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 def test_a_page_computes_in_int8(page: Page, quantized: Path, tmp_path: Path) -> None:
     require_npm()

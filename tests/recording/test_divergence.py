@@ -134,9 +134,12 @@ def messages_of(config: Path, folder: Path, *overrides: str) -> list[str]:
     "overrides",
     [
         (),
-        ("optimizer={kind: sgd, lr: 0.05}",),
-        ("training.ema=0.99", "schedule={kind: one_cycle}"),
-        ("model.normalization=group", "schedule={kind: cosine, warmup: 0.3}"),
+        pytest.param(("optimizer={kind: sgd, lr: 0.05}",), marks=pytest.mark.slow),
+        pytest.param(("training.ema=0.99", "schedule={kind: one_cycle}"), marks=pytest.mark.slow),
+        pytest.param(
+            ("model.normalization=group", "schedule={kind: cosine, warmup: 0.3}"),
+            marks=pytest.mark.slow,
+        ),
     ],
     ids=["adam", "sgd", "ema", "warmup"],
 )

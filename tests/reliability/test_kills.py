@@ -129,7 +129,7 @@ def test_runs_stopped_at_fifty_moments_end_the_same(whole: WholeRun, tmp_path: P
     assert disturbed >= 25
 
 
-@pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize("processes", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_second_interrupt_ends_at_once(
     rectangles_config: Path, tmp_path: Path, processes: int
 ) -> None:

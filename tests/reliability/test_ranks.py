@@ -126,7 +126,7 @@ def check_stops(whole: WholePair, home: Path, count: int, seed: int) -> int:
     return disturbed
 
 
-@pytest.mark.parametrize("kind", ["SIGKILL", "SIGSTOP"])
+@pytest.mark.parametrize("kind", ["SIGKILL", pytest.param("SIGSTOP", marks=pytest.mark.slow)])
 def test_a_run_that_loses_a_process_ends_and_resumes_to_the_same_end(
     whole: WholePair, kind: str, tmp_path: Path
 ) -> None:

@@ -177,6 +177,7 @@ def test_another_push_replaces_the_files(shared: Shared, run: Path, tmp_path: Pa
     assert "![A prediction](preview.jpg)" in card.text
 
 
+@pytest.mark.slow
 def test_what_would_be_uploaded_can_be_written_to_a_folder(
     hub: FakeHub, run: Path, tmp_path: Path
 ) -> None:

@@ -136,6 +136,7 @@ def test_a_killed_rank_zero_that_kept_the_store_is_reported(port: int, tmp_path:
     assert message.startswith("error: process 0 of 3 ")
 
 
+@pytest.mark.slow
 def test_processes_that_are_all_stopped_for_a_while_go_on(port: int, tmp_path: Path) -> None:
     store = TCPStore("127.0.0.1", port, is_master=True, wait_for_workers=False)
     ranks = [torchrun(rank, 2, store.port) for rank in range(2)]
@@ -152,6 +153,7 @@ def test_processes_that_are_all_stopped_for_a_while_go_on(port: int, tmp_path: P
         assert [process.exitcode for process in processes] == [0, 0]
 
 
+@pytest.mark.slow
 def test_processes_wait_for_one_that_works_for_long(port: int, tmp_path: Path) -> None:
     with working(tmp_path, [slurm_step(rank, 2, port) for rank in range(2)], 2 * SILENCE_S) as both:
         for process in both:
