@@ -20,6 +20,8 @@ from serve_process import ServerProcess, answered_error, server_process
 
 NAME = "serve_fuzz"
 TOGETHER = 8
+# A slow sender costs the server a connection and little else.
+SLOW_TOGETHER = 64
 # What the bounds of the server add up to: 50 million pixels of 20 bytes, 128 MB of bodies, and
 # what the decoders of two threads take beside.
 MAX_GROWTH_MB = 1300
@@ -74,7 +76,10 @@ def main() -> None:
     with server_process() as server, MemoryWatch(server) as memory:
         before = server.rss_mb()
         slow: list[int] = []
-        with ThreadPoolExecutor(TOGETHER) as threads, ThreadPoolExecutor(TOGETHER) as slow_threads:
+        with (
+            ThreadPoolExecutor(TOGETHER) as threads,
+            ThreadPoolExecutor(SLOW_TOGETHER) as slow_threads,
+        ):
             senders = [
                 slow_threads.submit(send_slowly, server, seed)
                 for seed in slow_seeds(count // 10, options.seed)
