@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass, replace
+from functools import cache, partial
 from typing import Literal
 
 import torch
@@ -113,9 +114,11 @@ def resolve(
     device = select_device(asked.device)
     ways = possible_ways(asked.precision, asked.memory_format, device)
     batch_size = _batch_size(asked.batch_size, len(training), rank_info.world_size)
+    # A measurement is a forward pass, and most runs need that of one precision.
+    image_bytes = cache(partial(step_bytes, config, segmenter, training.labels))
     if device.type == "cpu" and asked.check_memory:
         least = "fp32" if all(way.precision == "fp32" for way in ways) else "bf16"
-        require_cpu_memory(config, segmenter, training.labels, least, batch_size, rank_info)
+        require_cpu_memory(config, segmenter, image_bytes(least), batch_size, rank_info)
     times: dict[Way, float] = {}
     if len(ways) > 1:
         loss = config.loss.build(training.labels)
@@ -127,9 +130,8 @@ def resolve(
         shared_by = rank_info.local_world_size if device.type == "cpu" else 1
         available = memory_bytes(device) / shared_by
         budget = step_budget(device.type, available, segmenter, has_ema=asked.ema is not None)
-        per_image = step_bytes(config, segmenter, training.labels, precision)
         share = batch_size // rank_info.world_size
-        accumulation = fitting_parts(share, per_image, budget, rank_info.world_size)
+        accumulation = fitting_parts(share, image_bytes(precision), budget, rank_info.world_size)
     threads = asked.threads
     if threads == "auto":
         cores = (os.cpu_count() or 1) // rank_info.local_world_size

@@ -2,21 +2,18 @@
 
 import torch
 
-from sceneparse import factory
 from sceneparse.config import RunConfig
 from sceneparse.errors import InputError
-from sceneparse.labels import Labels
 from sceneparse.models.segmenter import Segmenter
 from sceneparse.system.device import memory_bytes
 from sceneparse.system.ranks import RankInfo
-from sceneparse.training.memory import min_part, step_bytes
+from sceneparse.training.memory import min_part
 
 
 def require_cpu_memory(
     config: RunConfig,
     segmenter: Segmenter,
-    labels: Labels,
-    precision: factory.Precision,
+    image_bytes: float,
     batch_size: int,
     rank_info: RankInfo,
 ) -> None:
@@ -28,8 +25,7 @@ def require_cpu_memory(
     Args:
         config: The config of the run.
         segmenter: The network, on the CPU.
-        labels: The classes.
-        precision: Precision of the forward pass; the one that takes least if it is open.
+        image_bytes: Memory that an image takes in a training step, from `step_bytes`.
         batch_size: Images per step over all processes.
         rank_info: The rank of this process.
 
@@ -40,9 +36,8 @@ def require_cpu_memory(
     parts = config.training.accumulation
     images = min(share, min_part(rank_info.world_size)) if parts == "auto" else -(-share // parts)
     available = memory_bytes(torch.device("cpu")) / rank_info.local_world_size
-    per_image = step_bytes(config, segmenter, labels, precision)
     problem = memory_problem(
-        image_bytes=per_image,
+        image_bytes=image_bytes,
         images=images,
         weight_bytes=sum(weight.nbytes for weight in segmenter.parameters()),
         has_ema=config.training.ema is not None,
