@@ -20,13 +20,15 @@ from sceneparse.tasks.train import train
 from sceneparse.training.loop import EpochRecord
 
 NAMES = ("wall", "floor", "lamp")
-TRUTH = np.array([500, 300, 200])
+PIXELS = np.array([500, 300, 200])
 
 
-def confusion(right: float, truth: NDArray[np.int64] = TRUTH, favourite: int = 0) -> NDArray[Any]:
+def confusion(
+    right: float, pixels_of_classes: NDArray[np.int64] = PIXELS, favourite: int = 0
+) -> NDArray[Any]:
     """Predict a share of each class right, and all else as a favourite class."""
     matrix = np.zeros((3, 4), np.int64)
-    for index, pixels in enumerate(truth):
+    for index, pixels in enumerate(pixels_of_classes):
         known = round(right * pixels)
         matrix[index, index] += known
         matrix[index, favourite] += pixels - known
@@ -116,8 +118,8 @@ def test_one_class_everywhere_is_at_chance_and_a_little_knowledge_is_not() -> No
 
 def test_the_difference_of_classes_is_the_share_of_pixels_that_change() -> None:
     first, second = (
-        Scores.from_confusion(confusion(0.5, np.array(truth)))
-        for truth in ([500, 300, 200], [300, 300, 400])
+        Scores.from_confusion(confusion(0.5, np.array(pixels_of_classes)))
+        for pixels_of_classes in ([500, 300, 200], [300, 300, 400])
     )
     assert class_difference(first, second) == pytest.approx(0.2)
     assert class_difference(first, first) == 0

@@ -29,7 +29,7 @@ def recorded(
 
 
 def results(folder: RunFolder) -> dict[str, bytes]:
-    """Return what must be the same after a crash: weights, table and pictures."""
+    """Return what must be the same after a crash: weights, table and drawings."""
     drawn = sorted(folder.path.glob("predictions_*.png"))
     paths = [folder.weights, folder.metrics, folder.history, folder.progress, *drawn]
     return {path.name: path.read_bytes() for path in paths}

@@ -4,9 +4,10 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -49,59 +50,64 @@ def waiting_for(folder: Path) -> Callable[[int], None]:
     return wait
 
 
+class Disturbed(NamedTuple):
+    """A run that was sent a signal, and how it ended."""
+
+    sent: signal.Signals
+    folder: RunFolder
+    code: int
+    output: str
+
+
 @pytest.fixture(scope="module")
 def whole(rectangles_config: Path, tmp_path_factory: pytest.TempPathFactory) -> WholeRun:
     """A run that is never disturbed."""
     return WholeRun(rectangles_config, tmp_path_factory.mktemp("whole"))
 
 
-def check_kills(whole: WholeRun, home: Path, count: int, seed: int) -> int:
-    """Kill and resume a run `count` times, and return in how many it was not yet over."""
+def disturbed_runs(
+    whole: WholeRun, home: Path, signals: Sequence[signal.Signals], seed: int
+) -> Iterator[Disturbed]:
+    """Disturb a run by each signal, yield how it ended, then resume it and compare the results."""
     random = np.random.default_rng(seed)
-    disturbed = 0
-    for number in range(count):
+    for number, sent in enumerate(signals):
         folder = home / f"run{number}"
         delay = random.uniform(0, whole.seconds)
 
-        def kill(pid: int, folder: Path = folder, delay: float = delay) -> None:
+        def disturb(
+            pid: int,
+            folder: Path = folder,
+            delay: float = delay,
+            sent: signal.Signals = sent,
+        ) -> None:
             waiting_for(folder)(pid)
             time.sleep(delay)
             with suppress(ProcessLookupError):  # It may be over already.
-                os.kill(pid, signal.SIGKILL)
+                os.kill(pid, sent)
 
-        done = run_and_stop([*whole.arguments, "--out", folder.name], home, kill)
-        disturbed += done.returncode == -signal.SIGKILL
+        done = run_and_stop([*whole.arguments, "--out", folder.name], home, disturb)
+        yield Disturbed(sent, RunFolder(folder), done.returncode, done.stdout)
         resumed = run_command([*whole.arguments, "--out", folder.name, "--resume"], home)
         assert resumed.returncode == 0, resumed.stderr
-        assert results(RunFolder(folder)) == whole.expected, f"killed after {delay:.3f} s"
-    return disturbed
+        assert results(RunFolder(folder)) == whole.expected, f"{sent.name} after {delay:.3f} s"
+
+
+def check_kills(whole: WholeRun, home: Path, count: int, seed: int) -> int:
+    """Kill and resume a run `count` times, and return in how many it was not yet over."""
+    runs = disturbed_runs(whole, home, [signal.SIGKILL] * count, seed)
+    return sum(run.code == -signal.SIGKILL for run in runs)
 
 
 def check_stops(whole: WholeRun, home: Path, count: int, seed: int) -> int:
     """Stop and resume a run `count` times, and return in how many it was not yet over."""
-    random = np.random.default_rng(seed)
+    stops = [signal.Signals[STOPS[number % len(STOPS)]] for number in range(count)]
     disturbed = 0
-    for number in range(count):
-        folder = home / f"run{number}"
-        delay = random.uniform(0, whole.seconds)
-        stop = getattr(signal, STOPS[number % len(STOPS)])
-
-        def send(pid: int, folder: Path = folder, delay: float = delay, stop: int = stop) -> None:
-            waiting_for(folder)(pid)
-            time.sleep(delay)
-            with suppress(ProcessLookupError):
-                os.kill(pid, stop)
-
-        done = run_and_stop([*whole.arguments, "--out", folder.name], home, send)
-        where = f"{stop} after {delay:.3f} s"
-        if done.returncode == 128 + stop and "the state is saved" in done.stdout:
+    for run in disturbed_runs(whole, home, stops, seed):
+        if run.code == 128 + run.sent and "the state is saved" in run.output:
             disturbed += 1
         else:
             # The signal came when the training was over already.
-            assert results(RunFolder(folder)).keys() >= {"model.safetensors"}, where
-        resumed = run_command([*whole.arguments, "--out", folder.name, "--resume"], home)
-        assert resumed.returncode == 0, resumed.stderr
-        assert results(RunFolder(folder)) == whole.expected, where
+            assert run.folder.weights.is_file(), run
     return disturbed
 
 

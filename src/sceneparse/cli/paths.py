@@ -1,13 +1,12 @@
 """Path parameters of commands, which expand `~` to the home folder."""
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import typer
 
-from sceneparse.system.paths import expand_user
+from sceneparse.system.paths import expand_user, is_override
 
 RUNTIME_HELP = "auto, torch, onnxruntime or openvino; with a precision, as in torch:fp32."
 
@@ -24,8 +23,5 @@ def path_option(help: str, **settings: Any) -> Any:
 
 def split_overrides(arguments: Sequence[str]) -> tuple[list[Path], list[str]]:
     """Separate paths from overrides such as `inference.flip=true`."""
-    overrides = [text for text in arguments if _OVERRIDE.match(text)]
+    overrides = [text for text in arguments if is_override(text)]
     return [expand_user(text) for text in arguments if text not in overrides], overrides
-
-
-_OVERRIDE = re.compile(r"[a-z_]+(\.[a-z_]+)+=")

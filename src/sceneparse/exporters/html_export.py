@@ -9,7 +9,7 @@ import onnx
 
 from sceneparse import factory
 from sceneparse.artifacts.onnx_file import OnnxModel, read_metadata, read_onnx
-from sceneparse.artifacts.writing import atomic_write
+from sceneparse.artifacts.writing import write_bytes
 from sceneparse.data.io.image_reading import DEFAULT_READING
 from sceneparse.errors import InputError
 from sceneparse.exporters.browser_graph import browser_graph
@@ -109,8 +109,7 @@ def export_html(
             "smaller network",
             "max_mb",
         )
-    with atomic_write(path) as temporary:
-        temporary.write_bytes(content)
+    write_bytes(path, content)
     return HtmlFile(len(content), tuple(_notes(contents)))
 
 

@@ -5,8 +5,8 @@ from PIL import PngImagePlugin
 from sceneparse.data.io.opening import open_image
 from sceneparse.serving.refusals import RequestRefusedError
 
-# Pillow's names of the formats of `data.io.decode.IMAGE_SUFFIXES`. It knows many more, such as EPS,
-# for which it starts Ghostscript.
+# Pillow's names of the formats of `data.io.decode.IMAGE_SUFFIXES`. It knows many more, whose
+# readers are seldom tried.
 FORMATS = frozenset(
     {
         *("JPEG", "MPO", "PNG", "TIFF", "WEBP", "AVIF", "HEIF", "JPEG2000", "BMP", "DIB", "GIF"),

@@ -117,7 +117,7 @@ _ERRORS = {
     415: "The content is no image of a known format.",
     429: "Too many images wait, or too much is being received.",
     500: "A mistake of the server.",
-    503: "The server is being stopped, or has too little memory.",
+    503: "The server is being stopped, or could not compute the image.",
     504: "The image was not segmented in time.",
 }
 _BINARY = {"type": "string", "format": "binary"}

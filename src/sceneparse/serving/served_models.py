@@ -9,8 +9,7 @@ from typing import Any, NamedTuple
 
 from sceneparse.errors import InputError
 from sceneparse.inference.predictor import Predictor
-
-_OVERRIDE = re.compile(r"[a-z_]+(\.[a-z_]+)+=")
+from sceneparse.system.paths import is_override
 
 
 class ModelChoice(NamedTuple):
@@ -78,12 +77,12 @@ def model_choices(arguments: Sequence[str]) -> list[ModelChoice]:
     """
     choices: list[ModelChoice] = []
     for argument in arguments:
-        if not _OVERRIDE.match(argument):
+        if not is_override(argument):
             choices.append(ModelChoice(argument))
         elif choices:
             last = choices.pop()
             choices.append(last._replace(overrides=(*last.overrides, argument)))
-        elif any(not _OVERRIDE.match(each) for each in arguments):
+        elif not all(map(is_override, arguments)):
             raise InputError(
                 f"{argument}: stands before the first model; overrides belong after their model"
             )

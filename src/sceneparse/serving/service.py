@@ -189,7 +189,8 @@ class SegmentationService:
         except InputError:
             raise RequestRefusedError(
                 503,
-                "the server has too little memory for this image; send a smaller one",
+                "the image could not be computed, most likely for lack of memory; send a smaller "
+                "one",
                 {"Retry-After": "10"},
             ) from None
 

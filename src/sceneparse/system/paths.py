@@ -1,6 +1,14 @@
 """Paths that a user gives."""
 
+import re
 from pathlib import Path
+
+_OVERRIDE = re.compile(r"[a-z_]+(\.[a-z_]+)+=")
+
+
+def is_override(argument: str) -> bool:
+    """Return whether an argument is an override, such as `inference.flip=true`, and no path."""
+    return _OVERRIDE.match(argument) is not None
 
 
 def expand_user(path: str | Path) -> Path:

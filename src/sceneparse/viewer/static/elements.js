@@ -18,7 +18,7 @@ function element(tag, properties = {}, ...children) {
   return made;
 }
 
-/** Makes one of the icons at the end of the page. */
+/** Makes one of `ICONS`. */
 function icon(name) {
   const made = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   made.setAttribute("class", "icon");
@@ -36,10 +36,6 @@ const ICONS = {
   whole: "M4 9V4h5M15 4h5v5M20 15v5h-5M9 20H4v-5",
   close: "M6 6l12 12M18 6L6 18",
   download: "M12 4v11M7 11l5 5 5-5M5 20h14",
-  upload: "M12 16V5M7 9l5-5 5 5M5 20h14",
-  camera: "M4 8h3l2-3h6l2 3h3v11H4zM12 10a3.5 3.5 0 1 0 0 7 3.5 3.5 0 0 0 0-7z",
-  compare: "M12 4v16M4 6h6v12H4zM14 6h6v12h-6z",
-  info: "M12 3a9 9 0 1 0 0 18 9 9 0 0 0 0-18zM12 11v5M12 7.5v.5",
 };
 
 /** A fraction as whole percent, or `<1%`. */

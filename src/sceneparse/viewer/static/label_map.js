@@ -1,6 +1,6 @@
 "use strict";
 
-/** Number of classes and pixels of each, the largest first, as the legend lists them. */
+/** Lists the classes of a segmentation, the largest first: label, name, color, share, confidence. */
 function classesFound(segmentation) {
   const { labels, confidence, classes } = segmentation;
   const pixels = new Float64Array(classes.length + 1);
