@@ -86,6 +86,8 @@ def serve(
         server = SegmentationServer(
             create_app(service, token=secret, cors=cors), service, access_log=access_log
         )
+        # Whoever reads the address may connect at once.
+        socket.listen(bounds.max_connections)
         shown = f"[{host}]" if ":" in host else host
         callback(Message(f"http://{shown}:{socket.getsockname()[1]} (Ctrl-C stops it)"))
         try:
