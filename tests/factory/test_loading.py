@@ -20,6 +20,7 @@ from sceneparse.factory.torch_loading import (
     deployed,
     find_weights,
     predictor_of,
+    segmenter_of,
     segmenter_to_train,
 )
 from sceneparse.labels import Labels
@@ -161,3 +162,17 @@ def test_a_stored_config_with_a_path_round_trips(tmp_path: Path) -> None:
     assert read_weights(tmp_path / "w.safetensors").config == weights.config
     assert isinstance(weights.config, RunConfig)
     assert weights.config.model.weights == Path("runs/gone")
+
+
+def test_a_network_with_tensors_that_no_file_stores_is_built_whole() -> None:
+    # Its attention looks up positions in buffers that are computed, and not stored.
+    text = "model: {kind: encoder_unet, encoder: tiny_vit_5m_224, weights: none}"
+    config = parse_config(f"{text}\ndata: {{kind: synthetic}}", "test")
+    labels = LABELS
+    built = config.model.build(labels.num_classes, 3).eval()
+    stored = built.state_dict()
+    assert len(stored) < sum(1 for _ in (*built.parameters(), *built.buffers()))
+    loaded = segmenter_of(StoredModel(stored, config, labels))
+    image = torch.randint(0, 256, (1, 3, 64, 64), dtype=torch.uint8)
+    with torch.inference_mode():
+        assert torch.equal(loaded.features(image), built.features(image))
