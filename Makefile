@@ -33,9 +33,11 @@ check: install
 	$(BIN)/lint-imports
 	$(BIN)/typos
 
-# One process per core with one thread each, because most tests are too small for more threads.
+# One process per core with one thread each, because most tests are too small for more threads. One
+# that dies ends the run: with a new one in its place, pytest-xdist waits forever.
+PARALLEL := -n auto --dist loadfile --max-worker-restart 0
 test: install
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile -m "not slow and not install and not torture"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PARALLEL) -m "not slow and not install and not torture"
 
 # Compute like a processor that has AVX2 but no bf16, with other rounding errors.
 test-avx2: export ATEN_CPU_CAPABILITY = avx2
@@ -47,7 +49,7 @@ test-slow: install
 
 # Test with the oldest PyTorch that pyproject.toml allows.
 test-oldest: $(OLDEST)/.installed
-	OMP_NUM_THREADS=1 $(OLDEST)/bin/python -m pytest -n auto --dist loadfile -m "not slow and not install and not torture"
+	OMP_NUM_THREADS=1 $(OLDEST)/bin/python -m pytest $(PARALLEL) -m "not slow and not install and not torture"
 
 $(OLDEST)/.installed: pyproject.toml constraints.txt .ci/constraints_oldest.py
 	test -x $(OLDEST)/bin/python || $(PYTHON) -m venv $(OLDEST)

@@ -5,10 +5,12 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.cli.command import CONTEXT
 
 from sceneparse.config import TrainingSettings
 from sceneparse.errors import InputError
@@ -36,29 +38,46 @@ def started(*scripts: str, argument: str = "") -> "list[subprocess.Popen[bytes]]
     ]
 
 
-@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1"])
-def test_a_signal_reaches_all_processes(name: str, tmp_path: Path) -> None:
-    number = getattr(signal, name)
-    if number not in stop_signals():
-        pytest.skip(f"started with {name} ignored")
-    processes = [process for n in "ab" for process in started(STOPS, argument=str(tmp_path / n))]
+def exit_code_of(function: Callable[..., int], *arguments: object) -> int:
+    """Call a function that sends signals to its own process in a new one; it is the exit code."""
+    process = CONTEXT.Process(target=_exit_with, args=(function, *arguments))
+    process.start()
+    process.join()
+    assert process.exitcode is not None
+    return process.exitcode
+
+
+def _exit_with(function: Callable[..., int], *arguments: object) -> None:
+    sys.exit(function(*arguments))
+
+
+def signal_both(number: signal.Signals, folder: Path) -> int:
+    processes = [process for n in "ab" for process in started(STOPS, argument=str(folder / n))]
     with launching.forward_signals(processes):
-        while len(list(tmp_path.iterdir())) < 2:
+        while len(list(folder.iterdir())) < 2:
             time.sleep(0.01)
         os.kill(os.getpid(), number)
-        assert launching.exit_code(processes) == 128 + number
-    assert [process.returncode for process in processes] == [128 + number] * 2
+        code = launching.exit_code(processes)
+    return code if {process.returncode for process in processes} == {code} else -1
 
 
-# Starts two processes that sleep, and tells their ids.
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1"])
+def test_a_signal_reaches_all_processes(name: str, tmp_path: Path) -> None:
+    number = signal.Signals[name]
+    if number not in stop_signals():
+        pytest.skip(f"started with {name} ignored")
+    assert exit_code_of(signal_both, number, tmp_path) == 128 + number
+
+
+# Starts two processes that sleep, and die of the first signal from their first moment on; tells
+# their ids.
 FORWARDS = """
 import subprocess, sys, time
 from sceneparse.tasks.launching import exit_code, forward_signals
 processes = []
 with forward_signals(processes) as interrupts:
     for _ in "ab":
-        command = [sys.executable, "-c", "import time; time.sleep(60)"]
-        processes.append(subprocess.Popen(command, start_new_session=True))
+        processes.append(subprocess.Popen(["sleep", "60"], start_new_session=True))
     print(*(process.pid for process in processes), flush=True)
     sys.exit(exit_code(processes, interrupts))
 """
@@ -89,13 +108,17 @@ def test_ctrl_z_pauses_all_processes_until_they_are_continued() -> None:
     launcher.stdout.close()
 
 
-def test_a_second_interrupt_kills_processes_that_ignore_it() -> None:
+def interrupt_twice() -> int:
     ignores = "import signal, time; signal.signal(2, signal.SIG_IGN); time.sleep(60)"
     processes = started(ignores, ignores)
     with launching.forward_signals(processes) as interrupts:
         for _ in "ab":
             os.kill(os.getpid(), signal.SIGINT)
-        assert launching.exit_code(processes, interrupts) == 128 + signal.SIGINT
+        return launching.exit_code(processes, interrupts)
+
+
+def test_a_second_interrupt_kills_processes_that_ignore_it() -> None:
+    assert exit_code_of(interrupt_twice) == 128 + signal.SIGINT
 
 
 def test_a_failing_process_ends_processes_that_hang(monkeypatch: pytest.MonkeyPatch) -> None:

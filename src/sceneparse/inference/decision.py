@@ -203,11 +203,14 @@ def _decided(
 
     def computed(found: tuple[_Rectangle, NDArray[np.float32]]) -> Result:
         rectangle, part = found
-        tile = _upsampled(rectangle, part)
-        best = tile.argmax(axis=-1)
-        tile -= np.take_along_axis(tile, best[..., None], axis=-1)
-        pixels = rectangle.rows.pixels, rectangle.columns.pixels
-        return decide(_Tile(pixels, best, tile))
+        # Some kernels of OpenBLAS also compute with bytes beside an array, and report what they
+        # find in them (numpy/numpy#24067).
+        with np.errstate(invalid="ignore"):
+            tile = _upsampled(rectangle, part)
+            best = tile.argmax(axis=-1)
+            tile -= np.take_along_axis(tile, best[..., None], axis=-1)
+            pixels = rectangle.rows.pixels, rectangle.columns.pixels
+            return decide(_Tile(pixels, best, tile))
 
     parts = _parts(logits, size, max_bytes // threads)
     return prefetch(computed, parts, threads=threads, ahead=2 * threads)
