@@ -26,6 +26,7 @@ def planned(rectangles_root: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     return folder / "plan.yaml", done.stdout
 
 
+@pytest.mark.slow
 def test_the_planned_config_trains_unchanged(
     planned: tuple[Path, str], cli: Cli, tmp_path: Path
 ) -> None:

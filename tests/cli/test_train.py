@@ -55,6 +55,7 @@ def test_a_run_writes_all_documented_files(
         assert getattr(animation, "n_frames", 1) == 4
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_resumes_to_the_same_result(
     rectangles_config: Path, cli: Cli, tmp_path: Path
 ) -> None:
@@ -145,6 +146,7 @@ def assert_same(one: object, other: object) -> None:
         assert one == other
 
 
+@pytest.mark.slow
 def test_evaluate_predict_and_score_agree(
     rectangles_config: Path, rectangles_root: Path, cli: Cli, tmp_path: Path
 ) -> None:

@@ -65,7 +65,13 @@ def trained(text: str) -> StoredModel:
     return StoredModel(segmenter.state_dict(), config, LABELS)
 
 
-@pytest.fixture(scope="module", params=NETWORKS.values(), ids=list(NETWORKS))
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(text, id=name, marks=() if name == "SAME padding" else pytest.mark.slow)
+        for name, text in NETWORKS.items()
+    ],
+)
 def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a weights file and the ONNX file that was exported from it."""
     folder = tmp_path_factory.mktemp("exported")
@@ -167,6 +173,7 @@ def test_the_gate_says_where_labels_differ(exported: Path) -> None:
         require_parity(parity, "the graph")
 
 
+@pytest.mark.slow
 def test_a_model_that_fails_the_gate_leaves_no_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

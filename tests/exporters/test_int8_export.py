@@ -48,6 +48,7 @@ def quantized(model: Path, rectangles_root: Path) -> Path:
     return file
 
 
+@pytest.mark.slow
 def test_int8_scores_within_half_a_point_of_fp32(
     model: Path, quantized: Path, rectangles_root: Path
 ) -> None:
@@ -116,6 +117,7 @@ def test_files_that_do_not_say_their_precision_are_fp32(quantized: Path, tmp_pat
     assert read_onnx(tmp_path / "old.onnx").precision == "fp32"
 
 
+@pytest.mark.slow
 def test_a_model_that_loses_too_much_is_refused_with_its_layers(
     model: Path, tmp_path: Path
 ) -> None:

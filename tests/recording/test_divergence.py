@@ -158,6 +158,7 @@ def test_a_network_that_does_not_learn_hears_why(rectangles_config: Path, tmp_pa
     assert any("the training loss does not fall" in text for text in texts)
 
 
+@pytest.mark.slow
 def test_validation_masks_of_other_images_are_noticed(
     rectangles_config: Path, tmp_path: Path
 ) -> None:

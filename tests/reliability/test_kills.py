@@ -115,6 +115,7 @@ def test_a_killed_run_ends_like_one_that_was_not(whole: WholeRun, tmp_path: Path
     check_kills(whole, tmp_path, count=2, seed=0)
 
 
+@pytest.mark.slow
 def test_a_stopped_run_ends_like_one_that_was_not(whole: WholeRun, tmp_path: Path) -> None:
     check_stops(whole, tmp_path, count=2, seed=0)
 

@@ -133,6 +133,7 @@ def test_a_run_that_loses_a_process_ends_and_resumes_to_the_same_end(
     check_losses(whole, tmp_path, 1, 0, IMPATIENT, (kind,))
 
 
+@pytest.mark.slow
 def test_a_stopped_pair_ends_like_one_that_was_not(whole: WholePair, tmp_path: Path) -> None:
     check_stops(whole, tmp_path, count=1, seed=0)
 

@@ -19,10 +19,10 @@ from tests.reliability.test_full_disk import check_one_message, mounted
 CONFIG = Path(__file__).parents[2] / "configs/ade20k/twenty_minutes.yaml"
 # Two runs and a neighbour share two cores. Who expects a kill a minute saves more often.
 OVERRIDES = (
-    "training.epochs=12",
+    "training.epochs=6",
     "training.threads=1",
     "training.checkpoint_minutes=0.25",
-    "training.validate_every=4",
+    "training.validate_every=2",
 )
 KILL_EVERY_S = (30, 90)
 # The training must be under way when the disk is full.

@@ -156,6 +156,7 @@ def test_a_model_from_the_hub_is_evaluated_and_names_its_commit(
     assert report.source["model"] == f"hf://me/rectangles@{head}/model.safetensors"
 
 
+@pytest.mark.slow
 def test_another_push_replaces_the_files(shared: Shared, run: Path, tmp_path: Path) -> None:
     image = tmp_path / "image.png"
     Image.fromarray(IMAGE).save(image)

@@ -44,6 +44,7 @@ def signal_after_an_epoch(folder: Path, stop: signal.Signals) -> Callable[[int],
     return send
 
 
+@pytest.mark.slow
 def test_a_warned_job_is_requeued_and_ends_like_one_that_had_the_time(
     rectangles_config: Path, calls: Path, tmp_path: Path
 ) -> None:

@@ -219,6 +219,7 @@ def test_a_browser_that_hides_pixels_is_refused(page: Page, html: Path, tmp_path
     expect(page.locator("#message")).to_contain_text("hides the pixels of images")
 
 
+@pytest.mark.slow
 def test_a_browser_without_newer_functions_computes(page: Page, html: Path, tmp_path: Path) -> None:
     changed = tmp_path / "changed.html"
     text = with_worker_prefix(html.read_text("utf-8"), b"delete Uint8Array.fromBase64;")
