@@ -33,6 +33,23 @@ MAX_EXCESS, FULL = 1.08, 0.9
 FEW_EPOCHS = 8
 
 
+class TooShortError(InputError):
+    """The time is too short for one epoch.
+
+    Attributes:
+        hours: A time that suffices.
+    """
+
+    def __init__(self, given_hours: float, hours: float) -> None:
+        """Take the hours asked for, and those that suffice."""
+        super().__init__(
+            f"{given_hours:g} hours: too short for one epoch; give at least {hours:g} hours, or "
+            "fewer images",
+            "hours",
+        )
+        self.hours = hours
+
+
 class Choice(NamedTuple):
     """A size of the training images, and the length of a run with it.
 
@@ -103,7 +120,8 @@ def choose_size(
         min_size: Smallest side worth training at.
 
     Raises:
-        InputError: If the time is too short for one epoch, or there is too little memory.
+        TooShortError: If the time is too short for one epoch.
+        InputError: If there is too little memory.
     """
     wanted = wanted_epochs(data.training)
     sizes = fitting_sizes(data, images, memory_bytes, min_size)
@@ -141,7 +159,7 @@ def choose_length(
         min_size: Smallest side worth training at.
 
     Raises:
-        InputError: If the time is too short for one epoch.
+        TooShortError: If the time is too short for one epoch.
     """
     size = choice.size
 
@@ -212,11 +230,6 @@ def _stops(epochs: int, costs: RunCosts, seconds: float) -> tuple[int, int]:
     return validate_every, math.ceil(epochs / drawings) if drawings else epochs + 1
 
 
-def _too_short(seconds: float, needed_s: float) -> InputError:
+def _too_short(seconds: float, needed_s: float) -> TooShortError:
     # A little more, since the next measurement will not be the same.
-    hours = math.ceil(1.1 * needed_s / 3.6) / 1000
-    return InputError(
-        f"{seconds / 3600:g} hours: too short for one epoch; give at least {hours:g} hours, or "
-        "fewer images",
-        "hours",
-    )
+    return TooShortError(seconds / 3600, math.ceil(1.1 * needed_s / 3.6) / 1000)

@@ -1,14 +1,16 @@
 """The demo: plan, train, evaluate and predict on generated scenes or on your own ADE20K."""
 
 import time
+from functools import partial
 from pathlib import Path
 
 from sceneparse.data.datasets.ade20k import ade20k
 from sceneparse.errors import InputError
+from sceneparse.planning.length import TooShortError
 from sceneparse.recording.events import Callback, Message, ignore
 from sceneparse.system.device import native_precision, select_device
 from sceneparse.tasks.evaluate import evaluate
-from sceneparse.tasks.plan import plan
+from sceneparse.tasks.plan import Planned, plan
 from sceneparse.tasks.predict import predict
 from sceneparse.tasks.score import ScoreReport
 from sceneparse.tasks.synth import write_scenes
@@ -19,6 +21,8 @@ SCENE_SIZE = (192, 256)
 # Seconds of the planned run, by the native precision; processors without bf16 are slower.
 TRAINING_S = {"bf16": 110, "fp16": 110, "fp32": 180}
 IMAGES_TO_SEGMENT = 4
+# With fewer images of a split, its batches or scores would mean nothing.
+MIN_IMAGES = 16
 
 
 def demo(
@@ -45,9 +49,7 @@ def demo(
         write_scenes(root, SCENES, SCENE_SIZE, 0, callback)
     seconds = TRAINING_S[native_precision(select_device())]
     callback(Message(f"2. plan: fit a run to the images in {root}, this machine and {seconds} s"))
-    planned = plan(
-        root, hours=seconds / 3600, weights="bundled", out=out / "plan.yaml", callback=callback
-    )
+    planned = plan_within(seconds, root, out / "plan.yaml", callback)
     callback(Message("3. train: fine-tune the bundled model"))
     run = train(planned.config, out=out / "run", callback=callback)
     if not run.is_finished:
@@ -60,3 +62,43 @@ def demo(
     predict(images, out=out / "predictions", model=run.folder, callback=callback)
     callback(Message(f"done in {time.perf_counter() - start:.0f} s"))
     return report
+
+
+def plan_within(seconds: float, root: Path, out: Path, callback: Callback = ignore) -> Planned:
+    """Plan a run of about so many seconds, with fewer images where all of them take too long.
+
+    A slow or busy machine may need longer for few images as well, and takes that time.
+
+    Args:
+        seconds: How long the training should take.
+        root: A folder in the layout of `ADEChallengeData2016`.
+        out: The config file to write.
+        callback: Called with each event.
+
+    Raises:
+        TooShortError: If the machine becomes much slower meanwhile.
+    """
+    hours = seconds / 3600
+    fitted = partial(plan, root, weights="bundled", out=out, callback=callback)
+    try:
+        return fitted(hours=hours)
+    except TooShortError as error:
+        # Half of the images that would fit: a machine that is busy now may be busier later.
+        share = hours / error.hours / 2
+    counts = {
+        split: max(MIN_IMAGES, int(share * len(ade20k(root, split))))
+        for split in ("training", "validation")
+    }
+    callback(
+        Message(
+            f"all images take too long on this machine: {counts['training']} are trained on, and "
+            f"{counts['validation']} validated on"
+        )
+    )
+    limits = [f"data.{split}_limit={count}" for split, count in counts.items()]
+    try:
+        return fitted(hours=hours, overrides=limits)
+    except TooShortError as error:
+        hours = 2 * error.hours
+    callback(Message(f"even so, the training takes about {60 * hours:.0f} minutes"))
+    return fitted(hours=hours, overrides=limits)
