@@ -17,7 +17,7 @@ class InputError(Exception):
         super().__init__(message)
         self.parameters = parameters
 
-    def __reduce__(self) -> tuple[type["InputError"], tuple[str, ...]]:
+    def __reduce__(self) -> tuple[type["InputError"], tuple[object, ...]]:
         """Keep the parameters when the error is pickled, as between processes."""
         return type(self), (str(self), *self.parameters)
 

@@ -230,10 +230,10 @@ class HeadAndLoss(nn.Module):
         return self.loss(features.relu(), self.head, SHAPES["padded"][1], target).total
 
 
+@pytest.mark.slow
 # Dynamo reads `.grad` of every input of a graph, non-leaf tensors too.
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor:UserWarning")
 # PyTorch 2.6's Dynamo instantiates an autograd function, and PyTorch warns about that.
-@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")
 def test_a_compiled_network_gets_the_same_loss_and_gradient() -> None:
     features, head, target = make("padded")

@@ -1,5 +1,6 @@
 """The planned image size follows the time, the memory and the images."""
 
+import copy
 from itertools import pairwise
 
 import pytest
@@ -102,6 +103,9 @@ def test_too_little_time_is_refused_with_a_sufficient_time() -> None:
     with pytest.raises(TooShortError, match="too short") as error:
         chosen(20)
     seconds = 3600 * error.value.hours
+    # As an error that is pickled between processes.
+    again = copy.copy(error.value)
+    assert (str(again), again.hours) == (str(error.value), error.value.hours)
     size, length = chosen(seconds)
     costs = COSTS.with_images(images().at(size), BATCH, 800, 200)
     assert length.epochs == 1

@@ -203,14 +203,11 @@ def _decided(
 
     def computed(found: tuple[_Rectangle, NDArray[np.float32]]) -> Result:
         rectangle, part = found
-        # Some kernels of OpenBLAS also compute with bytes beside an array, and report what they
-        # find in them (numpy/numpy#24067).
-        with np.errstate(invalid="ignore"):
-            tile = _upsampled(rectangle, part)
-            best = tile.argmax(axis=-1)
-            tile -= np.take_along_axis(tile, best[..., None], axis=-1)
-            pixels = rectangle.rows.pixels, rectangle.columns.pixels
-            return decide(_Tile(pixels, best, tile))
+        tile = _upsampled(rectangle, part)
+        best = tile.argmax(axis=-1)
+        tile -= np.take_along_axis(tile, best[..., None], axis=-1)
+        pixels = rectangle.rows.pixels, rectangle.columns.pixels
+        return decide(_Tile(pixels, best, tile))
 
     parts = _parts(logits, size, max_bytes // threads)
     return prefetch(computed, parts, threads=threads, ahead=2 * threads)
@@ -233,6 +230,9 @@ def _parts(
         yield rectangle, as_array(part)
 
 
+# Products ignore the flag for invalid values: some kernels of OpenBLAS also compute with bytes
+# beside an array, and report what they find in them (numpy/numpy#24067).
+@np.errstate(invalid="ignore")
 def _upsampled(rectangle: _Rectangle, part: NDArray[np.float32]) -> NDArray[np.float32]:
     """Upsample the logits `(C, h', w')` around a tile to it, `(R, K, C)`."""
     features = np.ascontiguousarray(part.transpose(1, 2, 0))
@@ -250,6 +250,7 @@ def _sides(size: int, source_size: int, covered: float, step: int) -> Iterator[_
         yield _Side(pixels, sources, within.weights(sources.stop - sources.start))
 
 
+@np.errstate(invalid="ignore")
 def _exp_sum(shifted: NDArray[np.float32]) -> NDArray[np.float32]:
     """Sum the exponentials `(R, K)` of logits `(R, K, C)`, which are overwritten."""
     np.exp(shifted, out=shifted)

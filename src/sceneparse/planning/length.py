@@ -37,6 +37,7 @@ class TooShortError(InputError):
     """The time is too short for one epoch.
 
     Attributes:
+        given_hours: The time that was asked for.
         hours: A time that suffices.
     """
 
@@ -47,7 +48,12 @@ class TooShortError(InputError):
             "fewer images",
             "hours",
         )
+        self.given_hours = given_hours
         self.hours = hours
+
+    def __reduce__(self) -> tuple[type["TooShortError"], tuple[float, float]]:
+        """Keep the hours when the error is pickled, as between processes."""
+        return type(self), (self.given_hours, self.hours)
 
 
 class Choice(NamedTuple):
