@@ -77,7 +77,8 @@ def trainer(
         precision=native_precision(where),
         memory_format="channels_last",
         compiled=False,
-        batch_size=processes,
+        # Two images a process: with one, setting up runs a trial pass, whose memory steps would use.
+        batch_size=2 * processes,
         threads=1,
         processes=processes,
         times={},
