@@ -33,9 +33,11 @@ check: install
 	$(BIN)/lint-imports
 	$(BIN)/typos
 
-# One process per core with one thread each, because most tests are too small for more threads. One
-# that dies ends the run: with a new one in its place, pytest-xdist waits forever.
-PARALLEL := -n auto --dist loadfile --max-worker-restart 0
+# Processes with one thread each, because most tests are too small for more threads; one more than
+# there are cores, because tests wait for other programs. One that dies ends the run: with a new one
+# in its place, pytest-xdist waits forever.
+WORKERS ?= $(shell expr $$(nproc) + 1)
+PARALLEL = -n $(WORKERS) --dist loadfile --max-worker-restart 0
 test: install
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PARALLEL) -m "not slow and not install and not torture"
 
@@ -57,7 +59,7 @@ $(OLDEST)/.installed: pyproject.toml constraints.txt .ci/constraints_oldest.py
 	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check -c $(OLDEST)/constraints.txt -e ".[train,lite,tensorboard,dev]"
 	touch $@
 
-# Damage and kill runs at every moment: takes an hour.
+# Damage and kill runs at every moment: takes an hour and more.
 torture: install
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m torture -s
 

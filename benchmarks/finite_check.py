@@ -19,7 +19,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 import material
 from sceneparse.optimization.ema import WeightEMA
 from sceneparse.system.device import synchronize
-from sceneparse.training.nonfinite import gradient_norm
+from sceneparse.training.nonfinite import clip_gradients
 from training import Trainer, trainer
 
 CLASSES = 150
@@ -62,7 +62,7 @@ def _parts(ready: Trainer) -> dict[str, Callable[[], object]]:
 
     def check() -> None:
         guard.keep_buffers()
-        norm = gradient_norm(state.optimizer, None)
+        norm = clip_gradients(state.optimizer, None)
         guard.restore_buffers(guard.check(state.step, loss, norm, state.scaler))
 
     average = WeightEMA(network, 0.999)
@@ -70,7 +70,7 @@ def _parts(ready: Trainer) -> dict[str, Callable[[], object]]:
     lerp = get_ema_multi_avg_fn(0.999)
     return {
         "check": check,
-        "its norm of the gradient": lambda: gradient_norm(state.optimizer, None),
+        "its norm of the gradient": lambda: clip_gradients(state.optimizer, None),
         "average": lambda: average.update(network, state.step, taken),
         "average of the weights by lerp": lambda: lerp(averages, weights, state.step),
     }

@@ -21,7 +21,7 @@ from sceneparse.recording.events import EpochEnded, Event
 from sceneparse.system.device import native_precision
 from sceneparse.tasks.train import train
 from sceneparse.training.auto import resolve
-from sceneparse.training.memory import MEMORY_SHARE, step_bytes
+from sceneparse.training.memory import MEMORY_SHARE, activation_bytes_per_image
 from training import trainer
 
 
@@ -46,7 +46,7 @@ def auto_settings(context: CheckContext) -> CheckResult:
         raise ValueError(
             f"{_allocated(context) - before} bytes still allocated, expected at most 2^27"
         )
-    estimated = step_bytes(config, segmenter, scenes.labels, settings.precision)
+    estimated = activation_bytes_per_image(config, segmenter, scenes.labels, settings.precision)
     peaks = [
         _peak_bytes(context, overrides, settings.precision, (count, side)) for count in batches
     ]

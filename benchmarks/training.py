@@ -77,7 +77,7 @@ def trainer(
         precision=native_precision(where),
         memory_format="channels_last",
         compiled=False,
-        # Two images a process: with one, setting up runs a trial pass, whose memory steps would use.
+        # With one image a process, the setup runs a trial pass, and steps would reuse its memory.
         batch_size=2 * processes,
         threads=1,
         processes=processes,

@@ -16,6 +16,7 @@ import typer
 from sceneparse.cli import app
 from sceneparse.config import RunConfig
 from sceneparse.config.schema import descriptions_of, fields_of, sections_of
+from sceneparse.data.datasets.file_data import PublishedData
 from sceneparse.data.settings import DATASETS
 from sceneparse.inference.settings import REFINEMENTS
 from sceneparse.losses.settings import LOSSES
@@ -81,20 +82,31 @@ def _section(name: str, annotation: Any, default: Any, done: set[type]) -> list[
         description = descriptions_of(RunConfig)[name]
         return [f"### `{name}`", "", f"Default: {_value(default)}. {description}"]
     lines: list[str] = []
+    shared: list[str] = []
+    if PublishedData in {base for section in sections.values() for base in section.__mro__}:
+        shared = _rows(PublishedData)
+        lines += [f"### `{name}`, every published data set", "", *_table(shared)]
     for kind, section in sections.items():
         title = f"`{name}`" + (f", kind `{kind}`" if kind else "")
         lines += [f"### {title}", "", inspect.cleandoc(section.__doc__ or ""), ""]
-        descriptions = descriptions_of(section)
-        rows = [
-            f"| `{field.name}` | {_default(field)} | {descriptions[field.name]} |"
-            for field in fields(section)
-        ]
-        if rows:
-            lines += ["| field | default | |", "|---|---|---|", *rows, ""]
+        known = shared if issubclass(section, PublishedData) else []
+        lines += _table([row for row in _rows(section) if row not in known])
         for key, inner in fields_of(section).items():
             if not done.issuperset(sections_of(inner).values()):
                 lines += [*_section(f"{name}.{key}", inner, None, done), ""]
     return lines[:-1]
+
+
+def _rows(section: type) -> list[str]:
+    descriptions = descriptions_of(section)
+    return [
+        f"| `{field.name}` | {_default(field)} | {descriptions[field.name]} |"
+        for field in fields(section)
+    ]
+
+
+def _table(rows: list[str]) -> list[str]:
+    return ["| field | default | |", "|---|---|---|", *rows, ""] if rows else []
 
 
 def _default(field: Field[Any]) -> str:

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
 
 # Lists the test modules that pytest finds, without importing them.
@@ -40,6 +42,7 @@ def test_that_passes(): ...
 """
 
 
+@pytest.mark.slow
 def test_every_test_file_is_collected() -> None:
     done = subprocess.run(
         [sys.executable, "-c", LIST_MODULES], cwd=ROOT, capture_output=True, text=True, check=False
@@ -59,6 +62,7 @@ def test_every_file_with_tests_has_the_name_of_a_test_file() -> None:
     assert others == []
 
 
+@pytest.mark.slow
 def test_a_skip_in_ci_fails_unless_it_is_allowed(tmp_path: Path) -> None:
     (tmp_path / "test_skipping.py").write_text(SKIPPING, encoding="utf-8")
     command = [sys.executable, "-m", "pytest", "-q", "-p", "tests.skips", "--rootdir", "."]

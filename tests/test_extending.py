@@ -17,7 +17,7 @@ from torch import nn
 
 from sceneparse.data.pairing import pair_folders
 from sceneparse.data.datasets.folder import folder_labels
-from sceneparse.data.datasets.published import PublishedData
+from sceneparse.data.datasets.file_data import PublishedData
 from sceneparse.data.settings import DATASETS
 from sceneparse.losses.loss import SegmentationLoss
 from sceneparse.losses.tile_gradient import TileGradient

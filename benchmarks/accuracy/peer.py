@@ -23,10 +23,10 @@ from sceneparse.data.dataset import Dataset
 from sceneparse.data.datasets.ade20k import Ade20kData
 from sceneparse.data.loader import Batch, Loader
 from sceneparse.inference.backends.torch import TorchNetwork
+from sceneparse.inference.evaluation import evaluate_dataset
 from sceneparse.inference.settings import InferenceSettings
 from sceneparse.models.lite import read_lite_weights
 from sceneparse.tasks.score import ScoreReport
-from sceneparse.training.validation import evaluate_dataset
 
 ENCODER = "tf_efficientnet_lite0"
 CPU = torch.device("cpu")

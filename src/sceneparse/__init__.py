@@ -1,4 +1,4 @@
-"""U-Net-first semantic segmentation for ADE20K and for your own images.
+"""Semantic segmentation with U-Nets, for ADE20K and your own images.
 
 The public names are imported when they are first used, so that `import sceneparse` costs nothing
 and works where torch is not installed.

@@ -58,6 +58,7 @@ def test_an_address_of_something_else_is_refused(text: str, says: str) -> None:
         hub_address(text)
 
 
+@pytest.mark.slow
 def test_a_model_on_the_hub_predicts_like_its_file(hub: FakeHub, shared: Repository) -> None:
     labels = sceneparse.load("hf://me/rooms", "cpu").label_map(IMAGE)
     assert np.array_equal(labels, sceneparse.load(WEIGHTS, "cpu").label_map(IMAGE))
@@ -67,6 +68,7 @@ def test_a_model_on_the_hub_predicts_like_its_file(hub: FakeHub, shared: Reposit
     assert not any(request.startswith("GET /me") for request in hub.requests[known:])
 
 
+@pytest.mark.slow
 def test_a_model_is_loaded_from_the_cache_without_a_connection(
     hub: FakeHub, shared: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:

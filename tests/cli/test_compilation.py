@@ -26,6 +26,7 @@ print(missing_to_compile(torch.device("cuda")))
 """
 
 
+@pytest.mark.slow
 def test_a_run_without_a_compiler_trains_uncompiled_and_says_so(
     rectangles_config: Path,
     cli: Cli,

@@ -22,6 +22,7 @@ from tests.file_server import Behaviour, FileServer
 SMALL = ("--width", "40", "--height", "32")
 
 
+@pytest.mark.slow
 def test_synth_writes_what_check_counts(cli: Cli, tmp_path: Path) -> None:
     made = cli("data", "synth", "new/scenes", "--images", "7", "--validation", "3", *SMALL)
     assert made.returncode == 0, made.stderr
@@ -119,6 +120,7 @@ def test_inspect_of_a_missing_folder_fails_with_one_line(fails: Callable[..., st
     assert message.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_a_data_set_is_exported_imported_and_trained_on_by_its_folder(
     cli: Cli, fails: Callable[..., str], tmp_path: Path
 ) -> None:

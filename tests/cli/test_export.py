@@ -50,6 +50,7 @@ report: {{images: 1}}
     return folder
 
 
+@pytest.mark.slow
 def test_a_run_fine_tunes_the_weights_of_another_run(
     finished: Path, cli: Cli, tmp_path: Path
 ) -> None:

@@ -12,7 +12,7 @@ import typer
 from pydantic import TypeAdapter
 
 from sceneparse.cli import app
-from sceneparse.cli.paths import split_overrides
+from sceneparse.cli.parameters import split_overrides
 from sceneparse.config import RunConfig
 from sceneparse.config.reading import config_document, parse_config
 from sceneparse.config.schema import fields_of, sections_of
@@ -119,6 +119,7 @@ def test_paths_of_models_and_labels_are_expanded(home: Path) -> None:
         read_labels("~/labels.json")
 
 
+@pytest.mark.slow
 def test_a_run_is_written_to_the_home_folder(
     rectangles_config: Path, home: Path, cli: Cli, tmp_path: Path
 ) -> None:

@@ -61,6 +61,7 @@ def test_two_processes_stop_together_and_resume_on_two_or_on_one(
     assert_close(alone, pair / "two")
 
 
+@pytest.mark.slow
 def test_a_mistake_found_by_all_processes_is_reported_once(
     rectangles_config: Path, fails: Callable[..., str]
 ) -> None:

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from PIL import Image
 
 from sceneparse.factory.model_files import BUNDLED
@@ -13,6 +14,7 @@ from sceneparse.scenes import draw_scene
 from tests.fake_hub import FakeHub, Repository
 
 
+@pytest.mark.slow
 def test_a_model_on_the_hub_predicts_without_noise(hub: FakeHub, tmp_path: Path) -> None:
     repository = hub.repositories["me/rooms"] = Repository()
     repository.commit({"model.safetensors": Path(str(BUNDLED)).read_bytes()})

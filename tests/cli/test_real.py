@@ -13,6 +13,7 @@ from tests.cli.conftest import Cli
 CONFIGS = Path(__file__).parents[2] / "configs" / "ade20k"
 
 
+@pytest.mark.slow
 @pytest.mark.real
 def test_real_images_are_trained_scored_and_segmented(
     real_root: Path, official_root: Path, cli: Cli, tmp_path: Path
@@ -47,7 +48,7 @@ def test_real_images_are_trained_scored_and_segmented(
 def test_the_demo_writes_scores_animation_and_predictions(cli: Cli, tmp_path: Path) -> None:
     done = cli("demo")
     assert done.returncode == 0, done.stderr
-    scores = json.loads((tmp_path / "demo" / "scores.json").read_text())
+    scores = json.loads((tmp_path / "demo" / "run" / "scores.json").read_text())
     assert scores["pixel_accuracy"] > 0.5
     assert (tmp_path / "demo" / "run" / "model_progress.gif").is_file()
     assert len(list((tmp_path / "demo" / "predictions").glob("*_overlay.jpg"))) == 4

@@ -186,7 +186,9 @@ def test_a_mistake_ends_with_one_message(
     assert "a run writes it" in fails("evaluate", "empty")
     (tmp_path / "bad.safetensors").write_bytes(b"\x00" * 100)
     assert "broken" in fails("evaluate", "bad.safetensors")
-    assert "no run to resume" in fails("train", rectangles_config, "--resume", "--out", "empty")
+    assert "not the folder of a run" in fails(
+        "train", rectangles_config, "--resume", "--out", "empty"
+    )
     assert "no images in this folder" in fails(
         "predict", "empty", "--model", "bad.safetensors", "--out", "out"
     )
@@ -208,6 +210,7 @@ def test_a_broken_mask_among_the_drawn_samples_leaves_no_run_folder(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_wrong_uses_of_a_trained_model_are_refused(
     rectangles_config: Path,
     rectangles_root: Path,

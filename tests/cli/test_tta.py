@@ -4,12 +4,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from tests.cli.conftest import Cli
 from tests.conftest import write_rectangles
 
 
+@pytest.mark.slow
 def test_tta_prints_gain_cost_and_advice(
     rectangles_config: Path,
     rectangles_root: Path,

@@ -42,16 +42,3 @@ def test_optional_augmentations_are_off_and_round_trip_through_yaml() -> None:
     config = parse_config(text, "run.yaml")
     assert config.sampling == ClassBalancedSampling()
     assert parse_config(config_yaml(config), "again") == config
-
-
-@pytest.mark.parametrize(
-    ("text", "side"),
-    [
-        ("{size: 200}", 200),
-        ("{size: 200, crop: 0.5, aspect: 4}", 800),
-        ("{size: 200, scale: [0.5, 2]}", 400),
-        ("{size: 200, scale: [0.5, 2], short_side: 300}", 600),
-    ],
-)
-def test_the_largest_side_comes_from_the_smallest_crop(text: str, side: float) -> None:
-    assert parse_config(f"transform: {text}", "run.yaml").transform.largest_side == side

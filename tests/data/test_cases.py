@@ -22,8 +22,8 @@ from tests.conftest import SHARED
 from sceneparse import factory
 from sceneparse.data.checks.quick import quick_check
 from sceneparse.data.dataset import PairedFiles
+from sceneparse.data.datasets.file_data import PublishedData
 from sceneparse.data.datasets.folder import FolderData
-from sceneparse.data.datasets.published import PublishedData
 from sceneparse.data.io.decode import read_image
 from sceneparse.errors import InputError
 from sceneparse.factory.data import find_data

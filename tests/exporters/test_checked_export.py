@@ -20,7 +20,7 @@ from sceneparse.data.io.resizing import resized_pixels
 from sceneparse.errors import InputError
 from sceneparse.exporters import checked_export
 from sceneparse.exporters.checked_export import export_checked
-from sceneparse.exporters.parity import compare, require_parity
+from sceneparse.exporters.parity import compare_labels, require_parity
 from sceneparse.exporters.samples import ParitySample
 from sceneparse.factory.loading import load
 from sceneparse.factory.model_files import BUNDLED
@@ -33,8 +33,10 @@ from tests.exporters.test_graphs import ODD_SIZES
 LABELS = Labels(
     ("void", "red", "green", "blue"), ((0, 0, 0), (9, 0, 0), (0, 9, 0), (0, 0, 9)), (0, 10, 20, 30)
 )
+# The one that is translated in a second or two.
+FASTEST = "separable, levels, windows"
 NETWORKS = {
-    "separable, levels, windows": """
+    FASTEST: """
 model: {kind: encoder_unet, encoder: test_resnet, weights: none, decoder_channels: [16, 8],
         output_stride: 4, block: separable, head_levels: 2}
 inference: {resize: window, size: 64, flip: true}
@@ -68,7 +70,7 @@ def trained(text: str) -> StoredModel:
 @pytest.fixture(
     scope="module",
     params=[
-        pytest.param(text, id=name, marks=() if name == "SAME padding" else pytest.mark.slow)
+        pytest.param(text, id=name, marks=() if name == FASTEST else pytest.mark.slow)
         for name, text in NETWORKS.items()
     ],
 )
@@ -163,7 +165,7 @@ def test_the_gate_says_where_labels_differ(exported: Path) -> None:
     wrong = load(damaged(exported / "model.onnx"), runtime="onnxruntime")
     channels = 4 if torch_model.reading.bands else 3
     samples = [ParitySample(f"image {i}", image) for i, image in enumerate(images(channels)[18:22])]
-    parity = compare(
+    parity = compare_labels(
         lambda image: torch_model.segment(image).mask,
         lambda image: wrong.segment(image).mask,
         samples,
@@ -178,7 +180,7 @@ def test_a_model_that_fails_the_gate_leaves_no_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The graph gets the weights of another network, as after a mistake of the exporter."""
-    stored = trained(NETWORKS["separable, levels, windows"])
+    stored = trained(NETWORKS[FASTEST])
     original = checked_export.onnx_model
 
     def wrong(segmenter: Segmenter, *arguments: Any) -> onnx.ModelProto:
@@ -194,7 +196,7 @@ def test_a_model_that_fails_the_gate_leaves_no_file(
 
 @pytest.mark.slow
 def test_fp16_halves_the_file_and_is_reported(tmp_path: Path) -> None:
-    stored = trained(NETWORKS["separable, levels, windows"])
+    stored = trained(NETWORKS[FASTEST])
     write_weights(tmp_path / "model.safetensors", stored)
     exported = export(tmp_path / "model.safetensors", out=tmp_path / "half.onnx", precision="fp16")
     whole = (tmp_path / "model.safetensors").stat().st_size
@@ -207,7 +209,9 @@ def test_fp16_halves_the_file_and_is_reported(tmp_path: Path) -> None:
     assert not (tmp_path / "small.onnx").exists()
 
 
-@pytest.mark.parametrize("runtime", ["onnxruntime", "openvino:fp32"])
+@pytest.mark.parametrize(
+    "runtime", ["onnxruntime", pytest.param("openvino:fp32", marks=pytest.mark.slow)]
+)
 def test_the_bundled_graph_agrees_with_the_bundled_weights(runtime: str) -> None:
     assert BUNDLED.is_file()
     torch_model = load("bundled", "cpu", runtime="torch:fp32", flip=False)

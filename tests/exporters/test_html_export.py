@@ -58,6 +58,7 @@ def test_a_page_offers_the_settings_that_it_computes_exactly(
     assert [setting.scale for setting in settings] == [1] * (len(views) - 1) + [1.5]
 
 
+@pytest.mark.slow
 def test_the_bundled_page_is_small_and_holds_all_terms(tmp_path: Path) -> None:
     path = html_of_bundled(tmp_path / "bundled.html")
     assert path.stat().st_size <= 22e6

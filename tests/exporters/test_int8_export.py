@@ -75,6 +75,7 @@ def test_a_page_computes_in_int8(page: Page, quantized: Path, tmp_path: Path) ->
         assert np.mean(labels == predictor.segment(image).mask) >= 0.98
 
 
+@pytest.mark.slow
 def test_the_file_holds_integers_and_says_so(model: Path, quantized: Path) -> None:
     assert read_onnx(quantized).precision == "int8"
     assert str(load(quantized, runtime="onnxruntime").network) == "ONNX Runtime, int8 on cpu"
@@ -94,6 +95,7 @@ def test_the_file_holds_integers_and_says_so(model: Path, quantized: Path) -> No
     assert quantized.stat().st_size < 0.5 * model.stat().st_size
 
 
+@pytest.mark.slow
 def test_other_precisions_than_that_of_the_file_are_refused(model: Path, quantized: Path) -> None:
     for runtime in ("onnxruntime:fp32", "openvino:fp32"):
         with pytest.raises(InputError, match="its weights are stored in int8"):
@@ -104,6 +106,7 @@ def test_other_precisions_than_that_of_the_file_are_refused(model: Path, quantiz
         load(model, runtime="torch:int8")
 
 
+@pytest.mark.slow
 def test_files_that_do_not_say_their_precision_are_fp32(quantized: Path, tmp_path: Path) -> None:
     graph = onnx.load(quantized)
     (entry,) = (each for each in graph.metadata_props if each.key == "precision")

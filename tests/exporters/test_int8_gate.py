@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from sceneparse.errors import InputError
-from sceneparse.exporters.int8_gate import Loss, Reference, fewest_in_fp32, layer_table
+from sceneparse.exporters.int8_gate import Fp32Labels, QuantizationCost, layer_table, layers_to_keep
 from sceneparse.exporters.parity import Parity
 from sceneparse.exporters.samples import ParitySample, Samples
 from sceneparse.labels import Labels, Mask
@@ -16,9 +16,9 @@ LABELS = Labels(("void", "red"), ((0, 0, 0), (9, 0, 0)), (0, 10))
 EFFECTS = {f"layer {index}": 1 / (index + 1) for index in range(30)}
 
 
-def loss(points: float) -> Loss:
-    parity = Parity(7, 0.99, "image", 0.9, (0.8, 0.8 - points / 100))
-    return Loss(parity, has_masks=True)
+def loss(points: float) -> QuantizationCost:
+    parity = Parity(7, 0.99, "image", (0.8, 0.8 - points / 100))
+    return QuantizationCost(parity, has_masks=True)
 
 
 def samples(*, with_masks: bool) -> Samples:
@@ -46,60 +46,60 @@ def one_more(image: NDArray[np.uint8]) -> Mask:
 
 
 def test_masks_score_both_models() -> None:
-    reference = Reference(first_channel, samples(with_masks=True), LABELS, lambda *_: None)
-    same = reference.loss(first_channel, lambda *_: None)
+    reference = Fp32Labels(first_channel, samples(with_masks=True), LABELS, lambda *_: None)
+    same = reference.cost(first_channel, lambda *_: None)
     assert same.points == 0
-    assert same.is_small
-    worse = reference.loss(one_more, lambda *_: None)
+    assert same.passes
+    worse = reference.cost(one_more, lambda *_: None)
     # IoU of 0 and 1: 4 of 5 and 3 of 4, then 3 of 5 and 3 of 5.
     assert worse.points == pytest.approx(100 * ((4 / 5 + 3 / 4) / 2 - 3 / 5))
-    assert not worse.is_small
+    assert not worse.passes
     assert "mIoU 0.6000 instead of 0.7750" in str(worse)
 
 
 def test_without_masks_the_labels_of_fp32_take_their_place() -> None:
     progress: list[tuple[str, int, int]] = []
     images = samples(with_masks=False)
-    reference = Reference(first_channel, images, LABELS, lambda *each: progress.append(each))
-    worse = reference.loss(one_more, lambda *each: progress.append(each))
+    reference = Fp32Labels(first_channel, images, LABELS, lambda *each: progress.append(each))
+    worse = reference.cost(one_more, lambda *each: progress.append(each))
     assert worse.points == pytest.approx(100 * (1 - (3 / 4 + 4 / 5) / 2))
     assert "87.50% of the labels agree with PyTorch in fp32 on 2 images" in str(worse)
-    assert "as there are no masks" in str(worse)
+    assert "as not all have a mask" in str(worse)
     assert progress[2::3] == [("segmenting in fp32", 2, 2), ("segmenting in int8", 2, 2)]
 
 
 def test_a_gain_passes_and_no_number_does_not() -> None:
-    assert loss(-3).is_small
-    assert loss(0.5 - 1e-9).is_small
-    assert not loss(0.51).is_small
-    assert not loss(float("nan")).is_small
+    assert loss(-3).passes
+    assert loss(0.5 - 1e-9).passes
+    assert not loss(0.51).passes
+    assert not loss(float("nan")).passes
 
 
 @pytest.mark.parametrize(("needed", "kept"), [(0, 0), (1, 1), (3, 4), (9, 15)])
 def test_layers_with_the_largest_effect_stay_in_fp32_until_the_gate_passes(
     needed: int, kept: int
 ) -> None:
-    def loss_with(layers: Collection[str]) -> Loss:
+    def cost_with(layers: Collection[str]) -> QuantizationCost:
         assert list(layers) == list(EFFECTS)[: len(layers)]
         return loss(0.1 if len(layers) >= needed else 2)
 
-    found = fewest_in_fp32(loss_with, lambda: EFFECTS, len(EFFECTS))
+    found = layers_to_keep(cost_with, lambda: EFFECTS, len(EFFECTS))
     assert found.kept == list(EFFECTS)[:kept]
-    assert found.loss.is_small
+    assert found.cost.passes
     assert found.errors == (EFFECTS if needed else {})
 
 
 def test_more_than_half_of_the_layers_in_fp32_is_no_int8() -> None:
     tried: list[int] = []
 
-    def loss_with(layers: Collection[str]) -> Loss:
+    def cost_with(layers: Collection[str]) -> QuantizationCost:
         tried.append(len(layers))
         return loss(0.1 if len(layers) > 15 else 2)
 
     with pytest.raises(
         InputError, match=r"2\.00 points of mIoU lost with 15; expected at most 0\.5"
     ):
-        fewest_in_fp32(loss_with, lambda: EFFECTS, len(EFFECTS))
+        layers_to_keep(cost_with, lambda: EFFECTS, len(EFFECTS))
     assert tried == [0, 1, 2, 4, 8, 15]
 
 

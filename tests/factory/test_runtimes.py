@@ -97,6 +97,7 @@ def test_precisions_that_the_processor_lacks_are_refused(monkeypatch: pytest.Mon
         load(model_files.bundled_graph(), "cuda", runtime="onnxruntime")
 
 
+@pytest.mark.slow
 def test_every_runtime_says_what_it_is_and_predicts_the_same() -> None:
     image, _ = rectangles(0)
     predictors = [load(runtime=f"{name}:fp32", device="cpu", flip=False) for name in ALL]

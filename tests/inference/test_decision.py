@@ -140,6 +140,7 @@ def test_nothing_but_void_costs_nothing(kind: str) -> None:
     assert not counts.confusion.any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_deciding_stays_in_its_memory_budget(kind: str) -> None:
     (used,) = printed(f"""

@@ -177,6 +177,7 @@ def test_a_network_of_arrays_predicts_where_torch_is_not_installed() -> None:
     assert set(classes.split(",")) == {"red", "blue"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["stretch", "keep_ratio", "window"])
 def test_memory_is_proportional_to_the_pixels_of_a_large_image(kind: str, tmp_path: Path) -> None:
     segmenting, saving = printed(f"""
@@ -206,6 +207,6 @@ def test_memory_is_proportional_to_the_pixels_of_a_large_image(kind: str, tmp_pa
     """)
     megapixels = 4500 * 6000 / 2**20
     # Mask and confidence take 5 bytes a pixel; Pillow resizes a copy of 4. The coloured mask takes
-    # 4 and its index map 1; the overlay, of a quarter of the pixels, 20 of each.
+    # 4 and its label map 1; the overlay, of a quarter of the pixels, 20 of each.
     assert float(segmenting) < 7 * megapixels
     assert float(saving) < 11 * megapixels

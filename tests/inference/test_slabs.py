@@ -79,7 +79,7 @@ def test_slabs_put_together_are_the_whole(axis: int) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("scale", [1.0, 3.0])
-@pytest.mark.parametrize("overlap", [0.0, 0.25, 0.7])
+@pytest.mark.parametrize("overlap", [0.0, 0.25, pytest.param(0.7, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("size", [(1, 1), (1, 60), (61, 83), (83, 61), (40, 333), (200, 37)])
 def test_windows_are_decided_in_slabs_as_their_whole(
     kind: str, scale: float, overlap: float, size: tuple[int, int]

@@ -14,9 +14,9 @@ from sceneparse.ops.confusion import tensor_confusion_matrix
 LABELS = Labels(("background", "red", "green", "blue"), ((0, 0, 0),) * 4, (0, 1, 2, 3))
 LOSSES = (
     "{kind: cross_entropy, class_weights: [0.5, 1, 1, 1.5]}",
-    "{kind: focal}",
+    pytest.param("{kind: focal}", marks=pytest.mark.slow),
     "{kind: dice}",
-    "{kind: generalised_dice}",
+    pytest.param("{kind: generalised_dice}", marks=pytest.mark.slow),
     "{kind: lovasz}",
     "{kind: sum, terms: [{kind: cross_entropy}, {kind: dice, weight: 0.5}, {kind: lovasz}]}",
 )

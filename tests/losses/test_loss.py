@@ -242,7 +242,7 @@ def test_tiled_and_untiled_count_the_same_confusion_matrix(kind: str) -> None:
     assert int(counts[0].sum()) == int((target != IGNORE).sum())
 
 
-@pytest.mark.parametrize("stride", [1, 4])
+@pytest.mark.parametrize("stride", [1, pytest.param(4, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("kind", [*UNWEIGHTED, "sum"])
 def test_the_big_tensor_is_never_made(kind: str, stride: int) -> None:
     side, classes = 256, 150

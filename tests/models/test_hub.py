@@ -48,6 +48,7 @@ def hub(tmp_path: Path) -> Generator[str]:
     server.server_close()
 
 
+@pytest.mark.slow
 def test_weights_come_from_the_hub(hub: str, tmp_path: Path) -> None:
     code = f"""
 import torch
@@ -63,6 +64,7 @@ print(len(body), "tensors")
     assert int(done.stdout.split()[0]) > 100
 
 
+@pytest.mark.slow
 def test_weights_that_cannot_be_downloaded_are_reported(tmp_path: Path) -> None:
     code = f"""
 from sceneparse.errors import InputError

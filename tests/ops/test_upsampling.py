@@ -38,7 +38,7 @@ def _each_way_to_interpolate(
 ) -> None:
     """Interpolate the rows of a tile as on a CPU, and as on an accelerator."""
     if request.param == "by one product":
-        monkeypatch.setattr("sceneparse.ops.upsampling.GROUPS_ROWS", set[str]())
+        monkeypatch.setattr("sceneparse.ops.upsampling.ROW_GROUP_DEVICES", set[str]())
 
 
 @pytest.mark.usefixtures("_each_way_to_interpolate")
@@ -81,7 +81,7 @@ def test_narrowing_is_the_transpose_of_widening(
     upsample(logits.transpose(0, 1)[None], covered, size)[0].backward(gradient)
     added = torch.zeros(5, 3, 4)
     for tile in tiles(size, source_size, covered, 3, CPU, max_bytes):
-        tile.add_downsampled_(added, gradient[:, *tile.pixels].transpose(0, 1).contiguous())
+        tile.accumulate_gradient_(added, gradient[:, *tile.pixels].transpose(0, 1).contiguous())
     torch.testing.assert_close(added, logits.grad, rtol=1e-5, atol=1e-5)
 
 

@@ -5,9 +5,8 @@ from typing import Any
 
 from sceneparse.data.datasets.folder import FolderData
 from sceneparse.models.settings import EncoderUNetModel
-from sceneparse.planning.estimate import ImageCost, ImageCosts, RunCosts
+from sceneparse.planning.estimate import ImageCost, ImageCosts, Machine, RunCosts
 from sceneparse.planning.facts import DataFacts
-from sceneparse.planning.machine import Machine
 from sceneparse.planning.starting_point import StartingPoint
 
 COSTS = RunCosts(

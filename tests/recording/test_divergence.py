@@ -152,6 +152,7 @@ def test_networks_that_learn_hear_nothing(
     assert not [text for text in texts if "Likely" in text]
 
 
+@pytest.mark.slow
 def test_a_network_that_does_not_learn_hears_why(rectangles_config: Path, tmp_path: Path) -> None:
     slow = "optimizer={kind: sgd, lr: 1e-9}"
     texts = messages_of(rectangles_config, tmp_path / "slow", slow)

@@ -31,7 +31,13 @@ def recorded(
 def results(folder: RunFolder) -> dict[str, bytes]:
     """Return what must be the same after a crash: weights, table and drawings."""
     drawn = sorted(folder.path.glob("predictions_*.png"))
-    paths = [folder.weights, folder.metrics, folder.history, folder.progress, *drawn]
+    paths = [
+        folder.weights,
+        folder.metrics,
+        folder.learning_curves,
+        folder.progress_animation,
+        *drawn,
+    ]
     return {path.name: path.read_bytes() for path in paths}
 
 
@@ -60,6 +66,7 @@ def check(states: Sequence[DiskState], config: Path, whole: RunFolder, work: Pat
     return resumed
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_after_a_power_cut_at_a_sample_of_moments(
     recorded: tuple[list[Operation], RunFolder], rectangles_config: Path, tmp_path: Path
 ) -> None:

@@ -184,6 +184,7 @@ def test_a_run_goes_on_after_a_checkpoint_met_a_full_disk(
     assert check_disturbed(undisturbed, disk, before, expected, tmp_path)
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_after_the_disk_became_read_only(
     undisturbed: UndisturbedRun, disk: Path, tmp_path: Path
 ) -> None:
@@ -223,6 +224,7 @@ def test_an_ordinary_user_is_told_of_a_folder_that_he_cannot_write(
     assert "Permission denied" in check_one_message(done)
 
 
+@pytest.mark.slow
 def test_a_run_of_an_ordinary_user_goes_on_after_its_folder_was_locked(
     undisturbed: UndisturbedRun, disk: Path, rectangles_root: Path
 ) -> None:

@@ -51,7 +51,7 @@ def _read_run(path: Path) -> None:
     folder.config.write_text("seed: 1\n")
     for each in (folder.environment, folder.metrics):
         shutil.copy(path, each)
-    folder.read_history()
+    folder.read_metrics()
     folder.read_config()
 
 

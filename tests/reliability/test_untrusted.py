@@ -208,6 +208,7 @@ def wide_weights(model: UNetModel | EncoderUNetModel) -> bytes:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "model",
     [

@@ -22,6 +22,7 @@ def tools() -> Iterator[tuple[Any, Any]]:
         yield importlib.import_module("serve_process"), importlib.import_module("broken_uploads")
 
 
+@pytest.mark.slow
 def test_broken_uploads_are_refused_and_harm_nobody(tools: tuple[Any, Any]) -> None:
     serve_process, broken_uploads = tools
     small = ("bundled", "inference.size=64", "inference.flip=false")

@@ -244,8 +244,9 @@ def test_bodies_that_are_too_many_together_are_refused(serve: Serve) -> None:
     assert status_of(together(port, 1)[0]) == 200
 
 
+@pytest.mark.slow
 def test_a_client_that_does_not_read_is_disconnected(serve: Serve) -> None:
-    port, _ = serve(answer_timeout_s=3)
+    port, _ = serve(answer_timeout_s=8)
     # An overlay of noise is larger than what the system holds for a client.
     noise = np.random.default_rng(0).integers(0, 255, (2400, 2400, 3), np.uint8)
     image = file_of(noise, "JPEG", quality=40)
@@ -256,11 +257,30 @@ def test_a_client_that_does_not_read_is_disconnected(serve: Serve) -> None:
         connection.settimeout(20)
         received = connection.recv(1000)
         (length,) = re.findall(rb"content-length: (\d+)", received)
-        time.sleep(4)
+        time.sleep(9)
         with suppress(ConnectionResetError):
             while data := connection.recv(65536):
                 received += data
     assert len(received) < int(length)
+
+
+@pytest.mark.slow
+def test_each_answer_has_its_own_time_to_be_read(serve: Serve) -> None:
+    port, _ = serve(answer_timeout_s=8)
+    noise = np.random.default_rng(0).integers(0, 255, (2400, 2400, 3), np.uint8)
+    image = file_of(noise, "JPEG", quality=40)
+    with socket.socket() as opened:
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        opened.connect(("127.0.0.1", port))
+        connection = http.client.HTTPConnection("127.0.0.1", port)
+        connection.sock = opened
+        # The time of the first answer would be over before the second one is read.
+        for before_s, unread_s in ((0, 0), (5, 5)):
+            time.sleep(before_s)
+            connection.request("POST", "/v1/segment", image, {"Accept": "image/jpeg"})
+            answer = connection.getresponse()
+            time.sleep(unread_s)
+            assert len(answer.read()) == int(answer.headers["Content-Length"])
 
 
 def test_requests_of_one_connection_follow_each_other(serve: Serve) -> None:

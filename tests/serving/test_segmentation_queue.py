@@ -38,7 +38,7 @@ def test_images_that_wait_together_are_one_batch_with_the_same_predictions(
     network = MeanColors()
     (model,) = models_of(network)
     images = [photo(seed, 40 + seed, 56) for seed in range(4)]
-    with queue.expecting():
+    with queue.expecting(model):
         results = [queue.submit(model, image) for image in images]
         found = [result.result(10) for result in results]
     assert network.batches == [4]
@@ -54,11 +54,17 @@ def test_a_lone_image_does_not_wait_for_others(queue: SegmentationQueue) -> None
     assert network.batches == [1]
 
 
+def test_an_image_does_not_wait_for_those_of_another_model(queue: SegmentationQueue) -> None:
+    first, second = models_of(MeanColors(), MeanColors())
+    with queue.expecting(second):
+        queue.submit(first, photo()).result(4)  # less than `max_wait_s`
+
+
 def test_models_are_not_mixed_and_no_image_is_lost(queue: SegmentationQueue) -> None:
     networks = MeanColors(), MeanColors()
     models = models_of(*networks)
     images = [photo(seed) for seed in range(9)]
-    with queue.expecting():
+    with queue.expecting(models[0]), queue.expecting(models[1]):
         results = [queue.submit(models[index % 2], image) for index, image in enumerate(images)]
     for index, result in enumerate(results):
         assert_equal(result.result(10), models[index % 2].predictor(images[index]))
@@ -71,7 +77,7 @@ def test_an_image_that_fails_fails_alone(queue: SegmentationQueue) -> None:
     network.poison = 200
     (model,) = models_of(network)
     poisoned = np.full((40, 56, 3), 200, np.uint8)
-    with queue.expecting():
+    with queue.expecting(model):
         results = [queue.submit(model, each) for each in (photo(0), poisoned, photo(1))]
         assert_equal(results[0].result(10), model.predictor(photo(0)))
         assert_equal(results[2].result(10), model.predictor(photo(1)))
@@ -112,7 +118,7 @@ def test_a_real_network_gives_a_batch_what_the_predictor_gives_a_list(
     predictor = sceneparse.load("bundled", size=64, flip=False, runtime="onnxruntime")
     model = ServedModel("bundled", "bundled", predictor)
     images = [photo(seed) for seed in range(4)]
-    with queue.expecting():
+    with queue.expecting(model):
         results = [queue.submit(model, image) for image in images]
         found = [result.result(60) for result in results]
     for prediction, expected in zip(found, predictor(images), strict=True):

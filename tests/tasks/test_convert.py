@@ -85,7 +85,7 @@ def test_nothing_is_left_behind_if_a_mask_is_wrong(
 def test_an_existing_folder_is_not_touched(own: Path, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine").touch()
-    with pytest.raises(InputError, match="out: the folder is not empty"):
+    with pytest.raises(InputError, match="out: not an empty folder"):
         convert(own, tmp_path / "out")
     (tmp_path / "out" / "mine").unlink()
     convert(own, tmp_path / "out")

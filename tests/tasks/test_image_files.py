@@ -1,6 +1,9 @@
 """Files, folders and patterns name images, in an order that does not change."""
 
+import errno
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -65,5 +68,47 @@ def test_a_pattern_without_images_is_refused(pattern: str, root: Path) -> None:
         find_images([root / pattern], None)
 
 
+def test_an_image_given_twice_is_listed_once_under_its_first_name(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (root / "link.jpg").symlink_to(root / "b.jpg")
+    monkeypatch.chdir(root.parent)
+    given = [Path("images"), root / "b.jpg", root / "day 2", Path("images/day 2/../1.jpg")]
+    once = find_images([Path("images")], None)
+    assert find_images(given, None) == once
+    assert "link" in names(once)
+    assert names(find_images([root / "day 2" / "c.jpg", root], None)).count("c") == 1
+
+
+@pytest.mark.parametrize(
+    ("pattern", "advice"),
+    [("**.jpg", "**/*.jpg"), ("day**/a**.jpg", "**/day*/**/a*.jpg"), ("***", "**/*")],
+)
+def test_two_stars_beside_a_name_are_refused_with_what_to_write(
+    pattern: str, advice: str, root: Path
+) -> None:
+    with pytest.raises(InputError, match=r"found `\*\*` beside other characters") as caught:
+        find_images([root / pattern], None)
+    assert str(caught.value).endswith(f"; write {root / advice}")
+
+
+def test_folders_that_cannot_be_read_are_told(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scandir = os.scandir
+
+    def refuse(path: str) -> Any:
+        if Path(path).name in refused:
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return scandir(path)
+
+    refused = {"day 2"}
+    monkeypatch.setattr(os, "scandir", refuse)  # the permissions of files do not bind root
+    found = find_images([root], root / "out")
+    assert found.unreadable == [root / "day 2"]
+    assert "b" in names(found)
+    refused.add("images")
+    with pytest.raises(InputError, match=r"found no images, but .*images cannot be read; get"):
+        find_images([root], None)
+
+
 def test_bytes_are_one_image_without_a_name() -> None:
-    assert find_images(b"content", None) == ([b"content"], [Path("image")], [])
+    assert find_images(b"content", None) == ([b"content"], [Path("image")], [], [])

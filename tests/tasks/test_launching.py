@@ -57,7 +57,7 @@ def signal_both(number: signal.Signals, folder: Path) -> int:
         while len(list(folder.iterdir())) < 2:
             time.sleep(0.01)
         os.kill(os.getpid(), number)
-        code = launching.exit_code(processes)
+        code = launching.exit_code(launching.wait_for_all(processes))
     return code if {process.returncode for process in processes} == {code} else -1
 
 
@@ -73,13 +73,13 @@ def test_a_signal_reaches_all_processes(name: str, tmp_path: Path) -> None:
 # their ids.
 FORWARDS = """
 import subprocess, sys, time
-from sceneparse.tasks.launching import exit_code, forward_signals
+from sceneparse.tasks.launching import exit_code, forward_signals, wait_for_all
 processes = []
-with forward_signals(processes) as interrupts:
+with forward_signals(processes) as signals:
     for _ in "ab":
         processes.append(subprocess.Popen(["sleep", "60"], start_new_session=True))
     print(*(process.pid for process in processes), flush=True)
-    sys.exit(exit_code(processes, interrupts))
+    sys.exit(exit_code(wait_for_all(processes, signals)))
 """
 
 
@@ -111,10 +111,10 @@ def test_ctrl_z_pauses_all_processes_until_they_are_continued() -> None:
 def interrupt_twice() -> int:
     ignores = "import signal, time; signal.signal(2, signal.SIG_IGN); time.sleep(60)"
     processes = started(ignores, ignores)
-    with launching.forward_signals(processes) as interrupts:
+    with launching.forward_signals(processes) as signals:
         for _ in "ab":
             os.kill(os.getpid(), signal.SIGINT)
-        return launching.exit_code(processes, interrupts)
+        return launching.exit_code(launching.wait_for_all(processes, signals))
 
 
 def test_a_second_interrupt_kills_processes_that_ignore_it() -> None:
@@ -124,10 +124,81 @@ def test_a_second_interrupt_kills_processes_that_ignore_it() -> None:
 def test_a_failing_process_ends_processes_that_hang(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(launching, "GRACE_S", 0.1)
     processes = started(SLEEPS, "raise SystemExit(2)", SLEEPS)
-    assert launching.exit_code(processes) == 2
+    assert launching.wait_for_all(processes) == 2
     assert [process.returncode for process in processes] == [-9, 2, -9]
-    assert launching.exit_code(started("import os; os.kill(os.getpid(), 9)")) == 137
-    assert launching.exit_code(started("", "")) == 0
+    killed = launching.wait_for_all(started("import os; os.kill(os.getpid(), 9)"))
+    assert (killed, launching.exit_code(killed)) == (-9, 137)
+    assert launching.wait_for_all(started("", "")) == 0
+
+
+def test_a_signal_while_processes_start_ends_those_that_have(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    popen, begun = subprocess.Popen, list[Any]()
+
+    def start(*_args: object, **_options: object) -> object:
+        os.kill(os.getpid(), signal.SIGTERM)
+        begun.append(popen(["sleep", "5"], start_new_session=True))
+        return begun[-1]
+
+    monkeypatch.setattr(subprocess, "Popen", start)
+    assert launching.run_processes(2, []) == 128 + signal.SIGTERM
+    assert [process.returncode for process in begun] == [-signal.SIGTERM]
+
+
+def test_no_process_is_left_if_another_cannot_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    popen, begun = subprocess.Popen, list[Any]()
+
+    def start(*_args: object, **_options: object) -> object:
+        if begun:
+            raise BlockingIOError("no more processes")
+        begun.append(popen(["sleep", "5"], start_new_session=True))
+        return begun[-1]
+
+    monkeypatch.setattr(subprocess, "Popen", start)
+    with pytest.raises(BlockingIOError, match="no more processes"):
+        launching.run_processes(2, [])
+    assert begun[0].poll() == -signal.SIGKILL
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not tell usable cores")
+def test_processes_share_the_cores_that_they_may_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    popen, threads = subprocess.Popen, list[str]()
+
+    def start(*_args: object, env: dict[str, str], **_options: object) -> object:
+        threads.append(env["OMP_NUM_THREADS"])
+        return popen(["true"])
+
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(6)))
+    monkeypatch.setattr(subprocess, "Popen", start)
+    assert launching.run_processes(3, []) == 0
+    assert threads == ["2", "2", "2"]
+
+
+def run_first(script: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make each Python that starts run a script before anything else."""
+    (folder / "sitecustomize.py").write_text(script)
+    path = os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])
+    monkeypatch.setenv("PYTHONPATH", path)
+
+
+@pytest.mark.parametrize("code", [163, 200, 255])
+def test_a_high_exit_code_is_no_signal(
+    code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_first(f"import os; os._exit({code})", tmp_path, monkeypatch)
+    assert launching.run_processes(1, []) == code
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no real-time signals")
+def test_a_signal_without_a_name_is_reported_by_its_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_first("import os; os.kill(os.getpid(), 35)", tmp_path, monkeypatch)
+    with pytest.raises(InputError, match=r"was killed by signal 35 \(the system"):
+        launching.run_processes(1, [])
 
 
 @pytest.mark.parametrize("reports", [False, True])
@@ -140,15 +211,12 @@ def test_a_process_killed_at_the_start_is_reported_once(
     store = TCPStore(os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), is_master=False)
     store.add("errors", 1)
 """
-    (tmp_path / "sitecustomize.py").write_text(
-        f"""
+    script = f"""
 import os, signal, sys
 if os.environ["RANK"] == "1":{report if reports else ""}
     os.kill(os.getpid(), signal.SIGKILL)
 """
-    )
-    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
-    monkeypatch.setenv("PYTHONPATH", path)
+    run_first(script, tmp_path, monkeypatch)
     monkeypatch.setattr(launching, "GRACE_S", 0.1)
     if reports:
         assert launching.run_processes(2, ["train", "no.yaml"]) == 137

@@ -1,6 +1,10 @@
 """`predict` writes results for folders, goes on where it was, and survives broken files."""
 
+import errno
 import json
+import os
+import sys
+import threading
 from io import BytesIO
 from pathlib import Path
 
@@ -9,6 +13,7 @@ import pytest
 from PIL import Image
 
 from sceneparse.errors import InputError
+from sceneparse.factory.model_files import BUNDLED
 from sceneparse.recording.events import Event, Message
 from sceneparse.tasks.predict import predict
 
@@ -106,7 +111,15 @@ def test_results_may_lie_in_the_folder_of_the_images(images: Path) -> None:
         predict(images / "a.png", out=images, overrides=FAST)
 
 
-@pytest.mark.parametrize("formats", ["mask", "coco", "geojson,overlay", ["color", "json"]])
+@pytest.mark.parametrize(
+    "formats",
+    [
+        "mask",
+        pytest.param("coco", marks=pytest.mark.slow),
+        "geojson,overlay",
+        pytest.param(["color", "json"], marks=pytest.mark.slow),
+    ],
+)
 def test_results_in_any_formats_are_made_once(
     formats: str | list[str], images: Path, tmp_path: Path
 ) -> None:
@@ -122,6 +135,7 @@ def test_results_in_any_formats_are_made_once(
     assert predict(images, out=out, overrides=FAST, formats=formats) == []
 
 
+@pytest.mark.slow
 def test_results_of_some_classes_are_not_those_of_all(images: Path, tmp_path: Path) -> None:
     out, image = tmp_path / "out", images / "a.png"
     (all_classes,) = predict(image, out=out, overrides=FAST)
@@ -134,6 +148,60 @@ def test_results_of_some_classes_are_not_those_of_all(images: Path, tmp_path: Pa
     assert predict(image, out=out, overrides=FAST, classes=[largest["id"]]) == []
     with pytest.raises(InputError, match="is no result of this model, its settings and"):
         predict(image, out=out, overrides=FAST)
+    (again,) = predict(image, out=out, overrides=FAST, classes=None, overwrite=True)
+    assert again.classes == all_classes.classes
+
+
+def test_results_are_those_of_a_model_however_its_path_is_written(
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine.safetensors").write_bytes(BUNDLED.read_bytes())
+    monkeypatch.chdir(tmp_path)
+    (record, *_) = predict(images, out="out", model="mine.safetensors", overrides=FAST)
+    assert json.loads(record.results.summary.read_text())["model"] == "mine.safetensors"
+    assert predict(images, out="out", model=tmp_path / "mine.safetensors", overrides=FAST) == []
+
+
+class FailingStream(BytesIO):
+    """A stream that fails as one does on a full disk, or whose reader is gone."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__()
+        self.code = code
+
+    def flush(self) -> None:
+        raise OSError(self.code, os.strerror(self.code))
+
+
+def test_a_stream_that_takes_no_result_is_refused(images: Path) -> None:
+    image, formats = images / "a.png", "json"
+    with pytest.raises(InputError, match="cannot be written to the stream") as found:
+        predict(image, out=FailingStream(errno.ENOSPC), formats=formats, overrides=FAST)
+    assert found.value.parameters == ("out",)
+    with pytest.raises(BrokenPipeError):
+        predict(image, out=FailingStream(errno.EPIPE), formats=formats, overrides=FAST)
+
+
+def test_an_image_given_twice_is_segmented_once(images: Path, tmp_path: Path) -> None:
+    records = predict([images, images / "a.png"], out=tmp_path / "out", overrides=FAST)
+    assert [record.image.name for record in records] == ["a.png", "b.jpg", "a.png"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells the usable cores")
+def test_no_more_threads_than_usable_cores_are_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0})
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)
+    for index in range(4):  # which take long enough to read for each thread to get one
+        Image.new("RGB", (1000, 1000)).save(tmp_path / f"{index}.png")
+    threads: set[str] = set()
+
+    def note(_: Event) -> None:
+        threads.update(thread.name for thread in threading.enumerate())
+
+    predict(tmp_path, out=tmp_path / "out", overrides=FAST, formats="json", callback=note)
+    assert len([name for name in threads if name.startswith("ThreadPoolExecutor")]) <= 2
 
 
 def test_one_image_in_one_format_goes_to_a_stream(images: Path, tmp_path: Path) -> None:

@@ -132,6 +132,7 @@ def test_a_run_resumes_exactly(bands: list[int], root: Path, tmp_path: Path) -> 
         train(config(root, [1], 2, transform=transform), out=tmp_path / "whole", resume=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("start", ["imagenet", "bundled", "run"])
 def test_a_run_starts_from_weights_of_other_channels(
     start: str, run: Path, root: Path, tmp_path: Path

@@ -22,7 +22,9 @@ def images(tmp_path: Path) -> Path:
     return tmp_path / "images"
 
 
-@pytest.mark.parametrize("jobs", [1, 2, 7])
+@pytest.mark.parametrize(
+    "jobs", [pytest.param(1, marks=pytest.mark.slow), 2, pytest.param(7, marks=pytest.mark.slow)]
+)
 def test_any_number_of_jobs_gives_the_same_records_in_order(
     jobs: int, images: Path, tmp_path: Path
 ) -> None:

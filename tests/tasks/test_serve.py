@@ -47,6 +47,7 @@ def process() -> Iterator[Any]:
         yield importlib.import_module("serve_process")
 
 
+@pytest.mark.slow
 def test_several_settings_of_a_model_are_served_side_by_side(process: Any, tmp_path: Path) -> None:
     path = tmp_path / "image.png"
     path.write_bytes(IMAGE)
@@ -68,7 +69,9 @@ def test_several_settings_of_a_model_are_served_side_by_side(process: Any, tmp_p
     assert f"http://127.0.0.1:{server.port}" in server.lines[2]
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)]
+)
 def test_a_signal_stops_it_after_the_images_that_it_has(process: Any, number: int) -> None:
     large = file_of(photo(0, 900, 1200))
     answers: list[int] = []

@@ -36,6 +36,7 @@ class CountingNetwork:
         return self.network.logits(images)
 
 
+@pytest.mark.slow
 def test_every_setting_scores_as_evaluate_does_with_one_network_run_per_view(
     model: str,
 ) -> None:

@@ -233,6 +233,23 @@ def test_targets_that_would_replace_something_are_refused(video: Path, tmp_path:
     assert len(read_video(out)[0]) == 12
 
 
+def test_label_maps_of_a_longer_video_do_not_stay(tmp_path: Path) -> None:
+    masks = tmp_path / "masks"
+    for count in (12, 5):
+        write_video(tmp_path / "in.webm", moving_square(count), EVEN[:count])
+        segment_video(
+            tmp_path / "in.webm",
+            out=tmp_path / "out.webm",
+            masks=masks,
+            overwrite=True,
+            overrides=FAST,
+        )
+        for name in ("mine.png", "00000099.png"):
+            (masks / name).touch()
+    kept = {f"{index:06d}.png" for index in range(5)}
+    assert {path.name for path in masks.iterdir()} == {*kept, "00000099.png", "mine.png"}
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [

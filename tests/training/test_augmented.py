@@ -155,6 +155,7 @@ def test_a_run_builds_the_loader_of_its_config(uneven_root: Path, whole: list[Ba
     assert_same(list(setup.loader.batches(0, 2)), whole[:2])
 
 
+@pytest.mark.slow
 def test_rectangles_are_learned_with_all_augmentations(
     rectangles_config: Path, tmp_path: Path
 ) -> None:

@@ -72,6 +72,7 @@ def test_changed_images_are_reported_in_one_line_and_read_from_files(
     assert evaluate(tmp_path / "cached", device="cpu").scores.miou == cached.best_miou
 
 
+@pytest.mark.slow
 def test_a_run_resumes_with_a_cache_but_not_with_other_pixels(
     rectangles_config: Path, root: Path, tmp_path: Path
 ) -> None:

@@ -11,11 +11,11 @@ from tests.training.test_loop import Watcher
 
 from sceneparse import factory
 from sceneparse.config.reading import parse_config
+from sceneparse.inference.evaluation import evaluate_dataset
 from sceneparse.training.auto import resolve
 from sceneparse.training.loop import fit
 from sceneparse.training.setup import TrainSetup, set_up_training
 from sceneparse.training.state import TrainState
-from sceneparse.training.validation import evaluate_dataset
 
 Run = tuple[TrainState, TrainSetup]
 

@@ -138,6 +138,7 @@ def test_resuming_with_another_config_is_refused(
         run(other, copied.path, resume=True)
 
 
+@pytest.mark.slow
 def test_a_finished_run_goes_on_with_more_epochs_and_not_with_fewer(
     rectangles_config: Path, copied: RunFolder, tmp_path: Path
 ) -> None:

@@ -14,11 +14,11 @@ from sceneparse import factory
 from sceneparse.artifacts.kept_step import NonFiniteStep
 from sceneparse.augmentation.transform import Transform
 from sceneparse.config.reading import parse_config
+from sceneparse.inference.evaluation import evaluate_dataset
 from sceneparse.training.auto import resolve
 from sceneparse.training.loop import EpochRecord, Request, fit, train_step
 from sceneparse.training.setup import TrainSetup, set_up_training
 from sceneparse.training.state import TrainState
-from sceneparse.training.validation import evaluate_dataset
 
 PRECISIONS: tuple[factory.Precision, ...] = ("fp32", "bf16", "fp16")
 
@@ -82,7 +82,9 @@ inference: {{size: 32}}
     )
 
 
-@pytest.fixture(scope="module", params=PRECISIONS)
+@pytest.fixture(
+    scope="module", params=["fp32", "bf16", pytest.param("fp16", marks=pytest.mark.slow)]
+)
 def whole(
     request: pytest.FixtureRequest, rectangles_root: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[factory.Precision, Watcher]:

@@ -1,6 +1,7 @@
 """A step that is not finite changes nothing, and the run does what its config says."""
 
 import copy
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,11 @@ import pytest
 import torch
 from tests.training.test_loop import PRECISIONS, Watcher, make
 from torch import Tensor, nn
+from torch.amp import GradScaler
 
 from sceneparse import factory
-from sceneparse.training.loop import fit, train_step
-from sceneparse.training.nonfinite import MAX_IN_A_ROW, NonFiniteStopError
+from sceneparse.training.loop import MAX_IN_A_ROW, fit, train_step
+from sceneparse.training.nonfinite import FiniteGuard, NonFiniteStopError
 from sceneparse.training.setup import TrainSetup
 from sceneparse.training.state import TrainState
 
@@ -115,6 +117,7 @@ def test_a_bad_step_changes_nothing(
     assert not torch.equal(flat_state(state)[weights], before[weights])
 
 
+@pytest.mark.slow
 def test_an_overflow_of_the_fp16_scale_is_no_fault(rectangles_root: Path, tmp_path: Path) -> None:
     state, setup = of(rectangles_root, precision="fp16")
     state.scaler.load_state_dict({**state.scaler.state_dict(), "scale": 2.0**60})
@@ -140,6 +143,24 @@ def test_a_run_that_reads_the_flag_late_takes_the_same_steps(
         assert all(record.train_loss < 5 for record in watcher.records)
         states.append(flat_state(state))
     assert_same(states[1], states[0])
+
+
+@pytest.mark.parametrize(
+    ("loss", "norm", "expected"),
+    [(1.0, math.inf, False), (math.nan, 5.0, True), (1.0, 5.0, False)],
+)
+def test_while_the_scale_may_be_the_reason_the_loss_decides(
+    loss: float, norm: float, expected: bool
+) -> None:
+    guard = FiniteGuard(nn.Linear(2, 2), torch.device("cpu"))
+    scaler = GradScaler("cpu", init_scale=2.0**16)
+    scaler.scale(torch.ones(()))  # It has no scale before its first loss.
+    taken = guard.check(7, torch.tensor(loss), torch.tensor(norm), scaler)
+    assert bool(taken) != expected
+    found = guard.read()
+    assert (found is not None) == expected
+    if found is not None:
+        assert (found.step, found.gradient_norm) == (7, norm)
 
 
 def test_a_skipped_step_is_skipped_as_well_after_resuming(

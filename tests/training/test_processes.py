@@ -1,10 +1,12 @@
 """Several processes with gloo compute the same as one process with the whole batch."""
 
 import os
+import re
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -23,6 +25,7 @@ from sceneparse.models.normalization import (
 from sceneparse.system.ranks import RankInfo, find_rank_info, first_slurm_node
 from sceneparse.tasks.evaluate import evaluate
 from sceneparse.tasks.train import train
+from sceneparse.training import distributed
 from sceneparse.training.auto import resolve
 from sceneparse.training.distributed import all_reduce, device_of, process_group
 
@@ -243,7 +246,9 @@ def test_a_process_killed_silently_is_reported_by_another() -> None:
     ]
     outputs = [process.communicate(timeout=120)[0] for process in started]
     assert [process.returncode for process in started] == [0, -9]
-    assert outputs[0].startswith("another process of the run ended without a word")
+    assert outputs[0].startswith("another process of the run may have ended without an error mess")
+    # What PyTorch says of it.
+    assert re.search(r"message \(.*(closed|reset|gloo).*\); the system", outputs[0], re.IGNORECASE)
     assert outputs[1] == ""
 
 
@@ -273,3 +278,36 @@ def test_a_single_process_cannot_run_as_two(rectangles_config: Path, tmp_path: P
 def test_more_processes_than_devices_are_refused() -> None:
     with pytest.raises(InputError, match="2 processes on a machine with 1 of mps"):
         device_of(RankInfo(1, 2, 1, 2), "mps")
+
+
+def test_tasks_of_slurm_but_not_of_torchrun_may_each_see_one_device(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
+    monkeypatch.setenv("SLURM_STEP_ID", "0")
+    monkeypatch.delenv("TORCHELASTIC_RUN_ID", raising=False)
+    second = RankInfo(1, 2, 1, 2)
+    assert device_of(second, "cuda") == torch.device("cuda", 0)
+    # `srun torchrun --nproc-per-node=2`
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "x")
+    with pytest.raises(InputError, match="2 processes on a machine with 1 of cuda"):
+        device_of(second, "cuda")
+
+
+def test_a_store_that_cannot_open_is_not_called_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
+    with socket.socket() as taken:
+        taken.bind(("", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        monkeypatch.setenv("MASTER_PORT", str(port))
+        message = (
+            rf"process 0 of 2: cannot open the store of the run at 127\.0\.0\.1:{port} \(.*in use"
+        )
+        with pytest.raises(InputError, match=message), process_group(RankInfo(0, 2, 0, 2)):
+            pass
+    # The port is free again, but no other process comes.
+    monkeypatch.setattr(distributed, "JOIN_TIMEOUT", timedelta(seconds=0.1))
+    message = r"not all processes of the run have started within 0 minutes \(Timed out"
+    with pytest.raises(InputError, match=message), process_group(RankInfo(0, 2, 0, 2)):
+        pass

@@ -10,6 +10,7 @@ import torch
 from tests.training.test_loop import Watcher, make
 from torch import Tensor, nn
 
+from sceneparse.losses.loss import LossOutput
 from sceneparse.recording.events import Event
 from sceneparse.tasks.train import train
 from sceneparse.training.loop import fit, train_step
@@ -131,6 +132,24 @@ def test_probing_finds_the_parts_and_leaves_the_state(rectangles_root: Path) -> 
         for name, value in probed.kept.state_dict().items():
             assert torch.equal(value, untouched.kept.state_dict()[name])
     batches.close()
+
+
+def test_probing_that_is_not_finite_is_no_step_of_the_run(rectangles_root: Path) -> None:
+    state, setup = make(rectangles_root, "fp32")
+    poison = setup.model.register_forward_hook(_times_nan)
+    probe_parts(state, setup, np.zeros((48, 64, 3), np.uint8))
+    poison.remove()
+    assert state.guard.read() is None
+    batches = setup.loader.batches(0, 1)
+    before = state.segmenter.network.head.weight.clone()
+    train_step(state, setup, next(batches))
+    batches.close()
+    assert not torch.equal(state.segmenter.network.head.weight, before)
+
+
+def _times_nan(_module: nn.Module, _inputs: Any, output: Any) -> Any:
+    is_loss = isinstance(output, LossOutput)
+    return output._replace(total=output.total * torch.nan) if is_loss else output
 
 
 @pytest.mark.parametrize(

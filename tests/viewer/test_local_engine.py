@@ -164,6 +164,7 @@ def received(server: socket.socket) -> bytes:
     return content
 
 
+@pytest.mark.slow
 def test_nothing_leaves_a_page(chromium: Browser, html: Path) -> None:
     # With a network, so that only the file itself forbids it.
     context = chromium.new_context()
@@ -246,6 +247,7 @@ def test_an_incomplete_page_says_so(page: Page, html: Path, tmp_path: Path, shar
     expect(page.locator("#message")).to_contain_text("This file is incomplete")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("viewport", [DESKTOP, PHONE])
 def test_people_can_use_a_page(chromium: Browser, html: Path, viewport: ViewportSize) -> None:
     context = chromium.new_context(viewport=viewport, offline=True)

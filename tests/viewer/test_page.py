@@ -261,6 +261,7 @@ def test_the_page_says_that_the_server_is_gone_and_tries_again(opened: Page, ima
     expect(opened.locator(".classes li").first).to_be_visible()
 
 
+@pytest.mark.slow
 def test_a_token_is_asked_for_once(page: Page, image: Path, tmp_path: Path) -> None:
     with running_server("bundled", "--token", "open-sesame", folder=tmp_path) as address:
         page.goto(address)

@@ -24,8 +24,10 @@ _FIELDS: dict[_Message, dict[int, _Message]] = {
     "tensor": {13: "entry"},
     "entry": {},
 }
-# Graphs that lie in each other.
+# Messages inside each other; a graph inside a graph is three of them.
 _MAX_DEPTH = 64
+# Of the bytes of a key and its value; the longest one names a file.
+_MAX_ENTRY = 2**16
 
 
 def check_external_data(path: Path) -> None:
@@ -63,8 +65,10 @@ def _is_inside(folder: Path, location: str) -> bool:
 def _locations(file: BinaryIO, end: int, message: _Message, depth: int) -> Iterator[str]:
     """Yield the file names that a message of protobuf and those inside it give."""
     if depth > _MAX_DEPTH:
-        raise ValueError("too many graphs inside each other")
+        raise ValueError("too many messages inside each other")
     if message == "entry":
+        if end - file.tell() > _MAX_ENTRY:
+            raise ValueError("the name of a file is too long")
         yield from _location_of(file.read(end - file.tell()))
         return
     inner = _FIELDS[message]

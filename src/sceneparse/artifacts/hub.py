@@ -166,11 +166,14 @@ def _download(
     if _cached_path(address.repo, file, str(info.sha)) is None:
         on_step(f"downloading {address}: {size / 1e6:.2f} MB")
     path = Path(api.hf_hub_download(address.repo, file, revision=address.revision))
+    if _commit_of(path) != info.sha:
+        raise InputError(f"{address}: has changed while it was downloaded; try again")
     found_size = path.stat().st_size
-    if _commit_of(path) == info.sha and found_size != size:
+    if found_size != size:
+        # The cache links to the file; without the link alone, it would be linked again.
         raise InputError(
-            f"{path}: damaged, found {found_size:,} bytes, expected {size:,}; delete it and try "
-            "again"
+            f"{path.resolve()}: damaged, found {found_size:,} bytes, expected {size:,}; delete it "
+            "and try again"
         )
     return path
 

@@ -14,7 +14,7 @@ from sceneparse.artifacts.writing import write_text
 from sceneparse.errors import InputError
 
 # Increase this number when the contents change so that an older version could misread them.
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,7 @@ class NonFiniteStep:
         world_size: Number of processes that shared the batch.
         loss: Its mean loss.
         gradient_norm: Norm of its gradient, before clipping.
+        parts: Parts in which each process computed its share.
     """
 
     step: int
@@ -36,6 +37,7 @@ class NonFiniteStep:
     world_size: int
     loss: float
     gradient_norm: float
+    parts: int
 
     @property
     def number(self) -> int:
@@ -104,6 +106,7 @@ def read_step(path: Path) -> tuple[NonFiniteStep, dict[str, Tensor]]:
         world_size=found["world_size"],
         loss=float(found["loss"]),
         gradient_norm=float(found["gradient_norm"]),
+        parts=found["parts"],
     )
     return step, read_checkpoint(_weights_file(path))["segmenter"]
 

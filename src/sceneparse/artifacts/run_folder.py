@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from sceneparse.artifacts.writing import remove, write_text
 from sceneparse.config import RunConfig
@@ -80,12 +80,17 @@ class RunFolder:
         return self.path / "tensorboard"
 
     @property
-    def history(self) -> Path:
+    def scores(self) -> Path:
+        """Scores of the best weights, if someone has evaluated them into this file."""
+        return self.path / "scores.json"
+
+    @property
+    def learning_curves(self) -> Path:
         """The learning curves."""
         return self.path / "training_history.png"
 
     @property
-    def progress(self) -> Path:
+    def progress_animation(self) -> Path:
         """The predictions over the epochs, as an animation."""
         return self.path / "model_progress.gif"
 
@@ -138,12 +143,13 @@ class RunFolder:
         """Read the config of an existing run.
 
         Raises:
-            InputError: If there is no run, or another version of sceneparse wrote it.
+            InputError: If there is no run, its config is damaged, or another version of
+                sceneparse wrote it.
         """
         if not self.config.is_file():
             raise InputError(
-                f"{self.path}: no run to resume, expected a config.yaml; give the folder of a run, "
-                "or start a new run"
+                f"{self.path}: not the folder of a run, which has a config.yaml; give one, or "
+                "start a new run"
             )
         self._check_format()
         return read_config(self.config)
@@ -157,42 +163,65 @@ class RunFolder:
         self.write_config(config)
 
     def write_config(self, config: RunConfig) -> None:
-        """Write the config, which a resumed run may have changed where it may."""
+        """Write the config; `config/resuming.py` lists what a resumed run may change in it."""
         text = config_yaml(config)
         if not self.config.is_file() or self.config.read_text(encoding="utf-8") != text:
             write_text(self.config, text)
 
-    def read_history(self) -> list[dict[str, float]]:
+    def read_metrics(self) -> list[dict[str, float]]:
         """Read the row of each epoch in `metrics.csv`, without its empty fields.
 
         Raises:
             InputError: If it is not a table of numbers.
         """
-        if not self.metrics.exists():
-            return []
-        try:
-            lines = read_short_text(self.metrics).splitlines()
-            return [
-                {name: float(text) for name, text in row.items() if text}
-                for row in csv.DictReader(lines)
-            ]
-        except (OSError, ValueError, TypeError, csv.Error) as error:
-            raise InputError(
-                f"{self.metrics}: not a table of numbers ({error}); resume the run, which writes "
-                "it again"
-            ) from None
+        return _rows(self.metrics)
 
-    def _check_format(self) -> None:
+    def read_timing(self) -> list[dict[str, float]]:
+        """Read the row of each epoch in `timing.csv`, in seconds, without its empty fields.
+
+        Raises:
+            InputError: If it is not a table of numbers.
+        """
+        return _rows(self.timing)
+
+    def read_environment(self) -> dict[str, Any]:
+        """Read what `environment.json` says of machine, software and format.
+
+        Raises:
+            InputError: If it is missing or damaged.
+        """
         try:
-            found = json.loads(read_short_text(self.environment)).get("format")
-        except (OSError, ValueError, AttributeError, RecursionError):
+            found = json.loads(read_short_text(self.environment))
+        except (OSError, ValueError, RecursionError):
+            found = None
+        if not isinstance(found, dict):
             raise InputError(
-                f"{self.environment}: missing or broken, so the run folder is incomplete; start a "
+                f"{self.environment}: missing or damaged, so the run folder is incomplete; start a "
                 "new run in another folder",
                 "out",
-            ) from None
+            )
+        return cast("dict[str, Any]", found)
+
+    def _check_format(self) -> None:
+        found = self.read_environment().get("format")
         if found != FORMAT:
             raise InputError(
                 f"{self.environment}: found a run folder of format {found}, expected {FORMAT}; "
                 "resume the run with the version of sceneparse that started it, or start a new run"
             )
+
+
+def _rows(path: Path) -> list[dict[str, float]]:
+    """Read a table of numbers without its empty fields; no rows if there is no file."""
+    if not path.exists():
+        return []
+    try:
+        lines = read_short_text(path).splitlines()
+        return [
+            {name: float(text) for name, text in row.items() if text}
+            for row in csv.DictReader(lines)
+        ]
+    except (OSError, ValueError, TypeError, csv.Error) as error:
+        raise InputError(
+            f"{path}: not a table of numbers ({error}); resume the run, which writes it again"
+        ) from None

@@ -114,13 +114,6 @@ class TransformSettings:
         base = (self.short_side or self.size) / self.size
         return self.scale and (self.scale[0] * base, self.scale[1] * base)
 
-    @property
-    def largest_side(self) -> float:
-        """Shorter side in pixels at which the smallest crop still has full resolution."""
-        if self.scale is None:
-            return self.size * self.aspect**0.5 / self.crop
-        return (self.short_side or self.size) * self.aspect**0.5 * self.scale[1]
-
     def size_schedule(self, epochs: int) -> SizeSchedule | None:
         """Return the sizes of the epochs of a run; none if all epochs have the same."""
         resizing = self.progressive_resizing

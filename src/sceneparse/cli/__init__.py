@@ -10,14 +10,12 @@ import typer
 
 from sceneparse import __version__
 from sceneparse.cli import (
-    compare,
     data,
     describe,
     export,
     plan,
     predict,
     push,
-    replay,
     score,
     serve,
     train,
@@ -29,7 +27,7 @@ from sceneparse.system.ranks import find_rank_info
 
 app = typer.Typer(
     name="sceneparse",
-    help="U-Net-first semantic segmentation for ADE20K and for your own images.",
+    help="Semantic segmentation with U-Nets, for ADE20K and your own images.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
@@ -45,21 +43,27 @@ def _print_version(is_requested: bool) -> None:
 @app.callback()
 def _options(
     version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show it.")
+        bool,
+        typer.Option(
+            "--version",
+            callback=_print_version,
+            is_eager=True,
+            help="Show the version and exit.",
+        ),
     ] = False,
 ) -> None:
-    """U-Net-first semantic segmentation for ADE20K and for your own images."""
+    """Semantic segmentation with U-Nets, for ADE20K and your own images."""
 
 
 app.command()(train.demo)
 app.command()(plan.plan)
 app.command()(train.train)
-app.command()(replay.replay)
+app.command()(train.replay)
 app.command()(score.evaluate)
 app.command()(predict.predict)
 app.command()(video.video)
 app.command()(score.score)
-app.command()(compare.compare)
+app.command()(score.compare)
 app.command()(tta.tta)
 app.command()(export.export)
 app.command()(push.push)

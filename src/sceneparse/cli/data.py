@@ -8,7 +8,7 @@ import typer
 from rich.text import Text
 
 from sceneparse.cli.output import console, data_table
-from sceneparse.cli.paths import path_argument, path_option
+from sceneparse.cli.parameters import path_argument, path_option
 from sceneparse.cli.progress import shown_events
 
 Overrides = Annotated[
@@ -79,7 +79,7 @@ def check(
 ) -> None:
     """Read every image and mask, count classes and sizes, and find what would be learned wrongly.
 
-    The exit status is 1 if there are errors, and 0 if there are warnings at most.
+    The exit status is 1 if there are errors, with --strict also if there are warnings, and else 0.
     """
     from sceneparse.tasks.check import check as check_data
 
@@ -139,7 +139,7 @@ def cache(
         Path | None, path_option("Folder of the cache.", show_default="in the user's cache folder")
     ] = None,
     split: Annotated[
-        list[str] | None, typer.Option(help="Split to cache.", show_default="all")
+        list[str] | None, typer.Option(help="Split to cache; may be repeated.", show_default="all")
     ] = None,
     short_side: Annotated[
         int | None,

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from sceneparse.cli.output import console, layers_table
-from sceneparse.cli.paths import path_argument
+from sceneparse.cli.parameters import path_argument
 
 Overrides = Annotated[
     list[str] | None,

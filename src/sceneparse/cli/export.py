@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from sceneparse.cli.output import console
-from sceneparse.cli.paths import path_option
+from sceneparse.cli.parameters import path_option
 from sceneparse.cli.progress import shown_events
 
 
@@ -59,7 +59,7 @@ def export(
         ),
     ] = None,
     max_mb: Annotated[
-        float | None, typer.Option(min=0, help="Refuse to write a larger file (in MB).")
+        float | None, typer.Option(min=0, help="Refuse to write a larger file, in MB (10⁶ bytes).")
     ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace an existing file.")

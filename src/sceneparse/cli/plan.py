@@ -7,7 +7,7 @@ import typer
 from rich.table import Table
 
 from sceneparse.cli.output import console
-from sceneparse.cli.paths import path_argument, path_option
+from sceneparse.cli.parameters import path_argument, path_option
 from sceneparse.cli.progress import shown_events
 
 # Copied from planning.starting_point, which is slow to import.
@@ -23,13 +23,16 @@ def plan(
     ] = None,
     memory_gb: Annotated[
         float | None,
-        typer.Option(min=0.1, help="GiB that the training may use.", show_default="what is free"),
+        typer.Option(
+            min=0.1, help="Memory that the training may use, in GiB.", show_default="what is free"
+        ),
     ] = None,
     weights: Annotated[
         StartFrom, typer.Option(help="Weights to start from; auto: the best that need no download.")
     ] = "auto",
     out: Annotated[
-        Path | None, path_option("Config file to write.", show_default="the folder's name.yaml")
+        Path | None,
+        path_option("Config file to write.", show_default="FOLDER.yaml in the current folder"),
     ] = None,
 ) -> None:
     """Write a config that fits your images, machine and time, with the reason of each choice.

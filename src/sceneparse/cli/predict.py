@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from sceneparse.cli.paths import RUNTIME_HELP, path_option, split_overrides
+from sceneparse.cli.parameters import RUNTIME_HELP, path_option, split_overrides
 from sceneparse.cli.progress import shown_events
 from sceneparse.errors import InputError
 
@@ -62,7 +62,7 @@ def predict(
             out=sys.stdout.buffer if is_stream else out,
             model=model,
             formats=formats,
-            classes=() if classes is None else classes,
+            classes=classes,
             jobs=jobs,
             overwrite=overwrite,
             overrides=overrides,

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from sceneparse.cli.output import console
-from sceneparse.cli.paths import path_option
+from sceneparse.cli.parameters import path_option
 from sceneparse.cli.progress import shown_events
 
 

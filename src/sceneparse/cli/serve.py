@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from sceneparse.cli.paths import RUNTIME_HELP
+from sceneparse.cli.parameters import RUNTIME_HELP
 from sceneparse.cli.progress import shown_events
 
 
@@ -12,8 +12,8 @@ def serve(
     models: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Run folders, weights files, ONNX files or `bundled`, each with overrides of its "
-            "own after it: inference.field=value.",
+            help="Run folders, weights files, ONNX files, `bundled` or hf://owner/name, each with "
+            "overrides of its own after it: inference.field=value.",
             show_default="bundled",
         ),
     ] = None,
@@ -32,12 +32,19 @@ def serve(
     cors: Annotated[
         list[str] | None,
         typer.Option(
-            help="Origin of a site whose pages may ask; may be repeated.", show_default=False
+            help="Origin of a website whose pages may call the API; may be repeated.",
+            show_default=False,
         ),
     ] = None,
-    max_body_mb: Annotated[float, typer.Option(help="Largest body of a request.")] = 20,
-    max_megapixels: Annotated[float, typer.Option(help="Largest image.")] = 25,
-    queue_size: Annotated[int, typer.Option(help="Images that may wait.")] = 64,
+    max_body_mb: Annotated[
+        float, typer.Option(help="Largest body of a request, in MB (10⁶ bytes).")
+    ] = 20,
+    max_megapixels: Annotated[
+        float, typer.Option(help="Largest image, in megapixels (10⁶ pixels).")
+    ] = 25,
+    queue_size: Annotated[
+        int, typer.Option(help="Images that may wait or be segmented at a time.")
+    ] = 64,
     batch_size: Annotated[int, typer.Option(help="Images that are segmented together.")] = 4,
     access_log: Annotated[
         bool, typer.Option("--access-log", help="Write a line for each request.")

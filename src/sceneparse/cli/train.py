@@ -1,4 +1,4 @@
-"""`train` and `demo`."""
+"""`train`, `replay` and `demo`."""
 
 import shlex
 import sys
@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from sceneparse.cli.output import console, scores_table
-from sceneparse.cli.paths import path_argument, path_option
+from sceneparse.cli.parameters import path_argument, path_option
 from sceneparse.cli.progress import shown_events
 from sceneparse.system.ranks import find_rank_info
 
@@ -22,7 +22,9 @@ def train(
     ] = None,
     out: Annotated[
         Path | None,
-        path_option("Run folder.", show_default="runs/ and the name of the config"),
+        path_option(
+            "Run folder.", show_default="runs/NAME; runs/FOLDER-NAME for a config below configs/"
+        ),
     ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Resume from the folder's checkpoint.")
@@ -31,7 +33,8 @@ def train(
         bool,
         typer.Option(
             "--requeue",
-            help="In SLURM: at its warning (SIGUSR1) save and requeue the job, which resumes.",
+            help="In SLURM: at the SIGUSR1 warning, save, requeue the job, and resume when it "
+            "restarts.",
         ),
     ] = False,
 ) -> None:
@@ -93,11 +96,26 @@ def demo(
         (run / "model_progress.gif", "predictions over the epochs, as an animation"),
         (run / "predictions_final.png", "image, ground truth and prediction"),
         (run / "training_history.png", "loss, IoU, accuracy and learning rate"),
-        (out / "predictions", "index maps, coloured maps and overlays"),
-        (out / "scores.json", "scores, per class too"),
+        (out / "predictions", "label maps in the ids of the data set, coloured maps, overlays"),
+        (run / "scores.json", "scores, per class too"),
         (out / "plan.yaml", "the config, with a reason beside each field"),
     ):
         console.print(f"{path}: {what}", soft_wrap=True)
     console.print("Next, with your own images:", style="bold")
     console.print(f"  sceneparse predict IMAGES --model {run} --out predictions", soft_wrap=True)
     console.print("  sceneparse plan FOLDER --hours 0.1      # a folder of images and masks")
+
+
+def replay(
+    file: Annotated[Path, path_argument("A file nonfinite/step_N.json of a run folder.")],
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Overrides of the run's config: section.field=value.", show_default=False
+        ),
+    ] = None,
+) -> None:
+    """Recompute in fp32 a training step that was not finite; name the module where it begins."""
+    from sceneparse.tasks.replay import replay as replay_step
+
+    sys.stdout.write(f"{replay_step(file, overrides=overrides or [])}\n")

@@ -6,12 +6,17 @@ from typing import Annotated
 import typer
 
 from sceneparse.cli.output import best_table, console, trials_table
-from sceneparse.cli.paths import path_option
+from sceneparse.cli.parameters import path_option
 from sceneparse.cli.progress import shown_events
 
 
 def tta(
-    model: Annotated[str, typer.Argument(help="A run folder, a weights file, or hf://owner/name.")],
+    model: Annotated[
+        str,
+        typer.Argument(
+            help="A run folder, weights file or ONNX file, `bundled`, or hf://owner/name."
+        ),
+    ],
     overrides: Annotated[
         list[str] | None,
         typer.Argument(

@@ -9,12 +9,12 @@ from pydantic import ValidationError
 from sceneparse.config.run_config import RunConfig
 from sceneparse.config.schema import fields_of, sections_of
 
-# Of a message; a file may hold anything.
+# Most lines, and characters per line, of a message; a file may hold anything.
 _LINES, _LENGTH = 40, 1000
 Sections = Mapping[str | None, type]
 
 
-def explained(error: ValidationError, source: str) -> str:
+def format_validation_error(error: ValidationError, source: str) -> str:
     """Turn pydantic's mistakes into one line each: path, what was found, and the fix."""
     lines: dict[str, list[str]] = {}
     for detail in error.errors(include_url=False):

@@ -1,20 +1,19 @@
 """From YAML to a config, and back."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from sceneparse.config.messages import explained
-from sceneparse.config.overrides import apply_override
+from sceneparse.config.messages import format_validation_error
 from sceneparse.config.run_config import RunConfig
-from sceneparse.config.schema import adapter
+from sceneparse.config.schema import adapter, fields_of, sections_of
 from sceneparse.errors import InputError
 from sceneparse.system.files import read_short_text
 from sceneparse.system.paths import expand_user
-from sceneparse.system.yaml_text import parse_yaml, write_yaml
+from sceneparse.system.yaml_text import parse_value, parse_yaml, write_yaml
 
 
 def read_config(path: Path, overrides: Sequence[str] = ()) -> RunConfig:
@@ -80,7 +79,7 @@ def config_of(document: dict[str, Any], source: str, overrides: Sequence[str] = 
     try:
         return adapter().validate_python(document)
     except ValidationError as error:
-        raise InputError(explained(error, source)) from None
+        raise InputError(format_validation_error(error, source)) from None
 
 
 def config_document(config: RunConfig) -> dict[str, Any]:
@@ -91,3 +90,39 @@ def config_document(config: RunConfig) -> dict[str, Any]:
 def config_yaml(config: RunConfig) -> str:
     """Write a config as the YAML that `parse_config` reads back."""
     return write_yaml(config_document(config))
+
+
+def apply_override(document: dict[str, Any], override: str) -> None:
+    """Lay `section.field=value` over a parsed document; the value is YAML.
+
+    Raises:
+        InputError: If it is no override, or goes through something that is no section.
+    """
+    path, equals, value = override.partition("=")
+    keys = path.strip().split(".")
+    if not equals or not all(keys):
+        raise InputError(f"{override}: expected section.field=value, such as optimizer.lr=3e-4")
+    section = document
+    for key in keys[:-1]:
+        inner: Any = section.setdefault(key, {})
+        if not isinstance(inner, dict):
+            if inner is not None:
+                raise InputError(f"{override}: `{key}` is no section")
+            inner = section[key] = {}
+        section = inner
+    section[keys[-1]] = parse_value(value)
+    if keys[-1] == "kind":
+        _drop_fields_of_other_kinds(section, keys[:-1])
+
+
+def _drop_fields_of_other_kinds(section: dict[str, Any], path: Sequence[str]) -> None:
+    """Drop the fields that only other kinds of a section have: a stored config has them all."""
+    choices: Mapping[str | None, type] = {None: RunConfig}
+    for key in path:
+        fields = [fields_of(choice).get(key) for choice in choices.values()]
+        choices = {kind: inner for field in fields for kind, inner in sections_of(field).items()}
+    chosen = choices.get(section["kind"])
+    if chosen is not None:
+        known = {name for choice in choices.values() for name in fields_of(choice)}
+        for name in known - fields_of(chosen).keys():
+            section.pop(name, None)

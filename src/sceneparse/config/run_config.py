@@ -22,7 +22,8 @@ class TrainingSettings:
     epochs: PositiveInt = 30
     """Passes over the training images."""
     batch_size: PositiveInt | Literal["auto"] = "auto"
-    """Images per step of all processes together; `auto`: 16, or fewer for a tiny data set."""
+    """Images per step of all processes together; `auto`: 16, fewer for a tiny data set, and another
+    number where the processes cannot share 16."""
     accumulation: PositiveInt | Literal["auto"] = "auto"
     """Parts in which each process computes its share of a batch, one after another: less memory
     for the same step, except that batch normalisation sees each part by itself; `auto`: as many

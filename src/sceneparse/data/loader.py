@@ -5,9 +5,10 @@ resample, and threads, unlike processes, need not copy or pickle the samples.
 """
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
@@ -30,7 +31,9 @@ class Batch(NamedTuple):
     Attributes:
         image: Images `(B, H, W, C)` in 0..255, RGB or chosen bands.
         mask: Train ids `(B, H, W)`.
-        color_jitter: Colour jitter of each image, `(B, 4)`, for the device to apply.
+        color_jitter: Colour jitter of each image, `(B, 4)`, for the device to apply: factors of
+            brightness, contrast and saturation in 0..2, and the shift of the hue as a share of the
+            colour circle, in -0.5..0.5. It is 1, 1, 1 and 0 for an image that does not change.
         names: Name of each sample.
     """
 
@@ -56,17 +59,15 @@ class RandomTransform(Protocol):
         """Draw the parameters for one sample of one epoch, with a `color_jitter` of 4 numbers."""
         ...
 
-    def min_image_size(self, draw_parameters: Any) -> tuple[int, int]:
+    def min_image_size(self, parameters: Any) -> tuple[int, int]:
         """Return the minimum height and width at which to decode the image."""
         ...
 
-    def partner(self, draw_parameters: Any) -> tuple[int, tuple[int, int]] | None:
+    def partner(self, parameters: Any) -> tuple[int, tuple[int, int]] | None:
         """Return index and minimum height and width of a second sample to mix in, if any."""
         ...
 
-    def __call__(
-        self, sample: Sample, draw_parameters: Any, partner: Sample | None = None
-    ) -> Sample:
+    def __call__(self, sample: Sample, parameters: Any, partner: Sample | None = None) -> Sample:
         """Transform a sample, with the partner that `partner` selects."""
         ...
 
@@ -106,7 +107,7 @@ class Loader:
 
     def batches(self, first_step: int, last_step: int) -> Generator[Batch]:
         """Yield the batches of steps `first_step .. last_step - 1`."""
-        indices = (index for step in range(first_step, last_step) for index in self.indices(step))
+        indices = self._indices(range(first_step, last_step))
         ahead = BATCHES_AHEAD * self.batch_size
         samples = prefetch(self._sample, indices, threads=self.threads, ahead=ahead)
         for _ in range(first_step, last_step):
@@ -114,12 +115,17 @@ class Loader:
 
     def indices(self, step: int) -> list[tuple[int, int]]:
         """Return epoch and sample index of each sample that this process loads in a step."""
-        epoch, position = divmod(step, self.steps_per_epoch)
-        order = epoch_order(self.seed, epoch, len(self.dataset), self.factors)
+        return list(self._indices(range(step, step + 1)))
+
+    def _indices(self, steps: range) -> Iterator[tuple[int, int]]:
+        """Yield what `indices` returns for each of some steps; draw the order of an epoch once."""
         total = self.batch_size * self.world_size
-        first = position * total + self.rank * self.batch_size
-        positions = np.arange(first, first + self.batch_size) % len(self.dataset)
-        return [(epoch, int(index)) for index in order[positions]]
+        for epoch, of_epoch in groupby(steps, lambda step: step // self.steps_per_epoch):
+            order = epoch_order(self.seed, epoch, len(self.dataset), self.factors)
+            for step in of_epoch:
+                first = step % self.steps_per_epoch * total + self.rank * self.batch_size
+                positions = np.arange(first, first + self.batch_size) % len(self.dataset)
+                yield from ((epoch, int(index)) for index in order[positions])
 
     def _sample(self, epoch_and_index: tuple[int, int]) -> tuple[Sample, Sequence[float]]:
         transform = self.transform.for_epoch(epoch_and_index[0])

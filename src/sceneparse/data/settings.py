@@ -9,9 +9,9 @@ from sceneparse.data.datasets.ade20k_full import Ade20kFullData
 from sceneparse.data.datasets.camvid import CamVidData
 from sceneparse.data.datasets.cityscapes import CityscapesData
 from sceneparse.data.datasets.coco_stuff import CocoStuffData
+from sceneparse.data.datasets.file_data import PublishedData
 from sceneparse.data.datasets.folder import FolderData
 from sceneparse.data.datasets.pascal_context import PascalContextData
-from sceneparse.data.datasets.published import PublishedData
 from sceneparse.data.datasets.synthetic import SyntheticData
 from sceneparse.data.datasets.voc2012 import Voc2012Data
 from sceneparse.system.settings import Kinds, settings

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from sceneparse.artifacts.onnx_file import read_onnx
 from sceneparse.artifacts.weights import StoredModel, stored_tensors
 from sceneparse.artifacts.writing import atomic_write
-from sceneparse.exporters.onnx_export import encoded, not_in_graph, onnx_model
-from sceneparse.exporters.parity import Parity, Segment, compare, require_parity
+from sceneparse.exporters.onnx_export import encoded_model, not_in_graph, onnx_model
+from sceneparse.exporters.parity import Parity, Segment, compare_labels, require_parity
 from sceneparse.exporters.samples import ParitySample
 from sceneparse.factory.loading import OpenedModel
 from sceneparse.factory.torch_loading import predictor_of, segmenter_of
@@ -99,22 +99,24 @@ def export_checked(
         license_text,
         precision,
     )
-    content = encoded(model, path, max_bytes)
+    content = encoded_model(model, path, max_bytes)
     images = generated_samples(stored.config.channels) if samples is None else samples
     with atomic_write(path) as temporary:
         temporary.write_bytes(content)
         on_step("comparing labels with those of PyTorch")
         labels = stored.labels
         plain = labels_by(on_cpu(with_graph_settings(rounded)))
-        graph = compare(plain, labels_by_graph(temporary), images, labels)
+        graph = compare_labels(plain, labels_by_graph(temporary), images, labels)
         require_parity(graph, "the graph")
         contents = read_onnx(temporary)
         opened = OpenedModel(contents, contents.config, contents.labels, "onnxruntime")
-        with_all = compare(labels_by(reference), labels_by(opened.predictor()), images, labels)
+        with_all = compare_labels(
+            labels_by(reference), labels_by(opened.predictor()), images, labels
+        )
         require_parity(with_all, str(reference))
     rounding = None
     if half:
-        rounding = compare(labels_by(on_cpu(stored)), labels_by(reference), images, labels)
+        rounding = compare_labels(labels_by(on_cpu(stored)), labels_by(reference), images, labels)
     return CheckedFile(len(content), not_in_graph(reference), graph, with_all, rounding)
 
 

@@ -32,7 +32,7 @@ class HtmlFile(NamedTuple):
     notes: tuple[str, ...]
 
 
-class Setting(NamedTuple):
+class PageSetting(NamedTuple):
     """A way to use the model, which the page offers.
 
     Attributes:
@@ -113,24 +113,24 @@ def export_html(
     return HtmlFile(len(content), tuple(_notes(contents)))
 
 
-def page_settings(contents: OnnxModel) -> list[Setting]:
+def page_settings(contents: OnnxModel) -> list[PageSetting]:
     """List the ways to use a model that its page offers, that of the training first."""
     inference = contents.config.inference
     views = 2 if inference.flip and _is_mirrored_exactly(contents) else 1
     size = str(factory.resize(inference)).partition(", windows")[0].capitalize()
     averaged = "; the mean with the mirrored image" if views == 2 else ""
-    settings = [Setting("trained", "As trained", f"{size}{averaged}.", 1, views)]
+    settings = [PageSetting("trained", "As trained", f"{size}{averaged}.", 1, views)]
     if views == 2:
         text = f"{size}, without the mirrored image: half the time."
-        settings.append(Setting("plain", "Faster", text, 1, 1))
+        settings.append(PageSetting("plain", "Faster", text, 1, 1))
     elif _is_mirrored_exactly(contents):
         text = f"{size}; the mean with the mirrored image: twice the time."
-        settings.append(Setting("mirrored", "Mirrored too", text, 1, 2))
+        settings.append(PageSetting("mirrored", "Mirrored too", text, 1, 2))
     text = (
         f"The model sees images {_LARGER:g} times as large as in its training, so that it may find "
         "smaller things, and err more in large ones."
     )
-    return [*settings, Setting("larger", "Larger", text, _LARGER, views)]
+    return [*settings, PageSetting("larger", "Larger", text, _LARGER, views)]
 
 
 def _is_mirrored_exactly(contents: OnnxModel) -> bool:

@@ -21,10 +21,10 @@ from sceneparse.exporters.checked_export import (
     on_cpu,
     with_graph_settings,
 )
-from sceneparse.exporters.int8_gate import Loss, Reference, fewest_in_fp32, layer_table
+from sceneparse.exporters.int8_gate import Fp32Labels, QuantizationCost, layer_table, layers_to_keep
 from sceneparse.exporters.network_graph import network_graph
-from sceneparse.exporters.onnx_export import encoded, not_in_graph, onnx_model
-from sceneparse.exporters.parity import compare, require_parity
+from sceneparse.exporters.onnx_export import encoded_model, not_in_graph, onnx_model
+from sceneparse.exporters.parity import compare_labels, require_parity
 from sceneparse.exporters.quantization import (
     Quantizer,
     inputs_of,
@@ -50,7 +50,7 @@ class QuantizedFile(NamedTuple):
     Attributes:
         size: Bytes of the file.
         calibration_images: Number of images that the scales were measured on.
-        loss: What it costs, by the gate.
+        cost: What it costs, by the gate.
         errors: Change of the logits when a layer alone is quantised; empty if none had to be left
             out.
         kept: Layers in fp32.
@@ -60,7 +60,7 @@ class QuantizedFile(NamedTuple):
 
     size: int
     calibration_images: int
-    loss: Loss
+    cost: QuantizationCost
     errors: dict[str, float]
     kept: list[str]
     outside: list[str]
@@ -68,7 +68,7 @@ class QuantizedFile(NamedTuple):
 
     def notes(self) -> list[str]:
         """Say what it costs, whether it pays, and what it does not contain."""
-        notes = [f"int8, calibrated on {self.calibration_images} images: {self.loss}"]
+        notes = [f"int8, calibrated on {self.calibration_images} images: {self.cost}"]
         if self.kept:
             table = layer_table(self.errors, self.kept)
             notes.append(f"{len(self.kept)} of {len(self.errors)} layers stay in fp32:\n{table}")
@@ -94,7 +94,7 @@ def export_int8(
     """Quantise a model, and write it if it loses at most half a point of mIoU.
 
     All layers but the last are quantised first. If that loses too much, the effect of each layer is
-    measured, and those with the largest effect stay in fp32: see `fewest_in_fp32`.
+    measured, and those with the largest effect stay in fp32: see `layers_to_keep`.
 
     Args:
         stored: The model.
@@ -115,18 +115,18 @@ def export_int8(
     chosen = calibration.spread(MAX_CALIBRATION_IMAGES)
     images = (sample.image for sample in tracked(chosen, len(chosen), on_progress, "calibrating"))
     quantizer = Quantizer(network_graph(segmenter), inputs_of(predictor, images))
-    reference = Reference(labels_by(predictor), samples, stored.labels, on_progress)
+    reference = Fp32Labels(labels_by(predictor), samples, stored.labels, on_progress)
 
     def content(network: onnx.ModelProto) -> bytes:
         model = onnx_model(segmenter, stored.config, predictor, {}, license_text, "int8", network)
-        return encoded(model, path, max_bytes)
+        return encoded_model(model, path, max_bytes)
 
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "int8.onnx"
 
-        def loss_with(kept: Collection[str]) -> Loss:
+        def cost_with(kept: Collection[str]) -> QuantizationCost:
             file.write_bytes(content(quantizer.quantized(kept)))
-            return reference.loss(labels_by(_opened(file, stored).predictor()), on_progress)
+            return reference.cost(labels_by(_opened(file, stored).predictor()), on_progress)
 
         def errors() -> dict[str, float]:
             on_step("measuring the effect of each layer")
@@ -134,7 +134,7 @@ def export_int8(
 
         # Not of the calibration, whose values the ranges cover by themselves.
         probes = list(inputs_of(predictor, (each.image for each in samples.spread(_PROBES))))
-        result = fewest_in_fp32(loss_with, errors, len(quantizer.layers))
+        result = layers_to_keep(cost_with, errors, len(quantizer.layers))
         _require_own_graph(file, stored)
         speed = _speed(quantizer, result.kept, probes[0])
         with atomic_write(path) as temporary:
@@ -163,7 +163,7 @@ def _opened(file: Path, stored: StoredModel) -> OpenedModel:
 def _require_own_graph(file: Path, stored: StoredModel) -> None:
     """Refuse a file whose sizing and decision give other labels than those of sceneparse."""
     plain = with_graph_settings(stored)
-    parity = compare(
+    parity = compare_labels(
         labels_by(_opened(file, plain).predictor()),
         labels_by_graph(file),
         generated_samples(stored.config.channels),

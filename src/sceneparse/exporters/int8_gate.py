@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sceneparse.errors import InputError
-from sceneparse.exporters.parity import Parity, Segment, compare
+from sceneparse.exporters.parity import Parity, Segment, compare_labels
 from sceneparse.exporters.samples import OnProgress, ParitySample, Samples, tracked
 from sceneparse.labels import Labels, Mask
 
@@ -19,13 +19,13 @@ _HEAD = ("layer", "changes the logits by", "kept in")
 
 
 @dataclass(frozen=True)
-class Loss:
+class QuantizationCost:
     """What quantisation costs.
 
     Attributes:
         parity: Labels of the quantised model against those of the fp32 model.
-        has_masks: Whether mIoU is that of ground-truth masks; else the labels of the fp32 model
-            take their place.
+        has_masks: Whether mIoU is that of ground-truth masks; else it is that of the labels of the
+            fp32 model.
     """
 
     parity: Parity
@@ -39,9 +39,9 @@ class Loss:
         return 100 * (before - after)
 
     @property
-    def is_small(self) -> bool:
-        """Whether the gate lets it pass."""
-        return self.points <= MAX_POINTS  # not NaN, which is a data set without valid pixels
+    def passes(self) -> bool:
+        """Whether it is small enough."""
+        return self.points <= MAX_POINTS
 
     def __str__(self) -> str:
         """Write agreement and loss."""
@@ -49,13 +49,16 @@ class Loss:
             return f"{self.parity}: {_points_text(self.points)}"
         return (
             f"{self.parity.agreement:.2%} of the labels agree with PyTorch in fp32 on "
-            f"{self.parity.images} images; scored by these labels, as there are no masks: "
+            f"{self.parity.images} images; scored by these labels, as not all have a mask: "
             f"{_points_text(self.points)}"
         )
 
 
-class Reference:
-    """The labels of the fp32 model, computed once; they are kept compressed."""
+class Fp32Labels:
+    """The labels of the fp32 model, computed once and kept compressed.
+
+    They take the place of all masks if an image has none, or no pixel of a class in it.
+    """
 
     def __init__(
         self,
@@ -78,11 +81,13 @@ class Reference:
         self._has_masks = True
         for sample in tracked(samples, len(samples), on_progress, "segmenting in fp32"):
             mask = segment(sample.image)
-            # Any order of bytes would do; the fastest level already makes them small.
+            # Level 1 is enough, because label maps compress well.
             self._kept.append((zlib.compress(mask.astype(labels.dtype).tobytes(), 1), mask.shape))
-            self._has_masks &= sample.mask is not None
+            self._has_masks &= sample.mask is not None and bool(
+                (sample.mask != labels.ignore_index).any()
+            )
 
-    def loss(self, segment: Segment, on_progress: OnProgress) -> Loss:
+    def cost(self, segment: Segment, on_progress: OnProgress) -> QuantizationCost:
         """Compare another model with the fp32 model on the same images.
 
         Args:
@@ -90,63 +95,65 @@ class Reference:
             on_progress: Called with the number of images done.
         """
         masks = self._masks()
-        compared = compare(lambda _: next(masks), segment, self._scored(on_progress), self._labels)
-        return Loss(compared, self._has_masks)
+        compared = compare_labels(
+            lambda _: next(masks), segment, self._scored(on_progress), self._labels
+        )
+        return QuantizationCost(compared, self._has_masks)
 
     def _masks(self) -> Generator[Mask]:
         for content, shape in self._kept:
             yield np.frombuffer(zlib.decompress(content), self._labels.dtype).reshape(shape)
 
     def _scored(self, on_progress: OnProgress) -> Generator[ParitySample]:
-        """Yield the images; labels take the place of masks where one is missing."""
+        """Yield the images with what scores them."""
         images = tracked(self._samples, len(self._samples), on_progress, "segmenting in int8")
         for sample, mask in zip(images, self._masks(), strict=True):
             yield sample if self._has_masks else sample._replace(mask=mask)
 
 
-class Passed(NamedTuple):
+class LayerChoice(NamedTuple):
     """A choice of layers that passes the gate.
 
     Attributes:
-        loss: What it costs.
+        cost: What it costs.
         errors: Change of the logits when a layer alone is quantised, the largest first; empty if
             all layers could be quantised.
         kept: Layers in fp32.
     """
 
-    loss: Loss
+    cost: QuantizationCost
     errors: dict[str, float]
     kept: list[str]
 
 
-def fewest_in_fp32(
-    loss_with: Callable[[Collection[str]], Loss],
+def layers_to_keep(
+    cost_with: Callable[[Collection[str]], QuantizationCost],
     measure: Callable[[], dict[str, float]],
     num_layers: int,
-) -> Passed:
-    """Quantise all layers, or all but 1, 2, 4, 8 ... of those with the largest effect.
+) -> LayerChoice:
+    """Choose the layers that stay in fp32: none, or the 1, 2, 4, 8 ... with the largest effect.
 
     Args:
-        loss_with: Computes what it costs to quantise all layers but some.
+        cost_with: Computes what it costs to quantise all layers but some.
         measure: Measures the effect of each layer, the largest first.
         num_layers: Number of layers, of which at most half may stay in fp32.
 
     Raises:
         InputError: If half of the layers are not enough.
     """
-    attempts = [(0, loss_with([]))]
-    if attempts[0][1].is_small:
-        return Passed(attempts[0][1], {}, [])
+    attempts = [(0, cost_with([]))]
+    if attempts[0][1].passes:
+        return LayerChoice(attempts[0][1], {}, [])
     errors = measure()
     half = num_layers // 2
-    counts = [2**power for power in range(half.bit_length()) if 2**power < half]
-    for count in (*counts, half):
+    doubling = [2**power for power in range(half.bit_length()) if 2**power < half]
+    for count in [*doubling, half] if half else []:
         kept = list(errors)[:count]
-        loss = loss_with(kept)
-        if loss.is_small:
-            return Passed(loss, errors, kept)
-        attempts.append((count, loss))
-    lost = "; ".join(f"{_points_text(loss.points)} with {count}" for count, loss in attempts)
+        cost = cost_with(kept)
+        if cost.passes:
+            return LayerChoice(cost, errors, kept)
+        attempts.append((count, cost))
+    lost = "; ".join(f"{_points_text(cost.points)} with {count}" for count, cost in attempts)
     hint = (
         "give images that are more like those of the training"
         if attempts[0][1].has_masks

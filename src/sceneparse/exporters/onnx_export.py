@@ -99,7 +99,7 @@ def onnx_model(
     return model
 
 
-def encoded(model: onnx.ModelProto, path: Path, max_bytes: int | None = None) -> bytes:
+def encoded_model(model: onnx.ModelProto, path: Path, max_bytes: int | None = None) -> bytes:
     """Return the content of a model's file.
 
     Raises:

@@ -1,5 +1,6 @@
 """The parity gate: an exported file must give the labels that PyTorch gives."""
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -11,7 +12,7 @@ from sceneparse.exporters.samples import ParitySample
 from sceneparse.labels import Labels, Mask
 from sceneparse.metrics.scores import Scores, confusion_matrix
 
-# Rounding moves the boundary between two classes by less than a pixel in a thousand.
+# Rounding changes fewer than one in a thousand labels, at boundaries between classes.
 MIN_AGREEMENT = 0.999
 # Largest difference of mIoU, in points of 100.
 MAX_MIOU_POINTS = 0.1
@@ -28,14 +29,12 @@ class Parity:
         images: Number of images.
         agreement: Share of pixels with the same label, in 0..1.
         worst: The image with the smallest share, and where and how its labels differ.
-        worst_agreement: Its share.
         miou: mIoU of the first and the second way, in 0..1; none without masks.
     """
 
     images: int
     agreement: float
     worst: str
-    worst_agreement: float
     miou: tuple[float, float] | None
 
     def __str__(self) -> str:
@@ -46,14 +45,24 @@ class Parity:
         return text
 
 
-def compare(
+def compare_labels(
     reference: Segment, exported: Segment, samples: Iterable[ParitySample], labels: Labels
 ) -> Parity:
-    """Compare the labels of two ways on each image."""
+    """Compare the labels of two ways on each image.
+
+    Args:
+        reference: The first way.
+        exported: The second way.
+        samples: Images, with or without masks.
+        labels: The classes.
+
+    Raises:
+        InputError: If there is no image.
+    """
     num_classes, void = labels.num_classes, labels.ignore_index
     confusions = np.zeros((2, num_classes, num_classes + 1), np.int64)
     images = pixels = same_pixels = masks = 0
-    worst, worst_agreement = "", 2.0
+    worst, worst_agreement = "", math.inf
     for sample in samples:
         one, other = reference(sample.image), exported(sample.image)
         same = one == other
@@ -74,7 +83,7 @@ def compare(
     if masks:
         first, second = (Scores.from_confusion(confusion).miou for confusion in confusions)
         miou = (float(first), float(second))
-    return Parity(images, same_pixels / pixels, worst, worst_agreement, miou)
+    return Parity(images, same_pixels / pixels, worst, miou)
 
 
 def require_parity(parity: Parity, what: str) -> None:

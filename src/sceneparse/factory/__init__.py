@@ -7,13 +7,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sceneparse.factory.class_weights import with_class_weights
-    from sceneparse.factory.data import cached, dataset
+    from sceneparse.factory.data import dataset
     from sceneparse.factory.inference import (
         Precision,
         image_reading,
         predictor_around,
-        refinement,
         resize,
     )
     from sceneparse.factory.networks import autocast, on_device, optimizer, predictor
@@ -23,12 +21,12 @@ if TYPE_CHECKING:
         needs_class_statistics,
         sampling,
         transform,
+        with_class_weights,
     )
 
 __all__ = [
     "Precision",
     "autocast",
-    "cached",
     "class_statistics",
     "dataset",
     "image_reading",
@@ -38,7 +36,6 @@ __all__ = [
     "optimizer",
     "predictor",
     "predictor_around",
-    "refinement",
     "resize",
     "sampling",
     "transform",
@@ -46,9 +43,8 @@ __all__ = [
 ]
 
 _HOMES = {
-    "class_weights": ("with_class_weights",),
-    "data": ("cached", "dataset"),
-    "inference": ("Precision", "image_reading", "predictor_around", "refinement", "resize"),
+    "data": ("dataset",),
+    "inference": ("Precision", "image_reading", "predictor_around", "resize"),
     "networks": ("autocast", "on_device", "optimizer", "predictor"),
     "training_input": (
         "class_statistics",
@@ -56,6 +52,7 @@ _HOMES = {
         "needs_class_statistics",
         "sampling",
         "transform",
+        "with_class_weights",
     ),
 }
 

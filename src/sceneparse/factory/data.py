@@ -9,9 +9,8 @@ from sceneparse.data.cache.format import default_cache_folder, renewal_command
 from sceneparse.data.cache.reader import CachedDataset, open_cached_dataset
 from sceneparse.data.dataset import Dataset, PairedFiles
 from sceneparse.data.datasets.ade20k import ade20k
-from sceneparse.data.datasets.file_data import CacheChoice
+from sceneparse.data.datasets.file_data import CacheChoice, PublishedData
 from sceneparse.data.datasets.folder import FolderData
-from sceneparse.data.datasets.published import PublishedData
 from sceneparse.data.datasets.recognise import recognise
 from sceneparse.data.datasets.synthetic import SyntheticData, synthetic
 from sceneparse.data.settings import DataSettings

@@ -11,7 +11,12 @@ from sceneparse.config import RunConfig
 from sceneparse.config.reading import config_document, config_of
 from sceneparse.errors import InputError
 from sceneparse.factory.model_files import graph_file, is_onnx
-from sceneparse.factory.runtime_choice import Precision, Runtime, choose_runtime, pinned_model
+from sceneparse.factory.runtime_choice import (
+    RequestedPrecision,
+    Runtime,
+    choose_runtime,
+    pinned_model,
+)
 from sceneparse.inference.predictor import Predictor
 from sceneparse.labels import Labels
 from sceneparse.system.paths import expand_user
@@ -79,7 +84,7 @@ class OpenedModel(NamedTuple):
     labels: Labels
     runtime: Runtime
     device: str = "auto"
-    precision: Precision = "auto"
+    precision: RequestedPrecision = "auto"
 
     def predictor(self) -> Predictor:
         """Build the predictor.

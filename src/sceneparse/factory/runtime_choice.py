@@ -14,7 +14,7 @@ from sceneparse.factory.model_files import bundled_graph, is_onnx
 from sceneparse.system.processor import processor
 
 Runtime: TypeAlias = Literal["torch", "onnxruntime", "openvino"]
-Precision: TypeAlias = Literal["auto", "fp32", "bf16", "fp16", "int8"]
+RequestedPrecision: TypeAlias = Literal["auto", "fp32", "bf16", "fp16", "int8"]
 
 _INSTALL: dict[Runtime, str] = {
     "torch": 'PyTorch (`pip install "sceneparse[train]"`)',
@@ -23,7 +23,9 @@ _INSTALL: dict[Runtime, str] = {
 }
 
 
-def choose_runtime(model: str | Path, device: str, runtime: str) -> tuple[Runtime, Precision]:
+def choose_runtime(
+    model: str | Path, device: str, runtime: str
+) -> tuple[Runtime, RequestedPrecision]:
     """Choose what computes a network: the fastest of what is installed and can read the model.
 
     Run folders and weights files need PyTorch; ONNX files need ONNX Runtime or OpenVINO. The
@@ -71,7 +73,7 @@ def pinned_model(
 
 def _usable_runtimes(
     model: str | Path, device: str, runtime: str
-) -> tuple[Sequence[Runtime], Precision]:
+) -> tuple[Sequence[Runtime], RequestedPrecision]:
     """Return the installed runtimes that can compute a model, at least one, the best first."""
     wanted, precision = _parsed(runtime)
     suitable = _suitable_runtimes(model, device, precision)
@@ -95,21 +97,23 @@ def _usable_runtimes(
     )
 
 
-def _parsed(runtime: str) -> tuple[Runtime | None, Precision]:
+def _parsed(runtime: str) -> tuple[Runtime | None, RequestedPrecision]:
     """Divide a runtime into its name, none for `auto`, and a precision."""
     name, _, precision = runtime.partition(":")
     names = ("auto", *get_args(Runtime))
-    if name not in names or (precision or "auto") not in get_args(Precision):
+    if name not in names or (precision or "auto") not in get_args(RequestedPrecision):
         raise InputError(
             f"runtime {runtime}: unknown; expected one of {', '.join(names)}, with a precision if "
             "you want to set it, as in torch:fp32 or openvino:bf16",
             "runtime",
         )
     chosen = None if name == "auto" else cast("Runtime", name)
-    return chosen, cast("Precision", precision or "auto")
+    return chosen, cast("RequestedPrecision", precision or "auto")
 
 
-def _suitable_runtimes(model: str | Path, device: str, precision: Precision) -> list[Runtime]:
+def _suitable_runtimes(
+    model: str | Path, device: str, precision: RequestedPrecision
+) -> list[Runtime]:
     """Return the runtimes that can compute a model in a precision, the fastest first."""
     suitable: list[Runtime] = []
     # A repository may hold both forms.

@@ -6,10 +6,10 @@ from itertools import islice
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
+from sceneparse.data.dataset import Dataset
+from sceneparse.data.loader import prefetch
 from sceneparse.inference.predictor import Predictor
-from sceneparse.labels import Mask
 from sceneparse.metrics.bootstrap import ImageCounts, image_counts
 from sceneparse.metrics.scores import ConfusionMatrix, Scores
 
@@ -63,24 +63,48 @@ class EvaluationSums(NamedTuple):
         )
 
 
-def evaluation_sums(
+def evaluate_dataset(
     predictor: Predictor,
-    samples: Iterable[tuple[NDArray[np.uint8], Mask]],
+    dataset: Dataset,
+    threads: int,
     on_image: Callable[[], Any] = lambda: None,
-) -> EvaluationSums:
-    """Predict every image at the size of its annotation, and count.
+) -> Evaluation:
+    """Predict every image of a data set at the size of its annotation, and score it.
 
     Args:
         predictor: The predictor to score.
-        samples: Images `(H, W, C)` and masks of train ids `(H, W)`, of any sizes.
+        dataset: Images and masks, of any sizes.
+        threads: Threads that read the next images while the network runs.
+        on_image: Called after each image.
+    """
+    everything = range(len(dataset))
+    return evaluation_sums(predictor, dataset, everything, threads, on_image).evaluation()
+
+
+def evaluation_sums(
+    predictor: Predictor,
+    dataset: Dataset,
+    indices: Sequence[int],
+    threads: int,
+    on_image: Callable[[], Any] = lambda: None,
+) -> EvaluationSums:
+    """Add up the confusion matrices and losses of some images of a data set.
+
+    Args:
+        predictor: The predictor to score.
+        dataset: Images and masks, of any sizes.
+        indices: Which of its images, such as the share of a process.
+        threads: Threads that read the next images while the network runs.
         on_image: Called after each image.
     """
     classes = predictor.labels.num_classes
     confusion = np.zeros((classes, classes + 1), np.int64)
     loss = 0.0
     per_image: list[ImageCounts] = []
+    ahead = 2 * max(threads, predictor.batch_size)
+    samples = prefetch(dataset.__getitem__, indices, threads=threads, ahead=ahead)
     for batch in _batches(samples, predictor.batch_size):
-        images, targets = zip(*batch, strict=True)
+        images, targets = zip(*((sample.image, sample.mask) for sample in batch), strict=True)
         for counts in predictor.score(images, targets):
             confusion += counts.confusion
             loss += counts.loss

@@ -246,7 +246,7 @@ class Prediction:
         more: Mapping[str, str] | None = None,
         georeference: Georeference | None = None,
     ) -> PredictionFiles:
-        """Write index map, coloured map, overlay with legend, and the classes as JSON.
+        """Write label map, coloured map, overlay with legend, and the classes as JSON.
 
         Each file is written whole, and JSON last. An overlay of more than 25 million pixels shows
         one of two or more rows and columns.
@@ -258,7 +258,7 @@ class Prediction:
             image_name: Name of the image in the files; `name` if not given.
             overwrite: Whether files that exist may be replaced.
             more: More entries of the JSON, and of the metadata of other formats.
-            georeference: Where the image lies, from `read_georeference`: then the index map is
+            georeference: Where the image lies, from `read_georeference`: then the label map is
                 written as a GeoTIFF too, and GeoJSON has coordinates on Earth.
 
         Returns:

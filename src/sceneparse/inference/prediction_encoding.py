@@ -86,7 +86,7 @@ def write(
 def encoded_geotiff(
     prediction: "Prediction", record: Mapping[str, str], georeference: Georeference
 ) -> bytes | None:
-    """Encode the index map as a GeoTIFF; none if rasterio is not installed."""
+    """Encode the label map as a GeoTIFF; none if rasterio is not installed."""
     labels = prediction.labels
     colors = dict(zip(labels.raw_ids, labels.colors, strict=True))
     ids = labels.decode(prediction.mask)

@@ -20,7 +20,7 @@ SUFFIXES = {
     "coco": "_coco.json",
     "geojson": ".geojson",
 }
-# JSON is the last, and the index map the last of the images.
+# JSON is the last, and the label map the last of the images.
 WRITING_ORDER = ("overlay", "color", "mask", "coco", "geojson", "json")
 DEFAULT_FORMATS = ("mask", "color", "overlay", "json")
 # Key of what made a file, in the text of a PNG and in GeoJSON.
@@ -51,7 +51,7 @@ class PredictionFiles:
         folder: Where they are.
         name: Their name, without suffix.
         formats: Which there are; the paths of the other attributes may not exist.
-        is_georeferenced: Whether there is a GeoTIFF beside the index map.
+        is_georeferenced: Whether there is a GeoTIFF beside the label map.
     """
 
     folder: Path
@@ -91,7 +91,7 @@ class PredictionFiles:
 
     @property
     def geotiff(self) -> Path | None:
-        """The index map with the georeference of the image; none if it has none."""
+        """The label map with the georeference of the image; none if it has none."""
         if self.is_georeferenced and "mask" in self.formats:
             return self.folder / f"{self.name}.tif"
         return None

@@ -9,7 +9,7 @@ import numpy as np
 from sceneparse.inference.network import ImageLogits, Logits, like
 
 
-class Tile(Protocol):
+class HasSources(Protocol):
     """A rectangle of the output."""
 
     @property
@@ -18,7 +18,7 @@ class Tile(Protocol):
         ...
 
 
-AnyTile = TypeVar("AnyTile", bound=Tile)
+AnyTile = TypeVar("AnyTile", bound=HasSources)
 
 
 class LogitSlabs:

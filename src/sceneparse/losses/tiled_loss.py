@@ -156,6 +156,6 @@ class _TileSums:
                 gradient = tile_grad
             else:
                 gradient = torch.zeros_like(rows.logits) if gradient is None else gradient
-                tile.upsampling.add_downsampled_(gradient, tile_grad)
+                tile.upsampling.accumulate_gradient_(gradient, tile_grad)
         if gradient is not None:
             self._batch.gradients.add(rows, gradient)

@@ -1,7 +1,8 @@
-"""Upsample logits a tile at a time, so that no tensor of all classes at full size is ever made.
+"""Upsample logits bilinearly, by two matrix products: whole, or a tile at a time.
 
-Bilinear upsampling of a tile is two small matrix products. Tiles have the layout `(R, C, K)` (rows,
-classes, columns): reductions over the classes then run along contiguous memory.
+Tile by tile, no tensor of all classes at full size is made; `upsample` returns one. Tiles have the
+layout `(R, C, K)` (rows, classes, columns): reductions over the classes then run along contiguous
+memory. Their logits and gradients are fp32.
 """
 
 import math
@@ -20,7 +21,7 @@ TILE_BYTES_ACCELERATOR = 256 * 2**20
 TILE_COLUMNS = {"cpu": 128}
 # Devices that interpolate rows group by group, in cache. On others each group would be a kernel
 # launch, hundreds of them in a tile; one product for all rows, mostly with zeros, is one launch.
-GROUPS_ROWS = {"cpu"}
+ROW_GROUP_DEVICES = {"cpu"}
 # Softmax is computed of logits in bits: exp2 is two to three times as fast as exp.
 BITS_PER_NAT = 1 / math.log(2)
 # The sum 0 + 1 + ... over so many class indices is exact in fp32, in whatever order it is computed.
@@ -50,7 +51,7 @@ class RowGroup(NamedTuple):
         upper: The upper row of the feature map, counted within the rows that the tile needs.
         lower: The lower one.
         share: Weight of the lower one for each output row, `(rows, 1, 1)`.
-        both: Weights of the upper and of the lower one, `(2, rows)`.
+        both: Weights of the upper and of the lower one for each output row, `(2, rows)`.
     """
 
     pixels: slice
@@ -61,13 +62,13 @@ class RowGroup(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """Rows of a tile; they have either groups or weights.
+    """Rows of a tile, which are interpolated either group by group or by one product.
 
     Attributes:
         pixels: The output rows.
         sources: The rows of the feature map that they are interpolated from.
-        groups: How, where that is done group by group.
-        weights: How, where it is one product, `(pixels, sources)`.
+        groups: The groups; empty for one product.
+        weights: Weights of that product, `(pixels, sources)`; none for groups.
     """
 
     pixels: slice
@@ -82,7 +83,7 @@ class Columns(NamedTuple):
     Attributes:
         pixels: The output columns.
         sources: The columns of the feature map that they are interpolated from.
-        weights: How, `(sources, pixels)`.
+        weights: Weights of the interpolation, `(sources, pixels)`.
     """
 
     pixels: slice
@@ -116,18 +117,22 @@ class Tile(NamedTuple):
         return self.interpolated(logits[self.rows.sources, :, self.columns.sources])
 
     def interpolated(self, part: Tensor) -> Tensor:
-        """Interpolate the tile `(R, C, K)` from the logits of its sources `(h', C, w')`."""
-        wide = part @ self.columns.weights
+        """Interpolate the tile `(R, C, K)` from the logits of its sources `(h', C, w')`.
+
+        Autograd does not support this on a CPU, where it goes group by group;
+        `accumulate_gradient_` is the backward pass on every device.
+        """
+        source_rows = part @ self.columns.weights
         if self.rows.weights is not None:
-            return (self.rows.weights @ wide.flatten(1)).view(-1, *wide.shape[1:])
+            return (self.rows.weights @ source_rows.flatten(1)).view(-1, *source_rows.shape[1:])
         pixels = self.rows.pixels
-        tile = wide.new_empty(pixels.stop - pixels.start, *wide.shape[1:])
+        tile = source_rows.new_empty(pixels.stop - pixels.start, *source_rows.shape[1:])
         for group in self.rows.groups:
-            upper, lower = wide[group.upper], wide[group.lower]
+            upper, lower = source_rows[group.upper], source_rows[group.lower]
             torch.lerp(upper, lower, group.share, out=tile[group.pixels])
         return tile
 
-    def add_downsampled_(self, grad_logits: Tensor, gradient: Tensor) -> None:
+    def accumulate_gradient_(self, grad_logits: Tensor, gradient: Tensor) -> None:
         """Backpropagate through `upsampled`.
 
         Args:
@@ -136,21 +141,24 @@ class Tile(NamedTuple):
         """
         rows, columns = self.rows, self.columns
         flat = gradient.flatten(1)
-        tall = self._tall(flat) if rows.weights is None else rows.weights.T @ flat
-        narrow = tall.view(-1, *gradient.shape[1:]) @ columns.weights.T
-        grad_logits[rows.sources, :, columns.sources] += narrow
+        if rows.weights is None:
+            source_rows = self._gradient_of_source_rows(flat)
+        else:
+            source_rows = rows.weights.T @ flat
+        part = source_rows.view(-1, *gradient.shape[1:]) @ columns.weights.T
+        grad_logits[rows.sources, :, columns.sources] += part
 
-    def _tall(self, flat: Tensor) -> Tensor:
-        """Add a gradient `(R, C · K)` to rows of the feature map `(h, C · K)`, group by group."""
+    def _gradient_of_source_rows(self, flat: Tensor) -> Tensor:
+        """Backpropagate a gradient `(R, C · K)` to the source rows `(h', C · K)`, by groups."""
         rows = self.rows
-        tall = flat.new_zeros(rows.sources.stop - rows.sources.start, flat.shape[1])
+        total = flat.new_zeros(rows.sources.stop - rows.sources.start, flat.shape[1])
         for group in rows.groups:
             part = flat[group.pixels]
             if group.lower == group.upper + 1:
-                tall[group.upper : group.lower + 1].addmm_(group.both, part)
+                total[group.upper : group.lower + 1].addmm_(group.both, part)
             else:
-                tall[group.upper] += group.both.sum(dim=0) @ part
-        return tall
+                total[group.upper] += group.both.sum(dim=0) @ part
+        return total
 
 
 def tiles(
@@ -202,7 +210,7 @@ def _rows(
         pixels = slice(start, min(start + step, size))
         sources, within = found.part(pixels, source_size)
         height = sources.stop - sources.start
-        if device.type in GROUPS_ROWS:
+        if device.type in ROW_GROUP_DEVICES:
             yield Rows(pixels, sources, tuple(_row_groups(within, height, device)), None)
         else:
             weights = torch.from_numpy(within.weights(height))

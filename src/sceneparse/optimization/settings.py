@@ -37,11 +37,16 @@ class OptimizerSettings:
     """Factor on the learning rate of each stage of the encoder, against the next deeper one; the
     deepest stage has `encoder_lr_mult` times `lr`."""
 
+    @property
+    def moments(self) -> int:
+        """Numbers that the optimizer keeps for each weight that it trains."""
+        return 2
+
     def build(self, groups: list[dict[str, Any]], *, fused: bool) -> "Optimizer":
         """Make the optimizer of parameter groups.
 
         Args:
-            groups: As `optimization.parameters.parameter_groups` returns them.
+            groups: As `optimization.parameter_groups.parameter_groups` returns them.
             fused: Use PyTorch's fused implementation, one pass over memory per step.
         """
         raise NotImplementedError
@@ -80,6 +85,11 @@ class Sgd(OptimizerSettings):
     """Learning rate."""
     momentum: ShareBelowOne = 0.9
     """Momentum; 0 is plain gradient descent."""
+
+    @property
+    def moments(self) -> int:
+        """Numbers that the optimizer keeps for each weight that it trains."""
+        return 1 if self.momentum else 0
 
     def build(self, groups: list[dict[str, Any]], *, fused: bool) -> "Optimizer":
         """Make the optimizer of parameter groups."""

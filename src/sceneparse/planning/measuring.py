@@ -17,13 +17,12 @@ from sceneparse import factory
 from sceneparse.config import RunConfig
 from sceneparse.data.dataset import Dataset
 from sceneparse.data.loader import BATCHES_AHEAD, Batch, Loader
-from sceneparse.inference.evaluation import Evaluation
+from sceneparse.inference.evaluation import evaluation_sums
 from sceneparse.inference.predictor import Predictor
 from sceneparse.losses.settings import CrossEntropyLoss
-from sceneparse.planning.estimate import ImageCost, ImageCosts, RunCosts
+from sceneparse.planning.estimate import ImageCost, ImageCosts, Machine, RunCosts
 from sceneparse.planning.facts import DataFacts
 from sceneparse.planning.length import possible_sizes
-from sceneparse.planning.machine import Machine
 from sceneparse.planning.recipe import trial_config
 from sceneparse.planning.recording_costs import recording_costs
 from sceneparse.planning.starting_point import StartingPoint
@@ -31,10 +30,14 @@ from sceneparse.system.device import memory_bytes, synchronize
 from sceneparse.system.memory_advice import advice_on_memory
 from sceneparse.training.auto import resolve
 from sceneparse.training.loop import Clock, train_step
-from sceneparse.training.memory import fitting_parts, step_budget, step_bytes
+from sceneparse.training.memory import (
+    activation_bytes_per_image,
+    fitting_parts,
+    state_bytes,
+    step_budget,
+)
 from sceneparse.training.setup import TrainSetup, set_up_training
 from sceneparse.training.state import TrainState
-from sceneparse.training.validation import count_images
 
 # The larger of the two sizes that are measured.
 LARGE = 224
@@ -72,13 +75,15 @@ def measure_machine(
         config = settings.stored_in(trial)
         costs = recording_costs(config, state, setup, validation)
         segmenter = start.model.untrained.build(training.labels.num_classes, trial.channels)
-        image_bytes = step_bytes(config, segmenter, training.labels, settings.precision)
+        image_bytes = activation_bytes_per_image(
+            config, segmenter, training.labels, settings.precision
+        )
     costs = costs._replace(begin_s=costs.begin_s + PROGRAM_S)
     kind = settings.device.type
     # The program itself is a part of what a run takes of the machine's own memory.
     own = 0 if kind == "cuda" else held
     available = (asked_bytes or memory_bytes(settings.device) + own) - own
-    budget = step_budget(kind, available, segmenter, has_ema=True)
+    budget = step_budget(kind, available, state_bytes(segmenter, trial.optimizer, has_ema=True))
 
     def at(size: int) -> tuple[ImageCost, float]:
         size_bytes = image_bytes * (size / small) ** 2
@@ -131,12 +136,12 @@ def measure_planned(
 def measure_run(config: RunConfig, seconds: float, others: RunCosts) -> RunCosts:
     """Measure the steps and the validation of a run; nothing of it is written.
 
-    Each measurement takes other images, so that none finds files in the memory of the system
-    because another one has read them.
+    Each measurement takes other training images, as far as there are enough, so that none finds
+    files in the memory of the system because another one has read them.
 
     Args:
         config: The run; what is `auto` in it is resolved as when it starts.
-        seconds: Time for each of three measurements.
+        seconds: Time for each of three measurements; between them, threads finish reading ahead.
         others: What everything else costs.
 
     Raises:
@@ -180,13 +185,7 @@ def _set_up(config: RunConfig, training: Dataset) -> tuple[TrainState, TrainSetu
     torch.manual_seed(config.seed)
     segmenter = config.model.untrained.build(training.labels.num_classes, config.channels)
     settings = resolve(config, segmenter, training)
-    return set_up_training(
-        config, settings, segmenter, training, _no_validation, class_statistics=class_statistics
-    )
-
-
-def _no_validation(_: Predictor) -> Evaluation:
-    raise NotImplementedError
+    return set_up_training(config, settings, segmenter, training, class_statistics=class_statistics)
 
 
 def _warm_up(state: TrainState, setup: TrainSetup, batch: Batch) -> None:
@@ -237,7 +236,7 @@ def _validation_image_s(
         count = min(affordable, len(dataset))
         indices = np.linspace(0, len(dataset) - 1, count).astype(int).tolist()
         start = time.perf_counter()
-        count_images(predictor, dataset, indices, threads)
+        evaluation_sums(predictor, dataset, indices, threads)
         times.append((time.perf_counter() - start) / count)
         affordable = max(affordable, int(seconds / times[0]))
     return times[-1]

@@ -5,10 +5,9 @@ from dataclasses import fields
 from sceneparse.augmentation.settings import TransformSettings
 from sceneparse.config import RunConfig
 from sceneparse.losses.settings import CrossEntropyLoss
-from sceneparse.planning.estimate import Length
+from sceneparse.planning.estimate import Length, Machine
 from sceneparse.planning.facts import DataFacts
 from sceneparse.planning.length import MAX_SIZE, wanted_epochs
-from sceneparse.planning.machine import Machine
 from sceneparse.planning.starting_point import StartingPoint
 from sceneparse.training.auto import REFERENCE_BATCH
 
@@ -90,8 +89,8 @@ def _model_reasons(start: StartingPoint, data: DataFacts) -> dict[str, str]:
         reasons["model.head_levels"] = "the head keeps the level that it knows classes by"
     if start.is_encoder_frozen:
         reasons["model.freeze_stages"] = (
-            f"all stages: an encoder trained on {data.training} images scores worse on others, "
-            "and steps are slower"
+            f"all stages: a trained encoder would fit the {data.training} images closely, score "
+            "worse on others, and train more slowly"
         )
     return reasons
 
@@ -131,7 +130,9 @@ def _learning_reasons(config: RunConfig, data: DataFacts, start: StartingPoint) 
     batch = "the batch size of the usual recipes"
     if training.batch_size != REFERENCE_BATCH:
         batch = f"smaller than the usual {REFERENCE_BATCH}, for more steps"
-    rate = f"for batches of {training.batch_size}, by the square root of the batch size"
+    rate = f"for batches of {REFERENCE_BATCH}"
+    if training.batch_size != REFERENCE_BATCH:
+        rate = f"{rate}, times the square root of {training.batch_size}/{REFERENCE_BATCH}"
     if start.is_fine_tuned:
         rate += "; low, since the whole network already segments"
     if start.is_encoder_frozen:
@@ -175,9 +176,11 @@ def _machine_reasons(config: RunConfig, machine: Machine) -> dict[str, str]:
         "training.precision": machine.reason or "the only one of this device",
         "training.memory_format": "measured at the same time",
         "training.compile": "takes minutes, and was not measured",
-        "training.device": "measured on it",
-        "training.threads": "measured with them",
-        "training.processes": "measured with it; several processes share the same steps",
+        "training.device": "the first of CUDA, MPS and CPU that this machine has; the speed is "
+        "that of this device",
+        "training.threads": "the speed was measured with so many",
+        "training.processes": "the speed was measured with one process; several would share each "
+        "step",
         "inference.resize": sizing,
         "inference.size": "objects are as large as in the training crops, on average",
     }

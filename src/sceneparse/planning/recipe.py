@@ -8,10 +8,9 @@ from sceneparse.config import ReportSettings, RunConfig, TrainingSettings
 from sceneparse.inference.settings import InferenceSettings
 from sceneparse.losses.settings import CrossEntropyLoss, MedianFrequency
 from sceneparse.optimization.settings import AdamW, OneCycle
-from sceneparse.planning.estimate import RESIZING_SHARE, Length
+from sceneparse.planning.estimate import RESIZING_SHARE, Length, Machine
 from sceneparse.planning.facts import DataFacts
 from sceneparse.planning.length import SIDE_STEP, Choice
-from sceneparse.planning.machine import Machine
 from sceneparse.planning.starting_point import StartingPoint
 from sceneparse.training.auto import REFERENCE_BATCH
 from sceneparse.training.memory import fitting_parts

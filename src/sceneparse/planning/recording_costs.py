@@ -8,7 +8,7 @@ from sceneparse.artifacts.run_folder import RunFolder
 from sceneparse.config import RunConfig
 from sceneparse.data.dataset import Dataset
 from sceneparse.factory.torch_loading import find_weights, predictor_of
-from sceneparse.inference.evaluation import Evaluation
+from sceneparse.inference.evaluation import Evaluation, evaluation_sums
 from sceneparse.planning.estimate import RunCosts
 from sceneparse.recording.events import ignore
 from sceneparse.recording.recorded_run import RecordedRun
@@ -19,13 +19,12 @@ from sceneparse.system.stop_signals import StopRequests
 from sceneparse.training.loop import EpochRecord
 from sceneparse.training.setup import TrainSetup
 from sceneparse.training.state import TrainState
-from sceneparse.training.validation import count_images
 
 
 def recording_costs(
     config: RunConfig, state: TrainState, setup: TrainSetup, validation: Dataset
 ) -> RunCosts:
-    """Let a recorder follow three epochs that nothing was learned in, in a folder of its own.
+    """Time a recorder over three epochs without training, in a folder of its own.
 
     Args:
         config: The run, resolved; every other epoch of it is drawn.
@@ -34,10 +33,12 @@ def recording_costs(
         validation: What it draws of.
 
     Returns:
-        Seconds; those of the beginning are the recorder's alone.
+        Seconds; those of the beginning are the recorder's alone. `step_s`, `steps_per_epoch` and
+        `validation_s` are zero: `measuring.measure_run` fills them in.
     """
     few = range(min(len(validation), setup.predictor.batch_size))
-    evaluation = count_images(setup.predictor, validation, few, setup.settings.threads).evaluation()
+    threads = setup.settings.threads
+    evaluation = evaluation_sums(setup.predictor, validation, few, threads).evaluation()
     with TemporaryDirectory() as temporary:
         folder = RunFolder(Path(temporary) / "run")
         folder.create()
@@ -62,7 +63,7 @@ def recording_costs(
                 clock.lap()
             _, drawn_s, plain_s = clock.laps[-3:]
             frames = [folder.predictions("initial"), folder.predictions("epoch_002")]
-            progress_gif(frames, folder.progress)
+            progress_gif(frames, folder.progress_animation)
             animation_s = clock.lap()
         clock.lap()
         recorder.finish(predictor_of(find_weights(folder.path), setup.settings.device))

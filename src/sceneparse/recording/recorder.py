@@ -22,12 +22,14 @@ from sceneparse.recording.remaining_time import RemainingTime, Timetable
 from sceneparse.recording.run_drawings import RunDrawings, headline
 from sceneparse.system.stop_signals import StopRequests
 from sceneparse.training.loop import EpochRecord, Request
-from sceneparse.training.nonfinite import MAX_KEPT, skipped_step
+from sceneparse.training.nonfinite import READ_EVERY
 from sceneparse.training.smaller_parts import meaning_of_parts
 from sceneparse.training.state import TrainState
 
 # Share of an epoch's time spent waiting for data above which a hint is reported.
 LONG_WAIT = 0.2
+# Non-finite steps whose weights are kept: a file is as large as the network.
+_MAX_KEPT = 3
 
 
 class SilentObserver:
@@ -136,7 +138,7 @@ class Recorder:
             meaning = meaning_of_parts(self._state.segmenter, self._parts, images)
             self._callback(Message(f"step {step}: {meaning}"))
         self._remaining.step_ended(step, time.monotonic())
-        if step % 10 == 0 or step % self._steps_per_epoch < 2:
+        if step % READ_EVERY == 0 or step % self._steps_per_epoch < 2:
             epochs = self._config.training.epochs
             self._callback(
                 StepEnded(
@@ -178,11 +180,11 @@ class Recorder:
     def step_skipped(self, step: NonFiniteStep) -> str:
         """Keep one of the first steps that are not finite, and report the first one."""
         file = ""
-        if self._state.guard.skipped <= MAX_KEPT:
+        if self._state.guard.skipped <= _MAX_KEPT:
             network = self._state.segmenter.state_dict()
             file = str(keep_step(self._folder.nonfinite, step, network))
         if self._config.training.on_nonfinite == "skip" and self._state.guard.skipped == 1:
-            self._callback(Message(skipped_step(step, file)))
+            self._callback(Message(_skip_message(step, file)))
         return file
 
     def save(self) -> None:
@@ -223,6 +225,14 @@ class Recorder:
                     "`sceneparse data cache`, or raise training.threads"
                 )
             )
+
+
+def _skip_message(step: NonFiniteStep, file: str) -> str:
+    """Write that a step is skipped; `file` keeps it. The run reports their number at its end."""
+    return (
+        f"step {step.number}: {step.reason}; the step is skipped, and later ones that are like it "
+        f"are only counted; `sceneparse replay {file}` says where it comes from"
+    )
 
 
 def check_tensorboard(config: ReportSettings) -> None:

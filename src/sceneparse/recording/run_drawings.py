@@ -53,7 +53,7 @@ class RunDrawings:
         """Draw the learning curves `at_once`, or if the last drawing is some seconds old."""
         self._are_curves_old = True
         if at_once or time.monotonic() - self._curves_drawn >= CURVES_EVERY_S:
-            training_history(self._folder.metrics, self._folder.history)
+            training_history(self._folder.metrics, self._folder.learning_curves)
             self._curves_drawn = time.monotonic()
             self._are_curves_old = False
 
@@ -68,7 +68,7 @@ class RunDrawings:
         epochs = sorted(found, key=lambda path: int(path.stem.rpartition("_")[2]))
         initial, final = (self._folder.predictions(when) for when in ("initial", "final"))
         frames = [path for path in (initial, *epochs, final) if path.exists()]
-        progress_gif(frames, self._folder.progress)
+        progress_gif(frames, self._folder.progress_animation)
 
 
 def samples_to_draw(dataset: Dataset, count: int) -> list[Sample]:

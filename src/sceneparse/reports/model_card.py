@@ -56,14 +56,12 @@ class CardScores:
     Attributes:
         scores: mIoU and others.
         split: The split of the data set; empty if it is not known.
-        images: Number of images; none if it is not known.
         iou: IoU of the classes that occur, by name; empty if it is not known.
         origin: Where the scores come from, as a sentence.
     """
 
     scores: tuple[CardScore, ...]
     split: str
-    images: int | None
     iou: dict[str, float]
     origin: str
 
@@ -195,6 +193,8 @@ def _example(facts: CardFacts) -> Iterator[str]:
 
 def _usage(facts: CardFacts) -> str:
     address = f"hf://{facts.repo}"
+    bands = facts.config.bands
+    pixels = "RGB pixels" if bands is None else f"pixels of the bands {', '.join(map(str, bands))}"
     return f"""Install sceneparse with the extras `hub` and `runtime`, or `train` to fine-tune:
 
 ```sh
@@ -209,7 +209,7 @@ import sceneparse
 prediction = sceneparse.load("{address}")("image.jpg")
 ```
 
-`model.onnx` works without sceneparse too: it takes RGB pixels of any size and gives labels."""
+`model.onnx` works without sceneparse too: it takes {pixels} of any size and gives labels."""
 
 
 def _license(facts: CardFacts) -> str:
@@ -231,22 +231,21 @@ def _scores(facts: CardFacts) -> Iterator[str]:
     if scores is None:
         yield "No scores are known. `sceneparse evaluate` computes them on data with masks."
         return
-    count = "" if scores.images is None else f"{scores.images} images"
-    split = f" of the split `{scores.split}`" if scores.split else ""
-    yield f"{scores.origin} {count}{split}".strip().removesuffix(".") + "."
+    yield scores.origin
     rows = [(score.name, str(score)) for score in scores.scores]
     yield _table(("score", "value (95 % bootstrap interval over images)"), rows)
     if scores.iou:
         ranked = sorted(scores.iou.items(), key=lambda item: -item[1])
-        yield f"Best classes (IoU): {_listed(ranked[:_LISTED])}."
-        if len(ranked) > _LISTED:
-            yield f"Worst classes: {_listed(ranked[::-1][:_LISTED])}."
+        best, rest = ranked[:_LISTED], ranked[_LISTED:]
+        yield f"Best classes (IoU): {_listed(best)}."
+        if rest:
+            yield f"Worst classes: {_listed(rest[::-1][:_LISTED])}."
 
 
 def _limits(facts: CardFacts) -> str:
     lines = [
         "It knows only its classes, and gives each pixel one of them, whatever it shows.",
-        "Images unlike those of its training give worse results, of which nobody is warned.",
+        "Images unlike those of its training give worse results, without a warning.",
         "Probabilities are not calibrated.",
         "It must not decide about persons, or where safety depends on it.",
     ]

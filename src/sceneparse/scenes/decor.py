@@ -6,15 +6,19 @@ from sceneparse.scenes import texture
 from sceneparse.scenes.canvas import Array
 from sceneparse.scenes.painter import ScenePainter
 from sceneparse.scenes.palette import mix
-from sceneparse.scenes.space import Frame, Vector, polygon, rectangle
+from sceneparse.scenes.space import LocalFrame, Vector, polygon, rectangle
 
 
 def round_object(
-    painter: ScenePainter, frame: Frame, profile: list[tuple[float, float]], color: Array, name: str
+    painter: ScenePainter,
+    frame: LocalFrame,
+    profile: list[tuple[float, float]],
+    color: Array,
+    name: str,
 ) -> None:
     """Paint a round object from its profile: pairs of height and radius, from foot to rim."""
     away = painter.camera.eye - frame.origin
-    face = Frame.on(frame.origin, float(np.rad2deg(np.arctan2(-away[0], -away[2]))))
+    face = LocalFrame.on(frame.origin, float(np.rad2deg(np.arctan2(-away[0], -away[2]))))
     tilt = float(away[1]) / max(float(np.hypot(away[0], away[2])), 0.3)
     heights = np.array(profile, np.float32)
     widest = np.float32(max(heights[:, 1].max(), 1e-3))
@@ -39,7 +43,7 @@ def round_object(
     painter.paint(face.upright(), outline.astype(np.float32), fill, name)
 
 
-def books(painter: ScenePainter, frame: Frame, corner: Vector, width: float) -> None:
+def books(painter: ScenePainter, frame: LocalFrame, corner: Vector, width: float) -> None:
     """Paint books side by side from a corner in frame coordinates, with gaps."""
     rng = painter.rng
     colors = [painter.palette.color(0.3, 0.85) for _ in range(7)]
@@ -53,13 +57,13 @@ def books(painter: ScenePainter, frame: Frame, corner: Vector, width: float) -> 
         x += run + 0.02
 
 
-def shelf_books(painter: ScenePainter, frame: Frame, width: float) -> None:
+def shelf_books(painter: ScenePainter, frame: LocalFrame, width: float) -> None:
     """Paint books and a vase on a shelf board at the height of the frame."""
     books(painter, frame, (-width / 2 + 0.05, 0.0, -0.06), width * painter.rng.uniform(0.4, 0.7))
     vase(painter, frame.moved(width * 0.36, 0, 0))
 
 
-def vase(painter: ScenePainter, frame: Frame) -> None:
+def vase(painter: ScenePainter, frame: LocalFrame) -> None:
     """Paint a small vase, sometimes with flowers."""
     tall, wide = painter.rng.uniform(0.16, 0.3), painter.rng.uniform(0.06, 0.1)
     profile = [(0, wide * 0.6), (tall * 0.4, wide), (tall * 0.85, wide * 0.45), (tall, wide * 0.55)]
@@ -68,7 +72,7 @@ def vase(painter: ScenePainter, frame: Frame) -> None:
     round_object(painter, frame, profile, painter.palette.color(0.45, 0.9), "vase")
 
 
-def leaves(painter: ScenePainter, frame: Frame, size: float, name: str) -> None:
+def leaves(painter: ScenePainter, frame: LocalFrame, size: float, name: str) -> None:
     """Paint a fan of pointed leaves that grow from a point."""
     rng = painter.rng
     face = painter.facing(frame).upright()
@@ -88,7 +92,7 @@ def leaves(painter: ScenePainter, frame: Frame, size: float, name: str) -> None:
         painter.paint(face, blade, color * np.float32(rng.uniform(0.7, 1.15)), name)
 
 
-def potted_plant(painter: ScenePainter, frame: Frame, size: float = 1.0) -> None:
+def potted_plant(painter: ScenePainter, frame: LocalFrame, size: float = 1.0) -> None:
     """Paint a plant in a pot."""
     painter.contact_shadow(frame, 0.4 * size, 0.4 * size, 0.4)
     pot = [(0.0, 0.13 * size), (0.32 * size, 0.19 * size)]
@@ -96,7 +100,7 @@ def potted_plant(painter: ScenePainter, frame: Frame, size: float = 1.0) -> None
     round_object(painter, frame, pot, painter.palette.color(0.45, 0.9, 0.07), "pot")
 
 
-def floor_lamp(painter: ScenePainter, frame: Frame) -> None:
+def floor_lamp(painter: ScenePainter, frame: LocalFrame) -> None:
     """Paint a floor lamp with a glowing shade."""
     tall = painter.rng.uniform(1.4, 1.7)
     painter.contact_shadow(frame, 0.3, 0.3, 0.3)
@@ -110,7 +114,7 @@ def floor_lamp(painter: ScenePainter, frame: Frame) -> None:
     shade(painter, frame.moved(0, tall - 0.05, 0), 1.0)
 
 
-def table_lamp(painter: ScenePainter, frame: Frame) -> None:
+def table_lamp(painter: ScenePainter, frame: LocalFrame) -> None:
     """Paint a small lamp for a bedside table."""
     round_object(
         painter,
@@ -122,7 +126,7 @@ def table_lamp(painter: ScenePainter, frame: Frame) -> None:
     shade(painter, frame.moved(0, 0.22, 0), 0.75)
 
 
-def shade(painter: ScenePainter, frame: Frame, size: float, name: str = "lamp") -> None:
+def shade(painter: ScenePainter, frame: LocalFrame, size: float, name: str = "lamp") -> None:
     """Paint a lampshade and the halo around it."""
     foot, rim = 0.23 * size, painter.rng.uniform(0.1, 0.2) * size
     cloth = mix(painter.palette.pale(), painter.palette.color(0.7, 0.9), 0.3) * np.float32(1.12)
@@ -130,7 +134,7 @@ def shade(painter: ScenePainter, frame: Frame, size: float, name: str = "lamp") 
     painter.glow(frame.world(0, 0.1 * size, 0), 1.1 * size, _GLOW * np.float32(0.3))
 
 
-def pendant(painter: ScenePainter, frame: Frame, drop: float) -> None:
+def pendant(painter: ScenePainter, frame: LocalFrame, drop: float) -> None:
     """Paint a lamp that hangs from the ceiling at the origin of the frame."""
     face = painter.facing(frame).upright()
     painter.paint(face, rectangle(-0.008, -drop, 0.016, drop), painter.palette.dark(), "chandelier")

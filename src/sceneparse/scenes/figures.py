@@ -7,10 +7,10 @@ from sceneparse.scenes.nature import cast_shadow
 from sceneparse.scenes.painter import ScenePainter
 from sceneparse.scenes.palette import oklch
 from sceneparse.scenes.plants import bumpy_outline
-from sceneparse.scenes.space import Frame, ellipse, polygon, rectangle
+from sceneparse.scenes.space import LocalFrame, ellipse, polygon, rectangle
 
 
-def person(painter: ScenePainter, frame: Frame, height: float = 1.7) -> None:
+def person(painter: ScenePainter, frame: LocalFrame, height: float = 1.7) -> None:
     """Paint a walking person in a coat or shirt."""
     rng, palette = painter.rng, painter.palette
     cast_shadow(painter, frame, 0.5, height * 0.5)
@@ -68,7 +68,7 @@ def person(painter: ScenePainter, frame: Frame, height: float = 1.7) -> None:
     part(ellipse(rng.uniform(-0.03, 0.03), 1.585, 0.19, 0.22), skin)
 
 
-def animal(painter: ScenePainter, frame: Frame) -> None:
+def animal(painter: ScenePainter, frame: LocalFrame) -> None:
     """Paint a sheep or cow, seen from the side."""
     rng = painter.rng
     cow = rng.random() < 0.5

@@ -7,7 +7,7 @@ from sceneparse.scenes.canvas import Array
 from sceneparse.scenes.decor import books, vase
 from sceneparse.scenes.painter import ScenePainter
 from sceneparse.scenes.palette import mix
-from sceneparse.scenes.space import Fill, Frame, ellipse, rectangle
+from sceneparse.scenes.space import Fill, LocalFrame, ellipse, rectangle
 
 
 def fabric(painter: ScenePainter, low: float = 0.4, high: float = 0.88) -> Fill:
@@ -24,7 +24,7 @@ def fabric(painter: ScenePainter, low: float = 0.4, high: float = 0.88) -> Fill:
     return texture.plaid(color, other, painter.rng.uniform(0.15, 0.3))
 
 
-def sofa(painter: ScenePainter, frame: Frame, width: float, name: str = "sofa") -> None:
+def sofa(painter: ScenePainter, frame: LocalFrame, width: float, name: str = "sofa") -> None:
     """Paint a sofa or armchair with cushions and short feet."""
     cloth = fabric(painter)
     rng = painter.rng
@@ -49,7 +49,7 @@ def sofa(painter: ScenePainter, frame: Frame, width: float, name: str = "sofa") 
 
 
 def _seat_lines(
-    painter: ScenePainter, frame: Frame, span: tuple[float, float], deep: float
+    painter: ScenePainter, frame: LocalFrame, span: tuple[float, float], deep: float
 ) -> None:
     seats = max(round((span[1] - span[0]) / 0.65), 1)
     step = (span[1] - span[0]) / seats
@@ -63,7 +63,7 @@ def _seat_lines(
         painter.tint(frame.flat(0, 0.44), rectangle(x - 0.01, -deep / 2, 0.02, deep * 0.7), shadow)
 
 
-def _cushions(painter: ScenePainter, frame: Frame, reach: float) -> None:
+def _cushions(painter: ScenePainter, frame: LocalFrame, reach: float) -> None:
     rng = painter.rng
     for position in (-reach, reach, rng.uniform(-0.3, 0.3) * reach)[: rng.integers(1, 4)]:
         size = rng.uniform(0.36, 0.46)
@@ -72,7 +72,7 @@ def _cushions(painter: ScenePainter, frame: Frame, reach: float) -> None:
 
 
 def cushion(
-    painter: ScenePainter, frame: Frame, size: float, name: str, height: float = 0.0
+    painter: ScenePainter, frame: LocalFrame, size: float, name: str, height: float = 0.0
 ) -> None:
     """Paint a cushion that stands upright."""
     cloth = fabric(painter, 0.5, 0.92)
@@ -87,7 +87,7 @@ def cushion(
     painter.paint(frame.upright(), outline, plump, name)
 
 
-def bed(painter: ScenePainter, frame: Frame, width: float) -> None:
+def bed(painter: ScenePainter, frame: LocalFrame, width: float) -> None:
     """Paint a bed with its head at positive z: frame, mattress, quilt and pillows."""
     rng, half, long = painter.rng, width / 2, 2.05
     timber = texture.wood(painter.palette.wood())
@@ -116,7 +116,9 @@ def bed(painter: ScenePainter, frame: Frame, width: float) -> None:
         painter.box(frame, low, high, blanket, "blanket")
 
 
-def table(painter: ScenePainter, frame: Frame, size: tuple[float, float, float], name: str) -> None:
+def table(
+    painter: ScenePainter, frame: LocalFrame, size: tuple[float, float, float], name: str
+) -> None:
     """Paint a table of a width, depth and height: four legs and a top."""
     width, depth, height = size
     timber = texture.wood(painter.palette.wood())
@@ -135,7 +137,7 @@ def table(painter: ScenePainter, frame: Frame, size: tuple[float, float, float],
     painter.box(frame, low, high, timber, name)
 
 
-def chair(painter: ScenePainter, frame: Frame, color: Array, name: str = "chair") -> None:
+def chair(painter: ScenePainter, frame: LocalFrame, color: Array, name: str = "chair") -> None:
     """Paint a wooden chair with slats in its back."""
     timber = texture.wood(color)
     painter.contact_shadow(frame, 0.42, 0.42, 0.35)
@@ -150,7 +152,7 @@ def chair(painter: ScenePainter, frame: Frame, color: Array, name: str = "chair"
                 painter.box(frame, (-0.2, y, 0.165), (0.2, y + 0.1, 0.195), timber, name)
 
 
-def _chair_seat(painter: ScenePainter, frame: Frame, timber: Fill, name: str) -> None:
+def _chair_seat(painter: ScenePainter, frame: LocalFrame, timber: Fill, name: str) -> None:
     for z in (0.16, -0.2):
         for x in (-0.2, 0.16):
             painter.box(frame, (x, 0, z), (x + 0.04, 0.42, z + 0.04), timber, name)
@@ -159,7 +161,7 @@ def _chair_seat(painter: ScenePainter, frame: Frame, timber: Fill, name: str) ->
 
 def cupboard(
     painter: ScenePainter,
-    frame: Frame,
+    frame: LocalFrame,
     size: tuple[float, float, float],
     name: str,
     columns: int,
@@ -178,7 +180,9 @@ def cupboard(
     painter.box(frame, low, high, texture.wood(color, along_t=True), name, front)
 
 
-def bookcase(painter: ScenePainter, frame: Frame, width: float, height: float, name: str) -> None:
+def bookcase(
+    painter: ScenePainter, frame: LocalFrame, width: float, height: float, name: str
+) -> None:
     """Paint open shelves with books and vases."""
     rng, deep = painter.rng, 0.32
     color = painter.palette.wood()

@@ -9,9 +9,9 @@ from sceneparse.scenes.canvas import Canvas
 from sceneparse.scenes.painter import ScenePainter
 from sceneparse.scenes.palette import draw_light
 from sceneparse.scenes.room import Room, Wall
-from sceneparse.scenes.space import Camera, Frame
+from sceneparse.scenes.space import Camera, LocalFrame
 
-Piece = tuple[Frame, Callable[[Frame], None]]
+Piece = tuple[LocalFrame, Callable[[LocalFrame], None]]
 
 
 def room_painter(canvas: Canvas, rng: np.random.Generator) -> ScenePainter:
@@ -53,7 +53,7 @@ def living_room(canvas: Canvas, rng: np.random.Generator) -> ScenePainter:
     else:
         hangings.painting(painter, sides[1], here.depth * 0.5, 1.5, (0.9, 0.7))
     if rng.random() < 0.75:
-        room.rug(painter, Frame.at(middle - here.half, 0, here.depth - 1.6), 2.4, 1.7)
+        room.rug(painter, LocalFrame.at(middle - here.half, 0, here.depth - 1.6), 2.4, 1.7)
     wide = rng.uniform(1.6, 2.2)
     pieces: list[Piece] = [
         (here.back.frame.moved(middle, 0, -0.5), lambda at: furniture.sofa(painter, at, wide))
@@ -61,7 +61,7 @@ def living_room(canvas: Canvas, rng: np.random.Generator) -> ScenePainter:
     pieces += _living_extras(painter, here, middle, wide)
     draw_far_to_near(painter, pieces)
     if rng.random() < 0.3:
-        decor.pendant(painter, Frame.at(0, here.height, here.depth * 0.6), 0.5)
+        decor.pendant(painter, LocalFrame.at(0, here.height, here.depth * 0.6), 0.5)
     return painter
 
 
@@ -99,7 +99,7 @@ def _living_extras(painter: ScenePainter, here: Room, middle: float, wide: float
         plant_x = middle - beside * (wide / 2 + 0.4)
         pieces.append((back.moved(plant_x, 0, -0.4), lambda at: decor.potted_plant(painter, at)))
     if rng.random() < 0.65:
-        seat = Frame.at(
+        seat = LocalFrame.at(
             middle - here.half + beside * 1.7,
             0,
             here.depth - 1.9,
@@ -143,7 +143,7 @@ def bedroom(canvas: Canvas, rng: np.random.Generator) -> ScenePainter:
     else:
         hangings.door(painter, lit, here.depth * 0.55)
     if rng.random() < 0.7:
-        room.rug(painter, Frame.at(middle - here.half, 0, here.depth - 2.0), 2.5, 1.6)
+        room.rug(painter, LocalFrame.at(middle - here.half, 0, here.depth - 2.0), 2.5, 1.6)
     back = here.back.frame
     pieces: list[Piece] = [
         (back.moved(middle, 0, -1.08), lambda at: furniture.bed(painter, at, wide)),
@@ -162,13 +162,13 @@ def bedroom(canvas: Canvas, rng: np.random.Generator) -> ScenePainter:
             )
         )
     if rng.random() < 0.5:
-        corner = Frame.at(-side * (here.half - 0.4), 0, here.depth - 0.5)
+        corner = LocalFrame.at(-side * (here.half - 0.4), 0, here.depth - 0.5)
         pieces.append((corner, lambda at: decor.potted_plant(painter, at, 0.9)))
     draw_far_to_near(painter, pieces)
     return painter
 
 
-def _bedside(painter: ScenePainter, at: Frame) -> None:
+def _bedside(painter: ScenePainter, at: LocalFrame) -> None:
     furniture.cupboard(painter, at, (0.48, 0.4, 0.52), "chest of drawers", 1, 2)
     if painter.rng.random() < 0.75:
         decor.table_lamp(painter, at.moved(0, 0.52, 0))

@@ -8,7 +8,7 @@ from sceneparse.scenes.indoor import Piece, draw_far_to_near, room_painter
 from sceneparse.scenes.painter import ScenePainter
 from sceneparse.scenes.palette import mix
 from sceneparse.scenes.room import Room, Wall
-from sceneparse.scenes.space import Fill, Frame, ellipse, polygon, rectangle
+from sceneparse.scenes.space import Fill, LocalFrame, ellipse, polygon, rectangle
 
 _COUNTER_M = 0.9
 
@@ -25,10 +25,10 @@ def kitchen(canvas: Canvas, rng: np.random.Generator) -> ScenePainter:
         hangings.window(painter, sides[1], here.depth * 0.5, 1.4, 0.9, curtains=rng.random() < 0.5)
         room.sunbeam(painter, sides[1], here.depth * 0.5, 1.2)
     _counter_run(painter, here.back)
-    spot = Frame.at(rng.uniform(-0.7, 0.7), 0, here.depth - 2.0, rng.uniform(-12, 12))
+    spot = LocalFrame.at(rng.uniform(-0.7, 0.7), 0, here.depth - 2.0, rng.uniform(-12, 12))
     pieces: list[Piece] = _dining(painter, spot) if rng.random() < 0.8 else []
     if rng.random() < 0.4:
-        corner = Frame.at(float(rng.choice([-1, 1])) * (here.half - 0.35), 0, here.depth - 1.3)
+        corner = LocalFrame.at(float(rng.choice([-1, 1])) * (here.half - 0.35), 0, here.depth - 1.3)
         pieces.append((corner, lambda at: decor.potted_plant(painter, at, 0.9)))
     draw_far_to_near(painter, pieces)
     if pieces and rng.random() < 0.6:
@@ -59,7 +59,7 @@ def _counter_run(painter: ScenePainter, wall: Wall) -> None:
     _fridge(painter, base.moved(fridge_x, 0, -0.36))
 
 
-def _stove(painter: ScenePainter, frame: Frame) -> None:
+def _stove(painter: ScenePainter, frame: LocalFrame) -> None:
     palette = painter.palette
     color = palette.pale() if painter.rng.random() < 0.5 else palette.color(0.35, 0.7, 0.06)
     glass = palette.dark()
@@ -83,7 +83,7 @@ def _stove(painter: ScenePainter, frame: Frame) -> None:
         )
 
 
-def _sink(painter: ScenePainter, frame: Frame) -> None:
+def _sink(painter: ScenePainter, frame: LocalFrame) -> None:
     steel = mix(painter.palette.pale(), np.full(3, 0.6, np.float32), 0.4)
     flat = frame.flat(0, 0.004)
     painter.paint(flat, ellipse(0, 0, 0.56, 0.42, 6.0), steel, "sink")
@@ -102,7 +102,7 @@ def _sink(painter: ScenePainter, frame: Frame) -> None:
 
 
 def _clutter(
-    painter: ScenePainter, base: Frame, span: tuple[float, float], taken: tuple[float, float]
+    painter: ScenePainter, base: LocalFrame, span: tuple[float, float], taken: tuple[float, float]
 ) -> None:
     """Paint bottles, bowls and plants on free parts of the counter."""
     for x in np.arange(span[0] + 0.25, span[1] - 0.2, 0.38).tolist():
@@ -149,7 +149,7 @@ def _hanging_cupboards(
         painter.box(frame, (-0.14, 2.0, -0.24), (0.14, wall.height, 0), steel, "hood")
 
 
-def _fridge(painter: ScenePainter, frame: Frame) -> None:
+def _fridge(painter: ScenePainter, frame: LocalFrame) -> None:
     palette = painter.palette
     color = palette.pale() if painter.rng.random() < 0.5 else palette.color(0.45, 0.85, 0.08)
     tall = painter.rng.uniform(1.6, 1.9)
@@ -162,12 +162,12 @@ def _fridge(painter: ScenePainter, frame: Frame) -> None:
         painter.paint(front, rectangle(-0.3, y, 0.03, 0.3), palette.dark(), "refrigerator")
 
 
-def _dining(painter: ScenePainter, spot: Frame) -> list[Piece]:
+def _dining(painter: ScenePainter, spot: LocalFrame) -> list[Piece]:
     """Return a laid table and the chairs around it."""
     color = painter.palette.wood()
     wide = painter.rng.uniform(1.1, 1.5)
 
-    def laid_table(at: Frame) -> None:
+    def laid_table(at: LocalFrame) -> None:
         furniture.table(painter, at, (wide, 0.8, 0.75), "table")
         for x in (-wide * 0.28, wide * 0.28):
             plate = painter.palette.pale()
@@ -207,7 +207,7 @@ def bathroom(canvas: Canvas, rng: np.random.Generator) -> ScenePainter:
     hangings.mirror(painter, here.back, basin_x, 1.55, (0.6, 0.75))
     _towel(painter, here.back, basin_x - side * 0.75)
     if rng.random() < 0.7:
-        room.rug(painter, Frame.at(0, 0, here.depth - 1.6), 1.3, 0.8)
+        room.rug(painter, LocalFrame.at(0, 0, here.depth - 1.6), 1.3, 0.8)
     china = painter.palette.pale() if rng.random() < 0.7 else painter.palette.color(0.7, 0.9, 0.06)
     back = here.back.frame
     along = here.depth - 1.2 if side < 0 else 1.2
@@ -223,7 +223,7 @@ def bathroom(canvas: Canvas, rng: np.random.Generator) -> ScenePainter:
     return painter
 
 
-def _tub(painter: ScenePainter, frame: Frame, china: Array) -> None:
+def _tub(painter: ScenePainter, frame: LocalFrame, china: Array) -> None:
     painter.contact_shadow(frame, 1.7, 0.8, 0.5)
     outer = texture.plain(china, 0.01)
     painter.box(frame, (-0.85, 0, -0.4), (0.85, 0.56, 0.4), outer, "bathtub")
@@ -233,7 +233,7 @@ def _tub(painter: ScenePainter, frame: Frame, china: Array) -> None:
     painter.paint(frame.flat(0.02, 0.561, -0.02), ellipse(0, 0, 1.4, 0.5, 5.0), bath, "bathtub")
 
 
-def _basin(painter: ScenePainter, frame: Frame, china: Array) -> None:
+def _basin(painter: ScenePainter, frame: LocalFrame, china: Array) -> None:
     if painter.rng.random() < 0.5:
         furniture.cupboard(painter, frame, (0.75, 0.45, 0.78), "cabinet", 2, 1)
     else:
@@ -245,7 +245,7 @@ def _basin(painter: ScenePainter, frame: Frame, china: Array) -> None:
     painter.box(bowl, (-0.02, 0.25, 0.05), (0.02, 0.28, 0.21), painter.palette.dark(), "sink")
 
 
-def _toilet(painter: ScenePainter, frame: Frame, china: Array) -> None:
+def _toilet(painter: ScenePainter, frame: LocalFrame, china: Array) -> None:
     painter.contact_shadow(frame, 0.42, 0.7, 0.5)
     painter.box(frame, (-0.23, 0.4, 0.16), (0.23, 0.82, 0.36), texture.plain(china, 0.0), "toilet")
     bowl = frame.moved(0, 0, -0.08)

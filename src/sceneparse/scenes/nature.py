@@ -7,7 +7,7 @@ from sceneparse.scenes.canvas import Array
 from sceneparse.scenes.noise import noise
 from sceneparse.scenes.painter import ScenePainter
 from sceneparse.scenes.palette import mix
-from sceneparse.scenes.space import UP, Fill, Frame, ellipse, rectangle
+from sceneparse.scenes.space import UP, Fill, LocalFrame, ellipse, rectangle
 
 
 def sky(painter: ScenePainter) -> None:
@@ -110,7 +110,7 @@ def ground(
 ) -> None:
     """Paint level ground to the horizon, in a range of x."""
     area = rectangle(x[0], 0.2, x[1] - x[0], 900)
-    painter.paint(Frame.at(0, 0, 0).flat(), area, painter.lit(fill, UP), name)
+    painter.paint(LocalFrame.at(0, 0, 0).flat(), area, painter.lit(fill, UP), name)
 
 
 def meadow(painter: ScenePainter) -> Fill:
@@ -119,10 +119,10 @@ def meadow(painter: ScenePainter) -> Fill:
     return texture.rough(grass, mix(grass, painter.palette.grass(), 0.7), 0.8)
 
 
-def cast_shadow(painter: ScenePainter, frame: Frame, width: float, length: float) -> None:
+def cast_shadow(painter: ScenePainter, frame: LocalFrame, width: float, length: float) -> None:
     """Paint the soft shadow of an upright object on the ground."""
     away = -painter.light.towards[[0, 2]] * np.float32(length)
-    along = Frame.on(frame.origin, float(np.rad2deg(np.arctan2(away[0], away[1]))))
+    along = LocalFrame.on(frame.origin, float(np.rad2deg(np.arctan2(away[0], away[1]))))
     reach = float(np.hypot(*away)) + width / 2
 
     def shadow(at: texture.Texels) -> Array:
@@ -134,7 +134,7 @@ def cast_shadow(painter: ScenePainter, frame: Frame, width: float, length: float
     painter.tint(along.flat(0, 0.01), oval, shadow)
 
 
-def rock(painter: ScenePainter, frame: Frame, size: float) -> None:
+def rock(painter: ScenePainter, frame: LocalFrame, size: float) -> None:
     """Paint a boulder with a lit top."""
     rng, light = painter.rng, painter.light
     painter.contact_shadow(frame, size, size * 0.5, 0.5)

@@ -9,9 +9,9 @@ from sceneparse.scenes import figures, nature, plants, texture, town
 from sceneparse.scenes.canvas import Canvas
 from sceneparse.scenes.painter import ScenePainter
 from sceneparse.scenes.palette import draw_light, mix
-from sceneparse.scenes.space import UP, Camera, Frame, polygon, rectangle
+from sceneparse.scenes.space import UP, Camera, LocalFrame, polygon, rectangle
 
-Thing = tuple[Frame, Callable[[Frame], None]]
+Thing = tuple[LocalFrame, Callable[[LocalFrame], None]]
 
 
 def outdoor_painter(
@@ -55,11 +55,11 @@ def village(canvas: Canvas, rng: np.random.Generator) -> ScenePainter:
     x = across(painter, z, 0.45)
     size = (rng.uniform(6, 9), rng.uniform(5, 6), float(rng.choice([2.8, 5.2])))
     _path(painter, x, z - size[1] / 2)
-    home = Frame.at(x, 0, z, rng.uniform(-28, 28))
+    home = LocalFrame.at(x, 0, z, rng.uniform(-28, 28))
     things.append((home, lambda at: town.house(painter, at, size)))
     for _ in range(rng.integers(0, 3)):
         far = rng.uniform(28, 60)
-        spot = Frame.at(across(painter, far), 0, far, rng.uniform(-40, 40))
+        spot = LocalFrame.at(across(painter, far), 0, far, rng.uniform(-40, 40))
         things.append((spot, lambda at: town.house(painter, at, (7, 5, 3))))
     things += _garden(painter, z)
     draw_far_to_near(things)
@@ -74,7 +74,7 @@ def _fields(painter: ScenePainter) -> None:
         rows = texture.stripes(crop, crop * np.float32(0.85), painter.rng.uniform(0.5, 1.2))
         tilt = painter.rng.uniform(-0.12, 0.12) * near
         strip = polygon((-99, near - tilt), (99, near + tilt), (99, far + 2 * tilt), (-99, far))
-        ground = Frame.at(0, 0, 0).flat(0, 0.002)
+        ground = LocalFrame.at(0, 0, 0).flat(0, 0.002)
         painter.paint(ground, strip, painter.lit(rows, UP), "field")
 
 
@@ -89,7 +89,7 @@ def _path(painter: ScenePainter, x: float, z: float) -> None:
     outline = np.concatenate([left, right[::-1]]).astype(np.float32)
     soil = painter.palette.soil()
     fill = painter.lit(texture.rough(soil, soil * np.float32(0.86), 0.5), UP)
-    painter.paint(Frame.at(0, 0, 0).flat(0, 0.005), outline, fill, "path")
+    painter.paint(LocalFrame.at(0, 0, 0).flat(0, 0.005), outline, fill, "path")
 
 
 def _garden(painter: ScenePainter, z: float) -> list[Thing]:
@@ -98,25 +98,25 @@ def _garden(painter: ScenePainter, z: float) -> list[Thing]:
     for _ in range(rng.integers(3, 8)):
         far = rng.uniform(z - 2, 45)
         tall = rng.uniform(3.5, 8)
-        spot = Frame.at(across(painter, far, 1.1), 0, far)
+        spot = LocalFrame.at(across(painter, far, 1.1), 0, far)
         things.append((spot, lambda at, tall=tall: plants.tree(painter, at, tall)))
     for _ in range(rng.integers(2, 7)):
         near = rng.uniform(4, z - 3)
-        spot = Frame.at(across(painter, near), 0, near)
+        spot = LocalFrame.at(across(painter, near), 0, near)
         size, blossoms = rng.uniform(0.6, 1.2), rng.random() < 0.6
         things.append((spot, lambda at, s=size, b=blossoms: plants.bush(painter, at, s, b)))
     if rng.random() < 0.65:
         line = rng.uniform(5, 8)
         for side in (-1, 1):
-            spot = Frame.at(side * 5.0, 0, line)
+            spot = LocalFrame.at(side * 5.0, 0, line)
             things.append((spot, lambda at: town.fence(painter, at, 8.2)))
     for _ in range(rng.integers(0, 4)):
         far = rng.uniform(8, 25)
-        spot = Frame.at(across(painter, far), 0, far)
+        spot = LocalFrame.at(across(painter, far), 0, far)
         things.append((spot, lambda at: figures.animal(painter, at)))
     if rng.random() < 0.4:
         near = rng.uniform(5, 10)
-        spot = Frame.at(across(painter, near), 0, near)
+        spot = LocalFrame.at(across(painter, near), 0, near)
         things.append((spot, lambda at: figures.person(painter, at)))
     return things
 
@@ -136,7 +136,7 @@ def park(canvas: Canvas, rng: np.random.Generator) -> ScenePainter:
     things: list[Thing] = []
     for _ in range(rng.integers(5, 11)):
         far = rng.uniform(7, 45)
-        spot = Frame.at(across(painter, far, 1.1), 0, far)
+        spot = LocalFrame.at(across(painter, far, 1.1), 0, far)
         tall = rng.uniform(4, 9)
         things.append((spot, lambda at, tall=tall: plants.tree(painter, at, tall)))
     for kind, count, span in (
@@ -147,13 +147,13 @@ def park(canvas: Canvas, rng: np.random.Generator) -> ScenePainter:
     ):
         for _ in range(rng.integers(0, count + 1)):
             z = rng.uniform(*span)
-            spot = Frame.at(across(painter, z), 0, z, rng.uniform(-50, 50))
+            spot = LocalFrame.at(across(painter, z), 0, z, rng.uniform(-50, 50))
             things.append((spot, lambda at, kind=kind: _park_thing(painter, at, kind)))
     draw_far_to_near(things)
     return painter
 
 
-def _park_thing(painter: ScenePainter, at: Frame, kind: str) -> None:
+def _park_thing(painter: ScenePainter, at: LocalFrame, kind: str) -> None:
     if kind == "person":
         figures.person(painter, at, painter.rng.uniform(1.2, 1.85))
     elif kind == "bench":
@@ -185,4 +185,4 @@ def _pond(painter: ScenePainter) -> None:
     )
     water = mix(painter.palette.color(0.5, 0.7, 0.07), painter.light.zenith, 0.5)
     fill = texture.waves(water, painter.light.skyline, painter.light.skyline, 1.5)
-    painter.paint(Frame.at(0, 0, 0).flat(0, 0.004), shore, fill, "water")
+    painter.paint(LocalFrame.at(0, 0, 0).flat(0, 0.004), shore, fill, "water")

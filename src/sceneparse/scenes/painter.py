@@ -12,7 +12,7 @@ from sceneparse.scenes.space import (
     UP,
     Camera,
     Fill,
-    Frame,
+    LocalFrame,
     Patch,
     Texels,
     Vector,
@@ -47,7 +47,7 @@ class ScenePainter:
         self.haze_m = 1e6
         side = float(np.sqrt(canvas.height * canvas.width))
         self.relative_width = canvas.width / side
-        self._view_frame = Frame.on(camera.eye, camera.degrees)
+        self._view_frame = LocalFrame.on(camera.eye, camera.degrees)
         self._rotation = np.stack(self._view_frame.axes)
         self._focal = camera.focal * side
         self._centre = (canvas.width / 2, camera.horizon * canvas.height)
@@ -98,7 +98,7 @@ class ScenePainter:
 
     def prism(
         self,
-        frame: Frame,
+        frame: LocalFrame,
         profile: Array,
         half: float,
         fill: Fill | Array,
@@ -134,13 +134,13 @@ class ScenePainter:
             end = self.lit(fill if cap is None else cap, out)
             self.paint(frame.sideways(side), profile, end, name)
 
-    def facing(self, frame: Frame) -> Frame:
+    def facing(self, frame: LocalFrame) -> LocalFrame:
         """Return a frame with the same origin, parallel to the image plane."""
-        return Frame.on(frame.origin, self.camera.degrees)
+        return LocalFrame.on(frame.origin, self.camera.degrees)
 
     def box(
         self,
-        frame: Frame,
+        frame: LocalFrame,
         low: Vector,
         high: Vector,
         fill: Fill | Array,
@@ -191,7 +191,7 @@ class ScenePainter:
         return lambda at: fill(at) * (factor * _foot_shading(at.t, height))
 
     def contact_shadow(
-        self, frame: Frame, width: float, depth: float, strength: float = 0.5
+        self, frame: LocalFrame, width: float, depth: float, strength: float = 0.5
     ) -> None:
         """Darken the ground softly under and around an object of a width and depth."""
         margin = 0.12 + 0.12 * min(width, depth)

@@ -7,10 +7,10 @@ from sceneparse.scenes.canvas import Array
 from sceneparse.scenes.nature import cast_shadow
 from sceneparse.scenes.painter import ScenePainter
 from sceneparse.scenes.palette import mix
-from sceneparse.scenes.space import Fill, Frame, ellipse, polygon
+from sceneparse.scenes.space import Fill, LocalFrame, ellipse, polygon
 
 
-def tree(painter: ScenePainter, frame: Frame, height: float, kind: str = "") -> None:
+def tree(painter: ScenePainter, frame: LocalFrame, height: float, kind: str = "") -> None:
     """Paint a tree: round, poplar or pine."""
     kind = kind or str(painter.rng.choice(["round", "round", "poplar", "pine"]))
     cast_shadow(painter, frame, height * (0.3 if kind == "poplar" else 0.55), height * 0.6)
@@ -27,7 +27,7 @@ def tree(painter: ScenePainter, frame: Frame, height: float, kind: str = "") -> 
 
 
 def _crown(
-    painter: ScenePainter, face: Frame, height: float, radii: tuple[float, float], leaf: Array
+    painter: ScenePainter, face: LocalFrame, height: float, radii: tuple[float, float], leaf: Array
 ) -> None:
     """Paint a crown in the shade, then its lit parts towards the sun."""
     rng, light = painter.rng, painter.light
@@ -65,7 +65,7 @@ def bumpy_outline(
     ).astype(np.float32)
 
 
-def _pine(painter: ScenePainter, face: Frame, height: float, leaf: Array) -> None:
+def _pine(painter: ScenePainter, face: LocalFrame, height: float, leaf: Array) -> None:
     rng, light = painter.rng, painter.light
     base = leaf * (light.shade + np.float32(0.3) * light.sun)
     tiers = 4
@@ -86,7 +86,7 @@ def _brighten_upwards(fill: Fill, height: float) -> Fill:
     return lambda at: fill(at) * (0.8 + 0.35 * np.clip(at.t / np.float32(height), 0, 1))
 
 
-def palm(painter: ScenePainter, frame: Frame, height: float) -> None:
+def palm(painter: ScenePainter, frame: LocalFrame, height: float) -> None:
     """Paint a palm with a bent stem."""
     rng = painter.rng
     cast_shadow(painter, frame, height * 0.4, height * 0.5)
@@ -115,7 +115,7 @@ def palm(painter: ScenePainter, frame: Frame, height: float) -> None:
         painter.paint(face.upright(), (frond + spot).astype(np.float32), tone, "palm")
 
 
-def bush(painter: ScenePainter, frame: Frame, size: float, blossoms: bool) -> None:
+def bush(painter: ScenePainter, frame: LocalFrame, size: float, blossoms: bool) -> None:
     """Paint a round bush, optionally in blossom."""
     rng = painter.rng
     painter.contact_shadow(frame, size, size * 0.6, 0.5)

@@ -9,14 +9,14 @@ from sceneparse.scenes.canvas import Array
 from sceneparse.scenes.noise import line
 from sceneparse.scenes.painter import ScenePainter
 from sceneparse.scenes.palette import mix
-from sceneparse.scenes.space import Fill, Frame, ellipse, polygon, rectangle
+from sceneparse.scenes.space import Fill, LocalFrame, ellipse, polygon, rectangle
 
 
 @dataclass(frozen=True)
 class Wall:
     """One wall: its frame has x along the wall from its left end, and z into the wall."""
 
-    frame: Frame
+    frame: LocalFrame
     length: float
     height: float
 
@@ -43,13 +43,13 @@ class Room:
         self.half = rng.uniform(2.0, 2.5) * max(painter.relative_width, 0.75)
         self.depth = rng.uniform(4.0, 4.9) - nearer_m
         self.height = rng.uniform(2.5, 2.9)
-        self.back = Wall(Frame.at(-self.half, 0, self.depth), 2 * self.half, self.height)
-        self.left = Wall(Frame.at(-self.half, 0, 0, -90), self.depth, self.height)
-        self.right = Wall(Frame.at(self.half, 0, self.depth, 90), self.depth, self.height)
+        self.back = Wall(LocalFrame.at(-self.half, 0, self.depth), 2 * self.half, self.height)
+        self.left = Wall(LocalFrame.at(-self.half, 0, 0, -90), self.depth, self.height)
+        self.right = Wall(LocalFrame.at(self.half, 0, self.depth, 90), self.depth, self.height)
         self._shell(painter, tiled)
 
     def _shell(self, painter: ScenePainter, tiled: bool) -> None:
-        ground = Frame.at(0, 0, 0)
+        ground = LocalFrame.at(0, 0, 0)
         half, depth = np.float32(self.half), np.float32(self.depth)
         # The background colour hides seams between walls.
         painter.paint(
@@ -105,7 +105,9 @@ def flooring(painter: ScenePainter, tiled: bool) -> Fill:
         other = palette.pale() if rng.random() < 0.5 else palette.color(0.4, 0.8, 0.06)
         first = palette.color(0.4, 0.9, 0.05)
         same = first if rng.random() < 0.4 else other
-        return texture.tiles(first, same, palette.color(0.5, 0.8, 0.02), rng.uniform(0.25, 0.5))
+        return texture.tiled_floor(
+            first, same, palette.color(0.5, 0.8, 0.02), rng.uniform(0.25, 0.5)
+        )
     if kind < 0.72:
         return texture.planks(palette.wood(), rng.uniform(0.12, 0.22))
     if kind < 0.87:
@@ -120,7 +122,7 @@ def wall_covering(painter: ScenePainter, tiled: bool) -> Fill:
     other = mix(color, palette.pale(), rng.uniform(0.2, 0.5))
     kind = rng.random()
     if tiled and kind < 0.6:
-        return texture.tiles(color, other, palette.pale(), rng.uniform(0.15, 0.25))
+        return texture.tiled_floor(color, other, palette.pale(), rng.uniform(0.15, 0.25))
     if kind < 0.62:
         return texture.plain(color, 0.02, 3.0)
     if kind < 0.76:
@@ -132,7 +134,7 @@ def wall_covering(painter: ScenePainter, tiled: bool) -> Fill:
     return texture.bricks(color, other)
 
 
-def rug(painter: ScenePainter, frame: Frame, width: float, length: float) -> None:
+def rug(painter: ScenePainter, frame: LocalFrame, width: float, length: float) -> None:
     """Paint a rug on the floor, rectangular or oval."""
     palette = painter.palette
     colors = [palette.color(0.4, 0.85), palette.color(0.55, 0.95, 0.06), palette.color(0.4, 0.9)]

@@ -9,7 +9,7 @@ from sceneparse.scenes.canvas import Canvas
 from sceneparse.scenes.outdoor import Thing, across, draw_far_to_near, outdoor_painter
 from sceneparse.scenes.painter import ScenePainter
 from sceneparse.scenes.palette import mix
-from sceneparse.scenes.space import UP, Frame, rectangle
+from sceneparse.scenes.space import UP, LocalFrame, rectangle
 
 
 def coast(canvas: Canvas, rng: np.random.Generator) -> ScenePainter:
@@ -24,7 +24,7 @@ def coast(canvas: Canvas, rng: np.random.Generator) -> ScenePainter:
     things: list[Thing] = []
     for _ in range(rng.integers(0, 5)):
         far = rng.uniform(35, 120)
-        spot = Frame.at(across(painter, far), 0, far)
+        spot = LocalFrame.at(across(painter, far), 0, far)
         size = rng.uniform(4, 8)
         things.append((spot, lambda at, size=size: vehicles.sailboat(painter, at, size)))
     draw_far_to_near(things)
@@ -44,7 +44,7 @@ def _beach(painter: ScenePainter) -> Callable[[float], float]:
 
     x = np.linspace(-40, 40, 80)
     line = np.array([edge(position) for position in x.tolist()])
-    ground = Frame.at(0, 0, 0).flat(0, 0.003)
+    ground = LocalFrame.at(0, 0, 0).flat(0, 0.003)
     sand = mix(painter.palette.soil(), painter.palette.pale(), painter.rng.uniform(0.1, 0.6))
     foam = mix(painter.palette.pale(), np.ones(3, np.float32), 0.6)
     wet = painter.lit(sand * np.float32(0.8), UP)
@@ -59,30 +59,30 @@ def _beach(painter: ScenePainter) -> Callable[[float], float]:
 def _beach_life(painter: ScenePainter, edge: Callable[[float], float]) -> list[Thing]:
     rng = painter.rng
 
-    def spot() -> Frame:
+    def spot() -> LocalFrame:
         x = across(painter, 9.0)
-        return Frame.at(x, 0, float(rng.uniform(3.5, max(edge(x) - 0.8, 4))))
+        return LocalFrame.at(x, 0, float(rng.uniform(3.5, max(edge(x) - 0.8, 4))))
 
-    def palm(at: Frame) -> None:
+    def palm(at: LocalFrame) -> None:
         plants.palm(painter, at, rng.uniform(3.5, 6))
 
-    def rock(at: Frame) -> None:
+    def rock(at: LocalFrame) -> None:
         nature.rock(painter, at, rng.uniform(0.5, 1.8))
 
-    def person(at: Frame) -> None:
+    def person(at: LocalFrame) -> None:
         figures.person(painter, at, rng.uniform(1.2, 1.8))
 
-    def bush(at: Frame) -> None:
+    def bush(at: LocalFrame) -> None:
         plants.bush(painter, at, 1.0, blossoms=False)
 
-    def parasol(at: Frame) -> None:
+    def parasol(at: LocalFrame) -> None:
         _parasol(painter, at)
 
     most = ((palm, 3), (rock, 5), (person, 4), (bush, 1), (parasol, 1))
     return [(spot(), draw) for draw, count in most for _ in range(rng.integers(0, count + 1))]
 
 
-def _parasol(painter: ScenePainter, at: Frame) -> None:
+def _parasol(painter: ScenePainter, at: LocalFrame) -> None:
     """Paint a parasol, unlabelled since ADE20K has no such class."""
     nature.cast_shadow(painter, at, 1.6, 1.6)
     face = painter.facing(at).upright()
@@ -120,16 +120,16 @@ def mountain_lake(canvas: Canvas, rng: np.random.Generator) -> ScenePainter:
             / 2
             / painter.camera.focal
         )
-        spot = Frame.at(edge, 0, far)
+        spot = LocalFrame.at(edge, 0, far)
         things.append((spot, lambda at, t=tall, k=kind: plants.tree(painter, at, t, k)))
     for _ in range(rng.integers(1, 6)):
         near = rng.uniform(3.5, 11)
-        spot = Frame.at(across(painter, near), 0, near)
+        spot = LocalFrame.at(across(painter, near), 0, near)
         things.append((spot, lambda at: nature.rock(painter, at, rng.uniform(0.5, 1.8))))
     if rng.random() < 0.4:
         near = rng.uniform(4, 8)
         things.append(
-            (Frame.at(across(painter, near), 0, near), lambda at: figures.person(painter, at))
+            (LocalFrame.at(across(painter, near), 0, near), lambda at: figures.person(painter, at))
         )
     draw_far_to_near(things)
     return painter
@@ -144,7 +144,7 @@ def _bank(painter: ScenePainter) -> None:
         + rng.uniform(-0.5, 0.5) * x
         + 1.3 * np.sin(x * 0.35 + rng.uniform(0, 6))
     )
-    ground = Frame.at(0, 0, 0).flat(0, 0.003)
+    ground = LocalFrame.at(0, 0, 0).flat(0, 0.003)
     soil = painter.palette.soil()
     earth = painter.lit(texture.rough(soil, soil * np.float32(0.85), 0.6), UP)
     grass = painter.lit(nature.meadow(painter), UP)

@@ -42,7 +42,7 @@ class Patch:
 
 
 @dataclass(frozen=True)
-class Frame:
+class LocalFrame:
     """A local frame: an origin in the world, and a rotation about the vertical axis."""
 
     origin: Array
@@ -50,12 +50,12 @@ class Frame:
     forward: Array
 
     @classmethod
-    def at(cls, x: float, y: float, z: float, degrees: float = 0.0) -> "Frame":
+    def at(cls, x: float, y: float, z: float, degrees: float = 0.0) -> "LocalFrame":
         """Return the frame at coordinates; `degrees` rotate `forward` towards the right."""
         return cls.on(np.array([x, y, z], np.float32), degrees)
 
     @classmethod
-    def on(cls, point: Array, degrees: float) -> "Frame":
+    def on(cls, point: Array, degrees: float) -> "LocalFrame":
         """Return the frame at a world point; `degrees` rotate `forward` towards the right."""
         sine, cosine = math.sin(math.radians(degrees)), math.cos(math.radians(degrees))
         right = np.array([cosine, 0, -sine], np.float32)
@@ -80,10 +80,10 @@ class Frame:
         offset = point - self.origin
         return float(offset @ self.right), float(offset[1]), float(offset @ self.forward)
 
-    def moved(self, x: float, y: float, z: float, degrees: float = 0.0) -> "Frame":
+    def moved(self, x: float, y: float, z: float, degrees: float = 0.0) -> "LocalFrame":
         """Return a frame at local coordinates, rotated further by `degrees`."""
         own = math.degrees(math.atan2(self.forward[0], self.forward[2]))
-        return Frame.on(self.world(x, y, z), own + degrees)
+        return LocalFrame.on(self.world(x, y, z), own + degrees)
 
     def upright(self, x: float = 0.0, y: float = 0.0, z: float = 0.0) -> Patch:
         """Return the plane of right and up through a local point."""

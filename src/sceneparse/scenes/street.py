@@ -9,7 +9,7 @@ from sceneparse.scenes import figures, nature, plants, texture, town, vehicles
 from sceneparse.scenes.canvas import Array, Canvas
 from sceneparse.scenes.outdoor import Thing, draw_far_to_near, outdoor_painter
 from sceneparse.scenes.painter import ScenePainter
-from sceneparse.scenes.space import Frame
+from sceneparse.scenes.space import LocalFrame
 
 _CURB_M = 0.14
 
@@ -26,10 +26,10 @@ def street(canvas: Canvas, rng: np.random.Generator) -> ScenePainter:
     asphalt = painter.palette.color(0.4, 0.68, 0.02)
     nature.ground(painter, _roadway(painter, asphalt, half), "road", (-half, half))
     paving = painter.palette.color(0.55, 0.85, 0.03)
-    slabs = texture.tiles(paving, paving, paving * np.float32(0.8), rng.uniform(0.5, 0.9))
+    slabs = texture.tiled_floor(paving, paving, paving * np.float32(0.8), rng.uniform(0.5, 0.9))
     for side in (-1.0, 1.0):
         inner, outer = sorted((side * half, side * (half + walk)))
-        curb = Frame.at(0, 0, 0)
+        curb = LocalFrame.at(0, 0, 0)
         painter.box(curb, (inner, 0, 0.3), (outer, _CURB_M, 300), slabs, "sidewalk")
         _row(painter, side, half + walk)
     draw_far_to_near(_street_life(painter, half, walk))
@@ -61,13 +61,13 @@ def _row(painter: ScenePainter, side: float, start: float) -> None:
         ends.append(ends[-1] + rng.uniform(8, 14))
     for near, far in list(pairwise(ends))[::-1]:
         if rng.random() < 0.1:
-            plants.tree(painter, Frame.at(side * (start + 3), 0, (near + far) / 2), 7.0)
+            plants.tree(painter, LocalFrame.at(side * (start + 3), 0, (near + far) / 2), 7.0)
             continue
         width, deep = far - near - 0.3, 9.0
-        front = Frame.at(side * (start + deep / 2), 0, (near + far) / 2, 90 * side)
+        front = LocalFrame.at(side * (start + deep / 2), 0, (near + far) / 2, 90 * side)
         town.building(painter, front, (width, deep, float(rng.choice([6.5, 9.5, 12.5, 16.0]))))
         if near < 22 and rng.random() < 0.6:
-            wall = Frame.at(side * start, _CURB_M, (near + far) / 2, 90 * side)
+            wall = LocalFrame.at(side * start, _CURB_M, (near + far) / 2, 90 * side)
             town.shop(painter, wall, width * 0.9)
 
 
@@ -89,13 +89,13 @@ def _curbside(
     leafy, lamps = kinds
     for z in np.arange(rng.uniform(4, 7), 50, 12.0).tolist():
         if lamps:
-            post = Frame.at(side * (half + 0.5), _CURB_M, z)
+            post = LocalFrame.at(side * (half + 0.5), _CURB_M, z)
             things.append((post, lambda at: town.street_lamp(painter, at, -side)))
         if leafy:
-            spot, tall = Frame.at(side * (half + 0.8), _CURB_M, z + 6), rng.uniform(4, 6.5)
+            spot, tall = LocalFrame.at(side * (half + 0.8), _CURB_M, z + 6), rng.uniform(4, 6.5)
             things.append((spot, lambda at, tall=tall: plants.tree(painter, at, tall, "round")))
     if rng.random() < 0.5:
-        spot = Frame.at(side * (half + 0.3), _CURB_M, rng.uniform(4, 9))
+        spot = LocalFrame.at(side * (half + 0.3), _CURB_M, rng.uniform(4, 9))
         things.append((spot, lambda at: town.signpost(painter, at)))
     return things
 
@@ -105,7 +105,7 @@ def _traffic(painter: ScenePainter, side: float, half: float) -> list[Thing]:
     things: list[Thing] = []
     for z in np.arange(rng.uniform(5, 9), 42, 7.0).tolist():
         if rng.random() < 0.4:
-            lane = Frame.at(side * (half - 1.0), 0, z, 0 if side > 0 else 180)
+            lane = LocalFrame.at(side * (half - 1.0), 0, z, 0 if side > 0 else 180)
             van = rng.random() < 0.15
             things.append((lane, lambda at, van=van: vehicles.car(painter, at, van)))
     return things
@@ -115,10 +115,12 @@ def _walkers(painter: ScenePainter, side: float, span: tuple[float, float]) -> l
     rng = painter.rng
     half, walk = span
 
-    def walker(at: Frame) -> None:
+    def walker(at: LocalFrame) -> None:
         figures.person(painter, at, rng.uniform(1.5, 1.85))
 
-    def spot() -> Frame:
-        return Frame.at(side * (half + rng.uniform(0.7, walk - 0.3)), _CURB_M, rng.uniform(4, 25))
+    def spot() -> LocalFrame:
+        return LocalFrame.at(
+            side * (half + rng.uniform(0.7, walk - 0.3)), _CURB_M, rng.uniform(4, 25)
+        )
 
     return [(spot(), walker) for _ in range(rng.integers(0, 3))]

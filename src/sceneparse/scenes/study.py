@@ -8,7 +8,7 @@ from sceneparse.scenes.indoor import Piece, draw_far_to_near, room_painter
 from sceneparse.scenes.painter import ScenePainter
 from sceneparse.scenes.palette import mix
 from sceneparse.scenes.room import Room, Wall
-from sceneparse.scenes.space import Frame, ellipse, polygon, rectangle
+from sceneparse.scenes.space import LocalFrame, ellipse, polygon, rectangle
 
 
 def study(canvas: Canvas, rng: np.random.Generator) -> ScenePainter:
@@ -26,7 +26,7 @@ def study(canvas: Canvas, rng: np.random.Generator) -> ScenePainter:
     hangings.window(painter, lit, here.depth * 0.5, 1.3, 0.9, curtains=rng.random() < 0.6)
     room.sunbeam(painter, lit, here.depth * 0.5, 1.2)
     if rng.random() < 0.6:
-        room.rug(painter, Frame.at(middle - here.half, 0, here.depth - 1.7), 2.3, 1.6)
+        room.rug(painter, LocalFrame.at(middle - here.half, 0, here.depth - 1.7), 2.3, 1.6)
     back = here.back.frame
     wide = rng.uniform(1.3, 1.7)
     pieces: list[Piece] = [
@@ -47,7 +47,7 @@ def study(canvas: Canvas, rng: np.random.Generator) -> ScenePainter:
         size = (1.0, 0.45, rng.uniform(0.8, 1.3))
         pieces.append((cabinet, lambda at: furniture.cupboard(painter, at, size, "cabinet", 2, 2)))
     if rng.random() < 0.5:
-        seat = Frame.at(-side * (here.half - 0.9), 0, here.depth - 1.7, -side * 60)
+        seat = LocalFrame.at(-side * (here.half - 0.9), 0, here.depth - 1.7, -side * 60)
         pieces.append((seat, lambda at: furniture.sofa(painter, at, 0.85, "armchair")))
     basket = back.moved(middle + side * (wide / 2 + 0.2), 0, -0.5)
     pieces.append((basket, lambda at: _basket(painter, at)))
@@ -55,7 +55,7 @@ def study(canvas: Canvas, rng: np.random.Generator) -> ScenePainter:
     return painter
 
 
-def _desk(painter: ScenePainter, frame: Frame, wide: float) -> None:
+def _desk(painter: ScenePainter, frame: LocalFrame, wide: float) -> None:
     timber = texture.wood(painter.palette.wood())
     half, high = wide / 2, 0.74
     painter.contact_shadow(frame, wide, 0.7, 0.4)
@@ -70,7 +70,7 @@ def _desk(painter: ScenePainter, frame: Frame, wide: float) -> None:
     decor.shelf_books(painter, books, 0.5)
 
 
-def _screen(painter: ScenePainter, frame: Frame) -> None:
+def _screen(painter: ScenePainter, frame: LocalFrame) -> None:
     """Paint a monitor with a bright image."""
     palette, name = painter.palette, "computer"
     black = palette.dark()
@@ -86,7 +86,7 @@ def _screen(painter: ScenePainter, frame: Frame) -> None:
     painter.box(frame, (-0.2, 0, -0.28), (0.2, 0.02, -0.15), palette.pale(), name)
 
 
-def _desk_chair(painter: ScenePainter, frame: Frame) -> None:
+def _desk_chair(painter: ScenePainter, frame: LocalFrame) -> None:
     """Paint a swivel chair: star base, column, seat and back."""
     name = "swivel chair"
     cloth = texture.plain(painter.palette.color(0.3, 0.75, 0.1), 0.04, 0.5)
@@ -110,7 +110,7 @@ def _desk_chair(painter: ScenePainter, frame: Frame) -> None:
         back()
 
 
-def _basket(painter: ScenePainter, frame: Frame) -> None:
+def _basket(painter: ScenePainter, frame: LocalFrame) -> None:
     painter.contact_shadow(frame, 0.3, 0.3, 0.45)
     color = painter.palette.color(0.35, 0.8)
     decor.round_object(painter, frame, [(0, 0.12), (0.32, 0.16)], color, "ashcan")

@@ -49,7 +49,7 @@ def planks(color: Array, width: float = 0.16, length: float = 1.4) -> Fill:
     return fill
 
 
-def tiles(color: Array, other: Array, grout: Array, size: float = 0.3) -> Fill:
+def tiled_floor(color: Array, other: Array, grout: Array, size: float = 0.3) -> Fill:
     """Return a fill of square tiles, a chessboard of two colours."""
 
     def fill(at: Texels) -> Array:

@@ -9,7 +9,7 @@ from sceneparse.scenes.canvas import Array
 from sceneparse.scenes.nature import cast_shadow
 from sceneparse.scenes.painter import ScenePainter
 from sceneparse.scenes.palette import mix
-from sceneparse.scenes.space import UP, Fill, Frame, Patch, Vector, ellipse, polygon, rectangle
+from sceneparse.scenes.space import UP, Fill, LocalFrame, Patch, Vector, ellipse, polygon, rectangle
 
 
 def masonry(painter: ScenePainter) -> Fill:
@@ -24,7 +24,7 @@ def masonry(painter: ScenePainter) -> Fill:
     return texture.stripes(color, color * np.float32(0.9), 0.1, along_s=True)
 
 
-def building(painter: ScenePainter, frame: Frame, size: tuple[float, float, float]) -> None:
+def building(painter: ScenePainter, frame: LocalFrame, size: tuple[float, float, float]) -> None:
     """Paint a town building of a width, depth and height with a shop at street level.
 
     Its front faces negative z; its sides have windows too.
@@ -47,7 +47,7 @@ def building(painter: ScenePainter, frame: Frame, size: tuple[float, float, floa
     )
 
 
-def shop(painter: ScenePainter, frame: Frame, width: float) -> None:
+def shop(painter: ScenePainter, frame: LocalFrame, width: float) -> None:
     """Paint a shop front on a wall: window, door, sign and awning; z is into the wall."""
     rng, palette = painter.rng, painter.palette
     base = texture.plain(palette.color(0.35, 0.8))
@@ -84,7 +84,7 @@ def shop(painter: ScenePainter, frame: Frame, width: float) -> None:
         painter.prism(frame, profile, width * 0.46, cloth, "awning")
 
 
-def house(painter: ScenePainter, frame: Frame, size: Vector) -> None:
+def house(painter: ScenePainter, frame: LocalFrame, size: Vector) -> None:
     """Paint a house with a gabled roof and chimney, with the width, depth and height of its walls.
 
     The ridge is parallel to the x axis of the frame, and the door is in front.
@@ -110,7 +110,7 @@ def house(painter: ScenePainter, frame: Frame, size: Vector) -> None:
     _roof(painter, frame, gable, half)
 
 
-def _roof(painter: ScenePainter, frame: Frame, gable: Array, half: float) -> None:
+def _roof(painter: ScenePainter, frame: LocalFrame, gable: Array, half: float) -> None:
     """Paint the gable, then the slopes that face the camera and the boards at their ends."""
     palette = painter.palette
     tiles = texture.shingles(palette.color(0.35, 0.7, 0.09), 0.35)
@@ -139,7 +139,7 @@ def _roof(painter: ScenePainter, frame: Frame, gable: Array, half: float) -> Non
         painter.paint(edge, board, painter.lit(palette.pale(), outward), "house")
 
 
-def street_lamp(painter: ScenePainter, frame: Frame, side: float) -> None:
+def street_lamp(painter: ScenePainter, frame: LocalFrame, side: float) -> None:
     """Paint a lamp post whose arm reaches to one side."""
     face = painter.facing(frame).upright()
     iron = painter.lit(painter.palette.dark(), np.array([0, 0, -1], np.float32))
@@ -160,7 +160,7 @@ def street_lamp(painter: ScenePainter, frame: Frame, side: float) -> None:
     )
 
 
-def fence(painter: ScenePainter, frame: Frame, length: float, height: float = 1.0) -> None:
+def fence(painter: ScenePainter, frame: LocalFrame, length: float, height: float = 1.0) -> None:
     """Paint a picket fence along the x axis of the frame."""
     color = painter.palette.pale() if painter.rng.random() < 0.5 else painter.palette.wood()
     tone = painter.lit(texture.wood(color, along_t=True), -frame.forward)
@@ -190,7 +190,7 @@ def fence(painter: ScenePainter, frame: Frame, length: float, height: float = 1.
     painter.paint(plane, polygon(*comb), tone, "fence")
 
 
-def bench(painter: ScenePainter, frame: Frame) -> None:
+def bench(painter: ScenePainter, frame: LocalFrame) -> None:
     """Paint a park bench that faces negative z."""
     timber = texture.wood(painter.palette.wood())
     iron = texture.plain(painter.palette.dark())
@@ -203,7 +203,7 @@ def bench(painter: ScenePainter, frame: Frame) -> None:
     painter.box(frame, (-0.85, 0.42, -0.24), (0.85, 0.47, 0.2), timber, "bench")
 
 
-def signpost(painter: ScenePainter, frame: Frame) -> None:
+def signpost(painter: ScenePainter, frame: LocalFrame) -> None:
     """Paint a sign on a pole."""
     plane = painter.facing(frame).upright()
     palette = painter.palette

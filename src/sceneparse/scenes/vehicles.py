@@ -6,10 +6,10 @@ from sceneparse.scenes import texture
 from sceneparse.scenes.canvas import Array
 from sceneparse.scenes.painter import ScenePainter
 from sceneparse.scenes.palette import mix
-from sceneparse.scenes.space import Fill, Frame, ellipse, polygon, rectangle
+from sceneparse.scenes.space import Fill, LocalFrame, ellipse, polygon, rectangle
 
 
-def car(painter: ScenePainter, frame: Frame, van: bool = False) -> None:
+def car(painter: ScenePainter, frame: LocalFrame, van: bool = False) -> None:
     """Paint a car that drives along the frame's forward axis."""
     rng, palette = painter.rng, painter.palette
     name = "van" if van else "car"
@@ -59,7 +59,7 @@ def _framed(glass: Fill, color: Array, half: float) -> Fill:
 
 def _car_trim(
     painter: ScenePainter,
-    frame: Frame,
+    frame: LocalFrame,
     cabin: Array,
     size: tuple[float, float],
     fills: tuple[Fill, Fill],
@@ -104,7 +104,7 @@ def _car_trim(
         painter.paint(frame.upright(0, 0, z), plate, painter.palette.pale(), name)
 
 
-def _wheels(painter: ScenePainter, frame: Frame, size: tuple[float, float], name: str) -> None:
+def _wheels(painter: ScenePainter, frame: LocalFrame, size: tuple[float, float], name: str) -> None:
     """Paint the wheels on the side that faces the camera."""
     long, half = size
     eye_x = frame.local(painter.camera.eye)[0]
@@ -117,7 +117,7 @@ def _wheels(painter: ScenePainter, frame: Frame, size: tuple[float, float], name
         painter.paint(plane, ellipse(z, 0.32, 0.36, 0.36), rim, name)
 
 
-def sailboat(painter: ScenePainter, frame: Frame, size: float) -> None:
+def sailboat(painter: ScenePainter, frame: LocalFrame, size: float) -> None:
     """Paint a sailboat."""
     palette = painter.palette
     plane = painter.facing(frame).upright()

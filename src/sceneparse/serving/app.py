@@ -13,7 +13,6 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import Receive
 
 from sceneparse import __version__
-from sceneparse.serving.access import RequireToken
 from sceneparse.serving.api_description import (
     HealthAnswer,
     LabelsAnswer,
@@ -21,7 +20,12 @@ from sceneparse.serving.api_description import (
     segment_answers,
     segment_request,
 )
-from sceneparse.serving.http_messages import CountedRequests, FinishedBodies, SafeHeaders
+from sceneparse.serving.http_messages import (
+    CountedRequests,
+    FinishedBodies,
+    RequireToken,
+    SafeHeaders,
+)
 from sceneparse.serving.page_routes import page_routes
 from sceneparse.serving.refusals import (
     ClientGoneError,

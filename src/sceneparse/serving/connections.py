@@ -12,6 +12,8 @@ from sceneparse.serving.server_settings import ServerSettings
 
 # How long a refused connection stays open, so that its client can read why.
 _LINGER_S = 1
+# When a refused client should come back: connections end within seconds.
+_RETRY_S = 2
 
 
 class BoundedConnection(H11Protocol):
@@ -32,6 +34,7 @@ class BoundedConnection(H11Protocol):
         """Accept or refuse a new connection, and wait for its first header."""
         super().connection_made(transport)
         if len(self.connections) > 2 * self._bounds.max_connections:
+            self._metrics.count_request("connection", 429)
             transport.abort()
         elif len(self.connections) > self._bounds.max_connections:
             self._refuse(429, "too many connections at the moment; try again later")
@@ -40,15 +43,17 @@ class BoundedConnection(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
-        for timer in (self._header_timer, self._reading_timer):
-            if timer is not None:
-                timer.cancel()
+        self._stop_header_timer()
+        self._stop_reading_timer()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Take bytes, and watch how long a header takes."""
         if self._is_refused:
             return
+        if not self.transport.get_write_buffer_size():
+            # The client has read all answers.
+            self._stop_reading_timer()
         if self._header_timer is None and not self._has_request():
             self._expect_header()
         super().data_received(data)
@@ -58,9 +63,10 @@ class BoundedConnection(H11Protocol):
     def on_response_complete(self) -> None:
         """Go on with the next request, and watch how long the client reads."""
         super().on_response_complete()
-        if self.transport.get_write_buffer_size() and self._reading_timer is None:
+        self._stop_reading_timer()
+        if self.transport.get_write_buffer_size():
             self._reading_timer = self.loop.call_later(
-                self._bounds.answer_timeout_s, self._end_slow_reader
+                self._bounds.answer_timeout_s, self._on_reading_timeout
             )
 
     def send_400_response(self, msg: str) -> None:
@@ -80,22 +86,28 @@ class BoundedConnection(H11Protocol):
         return self.cycle is not None and not self.cycle.response_complete  # pyright: ignore[reportUnnecessaryComparison] - uvicorn starts with none
 
     def _expect_header(self) -> None:
-        self._header_timer = self.loop.call_later(self._bounds.header_timeout_s, self._end_slow)
+        self._header_timer = self.loop.call_later(
+            self._bounds.header_timeout_s, self._on_header_timeout
+        )
 
     def _stop_header_timer(self) -> None:
         if self._header_timer is not None:
             self._header_timer.cancel()
             self._header_timer = None
 
-    def _end_slow(self) -> None:
+    def _stop_reading_timer(self) -> None:
+        if self._reading_timer is not None:
+            self._reading_timer.cancel()
+            self._reading_timer = None
+
+    def _on_header_timeout(self) -> None:
         seconds = self._bounds.header_timeout_s
         self._refuse(408, f"the header of a request did not arrive within {seconds:g} seconds")
 
-    def _end_slow_reader(self) -> None:
+    def _on_reading_timeout(self) -> None:
         self._reading_timer = None
-        if not self.transport.get_write_buffer_size():
-            return
-        self.transport.abort()
+        if self.transport.get_write_buffer_size():
+            self.transport.abort()
 
     def _refuse(self, status: int, message: str) -> None:
         """Answer without the app, and close the connection soon."""
@@ -104,11 +116,12 @@ class BoundedConnection(H11Protocol):
         self._unset_keepalive_if_required()
         self._metrics.count_request("connection", status)
         body = error_body(message)
+        retry = f"Retry-After: {_RETRY_S}\r\n" if status == 429 else ""
         head = (
             f"HTTP/1.1 {status} {STATUS_PHRASES[status].decode()}\r\n"
             f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
-            f"{'Retry-After: 2' if status == 429 else 'Cache-Control: no-store'}\r\n"
-            "Connection: close\r\n\r\n"
+            "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n"
+            f"{retry}Connection: close\r\n\r\n"
         )
         self.transport.write(head.encode() + body)
         self.loop.call_later(_LINGER_S, self._close)

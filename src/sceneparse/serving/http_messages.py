@@ -1,11 +1,13 @@
 """Wrappers around every request: safe headers, counts, and the rest of a refused body."""
 
 import asyncio
+import hmac
 from collections.abc import Mapping
 
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from sceneparse.serving.refusals import error_response
 from sceneparse.serving.server_metrics import ServerMetrics
 
 # How long the rest of a body is received that was refused before its end.
@@ -129,3 +131,35 @@ class _Body:
                     max_bytes -= len(message.get("body", b""))
         except TimeoutError:
             return
+
+
+class RequireToken:
+    """Refuses requests to `/v1/` and `/metrics` without the right token."""
+
+    def __init__(self, app: ASGIApp, *, token: str) -> None:
+        """Wrap an app."""
+        self._app = app
+        self._expected = f"Bearer {token}".encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, or let the request through."""
+        is_guarded = scope["type"] == "http" and (
+            scope["path"].startswith("/v1/") or scope["path"] == "/metrics"
+        )
+        if is_guarded and not self._is_right(Headers(scope=scope)):
+            found = "no token" if "authorization" not in Headers(scope=scope) else "a wrong token"
+            answer = error_response(
+                401,
+                f"found {found}; send the header `Authorization: Bearer TOKEN`, with the token "
+                "that the server was started with",
+                {"WWW-Authenticate": "Bearer"},
+            )
+            await answer(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    def _is_right(self, headers: Headers) -> bool:
+        found = headers.get("authorization", "").encode("latin-1")
+        kind, _, rest = found.partition(b" ")
+        # The name of the scheme has no case, and the comparison takes the same time for any token.
+        return hmac.compare_digest(kind.capitalize() + b" " + rest.strip(), self._expected)

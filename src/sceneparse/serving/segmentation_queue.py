@@ -1,6 +1,7 @@
 """A queue of decoded images, and the one thread that segments them in batches."""
 
 import threading
+from collections import Counter
 from collections.abc import Generator
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -28,7 +29,7 @@ class SegmentationQueue:
     """Segments images in a thread, several together if they wait at the same time.
 
     The thread takes the image that waits longest, and others of its model up to `batch_size`. It
-    waits for more only while others are being decoded, so a lone client never waits.
+    waits for more only while others for this model are being decoded, so a lone client never waits.
     """
 
     def __init__(self, *, batch_size: int, max_wait_s: float, metrics: ServerMetrics) -> None:
@@ -44,8 +45,9 @@ class SegmentationQueue:
         self._metrics = metrics
         self._changed = threading.Condition()
         self._waiting: list[_WaitingImage] = []
-        self._expected = 0
+        self._expected: Counter[str] = Counter()
         self._is_closed = False
+        # A guess until the first batch; clients are told from it when to try again.
         self._seconds_per_image = 0.1
         self._thread = threading.Thread(target=self._run, name="segmenting", daemon=True)
         self._thread.start()
@@ -56,15 +58,15 @@ class SegmentationQueue:
         return self._seconds_per_image
 
     @contextmanager
-    def expecting(self) -> Generator[None]:
-        """Announce an image that is being decoded in the `with` block."""
+    def expecting(self, model: ServedModel) -> Generator[None]:
+        """Announce an image for a model that is being decoded in the `with` block."""
         with self._changed:
-            self._expected += 1
+            self._expected[model.id] += 1
         try:
             yield
         finally:
             with self._changed:
-                self._expected -= 1
+                self._expected[model.id] -= 1
                 self._changed.notify()
 
     def submit(self, model: ServedModel, pixels: NDArray[np.uint8]) -> Future[Prediction]:
@@ -107,16 +109,20 @@ class SegmentationQueue:
                 self._changed.wait(left)
             if self._is_closed:
                 return []
-            first = self._waiting[0]
-            same = [image for image in self._waiting if image.model is first.model]
-            batch = same[: self._batch_size]
-            taken = set(map(id, batch))
-            self._waiting = [image for image in self._waiting if id(image) not in taken]
+            batch = self._of_first_model()[: self._batch_size]
+            taken = set(batch)
+            self._waiting = [image for image in self._waiting if image not in taken]
             return batch
 
+    def _of_first_model(self) -> list[_WaitingImage]:
+        model = self._waiting[0].model
+        return [image for image in self._waiting if image.model is model]
+
     def _wants_more(self) -> bool:
-        is_open = not self._is_closed
-        return is_open and self._expected > 0 and len(self._waiting) < self._batch_size
+        if self._is_closed:
+            return False
+        same = self._of_first_model()
+        return self._expected[same[0].model.id] > 0 and len(same) < self._batch_size
 
     def _segment(self, batch: list[_WaitingImage]) -> None:
         start = perf_counter()

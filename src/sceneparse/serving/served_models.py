@@ -16,7 +16,7 @@ class ModelChoice(NamedTuple):
     """A model to serve, and its changed settings.
 
     Attributes:
-        model: A run folder, a weights file, an ONNX file, or `bundled`.
+        model: A run folder, a weights file, an ONNX file, `bundled`, or `hf://owner/name`.
         overrides: Changed settings of inference, as `inference.field=value`.
     """
 

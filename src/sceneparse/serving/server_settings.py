@@ -26,7 +26,8 @@ class ServerSettings:
     max_wait_ms: NonNegativeFloat = 10
     """How long an image waits for others that are being decoded, to be segmented with them."""
     max_connections: PositiveInt = 256
-    """Most connections at a time; others are refused with status 429."""
+    """Most connections at a time; others are refused with status 429, and those beyond twice as
+    many are closed without an answer."""
     max_header_kb: PositiveFloat = 32
     """Most bytes of the header of a request, in 10³."""
     header_timeout_s: PositiveFloat = 10

@@ -17,7 +17,6 @@ from sceneparse.data.io.image_reading import ImageReading
 from sceneparse.data.io.opening import TooLargeError, UnknownFormatError
 from sceneparse.errors import InputError
 from sceneparse.inference.prediction import Prediction
-from sceneparse.serving.accepted_formats import check_format
 from sceneparse.serving.answers import answer_body
 from sceneparse.serving.pixel_budget import PixelBudget
 from sceneparse.serving.refusals import ClientGoneError, RequestRefusedError, stopping
@@ -26,7 +25,7 @@ from sceneparse.serving.segmentation_queue import SegmentationQueue
 from sceneparse.serving.served_models import ServedModel
 from sceneparse.serving.server_metrics import ServerMetrics
 from sceneparse.serving.server_settings import ServerSettings
-from sceneparse.serving.uploads import BodyBudget, Upload
+from sceneparse.serving.uploads import BodyBudget, Upload, check_format
 
 Result = TypeVar("Result")
 # Decoding and encoding keep up with the network on few threads.
@@ -175,7 +174,7 @@ class SegmentationService:
         reading = options.model.predictor.reading
         height, width = await self._in_pool(self._checked_size, upload.content, reading)
         async with self._pixels.hold(height * width):
-            with self._queue.expecting():
+            with self._queue.expecting(options.model):
                 pixels = await self._in_pool(self._decoded, upload.content, reading)
             upload.release()
             prediction = await self._segmented(options.model, pixels)

@@ -25,13 +25,13 @@ def select_device(requested: str = "auto") -> torch.device:
     kind, colon, index = requested.partition(":")
     if kind != "cpu" and kind not in available_by_kind:
         raise InputError(f"device {requested}: unknown; use auto, cpu, cuda, cuda:1 or mps")
+    if kind in available_by_kind and not available_by_kind[kind]():
+        raise InputError(f"device {requested}: not available on this machine; use cpu or auto")
     device_count = torch.cuda.device_count() if kind == "cuda" else 1
     if colon and not (index.isdecimal() and int(index) < device_count):
         raise InputError(
             f"device {requested}: this machine has {device_count} of {kind}; count from 0"
         )
-    if kind in available_by_kind and not available_by_kind[kind]():
-        raise InputError(f"device {requested}: not available on this machine; use cpu or auto")
     return torch.device(requested)
 
 
@@ -52,7 +52,11 @@ def cpu_has_bf16() -> bool:
 
 
 def memory_bytes(device: torch.device) -> int:
-    """Return the free memory of a device in bytes; for the CPU, the available RAM."""
+    """Return the free memory of a device in bytes.
+
+    For CUDA, what PyTorch's allocator holds unused does not count as free; `release_memory` gives
+    it back. For the CPU, and for MPS, which shares it, this is the available RAM of the system.
+    """
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
     available = psutil.virtual_memory().available
@@ -72,6 +76,8 @@ def release_memory(device: torch.device) -> None:
     """Release the unused memory that the allocator of a device holds."""
     if device.type == "cuda":
         torch.cuda.empty_cache()
+    elif device.type == "mps":
+        torch.mps.empty_cache()
 
 
 def keep_freed_memory() -> None:

@@ -35,6 +35,20 @@ def create_folder(path: Path, *parameters: str) -> None:
         ) from None
 
 
+def require_empty_folder(path: Path, *parameters: str) -> None:
+    """Refuse a place for new files that holds something; it need not exist.
+
+    Args:
+        path: The folder.
+        parameters: The parameters that an error names, as of `InputError`.
+
+    Raises:
+        InputError: If it is a file, or a folder with something in it.
+    """
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise InputError(f"{path}: not an empty folder; choose another one", *parameters)
+
+
 def free_bytes(path: Path) -> float:
     """Return the free space on the disk of a file or folder, which need not exist, in bytes.
 

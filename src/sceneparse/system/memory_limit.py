@@ -12,7 +12,8 @@ def cgroup_free_bytes(root: Path = Path("/")) -> float:
     """Return the memory that is free below the limits of all control groups of this process.
 
     Docker, Kubernetes, SLURM and systemd set such limits; a process that takes more is killed
-    without a word. Memory of cached files counts as free, because the system takes it back.
+    without an error message. Memory of cached files counts as free, because the system takes it
+    back.
 
     Args:
         root: The root of the file system with `proc/self/cgroup` and `sys/fs/cgroup`.

@@ -11,9 +11,8 @@ from sceneparse.data.cache.reader import CachedDataset
 from sceneparse.data.cache.writer import CachePlan, find_damaged, plan_cache, write_cache
 from sceneparse.data.checks.quick import quick_check
 from sceneparse.data.dataset import UNSPLIT, Dataset, PairedFiles
-from sceneparse.data.datasets.file_data import SPLITS
+from sceneparse.data.datasets.file_data import SPLITS, PublishedData
 from sceneparse.data.datasets.folder import FolderData
-from sceneparse.data.datasets.published import PublishedData
 from sceneparse.data.header_index import check_image_sizes
 from sceneparse.errors import InputError
 from sceneparse.factory.data import find_data

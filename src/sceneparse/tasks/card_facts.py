@@ -1,23 +1,23 @@
 """Gather what the card of a model says: scores, data and recipe, from its run folder."""
 
-import csv
 import json
 from collections.abc import Mapping
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 from sceneparse import factory
 from sceneparse.artifacts.run_folder import RunFolder
 from sceneparse.config import RunConfig
+from sceneparse.data.datasets.file_data import PublishedData
 from sceneparse.data.datasets.folder import FolderData
-from sceneparse.data.datasets.published import PublishedData
 from sceneparse.data.datasets.synthetic import SyntheticData
 from sceneparse.errors import InputError
+from sceneparse.factory.model_files import model_digest
 from sceneparse.labels import Labels
 from sceneparse.models.settings import EncoderUNetModel
 from sceneparse.reports.model_card import CardScore, CardScores
 
-SCORES_FILE = "scores.json"
 _NAMES = {
     "miou": ("mIoU", "mean_iou"),
     "pixel_accuracy": ("pixel accuracy", "accuracy"),
@@ -27,28 +27,37 @@ _NAMES = {
 
 
 def card_scores(model: Path | None, labels: Labels, given: Path | None) -> CardScores | None:
-    """Return the scores of a model, the best evidence first.
+    """Return the scores of a model, from the first of these sources that exists.
 
-    These are: a score file that is given; `scores.json` in the run folder, if it is newer than the
-    weights; the validation of the run.
+    A score file that is given; `scores.json` in the run folder, if it is of these weights; the
+    validation of the run.
 
     Args:
         model: A run folder or a weights file; none for other models.
         labels: The classes of the model.
-        given: A file that `sceneparse evaluate --json` wrote; none to look for one.
+        given: A file that `ScoreReport.write` wrote; none to look for one.
 
     Raises:
-        InputError: If the file is not a score file, or one of other classes.
+        InputError: If the file is not a score file, or one of other classes, or a file of the run
+            folder is damaged.
     """
     if given is not None:
         return _scores_in_file(given, labels)
     if model is None or not model.is_dir():
         return None
     folder = RunFolder(model)
-    found = folder.path / SCORES_FILE
-    if found.is_file() and found.stat().st_mtime >= folder.weights.stat().st_mtime:
+    found = folder.scores
+    if found.is_file() and _weights_of(found) == model_digest(model):
         return _scores_in_file(found, labels)
     return _scores_of_run(folder)
+
+
+def _weights_of(path: Path) -> str:
+    """Return the digest of the weights that a score file is about; empty if it has none."""
+    try:
+        return str(json.loads(path.read_text(encoding="utf-8"))["weights"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
 
 
 def _scores_in_file(path: Path, labels: Labels) -> CardScores:
@@ -62,9 +71,10 @@ def _scores_in_file(path: Path, labels: Labels) -> CardScores:
             if document[key] is not None
         )
         iou = {
-            entry["name"]: float(entry["iou"]) for entry in document["per_class"] if entry["iou"]
+            entry["name"]: float(entry["iou"])
+            for entry in document["per_class"]
+            if entry["iou"] is not None
         }
-        iou |= {entry["name"]: 0.0 for entry in document["per_class"] if entry["iou"] == 0}
         images, split = int(document["images"]), str(document.get("split", ""))
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})", "scores") from None
@@ -73,13 +83,18 @@ def _scores_in_file(path: Path, labels: Labels) -> CardScores:
             f"{path}: not a score file, expected one that `sceneparse evaluate --json` wrote",
             "scores",
         ) from None
-    if names != list(labels.class_names):
-        raise InputError(
-            f"{path}: found scores of {len(names)} classes, expected the {labels.num_classes} "
-            "classes of the model; evaluate this model",
-            "scores",
-        )
-    return CardScores(scores, split, images, iou, "Scores at the size of each mask, over")
+    pairs = zip_longest(names, labels.class_names)
+    for number, (found, expected) in enumerate(pairs):
+        if found != expected:
+            raise InputError(
+                f"{path}: found scores of the class {found or 'nothing'} where class {number} of "
+                f"the model is {expected or 'nothing'}; evaluate this model",
+                "scores",
+            )
+    noun = "image" if images == 1 else "images"
+    of_split = f" of the split `{split}`" if split else ""
+    origin = f"Scores at the size of each mask, over {images} {noun}{of_split}."
+    return CardScores(scores, split, iou, origin)
 
 
 def _interval(bounds: Any) -> tuple[float, float] | None:
@@ -91,17 +106,18 @@ def _interval(bounds: Any) -> tuple[float, float] | None:
 
 def _scores_of_run(folder: RunFolder) -> CardScores | None:
     """Return the scores of the epoch whose weights are kept."""
-    validated = [row for row in folder.read_history() if "validation_miou" in row]
+    validated = [row for row in folder.read_metrics() if "validation_miou" in row]
     if not validated:
         return None
+    # As training does, which keeps the first of equal ones.
     kept = max(validated, key=lambda row: row["validation_miou"])
     scores = tuple(
         CardScore(*words, kept[f"validation_{key}"])
         for key, words in _NAMES.items()
         if f"validation_{key}" in kept
     )
-    origin = "Scores of the validation during training, in the epoch that is kept"
-    return CardScores(scores, "validation", None, {}, origin)
+    origin = "Scores of the validation during training, in the epoch that is kept."
+    return CardScores(scores, "validation", {}, origin)
 
 
 def data_name(config: RunConfig) -> str:
@@ -116,14 +132,15 @@ def data_name(config: RunConfig) -> str:
 
 
 def data_in_words(config: RunConfig) -> str:
-    """Describe the data that a model was trained on, with numbers if they are still there."""
+    """Describe the data that a model was trained on, and count the images that are there now."""
     counts = [
         f"{count} {split} images"
         for split in ("training", "validation")
         if (count := _number_of_images(config, split)) is not None
     ]
     bands = "" if config.bands is None else f" Bands {', '.join(map(str, config.bands))} of each."
-    return f"{data_name(config)}: {', '.join(counts) or 'their number was not recorded'}.{bands}"
+    what = ", ".join(counts) or "the images are not on this machine any more"
+    return f"{data_name(config)}: {what}.{bands}"
 
 
 def _number_of_images(config: RunConfig, split: str) -> int | None:
@@ -169,21 +186,15 @@ def _start(config: RunConfig) -> str:
         case str(address):
             return address
         case _:
-            return "another model"  # whose path is nobody's business
+            return "another model"  # A path of this machine is not published.
 
 
 def _time_and_machine(folder: RunFolder) -> dict[str, str]:
     facts: dict[str, str] = {}
-    if folder.timing.is_file():
-        with folder.timing.open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
-        seconds = sum(float(row["train_s"]) + float(row["validation_s"]) for row in rows)
+    if rows := folder.read_timing():
+        seconds = sum(row.get("train_s", 0) + row.get("validation_s", 0) for row in rows)
         facts["time"] = f"{seconds / 60:.1f} minutes, with validation"
-    try:
-        environment = json.loads(folder.environment.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return facts
-    return facts | _machine(environment)
+    return facts | (_machine(folder.read_environment()) if folder.environment.is_file() else {})
 
 
 def _machine(environment: Mapping[str, Any]) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """Check a data set: count its classes and sizes, and find what would be learned wrongly."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,16 +8,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sceneparse.data.checks.check_facts import SampleFacts, gather
-from sceneparse.data.checks.finding import Finding
-from sceneparse.data.checks.quick import data_facts
+from sceneparse.data.cache.reader import CachedDataset
+from sceneparse.data.checks.check_facts import Finding, SampleFacts, gather
+from sceneparse.data.checks.quick import data_facts, quick_check
 from sceneparse.data.checks.rules import findings_of
-from sceneparse.data.dataset import PairedFiles
+from sceneparse.data.dataset import Dataset, PairedFiles
 from sceneparse.data.datasets.file_data import SPLITS, FileData
 from sceneparse.data.datasets.folder import FolderData
+from sceneparse.data.datasets.synthetic import SyntheticData
+from sceneparse.data.header_index import check_image_sizes
+from sceneparse.data.settings import DataSettings
 from sceneparse.factory.data import find_data
 from sceneparse.labels import Labels
-from sceneparse.recording.events import Callback, ignore, tracked
+from sceneparse.recording.events import Callback, Message, ignore, tracked
 from sceneparse.system.paths import expand_user
 
 
@@ -181,3 +184,29 @@ def _split_line(split: SplitCounts) -> str:
         f"{low[1]:.0f}×{low[0]:.0f} to {high[1]:.0f}×{high[0]:.0f}, "
         f"median {middle[1]:.0f}×{middle[0]:.0f} pixels, {share:.1%} unlabelled"
     )
+
+
+def check_files(splits: Mapping[str, Dataset], data: DataSettings, callback: Callback) -> None:
+    """Check the header of each file that is new or changed, and some samples of each split.
+
+    Raises:
+        InputError: If files do not fit together, or something wrong would be learned or scored.
+    """
+    if isinstance(data, SyntheticData):
+        return
+    files = {
+        name: dataset.files if isinstance(dataset, CachedDataset) else dataset
+        for name, dataset in splits.items()
+    }
+    paired = {name: found for name, found in files.items() if isinstance(found, PairedFiles)}
+    for found in paired.values():
+        check_image_sizes(found, data.root)
+    # `data cache` has checked what it decoded, and a run opens none of these files.
+    unread = {
+        name: found
+        for name, found in paired.items()
+        if not (isinstance(cached := splits[name], CachedDataset) and cached.is_complete)
+    }
+    if unread:
+        for finding in quick_check(data, unread):
+            callback(Message(f"warning: {finding}"))

@@ -20,7 +20,7 @@ from sceneparse.errors import InputError
 from sceneparse.factory.data import find_data
 from sceneparse.labels import Labels, Mask
 from sceneparse.recording.events import Callback, Message, ignore, tracked
-from sceneparse.system.files import create_folder, require_free_space
+from sceneparse.system.files import create_folder, require_empty_folder, require_free_space
 from sceneparse.system.paths import expand_user
 
 
@@ -92,7 +92,7 @@ def convert(
     write = own_folder.write if to == MASKS else format_named(to).write
     found = find_data(expand_user(data), overrides)
     out = expand_user(out)
-    _check_empty(out)
+    require_empty_folder(out)
     splits = found.all_splits()
     _check_disk_space(out, splits)
     counter = _Counter(found, callback)
@@ -162,11 +162,6 @@ def _counted_mask(files: PairedFiles, index: int) -> tuple[Mask, int, int]:
     return mask, counted.overlapped, counted.without_area
 
 
-def _check_empty(out: Path) -> None:
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(f"{out}: the folder is not empty; choose a new folder")
-
-
 def _check_disk_space(out: Path, splits: Mapping[str, PairedFiles]) -> None:
     needed = sum(path.stat().st_size for files in splits.values() for path in files.images)
     require_free_space(out, needed, "the images alone have")
@@ -175,10 +170,8 @@ def _check_disk_space(out: Path, splits: Mapping[str, PairedFiles]) -> None:
 def _notes(data: FileData, splits: Mapping[str, PairedFiles], out: Path) -> Iterator[str]:
     """Yield what a user should know about how the data were read, and must set again."""
     yield from dict.fromkeys(note for files in splits.values() for note in files.notes)
-    if data.bands is not None:
-        yield f"set data.bands={list(data.bands)} in runs on {out} too: images are only copied"
     if data.exif_orientation == "ignore":
-        yield f"set data.exif_orientation=ignore in runs on {out} too: images are only copied"
+        yield f"set data.exif_orientation=ignore in runs on {out} too: images are copied"
     if data.image_range is not None:
         low, high = data.image_range
         yield f"set data.image_range=[{low:g}, {high:g}] in runs on {out} too: images are copied"

@@ -5,10 +5,10 @@ from functools import partial
 from pathlib import Path
 
 from sceneparse.data.datasets.ade20k import ade20k
-from sceneparse.errors import InputError
 from sceneparse.planning.length import TooShortError
 from sceneparse.recording.events import Callback, Message, ignore
 from sceneparse.system.device import native_precision, select_device
+from sceneparse.system.files import require_empty_folder
 from sceneparse.tasks.evaluate import evaluate
 from sceneparse.tasks.plan import Planned, plan
 from sceneparse.tasks.predict import predict
@@ -16,19 +16,19 @@ from sceneparse.tasks.score import ScoreReport
 from sceneparse.tasks.synth import write_scenes
 from sceneparse.tasks.train import train
 
-SCENES = {"training": 240, "validation": 30}
-SCENE_SIZE = (192, 256)
+_SCENES = {"training": 240, "validation": 30}
+_SCENE_SIZE = (192, 256)
 # Seconds of the planned run, by the native precision; processors without bf16 are slower.
-TRAINING_S = {"bf16": 110, "fp16": 110, "fp32": 180}
-IMAGES_TO_SEGMENT = 4
+_TRAINING_S = {"bf16": 110, "fp16": 110, "fp32": 180}
+_IMAGES_TO_SEGMENT = 4
 # With fewer images of a split, its batches or scores would mean nothing.
-MIN_IMAGES = 16
+_MIN_IMAGES = 16
 
 
 def demo(
     data: Path | None = None, out: Path = Path("demo"), callback: Callback = ignore
 ) -> ScoreReport:
-    """Draw scenes, plan a run from the bundled model, train, evaluate and predict.
+    """Plan a run from the bundled model on scenes or your own images, train, evaluate, predict.
 
     Args:
         data: A folder in the layout of `ADEChallengeData2016`; none for generated scenes.
@@ -37,17 +37,15 @@ def demo(
 
     Raises:
         InputError: If the folder is not empty, or the data set has faults.
+        KeyboardInterrupt: If a signal stops the training; its run can be resumed.
     """
     start = time.perf_counter()
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(
-            f"{out}: the folder is not empty; remove it, or choose another folder", "out"
-        )
+    require_empty_folder(out, "out")
     root = data or out / "scenes"
     if data is None:
         callback(Message("1. scenes: generate images with exact masks"))
-        write_scenes(root, SCENES, SCENE_SIZE, 0, callback)
-    seconds = TRAINING_S[native_precision(select_device())]
+        write_scenes(root, _SCENES, _SCENE_SIZE, 0, callback)
+    seconds = _TRAINING_S[native_precision(select_device())]
     callback(Message(f"2. plan: fit a run to the images in {root}, this machine and {seconds} s"))
     planned = plan_within(seconds, root, out / "plan.yaml", callback)
     callback(Message("3. train: fine-tune the bundled model"))
@@ -56,9 +54,9 @@ def demo(
         raise KeyboardInterrupt
     callback(Message("4. evaluate: score it on the validation images"))
     report = evaluate(run.folder, callback=callback)
-    report.write(out / "scores.json")
+    report.write(run.files.scores)
     callback(Message("5. predict: segment images"))
-    images = ade20k(root, "validation").images[:IMAGES_TO_SEGMENT]
+    images = ade20k(root, "validation").images[:_IMAGES_TO_SEGMENT]
     predict(images, out=out / "predictions", model=run.folder, callback=callback)
     callback(Message(f"done in {time.perf_counter() - start:.0f} s"))
     return report
@@ -86,7 +84,7 @@ def plan_within(seconds: float, root: Path, out: Path, callback: Callback = igno
         # Half of the images that would fit: a machine that is busy now may be busier later.
         share = hours / error.hours / 2
     counts = {
-        split: max(MIN_IMAGES, int(share * len(ade20k(root, split))))
+        split: max(_MIN_IMAGES, int(share * len(ade20k(root, split))))
         for split in ("training", "validation")
     }
     callback(

@@ -9,13 +9,14 @@ from sceneparse.data.dataset import Dataset
 from sceneparse.data.datasets.synthetic import SyntheticData
 from sceneparse.errors import InputError
 from sceneparse.factory.loading import OpenedModel, open_model
+from sceneparse.factory.model_files import model_digest
 from sceneparse.factory.runtime_choice import pinned_model
+from sceneparse.inference.evaluation import evaluate_dataset
 from sceneparse.recording.events import Callback, Message, Progress, ignore
 from sceneparse.system.memory_advice import PREDICTION, advice_on_memory
 from sceneparse.system.paths import expand_user
-from sceneparse.tasks.file_check import check_files
+from sceneparse.tasks.check import check_files
 from sceneparse.tasks.score import ScoreReport
-from sceneparse.training.validation import evaluate_dataset
 
 
 def evaluate(
@@ -75,7 +76,12 @@ def evaluate(
         scores=evaluation.scores,
         labels=opened.labels,
         images=evaluation.images,
-        source={"model": str(model), "data": str(source), "split": split},
+        source={
+            "model": str(model),
+            "weights": model_digest(model),
+            "data": str(source),
+            "split": split,
+        },
         loss=evaluation.loss,
         resize=str(predictor),
         names=tuple(dataset.names),

@@ -152,7 +152,7 @@ def _page_writer(
     path: Path, name: str, runtime: str | Path | None, max_bytes: int | None, callback: Callback
 ) -> "Callable[[Path, str | None], HtmlFile]":
     """Find the runtime of a page, and return what writes a page with an ONNX file inside."""
-    missing = [name for name in ("onnx", "onnxruntime") if find_spec(name) is None]
+    missing = [module for module in ("onnx", "onnxruntime") if find_spec(module) is None]
     if missing:
         raise InputError(
             f'exporting to HTML needs {", ".join(missing)}: `pip install "sceneparse[onnx]"`'
@@ -169,7 +169,10 @@ def _page_writer(
 
 def _format_of(to: ExportFormat | None, out: str | Path | None) -> ExportFormat:
     """Return the format that was asked for, or that the suffix of the file means."""
-    formats: dict[str, ExportFormat] = {f".{name}": name for name in get_args(ExportFormat)}
+    names = get_args(ExportFormat)
+    if to is not None and to not in names:
+        raise InputError(f"format {to}: unknown, expected one of {', '.join(names)}", "to")
+    formats: dict[str, ExportFormat] = {f".{name}": name for name in names}
     meant = None if out is None else formats.get(Path(out).suffix.lower())
     if None not in (to, meant) and to != meant:
         raise InputError(

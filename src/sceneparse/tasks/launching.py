@@ -15,6 +15,7 @@ from torch.distributed import TCPStore  # pyright: ignore[reportPrivateImportUsa
 from sceneparse.config import RunConfig, TrainingSettings
 from sceneparse.errors import InputError
 from sceneparse.system.device import select_device
+from sceneparse.system.processor import usable_cores
 from sceneparse.system.ranks import RankInfo, find_rank_info
 from sceneparse.system.stop_signals import stop_signals
 from sceneparse.training.heartbeat import is_first_failure
@@ -88,7 +89,7 @@ def run_processes(count: int, arguments: Sequence[str]) -> int:
     store = TCPStore(LOCALHOST, 0, is_master=True, wait_for_workers=False)
     environment = {
         # With more threads than cores, the processes would slow each other down.
-        "OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // count)),
+        "OMP_NUM_THREADS": str(max(1, usable_cores() // count)),
         **os.environ,
         "MASTER_ADDR": LOCALHOST,
         "MASTER_PORT": str(store.port),
@@ -100,34 +101,58 @@ def run_processes(count: int, arguments: Sequence[str]) -> int:
     # -P: a folder `sceneparse` in the working directory must not hide the package.
     command = [sys.executable, "-P", "-m", "sceneparse", *arguments]
     processes: Processes = []
-    with forward_signals(processes) as interrupts:
-        for rank in map(str, range(count)):
-            env = {**environment, "RANK": rank, "LOCAL_RANK": rank}
-            # In its own session, a process receives Ctrl-C only once, from `forward_signals`.
-            started = subprocess.Popen(command, env=env, start_new_session=True)  # noqa: S603
-            processes.append(started)
-        code = exit_code(processes, interrupts)
-    killed_by = code - 128
-    if killed_by > 0 and killed_by not in stop_signals() and is_first_failure(store):
+    try:
+        with forward_signals(processes) as signals:
+            for rank in map(str, range(count)):
+                env = {**environment, "RANK": rank, "LOCAL_RANK": rank}
+                # In its own session, a process receives Ctrl-C only once, from `forward_signals`.
+                started = subprocess.Popen(command, env=env, start_new_session=True)  # noqa: S603
+                processes.append(started)
+                if signals:
+                    # The first one may have arrived before this process was in the list.
+                    started.send_signal(signals[0])
+                    break
+            returncode = wait_for_all(processes, signals)
+    except BaseException:
+        # In sessions of their own, they would outlive this process.
+        for process in processes:
+            process.kill()
+            process.wait()
+        raise
+    was_killed = returncode < 0 and -returncode not in stop_signals()
+    if was_killed and is_first_failure(store):
         raise InputError(
-            f"a process of the run was killed by {signal.Signals(killed_by).name} (the system "
-            "kills a process when memory is full); resume the run, or start a new run with a "
-            "smaller training.batch_size",
+            f"a process of the run was killed by {_signal_name(-returncode)} (the system kills a "
+            "process when memory is full); resume the run, or start a new run with a smaller "
+            "training.batch_size",
             "resume",
         )
-    return code
+    return exit_code(returncode)
 
 
-def exit_code(processes: Processes, interrupts: Sequence[int] = ()) -> int:
+def exit_code(returncode: int) -> int:
+    """Return the exit code for a return code of `subprocess`: 128 + signal if a signal ended it."""
+    return returncode if returncode >= 0 else 128 - returncode
+
+
+def _signal_name(number: int) -> str:
+    """Return the name of a signal; real-time signals have none."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def wait_for_all(processes: Processes, signals: Sequence[int] = ()) -> int:
     """Wait for all processes; after a failure, kill those that do not exit on their own.
 
     Args:
         processes: The processes.
-        interrupts: The signals SIGINT that were forwarded to them; the second ends them at once.
+        signals: The signals that were forwarded to them; a second SIGINT ends them at once.
 
     Returns:
-        The exit code of the first process that failed, 128 + signal if a signal ended it; 0 if
-        none failed.
+        The return code of the first process that failed, minus the signal if a signal ended it; 0
+        if none failed.
     """
     first_failed = 0
     deadline = math.inf
@@ -137,15 +162,13 @@ def exit_code(processes: Processes, interrupts: Sequence[int] = ()) -> int:
         failed = [code for code in codes if code]
         if failed and not first_failed:
             first_failed, deadline = failed[0], time.monotonic() + GRACE_S
-        if len(interrupts) > 1:
+        if signals.count(signal.SIGINT) > 1:
             deadline = min(deadline, time.monotonic() + INTERRUPTED_GRACE_S)
         if time.monotonic() > deadline:
             for process in processes:
                 process.kill()
         time.sleep(POLL_S)
-    if len(interrupts) > 1:
-        return 128 + signal.SIGINT
-    return first_failed if first_failed >= 0 else 128 - first_failed
+    return -signal.SIGINT if signals.count(signal.SIGINT) > 1 else first_failed
 
 
 @contextmanager
@@ -153,27 +176,29 @@ def forward_signals(processes: Processes) -> Generator[list[int]]:
     """Forward stop signals to the processes while the `with` block runs, and Ctrl-Z too.
 
     Yields:
-        The signals SIGINT that have arrived.
+        The stop signals that have arrived.
     """
-    interrupts: list[int] = []
+    signals: list[int] = []
 
-    def forward(number: int, _frame: object) -> None:
-        if number == signal.SIGINT:
-            interrupts.append(number)
+    def send(number: int) -> None:
         for process in processes:
             process.send_signal(number)
 
-    def pause(_number: int, frame: object) -> None:
-        forward(signal.SIGSTOP, frame)
+    def forward(number: int, _frame: object) -> None:
+        signals.append(number)
+        send(number)
+
+    def pause(_number: int, _frame: object) -> None:
+        send(signal.SIGSTOP)
         os.kill(os.getpid(), signal.SIGSTOP)
         # The shell has continued this process.
-        forward(signal.SIGCONT, frame)
+        send(signal.SIGCONT)
 
     before = {number: signal.signal(number, forward) for number in stop_signals()}
     if sys.platform != "win32" and signal.getsignal(signal.SIGTSTP) is not signal.SIG_IGN:
         before[signal.SIGTSTP] = signal.signal(signal.SIGTSTP, pause)
     try:
-        yield interrupts
+        yield signals
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

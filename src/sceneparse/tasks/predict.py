@@ -1,7 +1,6 @@
 """Segment image files and write the results to files."""
 
-import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -24,12 +23,15 @@ from sceneparse.inference.prediction_files import (
 from sceneparse.recording.events import Callback, Message, ignore
 from sceneparse.system.memory_advice import PREDICTION, advice_on_memory
 from sceneparse.system.paths import expand_user
+from sceneparse.system.processor import usable_cores
 from sceneparse.tasks.image_files import FoundImages, find_images
 from sceneparse.tasks.segmenting import ImageToSegment, SegmentedFile, Writer, segment_files
 
 _LISTED = 3
 # Reading and writing keep up with the network on few threads.
 _MAX_JOBS = 4
+# The formats that keep the georeference of an image.
+_GEOREFERENCED = frozenset({"mask", "geojson"})
 
 
 def predict(
@@ -38,7 +40,7 @@ def predict(
     out: str | Path | BinaryIO,
     model: str | Path = "bundled",
     formats: Sequence[str] | str = DEFAULT_FORMATS,
-    classes: Sequence[str | int] | str = (),
+    classes: Sequence[str | int] | str | None = None,
     jobs: int | None = None,
     overwrite: bool = False,
     overrides: Sequence[str] = (),
@@ -64,8 +66,8 @@ def predict(
         classes: Names or ids of the only classes to show, as a list, or with commas between them;
             all other pixels are void (see `Prediction.only`). None for all classes.
         jobs: Threads that read images, and as many that write results, while the network computes;
-            None for the number of processor cores, at most four. Images of more than 25 million
-            pixels are segmented one at a time.
+            None for the number of cores that this process may use, at most four. Images of more
+            than 25 million pixels are segmented one at a time.
         overwrite: Whether existing results may be replaced.
         overrides: Changed settings of inference, as `inference.field=value`.
         device: `auto`, or a device such as `cpu` or `cuda`.
@@ -79,6 +81,7 @@ def predict(
     Raises:
         InputError: If the model cannot be read, results cannot be written, a result would
             replace another file, or a format or class is unknown.
+        BrokenPipeError: If nobody reads the stream any more.
     """
     chosen = checked_formats(_listed(formats))
     jobs = _checked_jobs(jobs)
@@ -87,9 +90,8 @@ def predict(
         raise InputError(f"{folder}: is a file; give a folder for the results", "out")
     given = images if isinstance(images, bytes) else _paths(images)
     found = find_images(given, None if folder is None else folder.resolve())
-    if found.left_out:
-        names = ", ".join(path.name for path in found.left_out[:_LISTED])
-        callback(Message(f"{len(found.left_out)} files are no images and are left out: {names}"))
+    for text in _about(found):
+        callback(Message(text))
     all_images = _images_to_segment(found, folder, chosen, callback)
     model = pinned_model(model, device, runtime, lambda text: callback(Message(text)))
     predictor = load(model, device, overrides, runtime=runtime)
@@ -100,8 +102,8 @@ def predict(
             "found no class in an empty list; name classes, or leave it out", "classes"
         )
     writer = Writer(
+        model=str(model),
         made_by={
-            "model": str(model),
             "weights": model_digest(model),
             "inference": str(predictor),
             "only": ", ".join(predictor.labels.class_names[index] for index in shown),
@@ -127,11 +129,11 @@ def predict(
     return segmented
 
 
-def _listed(names: Sequence[Any] | str) -> list[Any]:
-    """Return a list, or what stands between the commas of a text."""
-    if not isinstance(names, str):
-        return list(names)
-    return [name.strip() for name in names.split(",") if name.strip()]
+def _listed(names: Sequence[Any] | str | None) -> list[Any]:
+    """Return a list, empty for None, or what stands between the commas of a text."""
+    if isinstance(names, str):
+        return [name.strip() for name in names.split(",") if name.strip()]
+    return [] if names is None else list(names)
 
 
 def _paths(given: Sequence[str | Path] | str | Path) -> list[Path]:
@@ -141,7 +143,17 @@ def _paths(given: Sequence[str | Path] | str | Path) -> list[Path]:
 def _checked_jobs(jobs: int | None) -> int:
     if jobs is not None and jobs < 1:
         raise InputError(f"found {jobs} jobs, expected at least 1", "jobs")
-    return jobs or min(_MAX_JOBS, os.cpu_count() or 1)
+    return jobs or min(_MAX_JOBS, usable_cores())
+
+
+def _about(found: FoundImages) -> Iterator[str]:
+    """Yield messages about what the given folders hold besides images."""
+    if found.left_out:
+        names = ", ".join(path.name for path in found.left_out[:_LISTED])
+        yield f"{len(found.left_out)} files are no images and are left out: {names}"
+    if found.unreadable:
+        names = ", ".join(map(str, found.unreadable[:_LISTED]))
+        yield f"{len(found.unreadable)} folders cannot be read and are left out: {names}"
 
 
 def _images_to_segment(
@@ -158,10 +170,11 @@ def _images_to_segment(
         places = [_place(source) for source in found.sources]
         results = PredictionFiles(Path(), found.names[0].name, ())
         return [ImageToSegment(found.sources[0], results, places[0])]
-    files = [source for source in found.sources if isinstance(source, Path)]
+    keep_places = not _GEOREFERENCED.isdisjoint(formats)
+    files = [source for source in found.sources if keep_places and isinstance(source, Path)]
     if not rasterio_installed() and any(map(is_georeferenced, files)):
         callback(Message(f"georeferences are not kept; keeping them needs rasterio: `{INSTALL}`"))
-    places = [_place(source) for source in found.sources]
+    places = [_place(source) if keep_places else None for source in found.sources]
     results = result_paths(found, folder, formats, [place is not None for place in places])
     return [ImageToSegment(*each) for each in zip(found.sources, results, places, strict=True)]
 

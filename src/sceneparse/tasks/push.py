@@ -15,7 +15,7 @@ from sceneparse.factory.model_files import is_onnx, weights_file
 from sceneparse.factory.runtime_choice import pinned_model
 from sceneparse.recording.events import Callback, Message, ignore
 from sceneparse.reports.model_card import CardLicense
-from sceneparse.system.files import create_folder
+from sceneparse.system.files import create_folder, require_empty_folder
 from sceneparse.system.paths import expand_user
 from sceneparse.tasks.export import BUNDLED_LICENSE
 from sceneparse.tasks.hub_folder import DEMO_FILE, PREVIEW_FILE, HubContents, write_hub_folder
@@ -82,7 +82,7 @@ def push(
         license: Terms of the weights: an identifier of the Hub such as `cc-by-nc-4.0`, or words.
             They depend on the training images and on the weights that the training started from.
         scores: Scores for the card, written by `evaluate`; none for `scores.json` in the run
-            folder if it is newer than the weights, else for the validation of the run.
+            folder if it is of these weights, else for the validation of the run.
         datasets: Names of data sets on the Hub that the model was trained on.
         preview: An image to segment as an example, which is published; none for a generated scene
             if the model has the classes of ADE20K, else no example.
@@ -182,8 +182,7 @@ def _folder(out: str | Path | None) -> Generator[Path]:
             yield Path(temporary)
         return
     folder = expand_user(out)
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(f"{folder}: not an empty folder; choose another one", "out")
+    require_empty_folder(folder, "out")
     create_folder(folder, "out")
     yield folder
 

@@ -15,11 +15,10 @@ from sceneparse.config import RunConfig
 from sceneparse.config.reading import config_document, config_of
 from sceneparse.data.loader import Batch
 from sceneparse.errors import InputError
-from sceneparse.inference.evaluation import Evaluation
-from sceneparse.inference.predictor import Predictor
+from sceneparse.system.paths import expand_user
 from sceneparse.training.auto import resolve
 from sceneparse.training.loop import step_seed, to_device
-from sceneparse.training.nonfinite import gradient_norm
+from sceneparse.training.nonfinite import clip_gradients
 from sceneparse.training.setup import TrainSetup, set_up_training
 from sceneparse.training.state import TrainState
 from sceneparse.training.tracing import FirstNonFinite, Tracer
@@ -92,19 +91,22 @@ class Replay:
     @property
     def advice(self) -> str:
         """What to do about it."""
-        if self.fp32.first is None and self.as_trained is not None:
+        first = self.fp32.first
+        if first is None:
+            if self.as_trained is None or self.as_trained.first is None:
+                return "the step is finite now: it does not come from the weights and images alone"
+            precision = self.as_trained.precision
+            what = "the range of fp16 is too small" if precision == "fp16" else "bf16 is too coarse"
             return (
-                f"in fp32 the step is finite, so the range of {self.as_trained.precision} is too "
-                "small for it: train with training.precision=fp32, or with a lower optimizer.lr"
+                f"in fp32 the step is finite, so {what} for it: train with "
+                "training.precision=fp32, or with a lower optimizer.lr"
             )
-        if self.fp32.first is None:
-            return "the step is finite now: it does not come of the weights and images alone"
-        if self.fp32.first.phase == "weights":
+        if first.phase == "weights":
             return "the weights were not finite before the step: start from other weights"
         if self.fp32.largest_weight > LARGE_WEIGHT:
             return (
-                f"weights as large as {self.fp32.largest_weight:.3g} come of a learning rate that "
-                "is too high: lower optimizer.lr, or set training.clip_norm=1"
+                f"weights as large as {self.fp32.largest_weight:.3g} come from a learning rate "
+                "that is too high: lower optimizer.lr, or set training.clip_norm=1"
             )
         return (
             "look at the images that are named, and lower optimizer.lr or set "
@@ -143,7 +145,7 @@ def replay(
     Example:
         >>> print(sceneparse.replay("runs/mydata/nonfinite/step_812.json"))  # doctest: +SKIP
     """
-    path = Path(file)
+    path = expand_user(file)
     step, weights = read_step(path)
     stored = RunFolder(path.absolute().parent.parent).read_config()
     changes = ["training.device=cpu", *overrides]
@@ -160,7 +162,15 @@ def _recompute(
     step: NonFiniteStep,
     weights: dict[str, Tensor],
 ) -> Recomputed:
-    training = replace(stored.training, precision=precision, compile="off", processes=1, ema=None)
+    training = replace(
+        stored.training,
+        precision=precision,
+        compile="off",
+        processes=1,
+        ema=None,
+        # Its advice, a smaller run, would be another step.
+        check_memory=False,
+    )
     config = replace(stored, training=training)
     state, setup = _set_up(config, weights)
     tracer = Tracer(state.segmenter)
@@ -170,7 +180,7 @@ def _recompute(
     torch.manual_seed(step_seed(step.seed, step.step, 0))
     total = 0.0
     images: tuple[str, ...] = ()
-    for image, mask, names in _parts(setup, batches):
+    for image, mask, names in _parts(setup, batches, step.parts):
         with tracer.following():
             with factory.autocast(setup.settings.precision, setup.device):
                 output = setup.model(image, mask, setup.loss)
@@ -180,7 +190,7 @@ def _recompute(
         if tracer.first and not images:
             images = tuple(names[index] for index in tracer.first.images)
     tracer.check_gradients()
-    norm = float(gradient_norm(state.optimizer, None))
+    norm = float(clip_gradients(state.optimizer, None))
     largest = max(float(weight.detach().abs().max()) for weight in state.segmenter.parameters())
     return Recomputed(precision, total / max(1, valid), norm, largest, tracer.first, images)
 
@@ -194,15 +204,9 @@ def _set_up(config: RunConfig, weights: dict[str, Tensor]) -> tuple[TrainState, 
         raise InputError(
             f"the weights of the step do not fit the network of the run's config ({error})"
         ) from None
-
-    def validate(_: Predictor) -> Evaluation:
-        raise NotImplementedError
-
     statistics = factory.class_statistics(config, training)
     settings = resolve(config, segmenter, training)
-    return set_up_training(
-        config, settings, segmenter, training, validate, class_statistics=statistics
-    )
+    return set_up_training(config, settings, segmenter, training, class_statistics=statistics)
 
 
 def _batches(setup: TrainSetup, step: NonFiniteStep) -> list[Batch]:
@@ -214,19 +218,22 @@ def _batches(setup: TrainSetup, step: NonFiniteStep) -> list[Batch]:
         batches += loader.batches(step.step, step.step + 1)
     names = tuple(name for batch in batches for name in batch.names)
     if names != step.names:
+        changed = [pair for pair in zip(names, step.names, strict=True) if pair[0] != pair[1]]
+        found, expected = changed[0]
         raise InputError(
-            f"step {step.number}: found the images {', '.join(names[:4])} ..., expected "
-            f"{', '.join(step.names[:4])} ...; bring the data set back, or name it with data.root"
+            f"step {step.number}: {len(changed)} of its {len(names)} images are other ones than in "
+            f"the run: found {found}, expected {expected}; bring the data set back, or name it "
+            "with data.root"
         )
     return batches
 
 
-def _parts(setup: TrainSetup, batches: Sequence[Batch]) -> Generator[Part]:
-    """Yield images, masks and names of what was normalised together."""
+def _parts(setup: TrainSetup, batches: Sequence[Batch], parts: int) -> Generator[Part]:
+    """Yield images `(b, C, H, W)`, masks `(b, H, W)` and names of what was normalised together."""
     shares: list[list[Part]] = []
     for batch in batches:
         image, mask = to_device(setup, batch)
-        count = min(setup.settings.accumulation, len(batch.names))
+        count = min(parts, len(batch.names))
         indices = torch.arange(len(image)).tensor_split(count)
         names = [[batch.names[index] for index in part.tolist()] for part in indices]
         shares.append(

@@ -43,7 +43,7 @@ class Run:
     @property
     def history(self) -> list[dict[str, float]]:
         """The row of each epoch in `metrics.csv`: losses, scores and learning rate."""
-        return self.files.read_history()
+        return self.files.read_metrics()
 
     @property
     def scores(self) -> dict[str, float]:

@@ -10,14 +10,13 @@ from sceneparse.config import RunConfig
 from sceneparse.data.cache.reader import CachedDataset
 from sceneparse.data.dataset import Dataset
 from sceneparse.errors import InputError
-from sceneparse.inference.evaluation import Evaluation, EvaluationSums
+from sceneparse.inference.evaluation import Evaluation, EvaluationSums, evaluation_sums
 from sceneparse.inference.predictor import Predictor
 from sceneparse.recording.events import Callback, Message
 from sceneparse.system.ranks import RankInfo
 from sceneparse.tasks.cache import cache_notes
-from sceneparse.tasks.file_check import check_files
+from sceneparse.tasks.check import check_files
 from sceneparse.training.distributed import all_reduce, broadcast_from_rank_zero
-from sceneparse.training.validation import count_images
 
 
 def open_splits(
@@ -56,8 +55,8 @@ def validate_over_ranks(
 ) -> Evaluation:
     """Score a predictor; each process evaluates its share of the data set."""
     share = range(rank_info.rank, len(dataset), rank_info.world_size)
-    own = count_images(predictor, dataset, share, threads)
-    # Confusion matrices hold integers, so their sum equals that of one process in any order.
-    all_reduce(torch.from_numpy(own.confusion))
+    own = evaluation_sums(predictor, dataset, share, threads)
+    # Integers, so the scores do not depend on the number of processes; the loss may, by rounding.
+    confusion = all_reduce(torch.from_numpy(own.confusion)).numpy()
     loss, images = all_reduce(torch.tensor([own.loss, own.images], dtype=torch.float64)).tolist()
-    return EvaluationSums(own.confusion, loss, int(images)).evaluation()
+    return EvaluationSums(confusion, loss, int(images), own.per_image).evaluation()

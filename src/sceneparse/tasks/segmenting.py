@@ -77,21 +77,32 @@ class Writer(NamedTuple):
     """Writes predictions.
 
     Attributes:
-        made_by: What makes them, which each result says.
+        model: The model as it was given, which each result says.
+        made_by: What else each result says: all that decides what it holds.
         classes: Ids of the classes that are shown; none for all.
         stream: Where the only prediction goes and in which format; none for files.
     """
 
+    model: str
     made_by: dict[str, str]
     classes: tuple[int, ...] = ()
     stream: tuple[BinaryIO, str] | None = None
 
     def record(self, image: ImageToSegment) -> dict[str, str]:
-        """Return what a result of an image says of its origin."""
+        """Return what tells a result of an image from others, however the model was given."""
         return {"image": image.name, **self.made_by}
 
+    @property
+    def _more(self) -> dict[str, str]:
+        return {"model": self.model, **self.made_by}
+
     def __call__(self, segmented: tuple[ImageToSegment, Prediction | str]) -> SegmentedFile:
-        """Write a prediction, and return its record; or the error in its place."""
+        """Write a prediction, and return its record; or the error in its place.
+
+        Raises:
+            InputError: If it cannot be written.
+            BrokenPipeError: If nobody reads the stream any more.
+        """
         image, prediction = segmented
         path = image.source if isinstance(image.source, Path) else Path("-")
         if isinstance(prediction, str):
@@ -104,10 +115,9 @@ class Writer(NamedTuple):
             stream, kind = self.stream
             place = image.georeference
             content = prediction.encode(
-                kind, image_name=image.name, more=self.made_by, georeference=place
+                kind, image_name=image.name, more=self._more, georeference=place
             )
-            stream.write(content)
-            stream.flush()
+            _write_to_stream(stream, content)
         return SegmentedFile(path, image.results, prediction.classes())
 
     def _save(self, prediction: Prediction, image: ImageToSegment) -> None:
@@ -117,9 +127,23 @@ class Writer(NamedTuple):
             formats=image.results.formats,
             image_name=image.name,
             overwrite=True,  # `are_done` has checked which files this replaces.
-            more=self.made_by,
+            more=self._more,
             georeference=image.georeference,
         )
+
+
+def _write_to_stream(stream: BinaryIO, content: bytes) -> None:
+    try:
+        stream.write(content)
+        stream.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise InputError(
+            f"the result cannot be written to the stream ({error.strerror or error}); free some "
+            "disk space, or choose another place",
+            "out",
+        ) from None
 
 
 def segment_files(
@@ -138,6 +162,7 @@ def segment_files(
 
     Raises:
         InputError: If results cannot be written.
+        BrokenPipeError: If nobody reads the stream any more.
     """
     read = partial(_read, predictor)
     for one_at_a_time, images in groupby(todo, partial(_is_large, predictor)):

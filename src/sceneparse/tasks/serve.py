@@ -37,9 +37,9 @@ def serve(
     listens after that, so that no client waits for a server that is not ready.
 
     Args:
-        *models: Run folders, weights files, ONNX files, or `bundled`, which none stands for; each
-            may be followed by its changed settings, as `inference.field=value`. The first model is
-            the default of requests.
+        *models: Run folders, weights files, ONNX files, `bundled`, which none stands for, or
+            `hf://owner/name`; each may be followed by its changed settings, as
+            `inference.field=value`. The first model is the default of requests.
         host: Name or address of this machine: 127.0.0.1 for programs on it alone, 0.0.0.0 for all
             networks.
         port: Port; 0 for a free one.
@@ -59,11 +59,11 @@ def serve(
     """
     _check_packages()
     # They need the extra `serve`.
-    from sceneparse.serving.accepted_formats import limit_text_of_images
     from sceneparse.serving.app import create_app
     from sceneparse.serving.http_server import SegmentationServer, bound_socket
     from sceneparse.serving.server_metrics import ServerMetrics
     from sceneparse.serving.service import SegmentationService
+    from sceneparse.serving.uploads import limit_text_of_images
 
     choices = model_choices([str(each) for each in models])
     secret = _checked_token(os.environ.get(TOKEN_VARIABLE) if token is None else token)

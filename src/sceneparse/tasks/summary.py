@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from sceneparse.config import RunConfig
+from sceneparse.data.datasets.file_data import PublishedData
 from sceneparse.data.datasets.folder import FolderData
-from sceneparse.data.datasets.published import PublishedData
 from sceneparse.data.datasets.synthetic import SyntheticData
 from sceneparse.labels import ade20k_labels
 from sceneparse.models.structure import LayerSummary, mermaid_diagram, summarize_layers

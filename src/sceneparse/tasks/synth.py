@@ -7,9 +7,8 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from sceneparse.data.datasets.synthetic import synthetic, write_scene
-from sceneparse.errors import InputError
 from sceneparse.recording.events import Callback, ignore, tracked
-from sceneparse.system.files import create_folder
+from sceneparse.system.files import create_folder, require_empty_folder
 
 
 def write_scenes(
@@ -31,8 +30,7 @@ def write_scenes(
     Raises:
         InputError: If the folder is not empty or cannot be created.
     """
-    if root.exists() and (not root.is_dir() or any(root.iterdir())):
-        raise InputError(f"{root}: the folder is not empty; choose a new folder")
+    require_empty_folder(root)
     create_folder(root)
     with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
         for split, count in images.items():

@@ -41,7 +41,7 @@ from sceneparse.training.distributed import (
 from sceneparse.training.environment import environment
 from sceneparse.training.loop import fit
 from sceneparse.training.nonfinite import NonFiniteStopError
-from sceneparse.training.probing import probed_config
+from sceneparse.training.probing import with_probed_accumulation
 from sceneparse.training.setup import TrainSetup, set_up_training
 from sceneparse.training.state import TrainState
 
@@ -125,7 +125,7 @@ def _train(
     # Rank zero measures for all processes, so that their settings agree.
     with advice_on_memory():
         settings = broadcast_from_rank_zero(lambda: resolve(config, segmenter, training, rank_info))
-    asked, config = config, settings.stored_in(config)
+    requested, config = config, settings.stored_in(config)
 
     def validate(predictor: Predictor) -> Evaluation:
         return validate_over_ranks(predictor, validation, settings.threads, rank_info)
@@ -134,7 +134,7 @@ def _train(
         state, setup = set_up_training(
             config, settings, segmenter, training, validate, rank_info, data_key, class_statistics
         )
-        config = probed_config(config, asked, state, setup, validation)
+        config = with_probed_accumulation(config, requested, state, setup, validation)
     samples = _samples(config.report, validation, rank_info)
     recorded = RecordedRun()
     if resume:

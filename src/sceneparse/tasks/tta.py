@@ -178,7 +178,7 @@ def tta(
     Settings are chosen on one half of the images and reported on the other.
 
     Args:
-        model: A run folder, a weights file, an ONNX file, or `hf://owner/name`.
+        model: A run folder, a weights file, an ONNX file, `bundled`, or `hf://owner/name`.
         data: The data root; none for the one that the model was trained on.
         split: Name of the split.
         images: Maximum number of images, spread over the data set; settings are chosen on half of

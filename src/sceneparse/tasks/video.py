@@ -1,5 +1,6 @@
 """Segment a video and write it again, with the classes laid over its frames."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from io import BytesIO
@@ -10,7 +11,7 @@ from PIL import Image
 
 from sceneparse import drawing
 from sceneparse.data.io.video_reading import VideoReader, open_video
-from sceneparse.data.io.video_writing import FORMATS, VideoWriter, new_video
+from sceneparse.data.io.video_writing import VIDEO_FORMATS, VideoWriter, new_video
 from sceneparse.errors import InputError
 from sceneparse.factory.loading import load
 from sceneparse.inference.predictor import Predictor
@@ -77,7 +78,8 @@ def segment_video(
             flicker; 0 for each frame by itself.
         masks: Folder for the label map of each frame, as `000000.png` and so on, in the ids of the
             data set's annotations; none for no label maps.
-        overwrite: Whether existing files may be replaced.
+        overwrite: Whether existing files may be replaced. Then label maps beyond the
+            last frame, of a longer video that was there, are removed from `masks`.
         overrides: Changed settings of inference, as `inference.field=value`.
         device: `auto`, or a device such as `cpu` or `cuda`.
         runtime: What computes the network; see `sceneparse.load`.
@@ -85,7 +87,8 @@ def segment_video(
 
     Raises:
         InputError: If PyAV is missing, the video or the model cannot be read, a setting is wrong,
-            or the result exists or cannot be written. Then no file is left at `out`.
+            or the result exists or cannot be written. Then `out` is as it was before, and the
+            label maps that were written stay.
 
     Example:
         >>> made = sceneparse.segment_video("street.mp4", out="segmented.webm")  # doctest: +SKIP
@@ -106,7 +109,9 @@ def segment_video(
             for mask in _segmented(predictor, reader, writer, smoothing_s, opacity, callback):
                 if folder is not None:
                     ids = predictor.labels.decode(mask)
-                    _write_mask(ids, folder / f"{writer.frames - 1:06d}.png")
+                    _write_mask(ids, folder / _mask_name(writer.frames - 1))
+            if folder is not None:
+                _remove_masks_from(writer.frames, folder)
     made = SegmentedVideo(target, writer.frames, writer.end_s, folder, reader.error)
     callback(Message(str(made)))
     return made
@@ -150,9 +155,10 @@ def _check_target(source: Path, target: Path, masks: Path | None, *, overwrite: 
     Raises:
         InputError: If the target is refused.
     """
-    if target.suffix.lower() not in FORMATS:
+    if target.suffix.lower() not in VIDEO_FORMATS:
         raise InputError(
-            f"{target}: unknown video format; expected a name with {', '.join(FORMATS)}", "out"
+            f"{target}: unknown video format; expected a name with {', '.join(VIDEO_FORMATS)}",
+            "out",
         )
     if target.exists() and target.samefile(source):
         raise InputError(f"{target}: is the video to segment; choose another file", "out")
@@ -193,6 +199,25 @@ def _left_out(codecs: Sequence[str], target: Path) -> str:
         f"the sound ({', '.join(codecs)}) is left out, because {target.suffix.lower()} cannot hold "
         f"it; {others} can"
     )
+
+
+def _mask_name(frame: int) -> str:
+    return f"{frame:06d}.png"
+
+
+def _remove_masks_from(first: int, folder: Path) -> None:
+    """Remove the label maps of a longer video that the folder held before."""
+    for path in list(folder.iterdir()):
+        number = re.fullmatch(r"([0-9]{6,})\.png", path.name)
+        if number and int(number[1]) >= first and path.name == _mask_name(int(number[1])):
+            try:
+                path.unlink()
+            except OSError as error:
+                raise InputError(
+                    f"{path}: a label map of another video, which cannot be removed "
+                    f"({error.strerror}); delete it, or choose another folder",
+                    "masks",
+                ) from None
 
 
 def _write_mask(ids: Mask, path: Path) -> None:

@@ -1,6 +1,5 @@
 """Resolve the settings that a config leaves at `auto`, on the machine where the run starts."""
 
-import os
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import Literal
@@ -13,11 +12,23 @@ from sceneparse.data.dataset import Dataset
 from sceneparse.errors import InputError
 from sceneparse.models.segmenter import Segmenter
 from sceneparse.system.device import memory_bytes, select_device
+from sceneparse.system.processor import usable_cores
 from sceneparse.system.ranks import RankInfo
 from sceneparse.training.compilation import missing_to_compile
-from sceneparse.training.memory import fitting_parts, step_budget, step_bytes
+from sceneparse.training.memory import (
+    activation_bytes_per_image,
+    fitting_parts,
+    state_bytes,
+    step_budget,
+)
 from sceneparse.training.memory_check import require_cpu_memory
-from sceneparse.training.trials import MemoryFormat, Way, fastest, measured, possible_ways
+from sceneparse.training.trials import (
+    Candidate,
+    MemoryFormat,
+    candidates_for,
+    fastest,
+    measure_step_times,
+)
 
 # The total batch size of the usual ADE20K recipes; a larger one would need another learning rate.
 REFERENCE_BATCH = 16
@@ -50,7 +61,7 @@ class RuntimeSettings:
     batch_size: int
     threads: int
     processes: int
-    times: dict[Way, float]
+    times: dict[Candidate, float]
     accumulation: int = 1
     uncompiled: str = ""
 
@@ -90,8 +101,8 @@ class RuntimeSettings:
         """Describe what was measured; empty if nothing was."""
         if not self.times:
             return ""
-        times = ", ".join(f"{way} {1000 * time:.0f}" for way, time in self.times.items())
-        return f"measured, in ms per image of a training step: {times}"
+        times = ", ".join(f"{each} {1000 * time:.0f}" for each, time in self.times.items())
+        return f"measured, in ms per image of a forward and backward pass: {times}"
 
 
 def resolve(
@@ -112,29 +123,30 @@ def resolve(
     rank_info = rank_info or RankInfo()
     asked = config.training
     device = select_device(asked.device)
-    ways = possible_ways(asked.precision, asked.memory_format, device)
+    candidates = candidates_for(asked.precision, asked.memory_format, device)
     batch_size = _batch_size(asked.batch_size, len(training), rank_info.world_size)
     # A measurement is a forward pass, and most runs need that of one precision.
-    image_bytes = cache(partial(step_bytes, config, segmenter, training.labels))
+    image_bytes = cache(partial(activation_bytes_per_image, config, segmenter, training.labels))
     if device.type == "cpu" and asked.check_memory:
-        least = "fp32" if all(way.precision == "fp32" for way in ways) else "bf16"
+        least = "fp32" if all(candidate.precision == "fp32" for candidate in candidates) else "bf16"
         require_cpu_memory(config, segmenter, image_bytes(least), batch_size, rank_info)
-    times: dict[Way, float] = {}
-    if len(ways) > 1:
+    times: dict[Candidate, float] = {}
+    if len(candidates) > 1:
         loss = config.loss.build(training.labels)
         sides = config.transform.size, config.transform.mask_size
-        times = measured(ways, segmenter, loss, sides, device)
-    precision, memory_format = fastest(times) if times else ways[0]
+        times = measure_step_times(candidates, segmenter, loss, sides, device)
+    precision, memory_format = fastest(times) if times else candidates[0]
     accumulation = asked.accumulation
     if accumulation == "auto":
         shared_by = rank_info.local_world_size if device.type == "cpu" else 1
         available = memory_bytes(device) / shared_by
-        budget = step_budget(device.type, available, segmenter, has_ema=asked.ema is not None)
+        held = state_bytes(segmenter, config.optimizer, has_ema=asked.ema is not None)
+        budget = step_budget(device.type, available, held)
         share = batch_size // rank_info.world_size
         accumulation = fitting_parts(share, image_bytes(precision), budget, rank_info.world_size)
     threads = asked.threads
     if threads == "auto":
-        cores = (os.cpu_count() or 1) // rank_info.local_world_size
+        cores = usable_cores() // rank_info.local_world_size
         threads = min(max(1, cores), 2 if device.type == "cpu" else 8)
     is_wanted = _is_compiling_wanted(config, device, len(training) // batch_size)
     missing = missing_to_compile(device) if is_wanted else ""

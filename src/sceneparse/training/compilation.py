@@ -1,4 +1,8 @@
-"""Compile a network; where that fails, the run continues uncompiled and logs a warning."""
+"""Compile a network; if a forward pass cannot be compiled, it runs uncompiled with a warning.
+
+PyTorch compiles the backward pass when it first runs. A failure there ends the run;
+`training.compile=off` avoids it.
+"""
 
 import copy
 import logging
@@ -40,7 +44,7 @@ def missing_to_compile(device: torch.device) -> str:
 
 
 def compiled(network: nn.Module, image_sizes: int = 1) -> nn.Module:
-    """Compile a network; a part that cannot be compiled runs uncompiled.
+    """Compile a network; a part whose forward pass cannot be compiled runs uncompiled.
 
     Args:
         network: The network, wrapped in DDP if there are several processes.
@@ -56,9 +60,10 @@ def compiled(network: nn.Module, image_sizes: int = 1) -> nn.Module:
 
 
 def _inductor_or_eager(graph: GraphModule, inputs: list[Tensor]) -> Callable[..., Any]:
-    """Compile a graph with Inductor, or return it uncompiled if that fails.
+    """Compile a forward graph with Inductor, or return it uncompiled if that fails.
 
-    Inductor fails before it computes anything, so nothing is computed twice.
+    Inductor fails before it computes anything, so nothing is computed twice. The backward graph
+    is compiled later, outside of this function.
     """
     from torch._inductor.compile_fx import compile_fx
 

@@ -40,6 +40,9 @@ def process_group(rank_info: RankInfo) -> Generator[None]:
     At the end, all processes wait for each other. If one of them falls silent, the others end: one
     prints why, and all exit with code 2.
 
+    After an error the process has to end. Its group stays, because leaving it may wait for a
+    process that is gone, and another `process_group` would use what is left of it.
+
     Args:
         rank_info: The rank of this process.
 
@@ -88,8 +91,10 @@ def device_of(rank_info: RankInfo, kind: str) -> torch.device:
     if kind == "cpu":
         return torch.device(kind)
     count = torch.cuda.device_count() if kind == "cuda" else 1
-    # SLURM may make only its own device visible to each process.
-    has_own = count == 1 and "SLURM_STEP_ID" in os.environ
+    # SLURM may make only its own device visible to each process that it starts; those that
+    # torchrun starts in a step see the same ones.
+    by_slurm = "SLURM_STEP_ID" in os.environ and "TORCHELASTIC_RUN_ID" not in os.environ
+    has_own = count == 1 and by_slurm
     if rank_info.local_rank >= count and not has_own:
         raise InputError(
             f"{rank_info.local_world_size} processes on a machine with {count} of {kind}; start "
@@ -182,10 +187,27 @@ def _store(rank_info: RankInfo) -> Store:
         # Without a store, processes cannot agree; one of each machine reports.
         kind = ReportedByOtherRank if rank_info.local_rank else InputError
         raise kind(
-            f"process {rank_info.rank} of {rank_info.world_size}: not all processes of the run "
-            f"have started within {JOIN_TIMEOUT.seconds // 60} minutes ({error})"
+            f"process {rank_info.rank} of {rank_info.world_size}: {_store_problem(error)}"
         ) from error
     return store
+
+
+def _store_problem(error: Exception) -> str:
+    """Say why this process has no connection to the store of the run."""
+    said = _first_line(error)
+    if "timed out" in said.lower():
+        minutes = JOIN_TIMEOUT.seconds // 60
+        return f"not all processes of the run have started within {minutes} minutes ({said})"
+    place = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"
+    return (
+        f"cannot open the store of the run at {place} ({said}); MASTER_ADDR must be the machine of "
+        "process 0, and MASTER_PORT a free port of it"
+    )
+
+
+def _first_line(error: Exception) -> str:
+    """Return what an error of PyTorch says, without the stack of C++ below it."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 def _heartbeat(rank_info: RankInfo) -> Heartbeat:
@@ -213,15 +235,16 @@ def _raised_once(error: BaseException, heartbeat: Heartbeat) -> BaseException:
         return ReportedByOtherRank(str(error))
     if _is_lost_connection(error):
         return InputError(
-            "another process of the run ended without a word (the system kills one when memory is "
-            "full: use a smaller training.batch_size in another run); resume the run",
+            "another process of the run may have ended without an error message "
+            f"({_first_line(error)}); the system kills a process when memory is full: resume the "
+            "run, or start a new run with a smaller training.batch_size",
             "resume",
         )
     return error
 
 
 def _is_lost_connection(error: Exception) -> bool:
-    """Return whether an error means that another process is gone."""
+    """Return whether an error may mean that another process is gone."""
     message = str(error).lower()
     return isinstance(error, dist.DistError) or (
         isinstance(error, RuntimeError)

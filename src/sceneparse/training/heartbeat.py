@@ -58,7 +58,8 @@ class Heartbeat:
         self._rank_zero_keeps_store = rank_zero_keeps_store
         self._next = (rank_info.rank + 1) % rank_info.world_size
         self._beats_of_next = 0
-        # Only time in which this process ran counts, so one that was stopped itself blames nobody.
+        # Only time in which this process ran counts, so a process that was suspended itself does
+        # not report others.
         self._silent_s = 0.0
         self._unanswered_s = 0.0
         self._watched_at = time.monotonic()
@@ -72,8 +73,11 @@ class Heartbeat:
 
     @property
     def reports_lost_store(self) -> bool:
-        """Whether this process reports if it cannot ask which one does: one on each machine."""
-        # Where rank zero keeps the store, another process of its machine reports that it is lost.
+        """Whether this process prints the error when the store cannot be reached.
+
+        One on each machine does.
+        """
+        # Where rank zero keeps the store, another process of its machine prints it.
         is_second = self._rank_zero_keeps_store and self._rank_info.rank == 1
         return (is_second or self._rank_info.local_rank == 0) and not self._has_just_continued()
 
@@ -102,7 +106,7 @@ class Heartbeat:
         """
         is_first = is_first_failure(self.store)
         if is_first:
-            self._let_others_know()
+            self._keep_store_alive()
         return is_first
 
     def _beat(self) -> None:
@@ -165,12 +169,12 @@ class Heartbeat:
                 "checkpoints are whole: resume the run\n"
             )
             sys.stderr.flush()
-            self._let_others_know()
+            self._keep_store_alive()
         elif self._left.wait(REPORT_S):
             return
         os._exit(EXIT_CODE)
 
-    def _let_others_know(self) -> None:
+    def _keep_store_alive(self) -> None:
         """Keep the store for a while, if it is a part of this process."""
         if self._rank_info.rank == 0 and self._rank_zero_keeps_store:
             self._left.wait(2 * BEAT_S)

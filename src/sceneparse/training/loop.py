@@ -23,17 +23,19 @@ from sceneparse.training.distributed import (
     max_over_ranks,
 )
 from sceneparse.training.nonfinite import (
-    MAX_IN_A_ROW,
     NonFiniteStopError,
-    described,
-    gradient_norm,
-    message,
+    clip_gradients,
+    nonfinite_step,
     step_if_finite,
+    stop_message,
 )
 from sceneparse.training.parts import in_parts
 from sceneparse.training.setup import TrainSetup
 from sceneparse.training.smaller_parts import with_fitting_parts
 from sceneparse.training.state import EpochSums, TrainState
+
+# More non-finite steps in a row than this are no outliers of the data.
+MAX_IN_A_ROW = 10
 
 
 class EpochRecord(NamedTuple):
@@ -153,14 +155,14 @@ def _without_nonfinite(
     found = state.guard.read()
     if found is None:
         return batches
-    step = described(found, setup.loader)
+    step = nonfinite_step(found, setup.loader, state.parts)
     state.guard.count(found.step)
     # The other processes wait until rank zero has written the file.
     file = broadcast_from_rank_zero(lambda: observer.step_skipped(step))
     in_a_row, policy = state.guard.in_a_row, setup.config.training.on_nonfinite
     if policy != "skip" or in_a_row > MAX_IN_A_ROW:
         batches.close()
-        text = message(step, file, setup.loader.steps_per_epoch, policy, in_a_row)
+        text = stop_message(step, file, setup.loader.steps_per_epoch, policy, in_a_row)
         raise NonFiniteStopError(text, step.number)
     if state.step == step.number:
         return batches
@@ -208,7 +210,7 @@ def train_step(state: TrainState, setup: TrainSetup, batch: Batch) -> Tensor:
     total, confusion = with_fitting_parts(state, setup, len(image), backward)
     mean_loss = all_reduce(total).float() / valid
     state.scaler.unscale_(state.optimizer)
-    norm = gradient_norm(state.optimizer, setup.config.training.clip_norm)
+    norm = clip_gradients(state.optimizer, setup.config.training.clip_norm)
     taken = state.guard.check(state.step, mean_loss, norm, state.scaler)
     step_if_finite(state.optimizer, state.scaler, taken)
     state.optimizer.zero_grad()

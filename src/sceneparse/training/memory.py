@@ -1,4 +1,4 @@
-"""Memory of a training step: what an image needs, and in how many parts a batch fits."""
+"""Memory of a run: what weights and images need, and in how many parts a batch fits."""
 
 import torch
 from torch import nn
@@ -7,6 +7,7 @@ from sceneparse import factory
 from sceneparse.config import RunConfig
 from sceneparse.labels import Labels
 from sceneparse.models.segmenter import Segmenter
+from sceneparse.optimization.settings import OptimizerSettings
 
 # Share of the free memory that a step may take; the system and temporary tensors need the rest.
 MEMORY_SHARE = {"cpu": 0.4, "cuda": 0.7, "mps": 0.4}
@@ -16,21 +17,41 @@ MIN_PART = 2
 _MEASURED_SIDE = 512
 
 
-def step_budget(device: str, available_bytes: float, network: nn.Module, *, has_ema: bool) -> float:
+def weight_bytes(network: nn.Module) -> int:
+    """Return the memory of the weights of a network in bytes."""
+    return sum(parameter.nbytes for parameter in network.parameters())
+
+
+def state_bytes(network: nn.Module, optimizer: OptimizerSettings, *, has_ema: bool) -> int:
+    """Return the memory in bytes that a run takes whatever the batch size.
+
+    It holds the weights, and for those that are trained also gradients and the moments of the
+    optimizer.
+
+    Args:
+        network: The network.
+        optimizer: The optimizer.
+        has_ema: Whether a moving average takes as much as the weights once more.
+    """
+    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    copies = 2 if has_ema else 1
+    trained_bytes = sum(parameter.nbytes for parameter in trained)
+    return copies * weight_bytes(network) + (1 + optimizer.moments) * trained_bytes
+
+
+def step_budget(device: str, available_bytes: float, held_bytes: float) -> float:
     """Return the memory in bytes that the images of a step may take.
 
     Args:
         device: Kind of device, such as `cuda`.
         available_bytes: Memory that the process may use.
-        network: Its weights, gradients and the two moments of Adam take memory for any batch size.
-        has_ema: Whether a moving average takes as much as the weights once more.
+        held_bytes: Memory that the run takes whatever the batch size, from `state_bytes`.
     """
-    weight_bytes = sum(4 * parameter.numel() for parameter in network.parameters())
-    return MEMORY_SHARE[device] * available_bytes - (5 if has_ema else 4) * weight_bytes
+    return MEMORY_SHARE[device] * available_bytes - held_bytes
 
 
 def min_part(processes: int) -> int:
-    """Return how many images of a process a part has at least."""
+    """Return the fewest images that a process may compute at once, as a part of its batch."""
     return MIN_PART if processes == 1 else 1
 
 
@@ -54,14 +75,15 @@ def fitting_parts(share: int, image_bytes: float, budget_bytes: float, processes
     return parts
 
 
-def step_bytes(
+def activation_bytes_per_image(
     config: RunConfig, segmenter: Segmenter, labels: Labels, precision: factory.Precision
 ) -> int:
-    """Measure the memory that one training image needs, in bytes.
+    """Measure the memory of the activations of one training image, in bytes.
 
     A forward pass on the CPU counts the tensors that autograd saves for the backward pass; they
     depend on the network and the loss, not on the device. Large images are measured at a smaller
-    size, because they need memory in proportion to their pixels.
+    size, because they need memory in proportion to their pixels. Where autocast computes in bf16,
+    its copies of the weights are counted too, so that small images seem to need more than they do.
 
     Args:
         config: The config of the run.
@@ -84,12 +106,14 @@ def step_bytes(
     mask = torch.zeros(2, mask_size, mask_size, dtype=torch.uint8)
     loss = config.loss.build(labels)
     state = {name: value.clone() for name, value in segmenter.state_dict().items()}
-    with (
-        torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor),
-        factory.autocast(precision if precision != "fp16" else "bf16", torch.device("cpu")),
-    ):
-        kept = segmenter(image, mask, loss)
-    # The forward pass has updated the running statistics of the normalisation layers.
-    segmenter.load_state_dict(state)
+    try:
+        with (
+            torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor),
+            factory.autocast(precision if precision != "fp16" else "bf16", torch.device("cpu")),
+        ):
+            kept = segmenter(image, mask, loss)
+    finally:
+        # The forward pass has updated the running statistics of the normalisation layers.
+        segmenter.load_state_dict(state)
     del kept
     return int(sum(seen.values()) / 2 * (config.transform.size / size) ** 2)

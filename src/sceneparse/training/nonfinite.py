@@ -1,5 +1,7 @@
 """Keep steps with a non-finite loss or gradient out of a run, without waiting for the device.
 
+Only a run in fp16, or one whose optimizer is not fused, waits for the device in each step.
+
 Whether a step is finite is decided on the device, where it stops optimizer, averages, sums and
 batch norms. From the first non-finite step on, all steps change nothing until the host reads the
 flag, every few steps; it then goes back to the step after the first one. So a run on a GPU takes
@@ -20,16 +22,10 @@ from sceneparse.ops.tensor_lists import copy_all_, move_towards_
 
 # Rank zero reads the loss of each tenth step anyway, to report it.
 READ_EVERY = 10
-# More bad steps in a row than this are no outliers of the data.
-MAX_IN_A_ROW = 10
-# After each rollback the learning rate is halved; a 32nd of it would have helped.
-MAX_ROLLBACKS = 5
-# Weights of later steps are not kept: a file is as large as the network.
-MAX_KEPT = 3
 
 
 class NonFiniteStopError(InputError):
-    """A step that is not finite ends this part of the run.
+    """A step that is not finite stops training, until the run goes back or is resumed.
 
     Attributes:
         number: Number of the step, from 1.
@@ -41,7 +37,7 @@ class NonFiniteStopError(InputError):
         self.number = number
 
 
-class Measured(NamedTuple):
+class FirstNonFiniteStep(NamedTuple):
     """What the host learns of the first step that is not finite.
 
     Attributes:
@@ -97,15 +93,16 @@ class FiniteGuard:
             step: Steps done before it.
             loss: Its mean loss over all processes.
             gradient_norm: Norm of its unscaled gradient.
-            scaler: Scales the loss in fp16. While it does, an infinite gradient may come of the
+            scaler: Scales the loss in fp16. While it does, an infinite gradient may come from the
                 scale alone, which the scaler then lowers.
 
         Returns:
             A float scalar on the device: 1, or 0 if this step or one before it is not finite.
         """
         is_scaled = scaler.is_enabled() and scaler.get_scale() > 1
-        values = torch.stack([loss.float(), loss.float() if is_scaled else gradient_norm.float()])
-        is_first = ~values.isfinite().all() & (self._step < 0)
+        values = torch.stack([loss.float(), gradient_norm.float()])
+        decisive = values[:1] if is_scaled else values
+        is_first = ~decisive.isfinite().all() & (self._step < 0)
         self._step.copy_(torch.where(is_first, step, self._step))
         self._values.copy_(torch.where(is_first, values, self._values))
         return (self._step < 0).float()
@@ -120,19 +117,28 @@ class FiniteGuard:
         move_towards_(_bits(self._network), self._before, 1 - taken.to(torch.int64))
 
     def is_due(self, step: int, steps_per_epoch: int) -> bool:
-        """Return whether the host reads the flag after a step."""
+        """Return whether the host reads the flag after a step.
+
+        Args:
+            step: Steps done, with this one.
+            steps_per_epoch: Steps of an epoch.
+        """
         return step % self.read_every == 0 or step % steps_per_epoch == 0
 
-    def read(self) -> Measured | None:
+    def read(self) -> FirstNonFiniteStep | None:
         """Wait for the device, and return the first step that is not finite and was not counted."""
         step = int(self._step)
         if step < 0:
             return None
         loss, gradient_norm = self._values.tolist()
-        return Measured(step, loss, gradient_norm)
+        return FirstNonFiniteStep(step, loss, gradient_norm)
 
     def count(self, step: int) -> None:
-        """Count a skipped step, and let the next ones count again."""
+        """Count a skipped step, and let the next ones change the run again.
+
+        Args:
+            step: Steps done before it.
+        """
         self.skipped += 1
         self.in_a_row = self.in_a_row + 1 if step == self.last + 1 else 1
         self.last = step
@@ -177,8 +183,13 @@ def step_if_finite(optimizer: torch.optim.Optimizer, scaler: GradScaler, taken: 
         optimizer.step()
 
 
-def gradient_norm(optimizer: torch.optim.Optimizer, max_norm: float | None) -> Tensor:
-    """Return the norm of all gradients, which are clipped to a maximum if there is one."""
+def clip_gradients(optimizer: torch.optim.Optimizer, max_norm: float | None) -> Tensor:
+    """Clip the gradients of an optimizer in place, and return their L2 norm before that.
+
+    Args:
+        optimizer: The optimizer.
+        max_norm: Largest norm; `None` to clip nothing.
+    """
     weights = [weight for group in optimizer.param_groups for weight in group["params"]]
     if max_norm is not None:
         return nn.utils.clip_grad_norm_(weights, max_norm)
@@ -186,21 +197,8 @@ def gradient_norm(optimizer: torch.optim.Optimizer, max_norm: float | None) -> T
     return nn.utils.get_total_norm(gradients)
 
 
-def skipped_step(step: NonFiniteStep, file: str) -> str:
-    """Write that a step was skipped, for the first one; the run reports their number at its end.
-
-    Args:
-        step: The step.
-        file: Its file in the run folder.
-    """
-    return (
-        f"step {step.number}: {step.reason}; the step is skipped, and later ones that are like it "
-        f"are only counted; `sceneparse replay {file}` says where it comes from"
-    )
-
-
-def described(found: Measured, loader: Loader) -> NonFiniteStep:
-    """Say which images of all processes a step had."""
+def nonfinite_step(found: FirstNonFiniteStep, loader: Loader, parts: int) -> NonFiniteStep:
+    """Add to a step which images of all processes it had, in how many parts."""
     ranks = [replace(loader, rank=rank) for rank in range(loader.world_size)]
     indices = [index for rank in ranks for _, index in rank.indices(found.step)]
     return NonFiniteStep(
@@ -210,10 +208,11 @@ def described(found: Measured, loader: Loader) -> NonFiniteStep:
         world_size=loader.world_size,
         loss=found.loss,
         gradient_norm=found.gradient_norm,
+        parts=parts,
     )
 
 
-def message(
+def stop_message(
     step: NonFiniteStep, file: str, steps_per_epoch: int, policy: str, in_a_row: int
 ) -> str:
     """Write why a run ends, and what its user can do.
@@ -228,12 +227,11 @@ def message(
     names = ", ".join(step.names[:4]) + (", ..." if len(step.names) > 4 else "")
     row = f"{in_a_row} steps in a row were not finite; " if in_a_row > 1 else ""
     kept = f"; `sceneparse replay {file}` says where it comes from" if file else ""
-    resumed = {
-        "rollback": "which halves the learning rate",
-        "skip": "which leaves such steps out",
-    }
-    ways = [f"with training.on_nonfinite={way}, {what}" for way, what in resumed.items()]
-    ways = [] if policy == "rollback" else ways[: 1 if policy == "skip" else 2]
+    ways = []
+    if policy in ("stop", "skip"):
+        ways.append("with training.on_nonfinite=rollback, which halves the learning rate")
+    if policy == "stop":
+        ways.append("with training.on_nonfinite=skip, which leaves such steps out")
     resuming = f"Resume {', or '.join(ways)}; or start" if ways else "Start"
     return (
         f"{row}step {step.number} (epoch {step.step // steps_per_epoch + 1}): {step.reason}; the "

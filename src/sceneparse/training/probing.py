@@ -1,16 +1,18 @@
 """Find out on a GPU in how many parts a batch really fits, before a run starts."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from sceneparse.config import RunConfig
 from sceneparse.data.dataset import Dataset
 from sceneparse.data.loader import Batch
 from sceneparse.system.device import release_memory, synchronize
+from sceneparse.system.memory_advice import PREDICTION, advice_on_memory
 from sceneparse.training.loop import train_step
 from sceneparse.training.setup import TrainSetup
 from sceneparse.training.state import EpochSums, TrainState
@@ -19,8 +21,12 @@ from sceneparse.training.state import EpochSums, TrainState
 _NO_JITTER = np.array([1, 1, 1, 0], np.float32)
 
 
-def probed_config(
-    config: RunConfig, asked: RunConfig, state: TrainState, setup: TrainSetup, validation: Dataset
+def with_probed_accumulation(
+    config: RunConfig,
+    requested: RunConfig,
+    state: TrainState,
+    setup: TrainSetup,
+    validation: Dataset,
 ) -> RunConfig:
     """Probe the memory of a GPU if the config leaves the number of parts open.
 
@@ -28,7 +34,7 @@ def probed_config(
 
     Args:
         config: The resolved config.
-        asked: The config before `auto` was resolved.
+        requested: The config before `auto` was resolved.
         state: The training state before the first step.
         setup: The setup of the run.
         validation: The validation images.
@@ -38,16 +44,17 @@ def probed_config(
 
     Raises:
         torch.OutOfMemoryError: If even the smallest parts do not fit.
+        InputError: If the validation image does not fit.
     """
-    is_open = asked.training.accumulation == "auto" and setup.rank_info.world_size == 1
-    if setup.device.type != "cuda" or not is_open:
+    is_auto = requested.training.accumulation == "auto" and setup.rank_info.world_size == 1
+    if setup.device.type != "cuda" or not is_auto:
         return config
     probe_parts(state, setup, validation[0].image)
     return replace(config, training=replace(config.training, accumulation=state.parts))
 
 
 def probe_parts(state: TrainState, setup: TrainSetup, validation_image: NDArray[np.uint8]) -> None:
-    """Do two training steps and a prediction, and set `state.parts` to as many as fit.
+    """Do two training steps and a prediction; double `state.parts` until a step fits into memory.
 
     The estimate from which `state.parts` starts counts tensors; it cannot know what the kernels of
     a device need besides, and how its allocator divides its memory. A step runs forward and
@@ -61,12 +68,14 @@ def probe_parts(state: TrainState, setup: TrainSetup, validation_image: NDArray[
 
     Raises:
         torch.OutOfMemoryError: If even the smallest parts do not fit.
+        InputError: If the validation image does not fit.
     """
     before = _copied(state)
     try:
         for _ in range(2):
             train_step(state, setup, _black_batch(setup))
-        setup.predictor.segment(validation_image)
+        with advice_on_memory(PREDICTION):
+            setup.predictor.segment(validation_image)
         synchronize(setup.device)
     finally:
         _restore(state, before)
@@ -74,9 +83,9 @@ def probe_parts(state: TrainState, setup: TrainSetup, validation_image: NDArray[
 
 
 def _black_batch(setup: TrainSetup) -> Batch:
-    """Return this process's share of a batch at the largest size, of black images."""
+    """Return a batch at the largest size, of black images."""
     transform = setup.config.transform
-    count = setup.settings.batch_size // setup.rank_info.world_size
+    count = setup.settings.batch_size
     channels = setup.config.channels
     labels = setup.loader.dataset.labels
     return Batch(
@@ -90,16 +99,15 @@ def _black_batch(setup: TrainSetup) -> Batch:
 def _copied(state: TrainState) -> dict[str, Any]:
     """Copy to the CPU what a step changes; the optimizer has no state yet."""
     return {
-        "segmenter": {name: value.cpu().clone() for name, value in _tensors(state.segmenter)},
-        "average": {name: value.cpu().clone() for name, value in _tensors(state.average)},
+        "segmenter": _on_cpu(state.segmenter.state_dict()),
+        "average": _on_cpu(state.average.state_dict()) if state.average else {},
         "scaler": state.scaler.state_dict(),
+        "guard": state.guard.state_dict(),
     }
 
 
-def _tensors(module: Any) -> list[tuple[str, torch.Tensor]]:
-    if module is None:
-        return []
-    return [(k, v) for k, v in module.state_dict().items() if isinstance(v, torch.Tensor)]
+def _on_cpu(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.cpu().clone() for name, tensor in tensors.items()}
 
 
 def _restore(state: TrainState, before: dict[str, Any]) -> None:
@@ -109,4 +117,5 @@ def _restore(state: TrainState, before: dict[str, Any]) -> None:
     if state.average:
         state.average.load_state_dict(before["average"])
     state.scaler.load_state_dict(before["scaler"])
+    state.guard.load_state_dict(before["guard"])
     state.sums = EpochSums.zeros(state.sums.confusion.shape[0], state.sums.confusion.device)

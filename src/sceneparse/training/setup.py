@@ -76,7 +76,7 @@ def set_up_training(
     settings: RuntimeSettings,
     segmenter: Segmenter,
     training: Dataset,
-    validate: Callable[[Predictor], Evaluation],
+    validate: Callable[[Predictor], Evaluation] | None = None,
     rank_info: RankInfo | None = None,
     data_key: str = "",
     class_statistics: ClassStatistics | None = None,
@@ -88,7 +88,7 @@ def set_up_training(
         settings: Its resolved settings.
         segmenter: The network with its initial weights, on the CPU.
         training: The training images.
-        validate: Scores a predictor on the validation split.
+        validate: Scores a predictor on the validation split; `None` for steps alone.
         rank_info: The rank of this process; `None` for a run of one process.
         data_key: Digest of the names and classes of the training data.
         class_statistics: Pixels per class in each training image, if the run needs them.
@@ -157,9 +157,13 @@ def set_up_training(
             device,
             factory.image_reading(config),
         ),
-        validate=validate,
+        validate=validate or _never_validated,
     )
     return state, setup
+
+
+def _never_validated(_: Predictor) -> Evaluation:
+    raise RuntimeError("this setup was made for training steps alone")
 
 
 def _prepare(device: torch.device) -> None:

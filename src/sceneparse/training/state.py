@@ -49,7 +49,8 @@ class TrainState:
         data_key: Digest of the names and classes of the training data.
         guard: Keeps steps that are not finite out of the state.
         average: Moving average of the weights, if the run has one.
-        parts: Parts in which a batch is computed, more if memory has run out.
+        parts: Number of parts (the micro-batches of gradient accumulation) in which a process
+            computes its share of a batch; more than at the start if memory has run out.
         step: Number of optimizer steps done.
         best_miou: Best validation mIoU so far.
         best_epoch: Epoch of the best validation mIoU; 0 before the first validation.

@@ -54,7 +54,7 @@ class FirstNonFinite:
         inputs: Range of its inputs; of the gradient of its output for `backward`, which is finite
             if the fault is in the gradient of its weights.
         weights: Range of its own weights.
-        images: Indices of the images in the batch whose output is not finite; all of them if it
+        images: Indices of the images in the batch whose output is not finite; empty if it
             cannot be told.
     """
 

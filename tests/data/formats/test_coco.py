@@ -32,6 +32,12 @@ def document(*annotations: Any, images: int = 1, **more: Any) -> dict[str, Any]:
     }
 
 
+def twice_the_same_id() -> dict[str, Any]:
+    content = document(annotation(), images=2)
+    content["images"][1]["id"] = 1
+    return content
+
+
 def write(path: Path, content: dict[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     for image in content["images"]:
@@ -99,6 +105,26 @@ def test_splits_are_those_of_files_or_folders(
     assert sorted(opened(tmp_path).all_splits()) == splits
 
 
+@pytest.mark.parametrize("root", ["train", "val", "test", "mine"])
+@pytest.mark.parametrize("join", ["_", "-", "."])
+def test_the_name_of_the_root_is_no_split(root: str, join: str, tmp_path: Path) -> None:
+    for number, split in enumerate(("train", "val")):
+        content = document(annotation())
+        content["images"][0]["file_name"] = f"of{number}.png"
+        write(tmp_path / root / f"instances{join}{split}.json", content)
+    assert sorted(opened(tmp_path / root).all_splits()) == ["training", "validation"]
+
+
+def test_a_file_beside_those_of_single_images_is_found(tmp_path: Path) -> None:
+    for number in range(70):
+        (tmp_path / f"{number}.json").write_text("[]", encoding="utf-8")
+    write(tmp_path / "_annotations.coco.json", document(annotation()))
+    assert len(opened(tmp_path).unsplit()) == 1
+    (tmp_path / "_annotations.coco.json").rename(tmp_path / "result.json")
+    with pytest.raises(InputError, match=r"found 71 JSON files; of more than 64, only _annot"):
+        FolderData(root=tmp_path, format="coco").unsplit()
+
+
 def test_captions_of_the_same_images_are_left_out(tmp_path: Path) -> None:
     write(tmp_path / "annotations" / "instances_train2017.json", document(annotation()))
     write(tmp_path / "annotations" / "person_keypoints_train2017.json", document())
@@ -142,6 +168,8 @@ def test_boxes_without_an_outline_are_counted(tmp_path: Path) -> None:
             "two classes have the name cat",
         ),
         (document(images=0), "COCO JSON without images"),
+        (document(annotation(segmentation=[[0, 0, 4, 0, 4, 4, 0]])), "image 1 with 7 numbers"),
+        (twice_the_same_id(), r"two images have the id 1, one of them 2\.png; give each its own"),
     ],
 )
 def test_a_wrong_file_is_refused(content: Any, says: str, tmp_path: Path) -> None:

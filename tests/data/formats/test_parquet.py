@@ -441,7 +441,7 @@ def test_two_processes_unpack_once(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     paths = {tmp_path / "data" / "train-00000-of-00001.parquet": "training"}
     found: list[Any] = []
     threads = [
-        Thread(target=lambda: found.append(parquet_unpacking.unpack(tmp_path, paths)))
+        Thread(target=lambda: found.append(parquet_unpacking.unpack_rows(tmp_path, paths)))
         for _ in range(4)
     ]
     for thread in threads:

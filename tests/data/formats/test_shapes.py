@@ -12,7 +12,12 @@ from pycocotools import mask as coco_masks
 
 from sceneparse.data.formats.outlines import areas, outlines, polygon_area, without_holes
 from sceneparse.data.formats.rasterizer import ShapeAnnotation, draw
-from sceneparse.data.formats.run_lengths import decompressed, pixels_of_runs, runs_of_pixels
+from sceneparse.data.formats.run_lengths import (
+    compressed,
+    decompressed,
+    pixels_of_runs,
+    runs_of_pixels,
+)
 from sceneparse.data.formats.shapes import (
     Bitmap,
     Polygon,
@@ -119,6 +124,18 @@ def test_compressed_run_lengths_are_those_of_coco() -> None:
         np.testing.assert_array_equal(in_image(RunLengths(1, 37, 53, text), 37, 53), pixels)
         plain = RunLengths(1, 37, 53, tuple(runs_of_pixels(pixels.T)))
         np.testing.assert_array_equal(in_image(plain, 37, 53), pixels)
+
+
+def test_run_lengths_of_a_window_are_those_of_coco_in_the_whole_image() -> None:
+    rng = np.random.default_rng(3)
+    for share in (0.0, 0.3, 1.0):
+        for top, left, bottom, right in ((0, 0, 9, 13), (2, 3, 9, 13), (0, 4, 5, 13), (3, 0, 4, 1)):
+            image = np.zeros((9, 13), np.bool_)
+            window = image[top:bottom, left:right]
+            window[:] = rng.random(window.shape) < share
+            encoded = coco_masks.encode(np.asfortranarray(image.astype(np.uint8)))
+            text = encoded["counts"].decode()  # pyright: ignore[reportAttributeAccessIssue]
+            assert compressed(window, (top, left), image.shape) == text
 
 
 @pytest.mark.parametrize(

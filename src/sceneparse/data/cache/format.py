@@ -78,7 +78,7 @@ def renewal_command(root: Path, folder: Path, short_side: int | None) -> str:
     return shlex.join(words)
 
 
-def recipe(files: PairedFiles, short_side: int | None) -> Recipe:
+def pixel_recipe(files: PairedFiles, short_side: int | None) -> Recipe:
     """Return the recipe of the pixels of a data set."""
     parts: Recipe = {
         "format": "sceneparse packed 1",

@@ -5,8 +5,8 @@ low, and processes that read the same cache share them.
 """
 
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,17 +18,16 @@ from sceneparse.data.cache.format import (
     CacheIndex,
     Entry,
     end_offset,
+    pixel_recipe,
     read_index,
-    recipe,
     renewal_command,
-    sample_bytes,
 )
 from sceneparse.data.dataset import PairedFiles, Sample
 from sceneparse.data.header_index import file_stamps
 from sceneparse.data.io.decode import jpeg_divisor
 from sceneparse.data.io.resizing import resized_pixels
 from sceneparse.errors import InputError
-from sceneparse.labels import Labels, Mask
+from sceneparse.labels import Labels
 
 
 class CachedDataset:
@@ -45,7 +44,7 @@ class CachedDataset:
         self,
         files: PairedFiles,
         pixels: Path,
-        locations: NDArray[np.int64],
+        entries: Sequence[Entry | None],
         short_side: int | None,
         renewal: str,
     ) -> None:
@@ -54,8 +53,7 @@ class CachedDataset:
         Args:
             files: The data set of files.
             pixels: Path of the pixel file.
-            locations: Offset, height, width and CRC-32 of each sample, `(N, 4)`; the offset is -1
-                if the cache lacks the sample.
+            entries: Where the pixel file holds each sample; None if the cache lacks it.
             short_side: Maximum length of the shorter side of cached images; none for full size.
             renewal: Command that updates the cache.
         """
@@ -65,7 +63,7 @@ class CachedDataset:
         self.renewal = renewal
         self._path = pixels
         self._pixels = map_file(pixels)
-        self._locations = locations
+        self._entries = entries
         self._verified = np.zeros(len(files), np.bool_)
 
     @property
@@ -81,7 +79,7 @@ class CachedDataset:
     @property
     def cached_count(self) -> int:
         """Number of samples that the cache holds."""
-        return int((self._locations[:, 0] >= 0).sum())
+        return sum(entry is not None for entry in self._entries)
 
     @property
     def is_complete(self) -> bool:
@@ -98,13 +96,14 @@ class CachedDataset:
         Raises:
             InputError: If the cache is damaged, or a file that it lacks is broken.
         """
-        offset, height, width, crc = self._locations[index].tolist()
-        if offset < 0:
+        entry = self._entries[index]
+        if entry is None:
             return reduce_to_short_side(self.files[index], self.short_side)
-        content = self._pixels[offset : offset + sample_bytes(height, width, self.files)]
+        height, width = entry.height, entry.width
+        content = self._pixels[entry.offset : end_offset(entry, self.files)]
         name = self.names[index]
         if not self._verified[index]:
-            self._verify(name, content, crc)
+            self._verify(name, content, entry.crc)
             self._verified[index] = True
         channels = self.files.reading.channels
         image_bytes = channels * height * width
@@ -115,19 +114,23 @@ class CachedDataset:
     def read_reduced(self, index: int, height: int, width: int) -> Sample:
         """Return one sample; a JPEG that can be decoded at lower resolution is read from its file.
 
-        Thus training gets the same pixels with and without the cache.
+        At full size, training thus gets the same pixels with and without the cache. With
+        `short_side` it gets reduced ones, also of samples that the cache lacks.
 
         Raises:
             InputError: If the cache is damaged, or a file is broken.
         """
-        size = (int(self._locations[index, 1]), int(self._locations[index, 2]))
-        is_jpeg = self.files.images[index].suffix.lower() in (".jpg", ".jpeg")
-        absent = self._locations[index, 0] < 0
+        entry = self._entries[index]
         if self.short_side is None and (
-            absent or (is_jpeg and jpeg_divisor(size, (height, width)) > 1)
+            entry is None or self._is_decoded_reduced(index, entry, (height, width))
         ):
             return self.files.read_reduced(index, height, width)
         return self[index]
+
+    def _is_decoded_reduced(self, index: int, entry: Entry, needed: tuple[int, int]) -> bool:
+        """Return whether the file of a sample is decoded at a lower resolution, as JPEG can be."""
+        is_jpeg = self.files.images[index].suffix.lower() in (".jpg", ".jpeg")
+        return is_jpeg and jpeg_divisor((entry.height, entry.width), needed) > 1
 
     def _verify(self, name: str, content: NDArray[np.uint8], crc: int) -> None:
         found = zlib.crc32(content.data)
@@ -155,14 +158,10 @@ def open_cached_dataset(files: PairedFiles, root: Path, folder: Path) -> CachedD
         return None
     short_side = cache_index.recipe.get("short_side")
     short_side = short_side if isinstance(short_side, int) else None
-    is_current = cache_index.recipe == recipe(files, short_side)
-    locations = np.full((len(files), 4), -1, np.int64)
+    is_current = cache_index.recipe == pixel_recipe(files, short_side)
     entries = find_entries(files, cache_index if is_current else None, pixels)
-    for index, entry in enumerate(entries):
-        if entry:
-            locations[index] = entry[1:5]
     renewal = renewal_command(root, folder, short_side)
-    return CachedDataset(files, pixels, locations, short_side, renewal)
+    return CachedDataset(files, pixels, entries, short_side, renewal)
 
 
 def find_entries(
@@ -201,11 +200,8 @@ def reduce_to_short_side(sample: Sample, short_side: int | None) -> Sample:
     size = (new_width, new_height)
     image = resized_pixels(sample.image, (new_height, new_width), Image.Resampling.BILINEAR)
     mask = Image.fromarray(sample.mask).resize(size, Image.Resampling.NEAREST)
-    return Sample(image, _as_ids(mask, sample.mask.dtype), sample.name)
-
-
-def _as_ids(mask: Image.Image, dtype: np.dtype[Any]) -> Mask:
-    return np.array(mask).astype(dtype, copy=False)
+    ids = np.array(mask).astype(sample.mask.dtype, copy=False)
+    return Sample(image, ids, sample.name)
 
 
 def file_size(path: Path) -> int:

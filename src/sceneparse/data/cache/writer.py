@@ -23,8 +23,8 @@ from sceneparse.data.cache.format import (
     Entry,
     Recipe,
     end_offset,
+    pixel_recipe,
     read_index,
-    recipe,
     sample_bytes,
 )
 from sceneparse.data.cache.reader import (
@@ -107,7 +107,7 @@ def plan_cache(
     """
     pixels, index = folder / (files.cache_name + PIXELS), folder / (files.cache_name + INDEX)
     existing = _read_existing_index(pixels, index, short_side)
-    current_recipe = recipe(files, short_side)
+    current_recipe = pixel_recipe(files, short_side)
     stored_sizes = np.array(
         [stored_size(height, width, short_side) for height, width in sizes.tolist()]
     )

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -21,6 +21,35 @@ from sceneparse.data.io.opening import UnknownFormatError, open_image
 from sceneparse.data.loader import prefetch
 from sceneparse.errors import InputError
 from sceneparse.labels import Color, Labels, Mask
+
+Severity = Literal["error", "warning"]
+_NAMED = 3
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One kind of fault in a data set.
+
+    Attributes:
+        kind: Its name, such as `one_class`.
+        severity: `error` if training would learn or score something wrong, else `warning`.
+        text: What was found, what was expected, and the config line or command that mends it.
+        files: The files that have it, relative to the data set; empty if it concerns them all.
+    """
+
+    kind: str
+    severity: Severity
+    text: str
+    files: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """Return the text, with the number of files and the first of them."""
+        if not self.files:
+            return self.text
+        names = ", ".join(self.files[:_NAMED]) + (", …" if len(self.files) > _NAMED else "")
+        noun = "file" if len(self.files) == 1 else "files"
+        return f"{self.text} [{len(self.files)} {noun}: {names}]"
+
 
 # Pixels from a pixel of a band to the areas on its two sides; borders of void have five or less.
 _BAND = 3

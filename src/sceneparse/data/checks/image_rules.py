@@ -2,9 +2,8 @@
 
 from collections.abc import Iterator
 
-from sceneparse.data.checks.check_facts import CheckFacts
+from sceneparse.data.checks.check_facts import CheckFacts, Finding
 from sceneparse.data.checks.duplicates import MIN_SPREAD, near_pairs
-from sceneparse.data.checks.finding import Finding
 
 # An image is darker than an image of the day or of the night if its largest value is below this
 # share of the largest that its file can hold.

@@ -3,9 +3,8 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
-from sceneparse.data.checks.check_facts import CheckFacts, SampleFacts
-from sceneparse.data.checks.finding import Finding
-from sceneparse.data.datasets.published import PublishedData
+from sceneparse.data.checks.check_facts import CheckFacts, Finding, SampleFacts
+from sceneparse.data.datasets.file_data import PublishedData
 from sceneparse.labels import Color, Labels
 from sceneparse.labels.suggestions import suggested_labels
 

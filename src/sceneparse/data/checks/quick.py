@@ -2,8 +2,7 @@
 
 from collections.abc import Mapping
 
-from sceneparse.data.checks.check_facts import CheckFacts, SampleFacts, gather
-from sceneparse.data.checks.finding import Finding
+from sceneparse.data.checks.check_facts import CheckFacts, Finding, SampleFacts, gather
 from sceneparse.data.checks.rules import findings_of
 from sceneparse.data.dataset import PairedFiles
 from sceneparse.data.datasets.file_data import FileData

@@ -9,8 +9,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 
-from sceneparse.data.checks.check_facts import CheckFacts, SampleFacts
-from sceneparse.data.checks.finding import Finding
+from sceneparse.data.checks.check_facts import CheckFacts, Finding, SampleFacts
 from sceneparse.data.checks.image_rules import (
     blank_images,
     duplicates,
@@ -28,7 +27,7 @@ from sceneparse.data.checks.mask_rules import (
     unknown_ids,
     void_borders,
 )
-from sceneparse.data.datasets.published import PublishedData
+from sceneparse.data.datasets.file_data import PublishedData
 
 Rule = Callable[[CheckFacts], Iterator[Finding]]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from sceneparse.data.dataset import PairedFiles
-from sceneparse.data.datasets.published import PublishedData
+from sceneparse.data.datasets.file_data import PublishedData
 from sceneparse.data.pairing import pair_folders
 from sceneparse.errors import InputError
 from sceneparse.labels import Labels, ade20k_labels

@@ -30,8 +30,8 @@ from typing import ClassVar
 
 from sceneparse.data.dataset import PairedFiles
 from sceneparse.data.datasets.ade20k_objects import SPLITS_BELOW, count_objects
+from sceneparse.data.datasets.file_data import PublishedData
 from sceneparse.data.datasets.listing import find_files_below
-from sceneparse.data.datasets.published import PublishedData
 from sceneparse.data.file_listing import FilesByName
 from sceneparse.data.io.mask_encodings import RedAndGreen
 from sceneparse.data.pairing import pair_by_name

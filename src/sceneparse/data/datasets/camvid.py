@@ -29,13 +29,13 @@ from pathlib import Path
 from typing import ClassVar, Literal, Self
 
 from sceneparse.data.dataset import PairedFiles
+from sceneparse.data.datasets.file_data import PublishedData
 from sceneparse.data.datasets.listing import (
     find_files_below,
     find_named_files,
     read_split_list,
     unknown_split_error,
 )
-from sceneparse.data.datasets.published import PublishedData
 from sceneparse.data.file_listing import FilesByName
 from sceneparse.data.io.mask_encodings import ColorTable
 from sceneparse.data.pairing import pair_by_name, pair_folders

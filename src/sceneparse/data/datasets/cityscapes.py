@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from sceneparse.data.dataset import PairedFiles
+from sceneparse.data.datasets.file_data import PublishedData
 from sceneparse.data.datasets.listing import find_files_below, unknown_split_error
-from sceneparse.data.datasets.published import PublishedData
 from sceneparse.data.file_listing import FilesByName
 from sceneparse.data.pairing import pair_by_name
 from sceneparse.errors import InputError

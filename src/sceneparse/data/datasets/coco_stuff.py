@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from sceneparse.data.dataset import PairedFiles
+from sceneparse.data.datasets.file_data import PublishedData
 from sceneparse.data.datasets.listing import unknown_split_error
-from sceneparse.data.datasets.published import PublishedData
 from sceneparse.data.file_listing import FilesByName, files_by_stem
 from sceneparse.data.pairing import pair_by_name
 from sceneparse.errors import InputError

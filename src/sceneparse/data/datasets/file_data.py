@@ -2,14 +2,14 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator
 
 from sceneparse.data.dataset import PairedFiles
 from sceneparse.data.io.decode import ImageReading
 from sceneparse.labels import Labels
-from sceneparse.system.settings import UserPath, settings
+from sceneparse.system.settings import PositiveInt, UserPath, settings
 
 _MAX_BANDS = 32
 # The splits of a run.
@@ -99,3 +99,35 @@ class FileData:
             InputError: If the files that determine the classes are missing or broken.
         """
         raise NotImplementedError
+
+
+@settings
+class PublishedData(FileData):
+    """A data set in its published layout.
+
+    To add a layout, write a module with a subclass, and add a line to `data/settings.py`.
+    """
+
+    # Name of the data set in messages.
+    title: ClassVar[str] = "a published data set"
+    # Regular expression of the names of its images; empty if the layout requires them.
+    image_names: ClassVar[str] = ""
+
+    training_limit: PositiveInt | None = None
+    """Use at most so many training images, spread evenly; for a quick try."""
+    validation_limit: PositiveInt | None = None
+    """Use at most so many validation images."""
+
+    @classmethod
+    def recognise(cls, root: Path) -> Self | None:
+        """Return the settings of the data set in a folder; none if it holds no such data set."""
+        data = cls(root=root)
+        return data if data.splits() else None
+
+    def split_path(self, split: str) -> Path:
+        """Return the folder or list whose existence shows that a split is present."""
+        raise NotImplementedError
+
+    def splits(self) -> tuple[str, ...]:
+        """Return those of the splits `training` and `validation` that exist."""
+        return tuple(split for split in SPLITS if self.split_path(split).exists())

@@ -24,8 +24,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from sceneparse.data.dataset import PairedFiles
+from sceneparse.data.datasets.file_data import PublishedData
 from sceneparse.data.datasets.listing import find_named_files, read_split_list
-from sceneparse.data.datasets.published import PublishedData
 from sceneparse.data.file_listing import FilesByName
 from sceneparse.data.pairing import pair_by_name
 from sceneparse.errors import InputError

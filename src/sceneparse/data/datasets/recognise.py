@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from sceneparse.data.datasets.ade20k import Ade20kData
+from sceneparse.data.datasets.file_data import PublishedData
 from sceneparse.data.datasets.folder import is_folder_dataset
-from sceneparse.data.datasets.published import PublishedData
 from sceneparse.data.file_listing import subfolder_hint
 from sceneparse.data.formats.registry import is_annotated
 from sceneparse.data.settings import DATASETS

@@ -18,7 +18,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from sceneparse.data.datasets.ade20k import Ade20kData
-from sceneparse.data.datasets.published import PublishedData
+from sceneparse.data.datasets.file_data import PublishedData
 from sceneparse.data.datasets.voc2012 import Voc2012Data
 from sceneparse.data.download.archives import Limits
 from sceneparse.data.settings import DATASETS

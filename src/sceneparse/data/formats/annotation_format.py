@@ -80,7 +80,7 @@ class Format:
         sign: The files by which it is recognised, for messages.
         recognise: Tells whether a folder is in this format.
         read: Reads a folder.
-        write: Writes images, one after another, and their classes to an empty folder.
+        write: Writes images, split after split, and their classes to an empty folder.
     """
 
     name: str

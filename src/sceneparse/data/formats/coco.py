@@ -13,11 +13,11 @@ larger ones. Pixels in no shape are `data.uncovered`.
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pycocotools import mask as coco_masks
 from pydantic import TypeAdapter
 
 from sceneparse.data.formats.annotation_format import (
@@ -33,12 +33,17 @@ from sceneparse.data.formats.exporting import copy_image, ids_of_shapes, write_j
 from sceneparse.data.formats.image_finder import ImageFinder
 from sceneparse.data.formats.outlines import Area, areas
 from sceneparse.data.formats.rasterizer import ShapeAnnotation
+from sceneparse.data.formats.run_lengths import compressed
 from sceneparse.data.formats.shapes import Polygon, RunLengths, Shape
 from sceneparse.data.split_names import split_named
 from sceneparse.errors import InputError
 from sceneparse.labels import Labels
 
 _TITLE = "COCO JSON"
+_SPLIT_FILE = "_annotations.coco.json"
+_INSTANCES = "instances_"
+_KEYS = ("images", "annotations", "categories")
+_MAX_FILES = 64
 
 
 class _Category(JsonObject):
@@ -86,7 +91,7 @@ def read(root: Path, options: ReadOptions) -> AnnotatedData:
     """
     files = {path: read_json(path, _ADAPTER, _TITLE) for path in _annotation_files(root)}
     if not files:
-        raise InputError(f"{root}: no {_TITLE}; expected {FORMAT.sign} there or in its folders")
+        raise InputError(_none_found(root))
     names: dict[int, str] = {}
     for path, file in files.items():
         for category in file.categories:
@@ -98,7 +103,7 @@ def read(root: Path, options: ReadOptions) -> AnnotatedData:
     classes = [FormatClass(name, raw) for raw, name in sorted(names.items())]
     table = class_table(classes, root, options, str(next(iter(files))))
     finder = ImageFinder(root)
-    splits = _splits(list(files))
+    splits = _splits(list(files), root)
     images = [
         each
         for path, file in files.items()
@@ -112,43 +117,31 @@ def write(out: Path, images: Iterable[LabelledImage], labels: Labels) -> None:
 
     Connected areas become polygons, and run lengths where they have holes.
     """
+    for split, of_split in groupby(images, lambda image: image.split):
+        folder = out / split
+        write_json(folder / _SPLIT_FILE, _document(folder, of_split, labels))
+
+
+def _document(folder: Path, images: Iterable[LabelledImage], labels: Labels) -> dict[str, Any]:
+    """Copy images to a folder, and return their annotations."""
     ids = ids_of_shapes(labels)
-    documents: dict[str, dict[str, Any]] = {}
-    for image in images:
-        document = documents.setdefault(
-            image.split,
-            {
-                "images": [],
-                "annotations": [],
-                "categories": [
-                    {"id": labels.raw_ids[index], "name": labels.class_names[index]}
-                    for index in ids
-                ],
-            },
-        )
-        folder = out / image.split
-        copied = copy_image(image, folder)
+    entries: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    for number, image in enumerate(images, start=1):
         height, width = image.mask.shape
-        number = len(document["images"]) + 1
-        document["images"].append(
+        name = copy_image(image, folder).relative_to(folder).as_posix()
+        entries.append({"id": number, "file_name": name, "height": height, "width": width})
+        annotations += [
             {
-                "id": number,
-                "file_name": copied.relative_to(folder).as_posix(),
-                "height": height,
-                "width": width,
-            }
-        )
-        document["annotations"] += [
-            {
-                "id": len(document["annotations"]) + index,
+                "id": index,
                 "image_id": number,
                 "category_id": labels.raw_ids[area.train_id],
                 **_segmentation(area, height, width),
             }
-            for index, area in enumerate(areas(image.mask, ids), start=1)
+            for index, area in enumerate(areas(image.mask, ids), start=len(annotations) + 1)
         ]
-    for split, document in documents.items():
-        write_json(out / split / "_annotations.coco.json", document)
+    categories = [{"id": labels.raw_ids[each], "name": labels.class_names[each]} for each in ids]
+    return {"images": entries, "annotations": annotations, "categories": categories}
 
 
 FORMAT = Format(
@@ -166,11 +159,8 @@ def _segmentation(area: Area, height: int, width: int) -> dict[str, Any]:
     top, left, pixels = Polygon(0, (area.outline,), area.holes).region(height, width)
     segmentation: Any = [area.outline.ravel().tolist()]
     if area.holes:
-        filled = np.zeros((height, width), np.uint8, order="F")
-        filled[top : top + pixels.shape[0], left : left + pixels.shape[1]] = pixels
-        # pycocotools returns bytes, which its stubs take for text.
-        counts: Any = coco_masks.encode(filled)["counts"]
-        segmentation = {"size": [height, width], "counts": counts.decode()}
+        counts = compressed(pixels, (top, left), (height, width))
+        segmentation = {"size": [height, width], "counts": counts}
     return {
         "segmentation": segmentation,
         "area": int(pixels.sum()),
@@ -181,27 +171,41 @@ def _segmentation(area: Area, height: int, width: int) -> dict[str, Any]:
 
 def _annotation_files(root: Path) -> list[Path]:
     """Return the files of annotations in a folder, in its folders, or in `annotations`."""
-    candidates = sorted([*root.glob("*.json"), *root.glob("*/*.json")])
-    # A folder of thousands of JSON files has one per image.
+    candidates = _candidates(root)
+    if len(candidates) > _MAX_FILES:
+        # Most of them are those of single images.
+        candidates = [path for path in candidates if _has_usual_name(path)]
     if len(candidates) > _MAX_FILES:
         return []
     found = [path for path in candidates if starts_with_keys(path, _KEYS)]
     # COCO comes with captions and key points of the same images.
-    instances = [path for path in found if path.name.startswith("instances_")]
+    instances = [path for path in found if path.name.startswith(_INSTANCES)]
     return instances or found
 
 
-_MAX_FILES = 64
-_KEYS = ("images", "annotations", "categories")
+def _candidates(root: Path) -> list[Path]:
+    return sorted([*root.glob("*.json"), *root.glob("*/*.json")])
 
 
-def _splits(paths: Sequence[Path]) -> dict[Path, str]:
-    """Return the split of each file, by its name or folder; empty for a single file without."""
-    splits = {
-        path: split_named(path.parent.name)
-        or next(filter(None, map(split_named, re.split(r"[_.\d]+", path.stem))), "")
-        for path in paths
-    }
+def _has_usual_name(path: Path) -> bool:
+    return path.name == _SPLIT_FILE or path.name.startswith(_INSTANCES)
+
+
+def _none_found(root: Path) -> str:
+    """Return the message for a folder without annotations in this format."""
+    count = len(_candidates(root))
+    if count > _MAX_FILES:
+        return (
+            f"{root}: found {count} JSON files; of more than {_MAX_FILES}, only {_SPLIT_FILE} and "
+            f"{_INSTANCES}SPLIT.json are read; give the file of annotations such a name, or move "
+            "it to a folder without the others"
+        )
+    return f"{root}: no {_TITLE}; expected {FORMAT.sign} there or in its folders"
+
+
+def _splits(paths: Sequence[Path], root: Path) -> dict[Path, str]:
+    """Return the split of each file, by its folder or name; empty for a single file without."""
+    splits = {path: _split_of_folder(path, root) or _split_of_name(path) for path in paths}
     if len(paths) > 1 and "" in splits.values():
         unnamed = next(path for path, split in splits.items() if not split)
         raise InputError(
@@ -210,6 +214,15 @@ def _splits(paths: Sequence[Path]) -> dict[Path, str]:
             "file"
         )
     return splits
+
+
+def _split_of_name(path: Path) -> str:
+    return next(filter(None, map(split_named, re.split(r"[-_.\d]+", path.stem))), "")
+
+
+def _split_of_folder(path: Path, root: Path) -> str:
+    # The folder of the data set may be called train for another reason.
+    return "" if path.parent == root else split_named(path.parent.name)
 
 
 def _images(
@@ -223,14 +236,14 @@ def _images(
 ) -> Iterable[AnnotatedImage]:
     shapes: dict[int | str, list[Shape]] = defaultdict(list)
     without_area: dict[int | str, int] = defaultdict(int)
-    known = {image.id for image in file.images}
+    known = _ids(path, file)
     for annotation in file.annotations:
         if annotation.category_id not in names or annotation.image_id not in known:
             raise InputError(
                 f"{path}: an annotation of image {annotation.image_id} with category "
                 f"{annotation.category_id}, which the file does not list; export it again"
             )
-        shape = _shape(annotation, table.id_of_name[names[annotation.category_id]])
+        shape = _shape(path, annotation, table.id_of_name[names[annotation.category_id]])
         if shape is None:
             without_area[annotation.image_id] += 1
         else:
@@ -255,7 +268,20 @@ def _images(
         )
 
 
-def _shape(annotation: _Annotation, raw_id: int) -> Shape | None:
+def _ids(path: Path, file: _File) -> set[int | str]:
+    """Return the ids of the images, each of which must have its own."""
+    known: set[int | str] = set()
+    for image in file.images:
+        if image.id in known:
+            raise InputError(
+                f"{path}: two images have the id {image.id}, one of them {image.file_name}; give "
+                "each its own, or export the annotations again"
+            )
+        known.add(image.id)
+    return known
+
+
+def _shape(path: Path, annotation: _Annotation, raw_id: int) -> Shape | None:
     """Return the shape of an annotation; none if it is a box or key points alone."""
     segmentation = annotation.segmentation
     if not segmentation:
@@ -266,8 +292,11 @@ def _shape(annotation: _Annotation, raw_id: int) -> Shape | None:
         return RunLengths(
             raw_id, height, width, counts if isinstance(counts, str) else tuple(counts)
         )
-    outlines = tuple(
-        np.array(points[: len(points) // 2 * 2], np.float64).reshape(-1, 2)
-        for points in segmentation
-    )
+    for points in segmentation:
+        if len(points) % 2:
+            raise InputError(
+                f"{path}: a polygon of image {annotation.image_id} with {len(points)} numbers; "
+                "expected x and y of each corner; export the annotations again"
+            )
+    outlines = tuple(np.array(points, np.float64).reshape(-1, 2) for points in segmentation)
     return Polygon(raw_id, outlines)

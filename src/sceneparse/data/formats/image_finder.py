@@ -66,9 +66,10 @@ class ImageFinder:
             or_beside: More folders that it may be relative to.
         """
         path = PurePosixPath(written.replace("\\", "/"))
-        places = [Path(os.path.normpath(folder / path)) for folder in (beside, *or_beside)]
+        named = [self._below_root(folder / path) for folder in (beside, *or_beside)]
+        places = [place for place in named if place is not None]
         for near in places:
-            if near.is_relative_to(self.root) and _is_file(near):
+            if _is_file(near):
                 return [near]
         name, ending = _folded(path.name), "/" + _folded(path.as_posix()).lstrip("/")
         found = self._by_name.get(name) or self._by_stem.get(name, {})
@@ -104,6 +105,16 @@ class ImageFinder:
         example = unused[0].relative_to(self.root)
         return [f"{len(unused)} images have no annotation and are left out, such as {example}"]
 
+    def _below_root(self, path: Path) -> Path | None:
+        """Return a path as one below the root, without `..`; none if it leads out of it."""
+        # Absolute, because the root may be `.` or begin with `..`.
+        root, absolute = self._absolute_root, _absolute(path)
+        return self.root / absolute.relative_to(root) if absolute.is_relative_to(root) else None
+
+    @cached_property
+    def _absolute_root(self) -> Path:
+        return _absolute(self.root)
+
     @cached_property
     def _by_name(self) -> dict[str, dict[Path, str]]:
         """The images of each name, with their paths for comparison."""
@@ -124,6 +135,11 @@ class ImageFinder:
                 without_suffix = path.with_suffix("")
                 found[_folded(without_suffix.name)][path] = _folded(without_suffix.as_posix())
         return found
+
+
+def _absolute(path: Path) -> Path:
+    """Return an absolute path without `..`, whose links stay as they are."""
+    return Path(os.path.normpath(path.absolute()))
 
 
 def _is_file(path: Path) -> bool:

@@ -2,8 +2,8 @@
 
 ```
 ROOT/*.json            or in a folder of ROOT: a list of tasks, each with `data` and `annotations`
-ROOT/**/IMAGE.jpg      the name as in `data`, with or without the eight digits before an upload;
-                       a folder may be called train, val or test
+ROOT/**/IMAGE.jpg      the name as in `data`, with or without the eight hexadecimal digits that an
+                       upload puts before it; a folder may be called train, val or test
 ```
 
 Regions are polygons, rectangles, ellipses and strokes of a brush; later ones lie on top. If a task
@@ -11,7 +11,7 @@ has several annotations, the one that is marked as ground truth is read, else th
 ones are left out. The classes are those that occur, sorted by name. Pixels in no region are
 `data.uncovered`.
 
-Rectangles are turned around their upper left corner, as Label Studio does it.
+Rectangles are rotated around their upper left corner, as Label Studio does it.
 """
 
 import json

@@ -107,7 +107,7 @@ def shape_of(result: Result, raw_id: int) -> Shape:
 
 @dataclass(frozen=True)
 class _Turned:
-    """A rectangle or an ellipse, which is turned in pixels."""
+    """A rectangle or an ellipse, which is rotated in pixels."""
 
     raw_id: int
     value: Value

@@ -144,8 +144,8 @@ def mask_files(root: Path) -> list[Path]:
 def find_image(data: Mapping[str, Any], finder: ImageFinder, source: Path) -> Path:
     """Return the image file of a task.
 
-    Label Studio puts eight digits before the name of an uploaded file; an image without them is
-    taken if there is none with them.
+    Label Studio puts eight hexadecimal digits before the name of an upload; an image without
+    them is taken if there is none with them.
 
     Args:
         data: The data of the task.

@@ -39,7 +39,7 @@ from sceneparse.data.formats.documents import read_json
 from sceneparse.data.formats.exporting import write_json
 from sceneparse.data.formats.own_folder import index_image, labels_yaml
 from sceneparse.data.formats.parquet_table import MAGIC, POINTER, import_pyarrow
-from sceneparse.data.formats.parquet_unpacking import unpack
+from sceneparse.data.formats.parquet_unpacking import unpack_rows
 from sceneparse.data.io.mask_encodings import PLAIN_IDS, IdsOrColors, MaskEncoding
 from sceneparse.data.split_names import split_named
 from sceneparse.errors import InputError
@@ -71,7 +71,7 @@ def read(root: Path, options: ReadOptions) -> AnnotatedData:
     if not paths:
         raise InputError(f"{root}: no parquet files there, in `data`, or in folders of splits")
     labels, encoding = _classes(root, options)
-    unpacked = unpack(root, _splits(paths, root))
+    unpacked = unpack_rows(root, _splits(paths, root))
     images = [
         AnnotatedImage(row.name, row.image, MaskFile(row.mask, encoding), row.split)
         for row in unpacked.rows

@@ -80,7 +80,7 @@ class _Index(NamedTuple):
 _ADAPTER = TypeAdapter(_Index)
 
 
-def unpack(root: Path, files: Mapping[Path, str]) -> Unpacked:
+def unpack_rows(root: Path, files: Mapping[Path, str]) -> Unpacked:
     """Unpack parquet files into the cache, unless they are there already.
 
     Args:

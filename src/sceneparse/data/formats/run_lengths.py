@@ -1,9 +1,11 @@
 """Run lengths: pixels outside and inside of an area in turns, the first one outside."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pycocotools import mask as coco_masks
 
 from sceneparse.errors import InputError
 
@@ -65,3 +67,28 @@ def decompressed(text: str) -> tuple[int, ...]:
         counts.append(value + counts[-2] if len(counts) > 2 else value)
         value = shift = 0
     return tuple(counts)
+
+
+def compressed(pixels: NDArray[np.bool_], at: tuple[int, int], size: tuple[int, int]) -> str:
+    """Return the run lengths of an area, column by column, in COCO's compressed form.
+
+    Args:
+        pixels: The pixels `(h, w)` of a window of the image, outside of which nothing belongs to
+            the area.
+        at: Row and column of the first pixel of the window in the image.
+        size: Height and width of the image.
+    """
+    (top, left), (height, width) = at, size
+    columns = np.zeros((pixels.shape[1], height), np.bool_)
+    columns[:, top : top + pixels.shape[0]] = pixels.T
+    counts = runs_of_pixels(columns)
+    counts[0] += left * height
+    right = (width - left - pixels.shape[1]) * height
+    if len(counts) % 2:
+        counts[-1] += right
+    elif right:
+        counts.append(right)
+    # The stubs of pycocotools know neither this argument nor that text is returned as bytes.
+    runs: Any = {"size": list(size), "counts": counts}
+    encoded: Any = coco_masks.frPyObjects(runs, *size)
+    return encoded["counts"].decode()

@@ -48,7 +48,7 @@ class Shape(Protocol):
         """Return the pixels that it covers in an image.
 
         Raises:
-            InputError: If it does not fit into the image, or makes no sense.
+            InputError: If it does not fit into the image, or is malformed.
         """
         ...
 
@@ -77,11 +77,12 @@ class Polygon:
         for points in (*outlines, *holes):
             _check_outline(points, height, width)
         corners = np.concatenate(outlines) if outlines else np.zeros((1, 2))
-        left, top = np.clip(np.floor(corners.min(axis=0)), 0, (width, height)).astype(int).tolist()
-        right, low = np.clip(np.ceil(corners.max(axis=0)), 0, (width, height)).astype(int).tolist()
-        if right <= left or low <= top or not outlines:
+        first, last = np.floor(corners.min(axis=0)), np.ceil(corners.max(axis=0))
+        left, top = np.clip(first, 0, (width, height)).astype(int).tolist()
+        right, bottom = np.clip(last, 0, (width, height)).astype(int).tolist()
+        if right <= left or bottom <= top or not outlines:
             return Region(0, 0, np.zeros((0, 0), np.bool_))
-        size = low - top, right - left
+        size = bottom - top, right - left
         pixels = _filled(outlines, (left, top), size)
         if holes:
             pixels &= ~_filled(holes, (left, top), size)
@@ -90,7 +91,7 @@ class Polygon:
 
 @dataclass(frozen=True)
 class RelativePolygon:
-    """A polygon in shares of the image.
+    """A polygon in normalised coordinates.
 
     Attributes:
         raw_id: The raw id of its class.
@@ -162,7 +163,7 @@ class WindowRuns:
 
 @dataclass(frozen=True)
 class Bitmap:
-    """An area stored as an image: its pixels that are not zero, or not transparent.
+    """An area stored as an image: its pixels that are not transparent, or without alpha not zero.
 
     Attributes:
         raw_id: The raw id of its class.
@@ -196,11 +197,13 @@ class Bitmap:
 
 
 def ellipse(center: tuple[float, float], radii: tuple[float, float], angle: float = 0.0) -> Points:
-    """Return the outline of an ellipse as corners `(N, 2)`, less than 0.1 pixels from it.
+    """Return the outline of an ellipse as corners `(N, 2)`.
+
+    It is less than 0.1 pixels from the ellipse if no radius exceeds 10,000 pixels.
 
     Args:
-        center: x and y.
-        radii: Half of the width and of the height.
+        center: x and y, in pixels.
+        radii: Half of the width and of the height, in pixels.
         angle: Rotation in degrees, clockwise.
     """
     count = int(min(720, max(24, math.ceil(8 * math.sqrt(max(radii))))))
@@ -209,10 +212,18 @@ def ellipse(center: tuple[float, float], radii: tuple[float, float], angle: floa
     return rotated(corners, angle) + np.array(center)
 
 
-def rectangle(left: float, top: float, right: float, low: float, angle: float = 0.0) -> Points:
-    """Return the corners `(4, 2)` of a rectangle, rotated in degrees around its centre."""
-    center = np.array([(left + right) / 2, (top + low) / 2])
-    corners = np.array([[left, top], [right, top], [right, low], [left, low]], np.float64)
+def rectangle(left: float, top: float, right: float, bottom: float, angle: float = 0.0) -> Points:
+    """Return the corners `(4, 2)` of a rectangle.
+
+    Args:
+        left: Its sides, in pixels; so are the next three.
+        top: As `left`.
+        right: As `left`.
+        bottom: As `left`.
+        angle: Rotation around its centre in degrees, clockwise.
+    """
+    center = np.array([(left + right) / 2, (top + bottom) / 2])
+    corners = np.array([[left, top], [right, top], [right, bottom], [left, bottom]], np.float64)
     return rotated(corners - center, angle) + center
 
 
@@ -223,7 +234,7 @@ def rotated(points: Points, angle: float) -> Points:
 
 
 def _within(pixels: NDArray[np.bool_], top: int, left: int, size: tuple[int, int]) -> Region:
-    """Return the region of pixels whose first one has a place in the image, or outside of it."""
+    """Return pixels `(h, w)`, whose first one lies at `top` and `left`, clipped to an image."""
     rows = slice(max(0, -top), max(0, size[0] - top))
     columns = slice(max(0, -left), max(0, size[1] - left))
     return Region(max(0, top), max(0, left), pixels[rows, columns])
@@ -231,14 +242,16 @@ def _within(pixels: NDArray[np.bool_], top: int, left: int, size: tuple[int, int
 
 def _check_outline(points: Points, height: int, width: int) -> None:
     longest = min(_MAX_OUTLINE, height * width + 8 * (height + width))
+    reason = ""
     # Comparing with NaN is false; sums of large numbers may overflow.
-    is_near = bool((np.abs(points) <= longest).all())
-    steps = np.abs(np.diff(points, axis=0, append=points[:1])) if is_near else points
-    if not is_near or steps.max(axis=1).sum() > longest:
+    if not (np.abs(points) <= longest).all():
+        reason = f"its corners reach from {points.min():g} to {points.max():g}"
+    elif np.abs(np.diff(points, axis=0, append=points[:1])).max(axis=1).sum() > longest:
+        reason = f"its outline is longer than {longest} pixels"
+    if reason:
         raise InputError(
-            f"a polygon that is not of an image of {width}×{height} pixels: its corners reach from "
-            f"{points.min():g} to {points.max():g}, on an outline longer than {longest} pixels; "
-            "draw it again, or export the annotations in pixels"
+            f"a polygon that is not of an image of {width}×{height} pixels: {reason}; draw it "
+            "again, or export the annotations in pixels"
         )
 
 

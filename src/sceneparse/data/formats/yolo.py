@@ -4,7 +4,7 @@
 ROOT/data.yaml                 names of the classes, and the folders or lists of train, val and test
 ROOT/images/SPLIT/**/NAME.jpg  or SPLIT/images/**/NAME.jpg; without splits, images/**/NAME.jpg
 ROOT/labels/SPLIT/**/NAME.txt  the path of the image with `labels` for `images`; one polygon per
-                               line, as `class x1 y1 x2 y2 ...` in shares of width and height
+                               line, as `class x1 y1 x2 y2 ...` in normalised coordinates
 ROOT/classes.txt               without data.yaml: one class per line
 ```
 
@@ -39,14 +39,19 @@ from sceneparse.data.formats.exporting import copy_image, ids_of_shapes
 from sceneparse.data.formats.outlines import areas, without_holes
 from sceneparse.data.formats.rasterizer import ShapeAnnotation
 from sceneparse.data.formats.shapes import Points, RelativePolygon, Shape
-from sceneparse.data.formats.yolo_config import CLASS_LIST, YoloConfig, config_files, read_config
+from sceneparse.data.formats.yolo_config import (
+    CLASS_LIST,
+    YoloConfig,
+    config_files,
+    read_yolo_config,
+)
 from sceneparse.data.formats.yolo_splits import YoloFiles, find_files, find_splits
 from sceneparse.errors import InputError
 from sceneparse.labels import Labels
 
 _TITLE = "YOLO segmentation"
 _MAX_BYTES = 2**26
-# How far outside of the image a corner may lie, in shares of its sides.
+# How far outside of the image a corner may lie, in normalised coordinates.
 _TOLERANCE = 0.05
 _FOLDER_OF_SPLIT = {"training": "train", "validation": "val"}
 
@@ -74,7 +79,7 @@ def read(root: Path, options: ReadOptions) -> AnnotatedData:
     Raises:
         InputError: If a file is broken, or the data set is one of detection.
     """
-    config = read_config(root)
+    config = read_yolo_config(root)
     classes = [FormatClass(name, raw) for raw, name in sorted(config.names.items())]
     table = class_table(classes, root, options, str(config.source))
     id_of_class = {number: table.id_of_name[name] for number, name in config.names.items()}
@@ -121,7 +126,7 @@ def write(out: Path, images: Iterable[LabelledImage], labels: Labels) -> None:
         copied = copy_image(image, out / "images" / folder)
         height, width = image.mask.shape
         lines = [
-            f"{number_of[area.train_id]} {_shares(without_holes(area), height, width)}\n"
+            f"{number_of[area.train_id]} {_normalised(without_holes(area), height, width)}\n"
             for area in areas(image.mask, number_of)
         ]
         path = out / label_name(copied.relative_to(out).as_posix())
@@ -150,13 +155,17 @@ def label_name(image: str) -> str:
     """Return the path of the labels of an image, both below the folder of the data set."""
     *folders, name = image.split("/")
     if "images" in folders:
+        # Ultralytics replaces the last one too.
         last = len(folders) - 1 - folders[::-1].index("images")
         folders[last] = "labels"
     return "/".join([*folders, name.rpartition(".")[0] + ".txt"])
 
 
 def _sample_name(image: str) -> str:
-    """Return the path of an image without suffix, and without the folder of all images."""
+    """Return the path of an image without suffix, and without the first folder called images.
+
+    That folder holds all images; one inside of it belongs to the name that was exported.
+    """
     parts = image.rpartition(".")[0].split("/")
     if "images" in parts[:-1]:
         parts.remove("images")
@@ -244,11 +253,11 @@ def _notes(files: YoloFiles, used: Sequence[str], objects: Mapping[str, _Objects
         yield f"{len(orphans)} files of labels have no image, such as {orphans[0]}"
 
 
-def _shares(outline: Points, height: int, width: int) -> str:
-    """Return the corners of an outline in shares of the image, as text."""
+def _normalised(outline: Points, height: int, width: int) -> str:
+    """Return the corners of an outline in normalised coordinates, as text."""
     # A half is rounded up when a polygon is filled; a small error must not make it less.
     moved = outline + np.where(outline % 1, 1e-5, 0)
-    shares = np.minimum(moved / np.array([width, height]), 1)
+    points = np.minimum(moved / np.array([width, height]), 1)
     decimals = len(str(max(height, width))) + 5
-    texts = (f"{share:.{decimals}f}" for share in shares.ravel().tolist())
+    texts = (f"{value:.{decimals}f}" for value in points.ravel().tolist())
     return " ".join(text.rstrip("0").rstrip(".") for text in texts)

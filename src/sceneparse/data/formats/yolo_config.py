@@ -56,7 +56,7 @@ def config_files(root: Path) -> list[Path]:
     return usual[:1] or found
 
 
-def read_config(root: Path) -> YoloConfig:
+def read_yolo_config(root: Path) -> YoloConfig:
     """Read `data.yaml` or `classes.txt`.
 
     Raises:

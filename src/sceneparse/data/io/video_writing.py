@@ -17,12 +17,13 @@ if TYPE_CHECKING:
     from av import AudioStream, Packet, VideoStream
     from av.container import OutputContainer
 
-FORMATS = {".webm": "webm", ".mkv": "matroska", ".mp4": "mp4"}
+VIDEO_FORMATS = {".webm": "webm", ".mkv": "matroska", ".mp4": "mp4"}
 # VP9 takes any size from 1×1 on; SVT-AV1, the other one in PyAV's wheels, takes none below 4×4, and
 # prints to the terminal. Of a video of 1280×720, two cores write 150 frames a second with these
 # options; slower ones halve the file.
 _CODEC = "libvpx-vp9"
 _QUALITY = {"crf": "32", "b": "0", "deadline": "realtime", "cpu-used": "6", "row-mt": "1"}
+# As libvpx is usually built; the format itself allows 65,536.
 _MAX_SIDE = 16_384
 _TIME_BASE = Fraction(1, 90_000)
 _BT709, _LIMITED = 1, 1  # ITU-T H.273: matrix coefficients, and the range of 8-bit video
@@ -101,8 +102,8 @@ class VideoWriter:
     def _new_stream(self, height: int, width: int) -> "VideoStream":
         if max(height, width) > _MAX_SIDE:
             raise InputError(
-                f"{self._source.path}: {width}×{height} pixels; VP9 holds at most {_MAX_SIDE} a "
-                "side; scale the video down"
+                f"{self._source.path}: {width}×{height} pixels; the VP9 encoder takes at most "
+                f"{_MAX_SIDE} a side; scale the video down"
             )
         stream: VideoStream = self._container.add_stream(_CODEC, self._source.rate, _QUALITY)
         context, source = stream.codec_context, self._source.video
@@ -125,7 +126,7 @@ def new_video(path: Path, source: VideoReader) -> Generator[VideoWriter]:
     """Write a video file, whole or not at all.
 
     Args:
-        path: The file; its suffix, one of `FORMATS`, decides the format.
+        path: The file; its suffix, one of `VIDEO_FORMATS`, decides the format.
         source: The video that it is made of, whose rate, sound and colours it takes.
 
     Raises:
@@ -138,7 +139,9 @@ def new_video(path: Path, source: VideoReader) -> Generator[VideoWriter]:
     try:
         with (
             replacing(path) as temporary,
-            av.open(str(temporary.absolute()), "w", format=FORMATS[path.suffix.lower()]) as file,
+            av.open(
+                str(temporary.absolute()), "w", format=VIDEO_FORMATS[path.suffix.lower()]
+            ) as file,
         ):
             writer = VideoWriter(file, source)
             yield writer

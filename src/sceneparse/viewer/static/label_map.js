@@ -1,6 +1,13 @@
 "use strict";
 
-/** Lists the classes of a segmentation, the largest first: label, name, color, share, confidence. */
+/**
+ * Lists the classes of a segmentation, the largest first.
+ *
+ * @param {object} segmentation Its labels, of which those from `classes.length` on are void; its
+ *     confidence in 0..255, or null; its classes with name and color.
+ * @returns {object[]} Label, name, color, share of the pixels in 0..1, and mean confidence in 0..1,
+ *     or null.
+ */
 function classesFound(segmentation) {
   const { labels, confidence, classes } = segmentation;
   const pixels = new Float64Array(classes.length + 1);
@@ -23,13 +30,15 @@ function classesFound(segmentation) {
 }
 
 /**
- * Divides a label map into regions: connected pixels of one label (4-neighbourhood).
+ * Divides a label map into regions: connected pixels of one label (4-neighbourhood), void too.
  *
  * @returns {{ids: Int32Array, regions: object[]}} The number of the region of each pixel, and of
- *     each region its label, number of pixels, mean confidence and bounding box.
+ *     each region its label, number of pixels, mean confidence in 0..1, and bounding box, whose right
+ *     and bottom are the last column and row.
  */
 function regionsOf({ labels, confidence, width, height }) {
   const ids = new Int32Array(labels.length);
+  // Union-find with path halving.
   const parents = [];
   const rootOf = (id) => {
     while (parents[id] !== id) id = parents[id] = parents[parents[id]];
@@ -104,9 +113,9 @@ function outlineOf(ids, width, number, { left, top, right, bottom }) {
   return path;
 }
 
-/** Returns the share of pixels with equal class names in two segmentations of one image. */
+/** Returns the share of pixels of equal classes, or both void, in two segmentations of one size. */
 function agreementOf(first, second) {
-  const same = namesAreEqual(first, second);
+  const same = labelComparer(first, second);
   let equal = 0;
   for (let pixel = 0; pixel < first.labels.length; pixel++) {
     equal += same(first.labels[pixel], second.labels[pixel]) ? 1 : 0;
@@ -114,8 +123,8 @@ function agreementOf(first, second) {
   return equal / first.labels.length;
 }
 
-/** Returns a function that compares labels of two segmentations, which may number classes apart. */
-function namesAreEqual(first, second) {
+/** Returns a function that compares labels of two segmentations, which may number classes differently. */
+function labelComparer(first, second) {
   const indices = new Map(second.classes.map(({ name }, label) => [name, label]));
   const translated = first.classes.map(({ name }) => indices.get(name) ?? -1);
   const isVoid = (label) => label >= second.classes.length;

@@ -85,7 +85,7 @@ function paintedRegion(ids, width, number, { left, top, right, bottom }) {
 
 /** Paints the pixels in which two segmentations of one image differ. */
 function paintedDifference(first, second) {
-  const same = namesAreEqual(first, second);
+  const same = labelComparer(first, second);
   const color = pixelOf(DIFFERENCE_COLOR);
   return painted(first, (pixels) => {
     first.labels.forEach((label, pixel) => {

@@ -1,4 +1,4 @@
-"""Path parameters of commands, which expand `~` to the home folder."""
+"""Parameters that several commands have."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,12 +12,12 @@ RUNTIME_HELP = "auto, torch, onnxruntime or openvino; with a precision, as in to
 
 
 def path_argument(help: str, **settings: Any) -> Any:
-    """Make a path argument, with the settings of `typer.Argument`."""
+    """Make a path argument, which expands `~`, with the settings of `typer.Argument`."""
     return typer.Argument(help=help, parser=expand_user, **settings)
 
 
 def path_option(help: str, **settings: Any) -> Any:
-    """Make a path option, with the settings of `typer.Option`."""
+    """Make a path option, which expands `~`, with the settings of `typer.Option`."""
     return typer.Option(help=help, parser=expand_user, **settings)
 
 
