@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
+from sceneparse.cli.arguments import path_argument, path_option
 from sceneparse.cli.output import console, data_table
-from sceneparse.cli.parameters import path_argument, path_option
 from sceneparse.cli.progress import shown_events
 
 Overrides = Annotated[

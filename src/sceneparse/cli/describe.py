@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
+from sceneparse.cli.arguments import path_argument
 from sceneparse.cli.output import console, layers_table
-from sceneparse.cli.parameters import path_argument
 
 Overrides = Annotated[
     list[str] | None,

@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 import typer
 from rich.table import Table
 
+from sceneparse.cli.arguments import path_argument, path_option
 from sceneparse.cli.output import console
-from sceneparse.cli.parameters import path_argument, path_option
 from sceneparse.cli.progress import shown_events
 
 # Copied from planning.starting_point, which is slow to import.

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from sceneparse.cli.parameters import RUNTIME_HELP, path_option, split_overrides
+from sceneparse.cli.arguments import RUNTIME_HELP, path_option, split_overrides
 from sceneparse.cli.progress import shown_events
 from sceneparse.errors import InputError
 

@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from sceneparse.cli.arguments import path_option
 from sceneparse.cli.output import console
-from sceneparse.cli.parameters import path_option
 from sceneparse.cli.progress import shown_events
 
 

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from sceneparse.cli.arguments import RUNTIME_HELP, path_argument, path_option
 from sceneparse.cli.output import classes_table, console, scores_table
-from sceneparse.cli.parameters import RUNTIME_HELP, path_argument, path_option
 from sceneparse.cli.progress import shown_events
 from sceneparse.errors import InputError
 

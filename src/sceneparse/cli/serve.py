@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from sceneparse.cli.parameters import RUNTIME_HELP
+from sceneparse.cli.arguments import RUNTIME_HELP
 from sceneparse.cli.progress import shown_events
 
 

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
+from sceneparse.cli.arguments import path_argument, path_option
 from sceneparse.cli.output import console, scores_table
-from sceneparse.cli.parameters import path_argument, path_option
 from sceneparse.cli.progress import shown_events
 from sceneparse.system.ranks import find_rank_info
 

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
+from sceneparse.cli.arguments import path_option
 from sceneparse.cli.output import best_table, console, trials_table
-from sceneparse.cli.parameters import path_option
 from sceneparse.cli.progress import shown_events
 
 

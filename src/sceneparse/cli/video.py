@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from sceneparse.cli.parameters import RUNTIME_HELP, path_argument, path_option
+from sceneparse.cli.arguments import RUNTIME_HELP, path_argument, path_option
 from sceneparse.cli.progress import shown_events
 
 

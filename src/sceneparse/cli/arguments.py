@@ -1,4 +1,4 @@
-"""Parameters that several commands have."""
+"""Arguments and options that several commands have."""
 
 from collections.abc import Sequence
 from pathlib import Path

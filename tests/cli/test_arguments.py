@@ -12,7 +12,7 @@ import typer
 from pydantic import TypeAdapter
 
 from sceneparse.cli import app
-from sceneparse.cli.parameters import split_overrides
+from sceneparse.cli.arguments import split_overrides
 from sceneparse.config import RunConfig
 from sceneparse.config.reading import config_document, parse_config
 from sceneparse.config.schema import fields_of, sections_of
