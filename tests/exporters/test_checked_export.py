@@ -78,6 +78,10 @@ def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     """A folder with a weights file and the ONNX file that was exported from it."""
     folder = tmp_path_factory.mktemp("exported")
     write_weights(folder / "model.safetensors", trained(request.param))
+    if request.param == NETWORKS[FASTEST] and torch.__version__.startswith("2.6."):
+        with pytest.raises(InputError, match=r"PyTorch 2\.6\S* cannot translate this network"):
+            export(folder / "model.safetensors", out=folder / "model.onnx")
+        pytest.skip("PyTorch 2.6 cannot translate this network")
     export(folder / "model.safetensors", out=folder / "model.onnx", license_text="mine")
     return folder
 

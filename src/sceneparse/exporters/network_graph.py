@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from timm.layers.conv2d_same import Conv2dSame
 from torch import Tensor, nn
 
+from sceneparse.errors import InputError
 from sceneparse.exporters.script_graphs import OPSET
 from sceneparse.models.depthwise import DepthwiseConv2d
 from sceneparse.models.segmenter import Segmenter
@@ -23,6 +24,9 @@ def network_graph(segmenter: Segmenter) -> onnx.ModelProto:
 
     Args:
         segmenter: The segmenter, on the CPU and in fp32; it is not changed.
+
+    Raises:
+        InputError: If this version of PyTorch cannot translate it.
     """
     network = _ExportedNetwork(segmenter).eval()
     stride = segmenter.network.input_stride
@@ -32,15 +36,23 @@ def network_graph(segmenter: Segmenter) -> onnx.ModelProto:
     exported = torch.export.export(
         network, (example,), dynamic_shapes={"sized": {0: dynamic, 2: dynamic, 3: dynamic}}
     )
-    program = torch.onnx.export(
-        exported,
-        dynamo=True,
-        opset_version=OPSET,
-        input_names=["sized"],
-        output_names=["logits"],
-        optimize=False,
-        verbose=False,
-    )
+    try:
+        program = torch.onnx.export(
+            exported,
+            dynamo=True,
+            opset_version=OPSET,
+            input_names=["sized"],
+            output_names=["logits"],
+            optimize=False,
+            verbose=False,
+        )
+    except torch.onnx.OnnxExporterError as error:
+        # PyTorch 2.6 does so where a layer resizes to a size that it does not know.
+        reason = str(error.__cause__ or error).strip().partition("\n")[0]
+        raise InputError(
+            f"PyTorch {torch.__version__} cannot translate this network to ONNX ({reason[:200]}); "
+            "export it with a newer PyTorch, or to safetensors"
+        ) from error
     # The optimizer of the exporter would also fold batch normalisations into convolutions, as the
     # runtimes do when they load a model; then the weights would not be those of other files.
     model = cast("Any", program).model_proto

@@ -183,7 +183,7 @@ def _store(rank_info: RankInfo) -> Store:
         store, _, _ = next(
             rendezvous("env://", rank_info.rank, rank_info.world_size, timeout=JOIN_TIMEOUT)
         )
-    except dist.DistError as error:
+    except RuntimeError as error:  # PyTorch 2.6 raises no DistError for a port that is taken
         # Without a store, processes cannot agree; one of each machine reports.
         kind = ReportedByOtherRank if rank_info.local_rank else InputError
         raise kind(
