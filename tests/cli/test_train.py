@@ -225,7 +225,9 @@ def test_wrong_uses_of_a_trained_model_are_refused(
     )
     assert "only takes overrides of `inference`" in fails("evaluate", "run", "model.width=2")
     once = ("predict", images / "000.png", "--model", "run", "--out", "out")
-    assert "would be a result of both" in fails(*once, images / "000.png")
+    (tmp_path / "elsewhere").mkdir()
+    shutil.copy(images / "000.png", tmp_path / "elsewhere")
+    assert "would be a result of both" in fails(*once, tmp_path / "elsewhere" / "000.png")
     assert cli(*once).returncode == 0
     assert "1 images have results already" in cli(*once).stdout
     again = ("train", rectangles_config, "training.epochs=1", "seed=1", "--out", "other")
