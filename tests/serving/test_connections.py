@@ -244,16 +244,25 @@ def test_bodies_that_are_too_many_together_are_refused(serve: Serve) -> None:
     assert status_of(together(port, 1)[0]) == 200
 
 
+def large_image() -> bytes:
+    """Return an image whose overlay is larger than what the system holds for a client."""
+    noise = np.random.default_rng(0).integers(0, 255, (2400, 2400, 3), np.uint8)
+    return file_of(noise, "JPEG", quality=40)
+
+
+def slow_socket(port: int) -> socket.socket:
+    """Connect to a server with a small buffer for what it sends."""
+    opened = socket.socket()
+    opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    opened.connect(("127.0.0.1", port))
+    return opened
+
+
 @pytest.mark.slow
 def test_a_client_that_does_not_read_is_disconnected(serve: Serve) -> None:
     port, _ = serve(answer_timeout_s=8)
-    # An overlay of noise is larger than what the system holds for a client.
-    noise = np.random.default_rng(0).integers(0, 255, (2400, 2400, 3), np.uint8)
-    image = file_of(noise, "JPEG", quality=40)
-    with socket.socket() as connection:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        connection.connect(("127.0.0.1", port))
-        connection.sendall(request_of(image, b"Accept: image/jpeg\r\n"))
+    with slow_socket(port) as connection:
+        connection.sendall(request_of(large_image(), b"Accept: image/jpeg\r\n"))
         connection.settimeout(20)
         received = connection.recv(1000)
         (length,) = re.findall(rb"content-length: (\d+)", received)
@@ -267,11 +276,8 @@ def test_a_client_that_does_not_read_is_disconnected(serve: Serve) -> None:
 @pytest.mark.slow
 def test_each_answer_has_its_own_time_to_be_read(serve: Serve) -> None:
     port, _ = serve(answer_timeout_s=8)
-    noise = np.random.default_rng(0).integers(0, 255, (2400, 2400, 3), np.uint8)
-    image = file_of(noise, "JPEG", quality=40)
-    with socket.socket() as opened:
-        opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        opened.connect(("127.0.0.1", port))
+    image = large_image()
+    with slow_socket(port) as opened:
         connection = http.client.HTTPConnection("127.0.0.1", port)
         connection.sock = opened
         # The time of the first answer would be over before the second one is read.

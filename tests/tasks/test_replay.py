@@ -202,8 +202,10 @@ def test_replay_refuses_other_files_and_other_data(
     shutil.copytree(rectangles_root, root)
     for kind in ("images", "masks"):
         (root / kind / "training" / "000.png").unlink()
-    with pytest.raises(InputError, match=r"of its 4 images are other ones .* data\.root"):
+    with pytest.raises(InputError, match=r"its 4 images are not the 4 of .* data\.root"):
         replay(stopped / "nonfinite" / "step_2.json", overrides=[f"data.root={root}"])
+    with pytest.raises(InputError, match=r"its 8 images are not the 4 of the run"):
+        replay(stopped / "nonfinite" / "step_2.json", overrides=["training.batch_size=8"])
 
 
 @pytest.mark.slow

@@ -6,15 +6,18 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from sceneparse.cli.arguments import RUNTIME_HELP, path_argument, path_option
-from sceneparse.cli.output import classes_table, console, scores_table
+from sceneparse.cli.output import (
+    class_changes_table,
+    classes_table,
+    console,
+    differences_table,
+    scores_table,
+)
 from sceneparse.cli.progress import shown_events
 from sceneparse.errors import InputError
 
 if TYPE_CHECKING:
     from sceneparse.tasks.score import ScoreReport
-
-
-from sceneparse.cli.output import class_changes_table, differences_table
 
 
 def evaluate(

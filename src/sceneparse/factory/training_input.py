@@ -1,4 +1,4 @@
-"""Build the sampling, augmentation and mixing of training images."""
+"""Build what depends on the training images: sampling, augmentation, mixing, class weights."""
 
 from dataclasses import replace
 from typing import assert_never
@@ -43,7 +43,9 @@ def class_statistics(config: RunConfig, training: Dataset) -> NDArray[np.int64] 
 def needs_class_statistics(config: RunConfig) -> bool:
     """Tell whether a run needs the number of pixels of each class in its training images."""
     samples_by_class = not isinstance(config.sampling, UniformSampling)
-    return samples_by_class or config.transform.copy_paste > 0 or has_uncounted_weights(config.loss)
+    return (
+        samples_by_class or config.transform.copy_paste > 0 or _has_uncounted_weights(config.loss)
+    )
 
 
 def sampling(
@@ -130,7 +132,7 @@ def mixing(
     )
 
 
-def has_uncounted_weights(loss: LossSettings | SumLoss) -> bool:
+def _has_uncounted_weights(loss: LossSettings | SumLoss) -> bool:
     """Tell whether a loss has class weights that are not computed yet."""
     terms = loss.terms if isinstance(loss, SumLoss) else (loss,)
     return any(_uncomputed_rule(term) for term in terms)
@@ -145,7 +147,7 @@ def with_class_weights(config: RunConfig, class_statistics: ClassStatistics | No
             `factory.class_statistics`; none if the run does not need them.
     """
     loss = config.loss
-    if class_statistics is None or not has_uncounted_weights(loss):
+    if class_statistics is None or not _has_uncounted_weights(loss):
         return config
     if isinstance(loss, SumLoss):
         terms = tuple(_with_values(term, class_statistics) for term in loss.terms)

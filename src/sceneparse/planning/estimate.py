@@ -1,4 +1,4 @@
-"""How long a run takes: one estimate, from the cost of each of its parts."""
+"""How long a run takes on a machine: one estimate, from the cost of each of its parts."""
 
 import math
 from dataclasses import dataclass

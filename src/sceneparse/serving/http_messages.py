@@ -1,4 +1,4 @@
-"""Wrappers around every request: safe headers, counts, and the rest of a refused body."""
+"""Wrappers around every request: token, safe headers, counts, the rest of a refused body."""
 
 import asyncio
 import hmac

@@ -1,4 +1,4 @@
-"""The image in the body of a request, read within bounds of size and time."""
+"""The image in the body of a request, read within bounds of size, time and format."""
 
 import asyncio
 import math

@@ -132,14 +132,14 @@ def data_name(config: RunConfig) -> str:
 
 
 def data_in_words(config: RunConfig) -> str:
-    """Describe the data that a model was trained on, and count the images that are there now."""
+    """Describe the data of a training, with the number of images if they are still there."""
     counts = [
         f"{count} {split} images"
         for split in ("training", "validation")
         if (count := _number_of_images(config, split)) is not None
     ]
     bands = "" if config.bands is None else f" Bands {', '.join(map(str, config.bands))} of each."
-    what = ", ".join(counts) or "the images are not on this machine any more"
+    what = ", ".join(counts) or "their number is not known"
     return f"{data_name(config)}: {what}.{bands}"
 
 

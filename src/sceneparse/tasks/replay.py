@@ -2,6 +2,7 @@
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import Literal
 
@@ -218,12 +219,12 @@ def _batches(setup: TrainSetup, step: NonFiniteStep) -> list[Batch]:
         batches += loader.batches(step.step, step.step + 1)
     names = tuple(name for batch in batches for name in batch.names)
     if names != step.names:
-        changed = [pair for pair in zip(names, step.names, strict=True) if pair[0] != pair[1]]
-        found, expected = changed[0]
+        pairs = zip_longest(names, step.names, fillvalue="none")
+        found, expected = next(pair for pair in pairs if pair[0] != pair[1])
         raise InputError(
-            f"step {step.number}: {len(changed)} of its {len(names)} images are other ones than in "
-            f"the run: found {found}, expected {expected}; bring the data set back, or name it "
-            "with data.root"
+            f"step {step.number}: its {len(names)} images are not the {len(step.names)} of the "
+            f"run: found {found}, expected {expected}; bring the data set back, or name it with "
+            "data.root"
         )
     return batches
 

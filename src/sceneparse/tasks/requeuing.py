@@ -1,4 +1,4 @@
-"""A run that goes on in the same job of SLURM after its time is over."""
+"""Ask SLURM to start a job again, so that a run goes on in it after its time is over."""
 
 import os
 import shutil
@@ -14,7 +14,7 @@ from sceneparse.system.ranks import RankInfo
 from sceneparse.tasks.run import Run
 from sceneparse.training.distributed import broadcast_from_rank_zero
 
-_SECONDS = 60.0
+_TIMEOUT_S = 60.0
 
 
 def check_can_requeue(environment: Mapping[str, str] = os.environ) -> None:
@@ -44,11 +44,11 @@ def requeue_job(environment: Mapping[str, str] = os.environ) -> None:
     job = environment["SLURM_JOB_ID"]
     command = ["scontrol", "requeue", job]
     try:
-        subprocess.run(command, check=True, capture_output=True, text=True, timeout=_SECONDS)  # noqa: S603
+        subprocess.run(command, check=True, capture_output=True, text=True, timeout=_TIMEOUT_S)  # noqa: S603
     except subprocess.CalledProcessError as error:
         reason = (error.stderr or error.stdout).strip() or f"exit code {error.returncode}"
     except subprocess.TimeoutExpired:
-        reason = f"no answer in {_SECONDS:.0f} s"
+        reason = f"no answer in {_TIMEOUT_S:.0f} s"
     else:
         return
     raise InputError(

@@ -1,4 +1,4 @@
-"""Facts about each image and mask of a data set, from which the rules find faults."""
+"""Facts about each image and mask of a data set, and the findings that rules make of them."""
 
 import os
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""The base class of the settings of data sets that lie in files."""
+"""The base classes of the settings of data sets that lie in files, also of published ones."""
 
 from dataclasses import replace
 from pathlib import Path

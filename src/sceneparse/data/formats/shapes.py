@@ -216,10 +216,10 @@ def rectangle(left: float, top: float, right: float, bottom: float, angle: float
     """Return the corners `(4, 2)` of a rectangle.
 
     Args:
-        left: Its sides, in pixels; so are the next three.
-        top: As `left`.
-        right: As `left`.
-        bottom: As `left`.
+        left: x of its left side, in pixels.
+        top: y of its upper side.
+        right: x of its right side.
+        bottom: y of its lower side.
         angle: Rotation around its centre in degrees, clockwise.
     """
     center = np.array([(left + right) / 2, (top + bottom) / 2])
